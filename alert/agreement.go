@@ -14,7 +14,7 @@ import (
 )
 
 // Formats of snapshots. A worker writes the latest one that every worker of the application reads ([Evaluator.Agree]);
-// each of them is read for ever.
+// each of them is read forever.
 const (
 	// formatPlain is that of the first versions: FNV-1a tells distinct values apart, and keys are kept whole.
 	formatPlain = 1
@@ -24,7 +24,7 @@ const (
 	// is gone.
 	formatEnds = 3
 
-	// SnapshotFormat is the latest format that this version reads and writes.
+	// StateFormat is the latest format that this version reads and writes.
 	StateFormat = formatEnds
 )
 
@@ -72,7 +72,7 @@ func (a *agreement) keyed() bool { return a.has(formatKeyed) }
 // Agree tells the evaluator under which key the application hashes what producers write, and the latest format of
 // snapshots that all of its workers read. Before Restore or Inherit it decides in which format the shard begins, if
 // what is restored is not of a later one. After that a later format is taken up at once, and nothing else changes. An
-// evaluator that is told nothing uses the latest format, with a key that everybody knows.
+// evaluator on which nobody calls Agree uses the latest format, with a key that everybody knows.
 func (e *Evaluator) Agree(key HashKey, format int) {
 	e.agreed = agreement{key, byte(min(max(format, formatPlain), StateFormat))}
 	m := e.memory
@@ -100,7 +100,7 @@ func (m *memory) empty() bool {
 	return len(m.former) == 0
 }
 
-// raise continues in a later format. What has a hash key keeps it.
+// upgrade continues in a later format. What has a hash key keeps it.
 func (m *memory) upgrade(to agreement) {
 	keyed := m.keyed()
 	if keyed {
@@ -137,7 +137,8 @@ func (m *memory) rehash() {
 	m.timers.restore()
 }
 
-// rename gives an entry another key. Two that become one, which takes a digest met twice, go on as the one that has it.
+// rename gives an entry another key. Two that become one, which takes a digest met twice, continue as the one that has
+// it.
 func (m *memory) rename(en *entry, key string) {
 	if en.of.entries[key] != nil {
 		m.drop(en)
@@ -156,7 +157,7 @@ func (m *memory) shortened(r *rule, key string) string {
 	return string(m.key.shorten([]byte(key)))
 }
 
-// distinct is what a value is told from others by. Equal numbers are one value, however they are written.
+// distinct is a hash that tells a value from others. Equal numbers are one value, however they are written.
 func (k *HashKey) distinct(v *condition.Value) uint64 {
 	var fixed [8]byte
 	text := v.Raw

@@ -46,7 +46,7 @@ type Alert struct {
 	At time.Time
 	// Since is when the condition began to hold; zero for a rule that does not remember it.
 	Since time.Time
-	// Suppressed is how many alerts of the same key were swallowed since the last one that was made.
+	// Suppressed is how many alerts of the same key were suppressed since the last one that was made.
 	Suppressed uint32
 	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty
 	// almost always.
@@ -54,7 +54,7 @@ type Alert struct {
 	// Ended says why an alert ends in this topic although its condition may still hold: its rule was taken out, say.
 	// Empty where it is over.
 	Ended string
-	// Record is what the alert is about. Its partition key orders publishing. An alert that time brought about carries
+	// Record is what the alert is about. Its partition key orders publishing. An alert that time caused carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record
 

@@ -28,7 +28,7 @@ func (r *rule) route(topic string) *route {
 	return nil
 }
 
-// ruleSaid and topicSaid are the words of a rule and of a topic, as a snapshot keeps them.
+// savedRuleWords and topicSaid are the words of a rule and of a topic, as a snapshot keeps them.
 type savedRuleWords struct {
 	Severity   string                     `json:"severity,omitempty"`
 	Absence    bool                       `json:"absence,omitempty"`
@@ -59,7 +59,7 @@ func encodeTopicWords(c TopicConfig) []byte {
 	return b
 }
 
-// rendererOf makes the renderer of words that were in force before. Words that cannot be read any more are the default
+// rendererOf makes the renderer of words that were active before. Words that cannot be read any more are the default
 // ones.
 func rendererOf(rule, stream string, own, shared []byte) *renderer {
 	var said savedRuleWords
@@ -73,8 +73,10 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 		if said.Absence {
 			c.Absence.After = 1
 		}
-		t = TopicConfig{ARN: ".fifo", Subject: topic.Subject, Message: topic.Message, Bodies: topic.Bodies,
-			GroupID: topic.Group}
+		t = TopicConfig{
+			ARN: ".fifo", Subject: topic.Subject, Message: topic.Message, Bodies: topic.Bodies,
+			GroupID: topic.Group,
+		}
 	}
 	var f faults
 	r := f.render(f.topicWords("topic", t), f.ruleWords("rule", c))
@@ -87,7 +89,7 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 	return r
 }
 
-// tally notes whether somebody was told of an entry.
+// countNotified keeps the count of the rule's entries that fire and of which somebody was notified.
 func (en *entry) countNotified() {
 	if tells := en.firing && en.notified; tells != en.countedNotified {
 		if en.countedNotified = tells; tells {
@@ -98,7 +100,7 @@ func (en *entry) countNotified() {
 	}
 }
 
-// heard are the topics that were told of an entry.
+// audienceOf are the topics that were notified of an entry.
 func (m *ruleMemory) audienceOf(en *entry) []string {
 	if en.audience == 0 {
 		return m.rule.audience
@@ -106,7 +108,7 @@ func (m *ruleMemory) audienceOf(en *entry) []string {
 	return m.audiences[en.audience-1]
 }
 
-// hears notes who was told of an entry.
+// setAudience sets who was notified of an entry.
 func (m *ruleMemory) setAudience(en *entry, topics []string) {
 	en.audience = 0
 	if slices.Equal(topics, m.rule.audience) {
@@ -120,14 +122,15 @@ func (m *ruleMemory) setAudience(en *entry, topics []string) {
 	en.audience = uint16(min(i+1, 1<<16-1))
 }
 
-// joins says that whoever hears of the rule now has heard of the entry, too.
+// addAudience says that whoever hears of the rule now has heard of the entry, too.
 func (m *ruleMemory) addAudience(en *entry) {
 	if en.audience != 0 {
 		m.setAudience(en, union(m.audienceOf(en), m.rule.audience))
 	}
 }
 
-// receive takes over what is known of who was told of an entry that another version of the rule left behind, or none.
+// receiveAudience takes over what is known of who was notified of an entry that another version of the rule left
+// behind, or none.
 func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
 	place := en.audience
 	if en.audience = 0; t == nil || !en.firing || !en.notified {
@@ -150,7 +153,7 @@ func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
 	}
 }
 
-// leftTopic is a topic to which the rule no longer goes, with the words in force before.
+// formerTopic is a topic to which the rule no longer goes, with the words active before.
 type formerTopic struct {
 	own, shared []byte
 	route       *route

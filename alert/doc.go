@@ -1,136 +1,151 @@
-// Package alert decides what a record means: it reads the payload, matches it against the rules and makes the alerts
-// that have to be published. It is pure. It knows no AWS, no KCL and no clock; every instant that it computes with is
-// the arrival time of a record, so that the same records give the same decisions and the same alert ids after any
-// restart.
+// Package alert decides what a record means. It matches the record against the rules and makes the alerts to publish.
+//
+// It is pure: it knows no AWS, no KCL and no clock. Every time that it computes with is the arrival time of a record.
+// So the same records give the same decisions and the same alert ids after any restart.
 //
 // # The way of a record
 //
-// A [Pipeline] is made from a [Config] and safe for concurrent use; [Pipeline.Update] puts another Config in force as a
+// A [Pipeline] is made from a [Config] and safe for concurrent use. [Pipeline.Update] activates another Config as a
 // whole. Each shard has one [Evaluator], which belongs to one goroutine and sees the shard's records in sequence order.
-// [Evaluator.Evaluate] runs the stages in a fixed order: do what has come due, add the anomaly scores, ask the filter,
-// read the fields that the rules mention, match the rules, take them through what they remember, make the alerts. It
-// gives each record exactly one [Outcome]. The consumer publishes the alerts and then calls [Pipeline.Resolved], which
-// counts the record; the sum over the outcomes is the number of records resolved.
+// [Evaluator.Evaluate] runs the stages in a fixed order:
 //
-// Without rules every record alerts, with the words of AWS's sample Lambda function, and the payload is only required
-// to be UTF-8.
+//  1. do what has come due (siblings.go, due.go)
+//  2. add the anomaly scores (score.go)
+//  3. ask the filter, and read the fields that rules mention (reading.go)
+//  4. match the rules (alert/condition)
+//  5. take each rule's memory of the key through its states (lifecycle.go)
+//  6. ask what mutes the alert (mute.go), and make it (outbox.go)
+//
+// Every record has exactly one [Outcome]. The consumer publishes the alerts, then calls [Pipeline.Resolved], which
+// counts the record. The sum over the outcomes is the number of records that are done.
+//
+// Without rules every record alerts, with the words of AWS's sample Lambda function. The payload then only has to be
+// UTF-8.
 //
 // # Reading
 //
-// In format json the payload must be one JSON object (RFC 8259, I-JSON where it is stricter). The whole document is
-// validated, whatever the rules mention: invalid UTF-8, unpaired surrogates, a name that occurs twice in any object,
-// trailing data and nesting below 10,000 levels make the record [Invalid], each with a [Reason] of its own. One thing
-// is judged only where a rule looks: a number too large for a float64 (1e400) makes the record invalid if it is the
-// value of a referenced field. Inside a referenced list or object it makes the term undefined, elsewhere nothing
-// compares it.
+// In format json the payload must be one JSON object (RFC 8259, or I-JSON where that is stricter). The whole document
+// is validated, whatever the rules mention. Invalid UTF-8, unpaired surrogates, a name that occurs twice in an object,
+// trailing data and nesting below 10,000 levels make the record [Invalid]. Each has a [Reason] of its own. One thing is
+// judged only where a rule looks: a number too large for a float64 (1e400). As the value of a referenced field it makes
+// the record invalid. Inside a referenced list or object it makes the term undefined. Elsewhere nothing compares it.
 //
-// In format text nothing is decoded; the payload must be UTF-8 and rules see it as data.
+// In format text nothing is decoded. The payload must be UTF-8, and rules see it as data.
 //
 // # Rules
 //
-// A rule's condition is an expression of github.com/expr-lang/expr over the record's fields (order.price for nested
-// ones, $env["heart rate"] for top-level names that are no identifiers) and the built-in names partition_key, shard,
-// arrival and age; in format text also data. Built-in names win over fields of the same name, and [Pipeline] counts the
-// records in which that happens. Field names are case-sensitive.
+// A condition is an expression of github.com/expr-lang/expr. It sees the record's fields: order.price for nested ones,
+// $env["heart rate"] for top-level names that are not identifiers. It also sees the built-in names partition_key,
+// shard, arrival and age, and data in format text. A built-in name wins over a field of the same name, and [Pipeline]
+// counts the records in which that happens. Field names are case-sensitive.
 //
-// age is how long before the shard's event time the record arrived, where event time is the latest arrival that the
-// evaluator has seen. It is 0s for a record that is the latest so far, and never negative. An evaluator that is made
-// afresh in the middle of a shard knows nothing of the records before. Where some rule remembers, the snapshot has the
-// event time; in a rule set without memory, a rule on age is the one thing that can decide otherwise after a restart.
+// Event time is the latest arrival that the evaluator has seen. age is how long before it the record arrived: 0s for
+// the latest record so far, and never negative. An evaluator that starts in the middle of a shard knows no earlier
+// records. Where some rule remembers, the saved state has the event time. In a rule set without memory, a rule on age
+// is the only thing that can decide otherwise after a restart.
 //
-// A condition has three states: true, false and undefined (the "unknown" of SQL and Kleene). Only true matches. A
-// comparison is undefined if one side is missing, null, of another type than the other side, or not a finite number. !,
-// &&, || and ?: carry the third state on: false && undefined is false, true || undefined is true, and !(missing > 3)
-// stays undefined. So COL1 != "" does not match a record without COL1. The first undefined term that kept a rule from
-// matching is counted with its cause. Missing is asked for by name: x == nil and x != nil are true or false, never
-// undefined, and x ?? 0 gives a missing or null x a value. Inside closures, let and pipes an undefined comparison makes
-// the term around it undefined. Terms that need expr's virtual machine are tried after the others; that changes no
-// match, only the cost and which undefined term is the first.
+// A condition is true, false or undefined (the "unknown" of SQL and Kleene). Only true matches. A comparison is
+// undefined if one side is missing, null, of another type than the other, or not a finite number. The operators !, &&,
+// || and ?: carry the third value: false && undefined is false, true || undefined is true, !(missing > 3) is undefined.
+// So COL1 != "" does not match a record without COL1. The first undefined term that kept a rule from matching is
+// counted with its cause. To ask for a missing field, use x == nil or x != nil, which are never undefined. x ?? 0 gives
+// a missing or null x a value. Inside closures, let and pipes an undefined comparison makes the surrounding term
+// undefined. Terms that need expr's virtual machine are tried last. That changes no match, only the cost and which
+// undefined term is the first.
 //
-// Numbers are float64, and integers from 2^53 up also keep their digits: two integers compare exactly at any size.
+// Numbers are float64. Integers from 2^53 up also keep their digits, so two integers compare exactly at any size.
 // Arithmetic with such an integer is undefined (cause inexact) rather than rounded.
 //
-// now, keys, values, toPairs and fromJSON are not offered: the first is a clock, the next three give map order, the
+// now, keys, values, toPairs and fromJSON are not offered. The first is a clock, the next three give map order, and the
 // last would be a second, laxer way to read JSON.
 //
-// The rules that a record can match are found through an index of the fields that they compare with constants, so the
-// time per record does not grow with the rules that it cannot match.
+// An index of the fields that rules compare with constants finds the rules that a record can match. So the time per
+// record does not grow with the rules that it cannot match.
 //
 // # Scores
 //
-// A score (score.go) is a member that is added to the record's JSON object before anything else looks at it, so that
-// filters, rules, templates and bodies see it like any other. It comes from a package alert/forest forest of the shard,
-// or of the key, that learns from each record after it was scored: a score is a function of the shard's records before
-// it. A record that brings a member of such a name along keeps its own and is not learned from; neither is one without
-// a point, where a field is missing, no number, or not finite. Both are counted. A record that the filter drops has
-// been learned from.
+// A score is a member that is added to the record's JSON object first of all. Filters, rules, templates and bodies see
+// it like any other. It comes from a forest (alert/forest) of the shard or of the key. The forest learns from each
+// record after scoring it, so a score is a function of the shard's records before it. A record that already has such a
+// member keeps its own and teaches nothing. Nor does one without a point: a field is missing, not a number, or not
+// finite. Both are counted. The forest also learns from records that the filter drops.
 //
 // # What rules remember
 //
-// A rule remembers by key, for each shard by itself. What it claims goes through these states (lifecycle.go):
+// A rule remembers by key, in each shard separately. A key goes through these states (lifecycle.go):
 //
 //	quiet ──holds──▶ pending ──for is over──▶ firing ──resolve is over──▶ quiet
 //	  ▲                 │                       │  ▲
 //	  └──holds no more──┘                       └──┘ repeat_interval
 //
-// An alert is made when a key begins to fire, when repeat_interval says so again, and when it is resolved. What comes
-// in between is swallowed and counted, as is what dedup, an inhibiting rule, a silence, quiet hours or the rule's rate
-// limit mute. Who was told that a key fires is told when it is resolved, whatever mutes the rule by then. What began to
-// fire while the rule was mute is told with the next record for which it still does, and by itself when a silence, the
-// quiet hours or dedup are over, and else after a minute, doubled up to ten. Rules without for, resolve, absence and
-// sliding window have no excursions: they alert with every record, or every tumbling window.
+// An alert is made when a key begins to fire, when repeat_interval is over, and when it is resolved. What comes in
+// between is suppressed and counted. So is what a muter mutes: dedup, an inhibiting rule, a silence, quiet hours, the
+// rate limit. Whoever was notified that a key fires is notified that it is resolved, whatever mutes the rule by then.
 //
-// Three things are reported whatever dedup or a rate limit would swallow: a rise in severity, once for each grade of an
-// excursion; a claim that holds for a minute although the last alert said that it is over; and an end, to whoever heard
-// of the beginning. A repeat has the severity of the last record, an end that of the gravest alert. A rule inhibits
-// only while somebody knows of its claim: an alert was made, or a silence covers it.
+// A key may begin to fire while its rule is muted. The next record for which it still fires makes the alert. Without a
+// record, the alert is made when the silence, the quiet hours or dedup end, or at the next recheck: after a minute,
+// doubled up to ten. Rules without for, resolve, absence and sliding window have no firing periods. They alert with
+// every record, or every tumbling window, for which they hold.
 //
-// A part of a window is not judged where it says nothing about the whole: with an upper bound (<, <=, ==, !=) of count,
-// rate, sum, distinct or max, and a lower one (>, >=, ==, !=) of min, it is judged once a whole length of it was
-// watched. Count, rate, sum and distinct are 0 when nothing comes any more; of a key that has no excursion, up to the
-// end of the step in which two lengths have passed since its last record: nobody is told for ever of a key that is
-// gone. One that comes back is watched anew. Sums keep what rounding loses. A boolean counts as 1 and 0.
+// Three things are reported whatever dedup or a rate limit would suppress: a rise in severity, once for each grade of a
+// firing period; a key that fires for a minute although the last alert said that it is resolved; and the end, to
+// whoever was notified of the beginning. A repetition has the severity of the last record, an end that of the most
+// severe alert. A rule inhibits another only while somebody knows that it fires: an alert was made, or a silence covers
+// it.
 //
-// Time is event time: the running maximum of arrivals. What is due (a hold, a resolve, the end of a window, an absence)
-// is done when event time passes it, at the time at which it was due, before the record that shows that time has
-// passed. A [Tick] does the same without a record; it only brings forward what the next record would bring. So alerts
-// are a function of the records, not of when they were read: a replay from a [Evaluator.Snapshot] makes the same ones,
-// with the same ids.
+// A window is not judged by a part that says nothing about the whole. That concerns upper bounds (<, <=, ==, !=) of
+// count, rate, sum, distinct or max, and lower ones (>, >=, ==, !=) of min. Such a window is judged once its whole
+// length was watched. Count, rate, sum and distinct become 0 when no more records come. Nobody wants to be notified
+// forever of a key that is gone. So an empty window of a key that does not fire is judged up to the end of the step in
+// which two lengths have passed since the last record. A key that comes back is watched again. Sums keep what rounding
+// loses. A boolean counts as 1 or 0.
 //
-// Keys are remembered up to Config.State.MaxKeys a shard, and up to 48 MiB of memory or 22 MiB of a snapshot, which are
-// counted by what is remembered and by nothing else (size.go). Beyond that a key of the rule that holds most is
-// forgotten, and counted: the quiet one that was not used for the longest time or, if there is none, one that is
-// pending, then one that fires, of which a last alert says so (Alert.Ended). See eviction.go. A restart forgets the
-// same keys. An absent key that is not heard of for AbsenceConfig.GiveUp is given up with a last alert, and forgotten.
-// Of a key of more than a kilobyte the first part is kept, and a digest of all of it. The digest, and the hash by which
-// distinct tells values apart, are under a key of the application that producers do not know; it goes with snapshots
-// and to the children of a split. Snapshots have formats; a later one is written when every live worker reads it
-// ([Evaluator.Agree]), and a window goes on by the hash of before until what it saw has passed. A snapshot holds all of
-// it, together with what it holds of rules that this rule set does not know. A rule that comes back finds it, but
-// concludes nothing from the time in between: what waits, begins to wait anew.
+// Something is due at the end of for, resolve, a window or an absence. It is done when event time passes that moment,
+// at that moment, and before the record that shows that time has passed. A [Tick] does the same without a record: it
+// brings forward what the next record would cause. So alerts are a function of the records, not of when they were read.
+// A replay from an evaluator state ([Evaluator.State]) makes the same ones, with the same ids.
+//
+// # Bounds
+//
+// A shard remembers up to Config.State.MaxKeys keys, and up to 48 MiB in memory or 22 MiB of saved state. Both are
+// counted by what is remembered and by nothing else (size.go), so a restart evicts the same keys. Beyond that a key of
+// the rule that holds most is evicted and counted (eviction.go): first the quiet one that was not used for the longest
+// time, then one that is pending, then one that fires. Of the last, an alert says so (Alert.Ended). An absent key is
+// given up after AbsenceConfig.GiveUp, with a last alert.
+//
+// Of a key longer than a kilobyte the first part is kept, and a digest of the whole. The digest, and the hash by which
+// distinct tells values apart, use a key of the application that producers do not know. It goes with the saved state,
+// and to the children of a split.
+//
+// Saved state has formats. A later one is written when every live worker reads it ([Evaluator.Agree]). A window keeps
+// the former hash until what it saw has passed. The state also holds what belongs to rules that this rule set does not
+// have. A rule that comes back finds its part, but concludes nothing from the time in between: what waits starts to
+// wait again.
 //
 // # Edited rules
 //
-// A rule of the same name goes on with what another version of it remembers where that means the same: the same key,
-// the same window but for its bound, the same kind of memory and, with a window or absence, the same condition. A claim
-// that fires is then judged by the next record; one that waits to fire goes on if condition, for, resolve and bounds
-// are the same. All other memory of versions that are not in force is kept untouched for a week, with the topics that
-// were told, and the words.
+// A rule continues with what another version of it remembers where that means the same. Key, kind of memory and window
+// must be the same, but for the window's bound; with a window or absence, the condition too. A key that fires is then
+// judged by the next record. One that waits to fire continues if condition, for, resolve and bounds are the same. All
+// other memory of former versions is kept for a week, with the topics that were notified, and the words.
 //
-// Whoever was told that a key fires is told its end, once (edited_rules.go): with the end of the excursion, or, where
-// the rule was taken out, changed so that its memory was dropped, is in mode shadow or does not go to the topic any
-// more, at the first tick that says that all workers agree about the rules ([Tick.Settled]). Such an end has
-// Alert.Ended, and an id made of rule, key, topic and when the excursion began. If nobody is left who was told, the
-// claim counts as not told: the topics of today hear of it while it holds. A topic that a rule gains hears of a key
-// with the next alert that says that it fires, and of its end only if it heard of that. What nobody was told, because
-// the rule was in mode shadow, has no end. An end is not said while the rule of today has told the same topic that the
-// same key fires: it says the end itself. All of this needs formatEnds.
+// Whoever was notified that a key fires is notified of its end, once (edited_rules.go). Usually that is the end of the
+// firing period. But the rule may have been taken out, may have changed so that its memory was dropped, may be in mode
+// shadow, or may go to other topics. Then the end is sent at the first tick at which all workers agree about the rules
+// ([Tick.Settled]). Such an end has Alert.Ended. Its id is made of rule, key, topic and the beginning of the firing
+// period.
+//
+// If nobody who was notified is left, the key counts as not notified, and the present topics are notified while it
+// fires. A topic that a rule gains is notified by the next alert that says that the key fires, and only then of its
+// end. What nobody was notified of, because the rule was in mode shadow, has no end. No such end is sent while the
+// present rule has notified the same topic that the same key fires: that rule sends the end. All of this needs
+// formatEnds.
 //
 // # Inherited keys
 //
-// A producer may place records by an explicit hash key, so nobody knows to which child of a split the records of a key
-// will go. Each child therefore inherits every key ([Evaluator.Inherit], inherited.go), and a key is provisional in
-// each of them until one hears of it:
+// A producer may place records by an explicit hash key. So nobody knows which child of a split will get the records of
+// a key. Each child inherits every key ([Evaluator.Inherit], inherited.go). A key is provisional in each until one of
+// them gets a record of it:
 //
 //	             a record of the key comes here
 //	provisional ───────────────────────────────▶ the shard's own; a claim for the others to read
@@ -138,41 +153,49 @@
 //	     └────────────────────────────────────▶ forgotten
 //
 // A provisional key has all that the parent knew of it, so the first record is judged as the parent would have judged
-// it. What time makes of such a key is the same in each child, and one of them says it: the one that owns the key by
-// its MD5 (of a key that is not the partition key, by that of its last record). The others do the same silently, so
-// that they can go on from there. None does it in Evaluate: what is due is set aside, and a [Tick] does it when every
-// other shard of the family has saved a snapshot that covers the moment ([Evaluator.Meet]) and had not heard of the key
-// before. So what is said is a function of the records, whenever the snapshots are read; a record of the key decides at
-// once. Tick.Without names shards that nothing waits for any longer; Alert.Unsure says so.
+// it. What becomes due is the same in each child, and one of them makes the alert: the owner of the key by its MD5, or,
+// where the key is not the partition key, by that of its last record. The others do the same silently, to be able to
+// continue from there.
 //
-// A family is the other shards that have copies of the same keys. One that has ended is replaced by its children, when
-// its last snapshot has been read; a shard that finds itself there is alone, and the keys are its own. Claims are kept
-// until the others have let go. They carry over to children, because a stale copy may meet them in a merge; born tells
-// the generations apart. Keys of which a rule's time makes no alerts wait for nobody.
+// Nothing of this is done in Evaluate (siblings.go). What is due is set aside. A [Tick] does it when every other shard
+// of the family has saved a state that covers the moment ([Evaluator.Meet]) and had no record of the key before. So the
+// alerts are a function of the records, whenever the states are read. A record of the key decides at once. Tick.Without
+// names shards for which nothing waits any longer, and Alert.Unsure says so.
+//
+// A family is the other shards that have copies of the same keys. A member that has ended is replaced by its children
+// once its last state was read. A shard that is the only one left owns the keys. Claims are kept until the others have
+// let go. They carry over to children, because a stale copy may meet them in a merge; partedAt tells splits apart. Keys
+// of rules for which time alone makes no alerts wait for nobody.
 //
 // # Looking at rules
 //
 // [Pipeline.Explain] says what the rules make of one record, term by term, and names what depends on earlier records.
 // It counts and remembers nothing. [Config.Mentions] are the names of fields that a configuration looks at, with their
-// places. [Evaluator.Elapse] lets time pass where no record can be under way, for tests of rules.
+// places. [Evaluator.Elapse] lets time pass where no record can be on its way, for tests of rules.
 //
 // # Words
 //
-// A message is made late and never fails: a template that fails is counted and replaced by the default words, an
-// attribute, link, group or body of a protocol by nothing. What SNS strips or refuses is refused by Validate where it
-// is constant, and else mended or left out when the message is made.
+// A message is rendered late and never fails. A template that fails is counted, and the default words replace it. An
+// attribute, link, group or body of a protocol is left out instead. What SNS strips or refuses is refused by Validate
+// where it is constant. Otherwise it is corrected or left out when the message is rendered.
 //
 // # What it does not promise
 //
-// A key that is not the partition key can have records in several shards, each of which decides by itself: its alerts
-// are exact for each shard only. A record whose arrival is earlier than a tick that has passed (it was under way for
-// more than two seconds) is taken as it comes; a replay may decide otherwise about what was due in between. Where time
-// comes so far in one step that an alert missed more than 60 repetitions, only the last is made, and with
-// [Evaluator.Reaches] none that is overdue is: a replay, which is later, may leave out a repetition that was made, and
-// count another number of alerts as swallowed. Of what time alone brings about, the severity is that of the key's last
-// matching record, and so is what the condition of a silence says (window_silence.go). A producer that puts records of
-// one key into several shards at once has the key in each of them after a split, and each counts and resolves for
-// itself. What waits for other shards when its shard is merged with the one that hears of the key next is not said.
-// Rate limits are each shard's own. In a sliding window each judgement counts for for and resolve in records, also
-// those that time makes when a step ends. Distinct values are told apart up to 10,000 in a window.
+// A key that is not the partition key can have records in several shards. Each shard decides separately, so the alerts
+// are exact for each shard only. Rate limits are each shard's own.
+//
+// A record may arrive before a tick that has passed, if it was on its way for more than two seconds. It is taken as it
+// comes. A replay may decide otherwise about what was due in between.
+//
+// Time may advance so far in one step that an alert missed more than 60 repetitions. Then only the last is made. With
+// [Evaluator.Reaches] none that is overdue is made. A replay, which is later, may leave out a repetition that was made,
+// and count another number of alerts as suppressed.
+//
+// An alert that time alone causes has the severity of the key's last matching record. The same goes for what the
+// condition of a silence says (window_silence.go). In a sliding window each judgement counts for for and resolve in
+// records, also those at the end of a step. distinct tells up to 10,000 values of a window apart.
+//
+// A producer may put records of one key into several shards at once. After a split the key is in each of them, and each
+// counts and resolves separately. What waits for other shards is lost when its shard is merged with the one that gets
+// the next record of the key.
 package alert

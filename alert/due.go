@@ -7,13 +7,13 @@ import (
 	"kinesis-alerter/alert/template"
 )
 
-// lateness is how much later than Kinesis' clock says an event time counts as passed where no record says so: that
-// clock is known to a second only, and a record that is under way has its arrival time already. A record that comes
-// later than that is taken as it comes, and a replay might then decide otherwise than the tick did.
+// lateness is how far the clock of Kinesis must be past an event time for a tick to count it as passed. That clock is
+// known to a second only, and a record on its way has its arrival time already. A record that comes later still is
+// taken as it comes, and a replay may decide otherwise than the tick did.
 const lateness = 2 * 1000 // milliseconds
 
-// maxMissed is how many repetitions of one alert are made up for at once, where time comes far in a single step. Beyond
-// that, as after days in which nobody read an idle shard, all but the last say nothing and could be millions.
+// maxMissed is how many missed repetitions of one alert are made at once, where time advances far in a single step.
+// Beyond that only the last is made: after days in which no worker read an idle shard there could be millions.
 const maxMissed = 60
 
 // repeatAt is when an alert that was last made at sent is repeated, if time comes as far as to in one step.
@@ -24,7 +24,7 @@ func (r *rule) repeatAt(sent, to int64) int64 {
 	return sent + r.repeat
 }
 
-// expire does what is due for an entry, at the time at which it was due. Time comes as far as to.
+// runDue does what is due for an entry, at the time at which it was due. to is how far time has come.
 func (l *lifecycle) runDue(en *entry, to int64) {
 	r, due, fired := en.of.rule, en.due, en.firing
 	t := &trigger{at: timeOf(due)}
@@ -81,8 +81,8 @@ func (l *lifecycle) runDue(en *entry, to int64) {
 	l.reschedule(r, en, due)
 }
 
-// turns says whether a window that slides may be another one by now, or has to say whether a claim still holds. Nothing
-// else that is due judges it, or for and resolve in records would count that.
+// windowDue says whether a window that slides may be another one by now, or has to say whether a claim still holds.
+// Nothing else that is due judges it, or for and resolve in records would count that.
 func (r *rule) windowDue(en *entry, due int64) bool {
 	switch {
 	case due >= r.window.end(en.window):
@@ -93,9 +93,9 @@ func (r *rule) windowDue(en *entry, due int64) bool {
 	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
 }
 
-// givesUp is when a key whose absence was told is given up; 0 for never. It is when the absence has been reported for
-// as long as is configured, in place of the next repetition; who heard of it late hears of it once more first, or as
-// long.
+// givesUp is when a key whose absence was reported is given up; 0 for never. It is when the absence has been reported
+// for as long as is configured, in place of the next repetition; whoever was notified late is notified once more first,
+// or for as long.
 func (r *rule) givesUp(en *entry) int64 {
 	if !r.perKey() || !en.notified {
 		return 0
@@ -118,7 +118,7 @@ func (r *rule) lastRepeat(en *entry) int64 {
 // perKey says whether the rule is about keys that do not come.
 func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
 
-// giveUp says the last word on a key that does not come back, and forgets it: it would be reported for ever.
+// giveUp makes the last alert about a key that does not come back, and forgets the key: it would be reported forever.
 func (l *lifecycle) giveUp(r *rule, en *entry, t *trigger) {
 	t.ended = "no record has come for " + template.Duration(time.Duration(t.ms()-en.held)*time.Millisecond) +
 		", so the key is given up; it is reported again once it sends and then stops"
@@ -127,7 +127,7 @@ func (l *lifecycle) giveUp(r *rule, en *entry, t *trigger) {
 }
 
 // maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how
-// often what was swallowed is looked at again. Beyond that the first ones are passed over: they are alike, and since
+// often what was suppressed is looked at again. Beyond that the first ones are passed over: they are alike, and since
 // 1970 there were billions.
 const maxSteps = 1000
 
@@ -151,7 +151,7 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 		return
 	}
 	if next != 0 && next <= en.due && en.due <= now {
-		next = en.due + 1 // whatever else was missed: time goes on
+		next = en.due + 1 // whatever else was missed: time continues
 	}
 	l.memory.schedule(en, next)
 	en.countNotified()
@@ -162,8 +162,9 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	}
 }
 
-// owes says whether the rule comes back by itself to a claim, because something swallowed it, or its rise in severity:
-// no record may ever come to show that it still fires, and the last word on the key may be that it is over.
+// needsRecheck says whether a key that fires is looked at again without a record, because its alert, or its rise in
+// severity, was suppressed. There may never be another record, and the last alert about the key may be that it is
+// resolved.
 func (r *rule) needsRecheck(en *entry) bool {
 	unsaid := !en.notified || r.severityOf != nil && en.grade < en.severity
 	return en.firing && unsaid && r.hasPeriods() && r.absence.Of != AbsenceOfStream
@@ -210,7 +211,7 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 	return next
 }
 
-// dedupEnd is when an entry has no more to do with dedup. The count of what was swallowed is kept for as long again,
+// dedupEnd is when an entry has no more to do with dedup. The count of what was suppressed is kept for as long again,
 // for the next alert to tell.
 func (en *entry) dedupEnd(r *rule) int64 {
 	switch {
@@ -230,8 +231,8 @@ func (r *rule) forgettable(en *entry) bool {
 // reached is how far time has come, by records or by ticks.
 func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) }
 
-// thaw goes on with what a rule remembers that was not in force for a while. What came meanwhile nobody noted, so
-// nothing may be concluded from its absence: what waits, begins to wait anew. It is false if nothing is left to
+// resume continues with what a rule remembers that was not active for a while. What came meanwhile nobody noted, so
+// nothing may be concluded from its absence: what waits, begins to wait again. It is false if nothing is left to
 // remember.
 func (r *rule) resume(en *entry, now int64) bool {
 	if r.absence.Of == AbsenceOfStream {

@@ -9,11 +9,11 @@ import (
 
 // This file is about rules that are edited while they fire. See "Edited rules" in doc.go.
 //
-// Who was told of a key is kept by audience, not by key: the topics to which the rule went when it told. An entry names
-// one of its rule's audiences; nearly always it is the topics to which the rule goes now, and takes no room.
+// Who was notified of a key is kept by audience, not by key: the topics to which the rule went then. An entry names one
+// of its rule's audiences; nearly always these are the rule's present topics, and that takes no room.
 
 // sense is what the remembered values of a rule mean: two rules with the same memory can read each other's; with the
-// same claim, too, what waits for them to fire goes on.
+// same claim, too, what waits for them to fire continues.
 type sense struct{ memory, claim [16]byte }
 
 // senseOf is of a rule whose configuration is c.
@@ -25,8 +25,10 @@ func (r *rule) senseOf(c RuleConfig) sense {
 	if r.window != nil || c.Absence.After > 0 { // what was counted, and what is a sign of life
 		memory = append(memory, c.When)
 	}
-	claim := []any{c.When, c.For.Records, c.For.Time, c.Window.Is, c.Window.MinRecords, c.Absence.After,
-		c.Resolve.Records, c.Resolve.Time}
+	claim := []any{
+		c.When, c.For.Records, c.For.Time, c.Window.Is, c.Window.MinRecords, c.Absence.After,
+		c.Resolve.Records, c.Resolve.Time,
+	}
 	sum := func(list []any) [16]byte {
 		var b strings.Builder
 		for _, x := range list {
@@ -38,15 +40,15 @@ func (r *rule) senseOf(c RuleConfig) sense {
 	return sense{sum(memory), sum(claim)}
 }
 
-// concludes says whether the ends of the rule's alerts are said at all.
+// notifiesEnd says whether the ends of the rule's alerts are said at all.
 func (r *rule) notifiesEnd() bool { return !r.resolve.IsZero() || r.absence.After > 0 }
 
-// takes says whether the rule can go on with what another version of it remembers.
+// takes says whether the rule can continue with what another version of it remembers.
 func (r *rule) takes(t *notifiedSection) bool {
 	return r.remembers() && r.sense.memory == t.memory && (r.notifiesEnd() || !t.ends)
 }
 
-// carry goes on with what another version of the rule remembered. What it knew of a claim that does not fire yet is
+// adopt continues with what another version of the rule remembered. What it knew of a claim that does not fire yet is
 // about another claim, unless that is the same.
 func (r *rule) adopt(en *entry, same bool, now int64) bool {
 	if !same {
@@ -64,7 +66,7 @@ func (r *rule) adopt(en *entry, same bool, now int64) bool {
 	return en.due != 0 || !r.forgettable(en)
 }
 
-// emitEnd says that an excursion is over, to everybody who heard of it, and to nobody else.
+// notifyEnd says that a firing period is over, to everybody who heard of it, and to nobody else.
 func (l *lifecycle) notifyEnd(r *rule, en *entry, t *trigger) {
 	m := l.memory.rules[r.place]
 	if en.audience == 0 {
@@ -79,8 +81,8 @@ func (l *lifecycle) notifyEnd(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// endEdited says the ends of what rules have told and do not tell any more, at a tick at which all workers have had the
-// same rules for a while; and of what is about to be forgotten in any case.
+// endEdited ends the alerts that no rule ends any more, at a tick at which all workers have had the same rules for a
+// while. What is about to be forgotten is ended in any case.
 func (l *lifecycle) endEdited(settled bool) {
 	m := l.memory
 	if !m.has(formatEnds) {
@@ -137,7 +139,7 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 	return false
 }
 
-// endFormer says the ends of what a rule has told that is no more, or is another one.
+// endFormer ends the alerts of a rule that was taken out, or is another one now.
 func (l *lifecycle) endFormer(s *section, room *int) {
 	s.settleOver()
 	why := "the rule was taken out of the configuration"
@@ -176,9 +178,9 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 	})
 }
 
-// Told counts, by rule (nil for none), the keys of which somebody was told that they fire: those of rules that go on,
-// and those whose rule was taken out or changed so that its memory was dropped, or does not go to a topic any more that
-// was told. Of those the end is said once all workers have had the same rules for a while.
+// Told counts, by rule (nil for none), the keys that fire and of which somebody was notified: those of rules that
+// continue, and those whose rule was taken out or changed so that its memory was dropped, or does not go to a topic any
+// more that was notified. Their ends are sent once all workers have had the same rules for a while.
 func (e *Evaluator) Told() (firing, leaving map[string]int) {
 	count := func(to *map[string]int, rule string, n int) {
 		if *to == nil {
@@ -207,7 +209,7 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 	return firing, leaving
 }
 
-// owes says whether ends are owed, or may be after the next change of the rules.
+// owesEnds says whether ends are owed, or may be after the next change of the rules.
 func (e *Evaluator) owesEnds() bool {
 	return e.memory.has(formatEnds) && (e.memory.former.oweEnds() ||
 		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.notifiedKeys > 0 }))

@@ -20,15 +20,15 @@ import (
 type Evaluator struct {
 	pipeline *Pipeline
 	shard    string
-	// agreed is what the workers of the application have agreed on, as far as the evaluator was told.
+	// agreed is what the workers of the application have agreed on, as far as the evaluator knows.
 	agreed agreement
 	clock  eventClock
 	in     reading
-	memory *memory // one for ever: what is restored replaces what is in it
+	memory *memory // one forever: what is restored replaces what is in it
 	out    outbox
 	life   lifecycle
 	others siblings
-	// unwell is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
+	// unavailableSince is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
 	unavailableSince time.Time
 	// notes are which fields records had that the watch of the rules does not know of yet.
 	notes fieldNotes
@@ -53,7 +53,7 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 	return e
 }
 
-// run makes the evaluator work by a version of the rules. The memory is not its matter.
+// run makes the evaluator work by a version of the rules. It leaves the memory alone.
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
@@ -87,7 +87,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
 		rec = &e.in.scored
 	}
-	e.life.suppressedBy = "" // what time brought about is not of the record
+	e.life.suppressedBy = "" // what time caused is not of the record
 	switch e.in.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
@@ -144,7 +144,7 @@ func (e *Evaluator) overBudget(alerted bool) Decision {
 	return d
 }
 
-// noteOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
+// recordOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
 func (e *Evaluator) recordOver(r *rule, rec *Record) {
 	e.over = e.over || !r.shadow
 	const atMost = int64(time.Minute / time.Millisecond)
@@ -234,7 +234,7 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		e.memory.drop(en)
 	}
 	e.life.running, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
-	// What was made before the panic is due: what is remembered says that it was told.
+	// Alerts from before the panic are due: the memory counts them as sent.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 

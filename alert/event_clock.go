@@ -10,7 +10,7 @@ type eventClock struct {
 	clock int64
 }
 
-// at is the event time of an occasion: a record that came late happens now.
+// at is the event time of an trigger: a record that came late happens now.
 func (c *eventClock) at(t *trigger) int64 {
 	if t.rec != nil {
 		return c.now()
@@ -26,7 +26,7 @@ func (e *Evaluator) EventTime() time.Time { return e.clock.eventTime }
 
 // Reaches tells the evaluator up to when the stream has records at least, however far behind evaluation is: what the
 // service's clock shows. It decides one thing, which repetitions are said while evaluation catches up. An evaluator
-// that is told nothing says all.
+// that knows no clock sends all.
 func (e *Evaluator) Reaches(now time.Time) { e.clock.clock = now.UnixMilli() }
 
 func millis(d time.Duration) int64 { return d.Milliseconds() }

@@ -9,7 +9,7 @@ import (
 // that the keys of one rule never push out those of another that stays within its share; of its keys the quiet ones go
 // first. All of it is a function of what is remembered, and the snapshot keeps the order.
 
-// standing is how much it would matter if an entry were forgotten.
+// phase is how much it would matter if an entry were forgotten.
 type phase uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 	phases
 )
 
-// stands is the standing of an entry by what it remembers.
+// phase is the standing of an entry by what it remembers.
 func (en *entry) phase() phase {
 	switch {
 	case en.firing:
@@ -30,15 +30,15 @@ func (en *entry) phase() phase {
 	return quiet
 }
 
-// standingBits are the bits of entry.packed for its standing: a byte of its own would make each entry 16 bytes larger.
+// phaseBits are the bits of entry.packed for its standing: a byte of its own would make each entry 16 bytes larger.
 const phaseBits = 2
 
-// listed is the standing by which the entry stands in a list of its rule.
+// listedPhase is the standing by which the entry stands in a list of its rule.
 func (en *entry) listedPhase() phase { return phase(en.packed & (1<<phaseBits - 1)) }
 
 func (en *entry) list(s phase) { en.packed = en.packed>>phaseBits<<phaseBits | uint32(s) }
 
-// regard takes up a change of an entry's standing, which counts as a use.
+// relist takes up a change of an entry's standing, which counts as a use.
 func (en *entry) relist() {
 	if now := en.phase(); now != en.listedPhase() && !en.of.rule.keyless() {
 		en.of.lists[en.listedPhase()].remove(en)
@@ -121,7 +121,7 @@ type pressure struct {
 	count int
 	bulk  bulk
 	heaps [measures]ruleHeap
-	// crammed says that more was read or inherited than may be, which is kept until somebody can be told.
+	// overfull says that more was read or inherited than may be. It is kept until somebody can be notified.
 	overfull bool
 }
 
@@ -134,7 +134,7 @@ const (
 	measures
 )
 
-// crowd are the rules with keys as a heap, the one that holds most by a measure first.
+// ruleHeap are the rules with keys as a heap, the one that holds most by a measure first.
 type ruleHeap []*ruleMemory
 
 func (c *ruleHeap) join(r *ruleMemory, by measure) {
@@ -195,7 +195,7 @@ func (p *pressure) over() (by measure, over bool) {
 	return byBytes, p.bulk.over()
 }
 
-// victim is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other
+// toEvict is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other
 // quiet one and it is quiet itself: what is about to fire is not given up for it. It is nil where nothing can be
 // forgotten.
 func (p *pressure) toEvict(inHand *entry, by measure) *entry {
@@ -213,7 +213,7 @@ func (p *pressure) toEvict(inHand *entry, by measure) *entry {
 	return next.evictable(inHand)
 }
 
-// yields is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because
+// evictable is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because
 // nothing comes: there the key of the last record goes, and the others are watched.
 func (m *ruleMemory) evictable(inHand *entry) *entry {
 	if m.rule.absence.After > 0 && m.lists[quiet].newest != nil && m.held[byKeys] > 1 {
@@ -237,14 +237,14 @@ func (m *ruleMemory) evictable(inHand *entry) *entry {
 // forgotten are the words for an end that is none of the condition.
 const forgotten = "the shard has more keys than it can remember, so this one is not followed any more"
 
-// forget pushes an entry out, and counts it.
+// evict pushes an entry out, and counts it.
 func (m *memory) evict(en *entry) {
 	en.of.rule.metrics.forgot(en.listedPhase())
 	m.drop(en)
 }
 
-// bring makes what was read or inherited fit, as far as nobody has to be told. The rest waits for the next record or
-// tick.
+// evictUnannounced evicts what was read or inherited beyond the bounds, as long as nobody has to be notified. The rest
+// waits for the next record or tick.
 func (m *memory) evictUnannounced() {
 	for by, over := m.pressure.over(); over; by, over = m.pressure.over() {
 		en := m.pressure.toEvict(nil, by)
@@ -256,7 +256,7 @@ func (m *memory) evictUnannounced() {
 	}
 }
 
-// trim makes what was brought fit; by now somebody hears of it.
+// makeRoomForLoaded makes what was brought fit; by now somebody hears of it.
 func (l *lifecycle) makeRoomForLoaded() {
 	if l.memory.pressure.overfull {
 		l.memory.pressure.overfull = false
@@ -264,8 +264,8 @@ func (l *lifecycle) makeRoomForLoaded() {
 	}
 }
 
-// fit forgets keys while too much is remembered. Whoever was told that one fires is told that it is not followed any
-// more. rec is the record at hand and inHand its entry; both are nil in trim.
+// makeRoom evicts keys while too much is remembered. If somebody was notified that one fires, an alert says that it is
+// no longer followed. rec is the record at hand and inHand its entry; both are nil in trim.
 func (l *lifecycle) makeRoom(inHand *entry, rec *Record) {
 	m := l.memory
 	for by, over := m.pressure.over(); over && !m.pressure.overfull; by, over = m.pressure.over() {

@@ -74,12 +74,12 @@ type RuleExplanation struct {
 	Severity    string `json:"severity"`
 	// Shadow says that the rule never publishes.
 	Shadow bool `json:"shadow,omitempty"`
-	// Outcome is what the rule makes of the record where it sees none before, and Reason what swallows the alert.
+	// Outcome is what the rule makes of the record where it sees none before, and Reason what suppresses the alert.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
 	// Publishes is what the rule publishes when it fires on this record, by topic.
 	Publishes []Publication `json:"publishes,omitempty"`
-	// Mutes are the silences, quiet hours and rules that swallow an alert on this record.
+	// Mutes are the silences, quiet hours and rules that suppress an alert on this record.
 	Mutes []string `json:"mutes,omitempty"`
 	// Depends are the settings whose effect depends on earlier records.
 	Depends []Dependency `json:"depends_on_earlier_records,omitempty"`
@@ -311,8 +311,10 @@ func (x *RuleExplanation) depends() {
 		}
 	}
 	for _, name := range x.open {
-		if one := (Dependency{Setting: name,
-			Says: "comes from the records before this one, which are not looked at here"}); !slices.Contains(x.Depends,
+		if one := (Dependency{
+			Setting: name,
+			Says:    "comes from the records before this one, which are not looked at here",
+		}); !slices.Contains(x.Depends,
 			one) {
 			x.Depends = append(x.Depends, one)
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// formerLife is for how long, in event time, the state of rules that are no more is kept, and maxFormer how much.
+// formerLife is for how long, in event time, the state of rules that are gone is kept, and maxFormer how much.
 const (
 	formerLife = 7 * 24 * time.Hour
 	maxFormer  = 8 << 20
@@ -16,7 +16,7 @@ const (
 // formerRules is the state of rules, and of versions of rules, that this rule set does not have.
 type formerRules []section
 
-// owe says whether the end of some alert is owed.
+// oweEnds says whether the end of some alert is owed.
 func (f formerRules) oweEnds() bool {
 	return slices.ContainsFunc(f, func(s section) bool { return s.owedEnds > 0 })
 }
@@ -61,7 +61,7 @@ func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
 	}
 }
 
-// ended notes that topics were told the end of a key by the rule of today.
+// ended records that the present rule has sent topics the end of a key.
 func (f formerRules) ended(rule, key string, topics []string) {
 	for i := range f {
 		if s := &f[i]; s.owedEnds > 0 && s.name == rule {
@@ -124,7 +124,7 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 	return s
 }
 
-// settleOver takes out what the rule of today has told to be over meanwhile.
+// settleOver takes out what the present rule has ended in the meantime.
 func (s *section) settleOver() {
 	if len(s.over) == 0 {
 		return
@@ -141,7 +141,7 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 	r.limit()
 	for range r.count() {
 		rank := r.entry(v)
-		if r.failed || s.notified != nil && int(v.entry.audience) >= len(s.notified.audiences) {
+		if r.failed || s.notified != nil && int(v.audience) >= len(s.notified.audiences) {
 			return false
 		}
 		do(rank, v.bits, v.rest[:len(v.rest)-len(r.buf)], v)
@@ -149,15 +149,15 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 	return !r.failed && len(r.buf) == 0
 }
 
-// owed are the topics to which the end of an entry is owed.
+// owedTo are the topics to which the end of an entry is owed.
 func (s *section) owedTo(v *entryView) []string {
 	if s.notified == nil || !s.notified.ends || !v.firing || !v.notified {
 		return nil
 	}
-	return s.notified.audiences[v.entry.audience]
+	return s.notified.audiences[v.audience]
 }
 
-// countOwed counts the entries whose ends are owed.
+// countOwedEnds counts the entries whose ends are owed.
 func (s *section) countOwedEnds() bool {
 	s.owedEnds = 0
 	return s.notified == nil || s.each(func(_, _ uint64, _ []byte, v *entryView) {
@@ -167,7 +167,7 @@ func (s *section) countOwedEnds() bool {
 	})
 }
 
-// rewrite changes who is owed the ends of entries. One of which nobody is owed any counts as not told.
+// rewrite changes who is owed the ends of entries. An entry of which nobody is owed the end counts as not notified.
 func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	w := &writer{buf: make([]byte, 0, len(s.body)+16)}
 	head := (&reader{buf: s.body}).limit()
@@ -178,7 +178,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	t.audiences = slices.Clone(t.audiences)
 	owes := 0
 	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		heard := uint64(v.entry.audience)
+		heard := uint64(v.audience)
 		if topics := s.owedTo(v); len(topics) > 0 {
 			left := to(v, topics)
 			if bits &^= entryAudience; len(left) == 0 {
@@ -206,7 +206,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	s.body, s.notified, s.owedEnds = append(w.buf, kept.buf...), &t, owes
 }
 
-// absorb adds what another shard has of the same rule. Of a key that both have, the one goes on of which an end is
+// absorb adds what another shard has of the same rule. Of a key that both have, the one continues of which an end is
 // owed.
 func (s *section) absorb(t section) {
 	if s.notified == nil || t.notified == nil {
@@ -237,7 +237,7 @@ func (s *section) absorb(t section) {
 			}
 			n++
 			w.uint(rank)
-			if heard := first + uint64(v.entry.audience); heard > 0 {
+			if heard := first + uint64(v.audience); heard > 0 {
 				w.uint(bits | entryAudience)
 				w.uint(heard)
 			} else {

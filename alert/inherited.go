@@ -32,13 +32,13 @@ type inheritance struct {
 	parkedTo int64
 }
 
-// kinship makes an entry one that was inherited, while no record of its key has come to this shard.
+// provisional makes an entry one that was inherited, while no record of its key has come to this shard.
 type provisional struct {
 	family *family
 	// silent says that another shard of the family speaks for the key while none of them hears of it.
 	silent bool
-	// born is the event time at which the shards parted that have copies. Who heard of the key before that is of the
-	// past.
+	// partedAt is the event time at which the shards parted that have copies. Who heard of the key before that is of
+	// the past.
 	partedAt int64
 	// due is what has come due and waits for what the others remember; 0 for nothing.
 	due int64
@@ -100,7 +100,7 @@ func (m *memory) unbind(en *entry) {
 }
 
 // claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a
-// parent, goes on.
+// parent, continues.
 func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
 	if was, ok := r.claims[key]; ok {
 		others = union(others, was.family.others)

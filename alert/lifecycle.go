@@ -7,12 +7,12 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what swallows it,
+// This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what suppresses it,
 // how it ends. Everything here is a function of records and their arrival times. Time itself acts through entry.due:
 // when the event time has passed it, expire does what is due, at the due time. A tick only brings that forward, so a
 // replay of the same records makes the same alerts, with the same ids, however the ticks fell.
 
-// occasion is why something is judged: a record, or that time has passed.
+// trigger is why something is judged: a record, or that time has passed.
 type trigger struct {
 	rec *Record   // nil for time
 	at  time.Time // the arrival of the record, or when it was due
@@ -35,9 +35,9 @@ type lifecycle struct {
 	// fired are the rules without memory that match the record at hand and that somebody knows of.
 	fired condition.RuleSet
 	asked candidate
-	// muted is the first reason for which an alert of the record at hand was swallowed.
+	// suppressedBy is the first reason for which an alert of the record at hand was suppressed.
 	suppressedBy Reason
-	// expiring is the entry for which something that is due is being done.
+	// running is the entry for which something that is due is being done.
 	running *entry
 }
 
@@ -89,7 +89,8 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 		l.window(r, en, v, t)
 	default:
 		l.judge(r, en, v == condition.Yes, t, now)
-		if v == condition.Yes && r.needsRecheck(en) && en.setLast(rec) { // for what may be told without another record
+		// for an alert that may be made without another record
+		if v == condition.Yes && r.needsRecheck(en) && en.setLast(rec) {
 			l.memory.pressure.weigh(en)
 		}
 	}
@@ -107,7 +108,7 @@ func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	return en
 }
 
-// note keeps where the last record of the key stands, and answers whether the entry's size is another one now.
+// setLast keeps where the last record of the key stands, and answers whether the entry's size is another one now.
 func (en *entry) setLast(rec *Record) (resized bool) {
 	l := en.last
 	if l == nil {
@@ -164,7 +165,7 @@ func (l *lifecycle) judge(r *rule, en *entry, holds bool, t *trigger, now int64)
 			l.endPeriod(r, en, t)
 		}
 	case r.resolve.Time == 0:
-		l.endPeriod(r, en, nil) // an excursion that nobody wants to hear the end of
+		l.endPeriod(r, en, nil) // a firing period that nobody wants to hear the end of
 	}
 }
 
@@ -186,7 +187,7 @@ func (l *lifecycle) holds(r *rule, en *entry, t *trigger, now int64) {
 	en.streak = 0
 	switch {
 	case !en.notified:
-		l.announce(r, en, t) // something swallowed it; perhaps no longer
+		l.announce(r, en, t) // something suppressed it; perhaps no longer
 	case l.escalates(r, en):
 		l.escalate(r, en, t)
 	case t.rec == nil: // expire repeats what is due
@@ -197,7 +198,7 @@ func (l *lifecycle) holds(r *rule, en *entry, t *trigger, now int64) {
 	}
 }
 
-// announce makes the alert of a claim, unless something swallows it. en is nil for a rule that remembers nothing. It
+// announce makes the alert of a claim, unless something suppresses it. en is nil for a rule that remembers nothing. It
 // answers whether anybody knows: an alert was made, or a person has silenced it.
 func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
 	if by := l.mute(r, en, t, false); by != nil {
@@ -208,8 +209,8 @@ func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
 	return true
 }
 
-// rises tells that a claim which was told has become graver: at once, whatever was told before, and once for each
-// grade.
+// escalate makes an alert when a key that fires becomes more severe: at once, whatever was sent before, and once for
+// each grade.
 func (l *lifecycle) escalate(r *rule, en *entry, t *trigger) {
 	if by := l.mute(r, en, t, false); by != nil {
 		l.suppressBy(r, en, by)
@@ -225,22 +226,22 @@ func (l *lifecycle) notifyEscalation(r *rule, en *entry, t *trigger) {
 	en.sent, en.suppressed = l.clock.at(t), 0
 }
 
-// graver says whether the last record of a key is graver than what was told of it. The plain format has room for one
-// severity, so that a restart would forget which.
+// escalates says whether the last record of a key is more severe than the alerts about it. The plain format has room
+// for one severity, so a restart would forget which.
 func (l *lifecycle) escalates(r *rule, en *entry) bool {
 	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
 }
 
-// lastWord is for how long the last word on a claim that holds may be that it is over.
+// resolvedGrace is for how long the last word on a claim that holds may be that it is over.
 const resolvedGrace = 60 * 1000
 
-// owed says whether somebody was told that a claim is over which has held for a while again: that is told, whatever
-// dedup and rate limits say. A key that flaps faster makes no message more.
+// mustNotify says whether the last alert was that the key is resolved, although it has fired for a while again. That is
+// reported whatever dedup and rate limits say. A key that flaps faster makes no extra message.
 func (en *entry) mustNotify(at int64) bool {
 	return en.firing && !en.notified && en.ended && at-en.since >= resolvedGrace
 }
 
-// tell makes the alert of a claim.
+// notify makes the alert of a claim.
 func (l *lifecycle) notify(r *rule, en *entry, t *trigger) {
 	if en != nil {
 		if en.severity = en.grade; r.severityOf == nil {
@@ -253,7 +254,7 @@ func (l *lifecycle) notify(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// again repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
+// repeat repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
 // interval later.
 func (l *lifecycle) repeat(r *rule, en *entry, t *trigger) {
 	l.repeatUnlessMuted(r, en, t)
@@ -273,12 +274,12 @@ func (l *lifecycle) repeatUnlessMuted(r *rule, en *entry, t *trigger) {
 	l.out.emit(r, en, KindRepeat, t)
 	en.suppressed = 0
 	if l.escalates(r, en) {
-		en.severity = en.grade // that is told now
+		en.severity = en.grade // the repetition said so
 	}
 }
 
-// conclude ends an excursion. Whoever was told of its beginning is told of its end, whatever mutes the rule by now;
-// with a nil occasion nobody is.
+// endPeriod ends a firing period. Whoever was notified of its beginning is notified of its end, whatever mutes the rule
+// by now. With a nil trigger nobody is.
 func (l *lifecycle) endPeriod(r *rule, en *entry, t *trigger) {
 	if t != nil && en.notified {
 		l.notifyEnd(r, en, t)
@@ -296,7 +297,7 @@ func (l *lifecycle) arrived(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// swallow accounts for an alert that is not made.
+// suppress accounts for an alert that is not made.
 func (l *lifecycle) suppress(r *rule, en *entry, reason Reason) {
 	if l.out.silent {
 		en.suppressed++ // and counted by the shard that speaks for the key

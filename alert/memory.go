@@ -25,7 +25,7 @@ type memory struct {
 	// (overdue.go).
 	late   map[*entry]int64
 	former formerRules
-	// noted is when the filter last told that a record is no JSON.
+	// loggedNotJSON is when the log last said that the filter dropped a record that is not JSON.
 	loggedNotJSON int64
 }
 
@@ -43,13 +43,14 @@ type ruleMemory struct {
 	// tokens are what the rate limit has left, at the time at.
 	tokens float64
 	at     int64
-	// kin counts the entries that other shards have, too; claims are the inherited keys of which the shard has heard.
+	// provisional counts the entries that other shards have, too; claims are the inherited keys of which the shard has
+	// heard.
 	provisional int
 	claims      map[string]claim
 
 	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics
 	// to which the rule goes no longer. owing says that some of them may be owed ends. telling counts the entries of
-	// which somebody was told.
+	// which somebody was notified.
 
 	audiences    [][]string
 	formerTopics map[string]*formerTopic
@@ -62,8 +63,7 @@ type entry struct {
 	key          string
 	of           *ruleMemory
 	older, newer *entry // in the list of its standing
-	// due is when time has something to do with the entry; place is where it stands among the timers, -1 for not at
-	// all.
+	// due is when the entry is due; place is where it stands among the timers, -1 for not at all.
 	due   int64
 	place int32
 	// heap and packed are what it takes, as the memory has it in its sum; packed, in a snapshot, stands above the bits
@@ -78,16 +78,16 @@ type entry struct {
 	held int64
 	// sent is when the last alert was made.
 	sent int64
-	// swallowed counts the alerts that were not made since the last one that was.
+	// suppressed counts the alerts that were not made since the last one that was.
 	suppressed uint32
-	// firing says that the claim counts as true; told that an alert said so; ended that the last alert said that it is
-	// over.
+	// firing says that the key fires; notified that an alert said so; ended that the last alert said that it is
+	// resolved.
 	firing, notified, ended bool
-	// severity, by its place among severities, is the gravest that was told or, before anything is, that of the last
-	// record; grade is that of the last record, if an expression gives it.
+	// severity, by its place among severities, is the most severe one of the alerts or, before there are any, that of
+	// the last record; grade is that of the last record, if an expression gives it.
 	severity, grade uint8
-	// heard is who was told, behind the first of the rule's audiences; 0 for whoever hears of the rule now. counted
-	// says that the rule's count of entries of which somebody was told has it.
+	// audience is who was notified: a place in the rule's audiences, from 1 on; 0 for the rule's present topics.
+	// countedNotified says that the rule's notifiedKeys has the entry.
 	countedNotified bool
 	audience        uint16
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when
@@ -95,11 +95,11 @@ type entry struct {
 	covered uint32
 	last    *lastRecord
 	window  *window
-	// kin is nil unless the entry was inherited by several shards and this one has not heard of its key.
+	// provisional is nil unless the entry was inherited by several shards and this one has not heard of its key.
 	provisional *provisional
 }
 
-// lastRecord is where an alert that time brings about points to.
+// lastRecord is where an alert that time causes points to.
 type lastRecord struct {
 	partitionKey, sequence string
 	sub                    uint32
@@ -122,7 +122,7 @@ func newMemory(set *compiled, agreed agreement) *memory {
 	return m
 }
 
-// replace takes the place of what is remembered by what was read.
+// replace replaces what is remembered by what was read.
 func (m *memory) replace(by *memory) {
 	*m = *by
 	for _, x := range m.scores {

@@ -153,8 +153,10 @@ func (m *metrics) adopt(c *compiled) {
 		}
 	}
 	for _, x := range c.scores {
-		x.metrics = scoreMetrics{skipped: make(map[Reason]prometheus.Counter),
-			evicted: m.felled.WithLabelValues(x.config.As)}
+		x.metrics = scoreMetrics{
+			skipped: make(map[Reason]prometheus.Counter),
+			evicted: m.felled.WithLabelValues(x.config.As),
+		}
 		for _, reason := range skipReasons() {
 			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
 		}
@@ -184,7 +186,7 @@ func (m *ruleMetrics) forgot(stood phase) {
 	}
 }
 
-// forget removes the series of rules and silences that are no more.
+// forget removes the series of rules and silences that are gone.
 func (m *metrics) forget(old, now *compiled) {
 	for _, x := range old.silences {
 		if !slices.ContainsFunc(now.silences, func(y *silence) bool { return y.name == x.name && y.bit != 0 }) {
@@ -197,8 +199,10 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
-			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.cut,
-				m.templates} {
+			for _, vec := range []*prometheus.CounterVec{
+				m.matched, m.suppressed, m.shadow, m.evicted, m.cut,
+				m.templates,
+			} {
 				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
 			}
 		}
@@ -218,7 +222,7 @@ type undefinedCounts struct {
 	before map[string][condition.VerdictCount]uint64
 }
 
-// adopt goes on with another set of rules where the last one stopped. It is called by one goroutine at a time.
+// adopt continues with another set of rules where the last one stopped. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
 	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {

@@ -87,7 +87,8 @@ type candidate struct {
 	partitionKey string
 }
 
-// candidate describes an alert. There is one at a time, so that muters can have a pointer to it without an allocation.
+// candidate describes an alert for its muters. There is one at a time, so that muters can have a pointer to it without
+// an allocation.
 func (l *lifecycle) candidate(r *rule, en *entry, t *trigger, repeat bool) *candidate {
 	now := l.clock.at(t)
 	l.asked = candidate{life: l, rule: r, key: en, at: timeOf(now), now: now, repeat: repeat}
@@ -123,8 +124,8 @@ const (
 	maxRecheckInterval = 10 * recheckInterval
 )
 
-// nextRecheck is when to look again at a claim that fires and of which nobody was told: when what suppresses it is
-// over, as far as that is known, and now and then in any case.
+// nextRecheck is when to look again at a key that fires and of which nobody was notified: when what suppresses it ends,
+// as far as that is known, and at intervals in any case.
 func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
 	wait := int64(recheckInterval)
@@ -147,7 +148,7 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	return next
 }
 
-// suppress accounts for an alert that a muter suppresses.
+// suppressBy accounts for an alert that a muter suppresses.
 func (l *lifecycle) suppressBy(r *rule, en *entry, by muter) {
 	if s, ok := by.(*silence); ok && !l.out.silent {
 		s.muted.Add(1)

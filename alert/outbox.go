@@ -15,7 +15,7 @@ type outbox struct {
 	agreed     *agreement // of the memory
 
 	alerts []*Alert
-	// aside counts the alerts that are about other keys than the record at hand, which pushed them out.
+	// evictions counts the alerts that are about other keys than the record at hand, which pushed them out.
 	evictions int
 	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may
 	// contradict it.
@@ -116,7 +116,7 @@ func (out *outbox) made() []*Alert {
 	return out.alerts
 }
 
-// way is the way to a topic that was told of an entry.
+// routeTo is the route to a topic that was notified of an entry.
 func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	if to := m.rule.route(topic); to != nil {
 		return to
@@ -131,8 +131,8 @@ func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	return x.route
 }
 
-// makeEnd makes the alert that ends what a topic was told of an entry. Its id is that of the excursion, so that whoever
-// says it again, after a crash or in another shard that has the key, says the same.
+// makeEnd makes the alert that ends an earlier one. Its id is that of the firing period, so a repetition after a crash,
+// or from another shard that has the key, is the same alert.
 func (out *outbox) makeEnd(to *route, en *entry, at time.Time, why string) {
 	a := &Alert{
 		Rule: to.render.rule, Topic: to.topic, Kind: KindResolved, Ended: why, Severity: severities()[en.severity],

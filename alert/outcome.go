@@ -10,7 +10,7 @@ const (
 	Unmatched Outcome = iota
 	// Filtered means that no filter let the record in.
 	Filtered
-	// Suppressed means that a rule matched and dedup, a rate limit or a silence swallowed the alert.
+	// Suppressed means that a rule matched and dedup, a rate limit or a silence suppressed the alert.
 	Suppressed
 	// Expired means that the record was older than allowed, or had failed more often than allowed, before it could be
 	// published.

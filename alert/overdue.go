@@ -7,7 +7,7 @@ const overdueLeast = 5 * 1000 // milliseconds
 // overdue says whether a repetition goes unsaid because a later one is due by now: after an hour of downtime nobody
 // wants sixty. Where evaluation stays behind, one is made for each interval that passes by the clock.
 //
-// A replay sees a later clock, so it may leave out a repetition that was made, or count another number as swallowed.
+// A replay sees a later clock, so it may leave out a repetition that was made, or count another number as suppressed.
 // Nothing else may differ. So this is asked last, when the repetition has spent what it spends of a rate limit, and an
 // overdue one counts as made.
 func (l *lifecycle) overdue(r *rule, en *entry, t *trigger) Reason {

@@ -54,7 +54,7 @@ type compiled struct {
 	// covers are the conditions of the silences, each once.
 	covers   []*cover
 	watchdog *watchdog
-	// mindful are the rules to which a record that does not match means something while they remember its key.
+	// needNonMatches are the rules to which a record that does not match means something while they remember its key.
 	needNonMatches condition.RuleSet
 	maxKeys        int
 	letters        bool

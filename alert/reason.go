@@ -4,25 +4,19 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// The reasons of Invalid. A record has the reason of its first defect.
+// The reasons of Invalid: each payload.Defect, of which a record has the first, and these. Those that code asks for have
+// names here.
 const (
-	ReasonEmpty         = Reason(payload.Empty)
-	ReasonNotJSON       = Reason(payload.NotJSON)
-	ReasonTruncated     = Reason(payload.Truncated)
-	ReasonTrailingData  = Reason(payload.TrailingData)
-	ReasonNotObject     = Reason(payload.NotObject)
-	ReasonInvalidUTF8   = Reason(payload.InvalidUTF8)
-	ReasonLoneSurrogate = Reason(payload.LoneSurrogate)
-	ReasonDuplicateKey  = Reason(payload.DuplicateKey)
-	ReasonNonFinite     = Reason(payload.NonFinite)
-	ReasonNumberRange   = Reason(payload.NumberRange)
-	ReasonTooDeep       = Reason(payload.TooDeep)
-	ReasonTooLarge      = Reason(payload.TooLarge)
-	ReasonBadAggregate  = Reason(payload.BadAggregate)
+	ReasonEmpty        = Reason(payload.Empty)
+	ReasonNotJSON      = Reason(payload.NotJSON)
+	ReasonTruncated    = Reason(payload.Truncated)
+	ReasonInvalidUTF8  = Reason(payload.InvalidUTF8)
+	ReasonTooLarge     = Reason(payload.TooLarge)
+	ReasonBadAggregate = Reason(payload.BadAggregate)
 
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
-	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to go on
+	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to continue
 	// without.
 	ReasonRejected Reason = "rejected"
 	// ReasonOther stands in metrics for a reason from outside this set.
@@ -36,7 +30,7 @@ const ReasonOverBudget Reason = "over_budget"
 // ReasonUnknownTopic is an alert for a topic that is not configured. It is no reason of Invalid.
 const ReasonUnknownTopic Reason = "unknown_topic"
 
-// The reasons of Suppressed. A record has that of its first rule that was swallowed.
+// The reasons of Suppressed. A record has that of its first rule that was suppressed.
 const (
 	// ReasonDedup is an alert of a key that has alerted within the rule's dedup.
 	ReasonDedup Reason = "dedup"

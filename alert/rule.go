@@ -57,17 +57,18 @@ func (r *rule) remembers() bool { return r.hasPeriods() || r.dedup > 0 || r.wind
 // stateful says whether its decisions depend on earlier records.
 func (r *rule) stateful() bool { return r.remembers() || !r.limit.IsZero() }
 
-// episodic says whether the rule has excursions, with a beginning and an end, of which each alerts once. The other
-// rules alert with every record, or every tumbling window, for which they hold.
+// hasPeriods says whether the rule has firing periods, with a beginning and an end, of which each alerts once. The
+// other rules alert with every record, or every tumbling window, for which they hold.
 func (r *rule) hasPeriods() bool {
 	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 ||
 		r.window != nil && !r.window.tumbling
 }
 
-// minds says whether a record for which the rule's condition is false changes what the rule remembers of its key.
+// needsNonMatches says whether a record for which the rule's condition is false changes what the rule remembers of its
+// key.
 func (r *rule) needsNonMatches() bool { return r.hasPeriods() && r.absence.After == 0 }
 
-// whole says whether the rule is about the shard or the stream as a whole, so that it has no keys.
+// keyless says whether the rule is about the shard or the stream as a whole, so that it has no keys.
 func (r *rule) keyless() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
 
 // timed says whether time can make the rule's alerts.
@@ -75,7 +76,7 @@ func (r *rule) timed() bool {
 	return r.hold.Time > 0 || r.resolve.Time > 0 || r.repeat > 0 || r.window != nil || r.absence.After > 0
 }
 
-// severities are the severities, gravest first.
+// severities are the severities, most severe first.
 func severities() []string { return []string{SeverityCritical, SeverityWarning, SeverityInfo} }
 
 // warning is the place among severities of the one that is given where nothing says another.
@@ -89,7 +90,8 @@ const (
 
 // rule compiles c, whose defaults are filled in. before are the rules that stand before it.
 func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema,
-	before map[string]*rule) *rule {
+	before map[string]*rule,
+) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	if c.Name == watchdogName {
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
@@ -271,8 +273,10 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own),
-				savedWords: shared.savedWords})
+			r.routes = append(r.routes, &route{
+				rule: r, topic: name, render: f.render(shared, own),
+				savedWords: shared.savedWords,
+			})
 		}
 		listed[name] = true
 	}

@@ -19,7 +19,7 @@ func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
 			to = r.routes
 		}
 	}
-	if a.Ended != "" { // of no interest to whoever was not told of the beginning
+	if a.Ended != "" { // of no interest to whoever was not notified of the beginning
 		return nil
 	}
 	for _, x := range to {
@@ -34,7 +34,7 @@ func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
 	return out
 }
 
-// editsOf says of each rule of a version of which the next one drops what it has told some topic, what became of it.
+// editsOf says what became of each rule whose alerts some topic would never see ended.
 func editsOf(old, next *compiled) map[string]string {
 	out := map[string]string{}
 	rules := make(map[string]*rule, len(next.rules))
@@ -58,8 +58,8 @@ func editsOf(old, next *compiled) map[string]string {
 	return out
 }
 
-// Edits says, by name, which rules the last Update took out, or changed so that some topic that was told of a key is
-// owed its end, and how.
+// Edits says, by name, which rules the last Update took out, or changed so that some topic is owed the end of an alert,
+// and how.
 func (p *Pipeline) Edits() map[string]string {
 	if edits := p.edits.Load(); edits != nil {
 		return *edits

@@ -11,7 +11,7 @@ type siblings struct {
 	shard  string
 	memory *memory
 	life   *lifecycle
-	// met are those shards, as far as is known, and without those for which nothing waits; missing is what the last
+	// known are those shards, as far as is known, and without those for which nothing waits; missing is what the last
 	// look at what is due has missed. news says that another look is worth while.
 	known    map[string]*siblingState
 	without  []string
@@ -20,8 +20,8 @@ type siblings struct {
 	deciding bool // a tick looks at what waits
 }
 
-// hear makes keys the shard's own of which a record has come. What was due before was due while nobody heard of them:
-// it is done now, in the order of time and of the rules as ever, and told by the shard that speaks for the key.
+// claimKeys makes keys the shard's own of which a record has come. What was due before was due while nobody heard of
+// them: it is done now, in the order of time and of the rules as ever, and told by the shard that speaks for the key.
 func (rel *siblings) claimKeys(rec *Record) {
 	m, now := rel.memory, rel.life.clock.now()
 	var heard []*entry
@@ -48,7 +48,7 @@ func (rel *siblings) claimKeys(rec *Record) {
 	for _, en := range heard {
 		m.unbind(en)
 	}
-	rel.life.suppressedBy = "" // what time brought about is not of the record
+	rel.life.suppressedBy = "" // what time caused is not of the record
 }
 
 // firstDue is the first of these entries, in the order of their rules, for which something waits that was due before
@@ -64,7 +64,7 @@ func firstDue(heard []*entry) *entry {
 	return first
 }
 
-// settle does what waits for other shards, as far as it is known what they have heard.
+// settleParked does what waits for other shards, as far as it is known what they have heard.
 func (rel *siblings) settleParked() {
 	m := rel.memory
 	if !rel.changed {
@@ -87,7 +87,7 @@ func (rel *siblings) settleParked() {
 	rel.deciding = false
 }
 
-// cleared says whether what is due for an entry that the shard shares with others can be done now. Otherwise it is set
+// mayRun says whether what is due for an entry that the shard shares with others can be done now. Otherwise it is set
 // aside, or forgotten because its records come to another shard.
 func (rel *siblings) mayRun(en *entry) bool {
 	k := en.provisional
@@ -155,7 +155,7 @@ func (e *Evaluator) Awaits() []Awaited {
 // When it has grown, a snapshot is worth saving: the others wait for one that covers the same moment.
 func (e *Evaluator) ParkedTo() int64 { return e.memory.inherited.parkedTo }
 
-// met is what is known of another shard.
+// siblingState is what is known of another shard.
 type siblingState struct {
 	version string
 	reached []int64 // by rule: up to when it has the rule's records; 0 if it does not know the rule
@@ -218,7 +218,7 @@ func (e *Evaluator) Meet(x *Relative) {
 	}
 }
 
-// settleAlone makes keys the shard's own that no other shard has.
+// releaseAlone makes keys the shard's own that no other shard has.
 func (rel *siblings) releaseAlone() {
 	m := rel.memory
 	for _, r := range m.rules {
@@ -239,7 +239,7 @@ func (rel *siblings) releaseAlone() {
 	}
 }
 
-// meet looks at one key of a rule of which another shard remembers s.
+// meetKey looks at one key of a rule of which another shard remembers s.
 func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
 	if en.provisional == nil || !slices.Contains(en.provisional.family.others, x.shard) {
 		return
@@ -250,7 +250,7 @@ func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
 		at = 0
 		if heard, _ := s.keys.find(en.key, called); heard == 0 {
 			return
-		} // else it is known to a version that keeps no claims, or came anew when the copy had been forgotten
+		} // else it is known to a version that keeps no claims, or came again when the copy had been forgotten
 	}
 	if due := en.pending(); due == 0 || due > at {
 		rel.memory.drop(en) // nothing was due before

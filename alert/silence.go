@@ -20,12 +20,12 @@ type silence struct {
 	// bit is that of its condition among compiled.covers; 0 where it covers every record.
 	bit         uint32
 	from, until time.Time
-	// muted counts the alerts that it swallowed.
+	// muted counts the alerts that it suppressed.
 	muted *atomic.Uint64
 }
 
 // cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time
-// brings about.
+// causes.
 type cover struct {
 	when *condition.Condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
@@ -50,7 +50,7 @@ func (s *silence) words() string {
 
 func (*silence) dependency() (d Dependency, ok bool) { return d, false }
 
-// applies says whether the silence is in force at a time, and covers what meets these conditions.
+// applies says whether the silence is active at a time, and covers what meets these conditions.
 func (s *silence) applies(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }

@@ -25,7 +25,7 @@ func (w *writer) float(f float64) {
 	w.buf = binary.BigEndian.AppendUint64(w.buf, math.Float64bits(f))
 }
 
-// reader takes the parts of a snapshot. After the first part that is not there, or makes no sense, there are no more.
+// reader takes the parts of a snapshot. After the first part that is not there, or makes no sense, there are gone.
 type reader struct {
 	buf    []byte
 	failed bool

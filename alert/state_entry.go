@@ -31,7 +31,7 @@ const (
 	entryGrade       // the severity of the last record is another one; format 2
 	entryExact       // the window has exact sums, and since when it is watched; format 2
 	entryEnded       // the last alert said that it is over; format 2
-	entryAudience    // who was told is not the first audience of the rule; format 3
+	entryAudience    // who was notified is not the first audience of the rule; format 3
 	entryCovers      // what conditions of silences said; format 3
 	entrySilenced    // the window has what a silence covered; format 3
 	entryBits
@@ -161,7 +161,7 @@ type entryView struct {
 	arrival                          int64
 	located, windowed, isProvisional bool
 	bits                             uint64
-	rest                             []byte // behind who was told
+	rest                             []byte // behind who was notified
 	win                              window // without values
 	legacy, values, audible          valuesView
 	silenced                         silencedPart // of the window
@@ -185,8 +185,10 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 	rest := r.buf
 	*v = entryView{
 		bits: bits, rest: rest,
-		entry: entry{place: -1, firing: bits&entryFiring != 0, notified: bits&entryNotified != 0,
-			ended: bits&entryEnded != 0, audience: uint16(heard)}, isProvisional: bits&entryProvisional != 0,
+		entry: entry{
+			place: -1, firing: bits&entryFiring != 0, notified: bits&entryNotified != 0,
+			ended: bits&entryEnded != 0, audience: uint16(heard),
+		}, isProvisional: bits&entryProvisional != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
 	v.severity = r.severity()
@@ -298,8 +300,10 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	en := new(v.entry)
 	en.key, en.of = m.shortened(of.rule, string(v.key)), of
 	if v.located {
-		en.last = &lastRecord{partitionKey: string(v.partitionKey), sequence: string(v.sequence), sub: v.sub,
-			arrival: v.arrival}
+		en.last = &lastRecord{
+			partitionKey: string(v.partitionKey), sequence: string(v.sequence), sub: v.sub,
+			arrival: v.arrival,
+		}
 	}
 	if v.windowed {
 		w := new(v.win)
@@ -313,15 +317,17 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
 		if v.win.silenced != nil {
-			w.silenced = &silencedPart{panes: slices.Clone(v.silenced.panes), by: v.silenced.by,
-				audible: v.audible.read()}
+			w.silenced = &silencedPart{
+				panes: slices.Clone(v.silenced.panes), by: v.silenced.by,
+				audible: v.audible.read(),
+			}
 		}
 		en.window = w
 	}
 	return en
 }
 
-// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is no more
+// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is gone
 // becomes nothing, and nothing is known of one that is new.
 type coversOf []uint32
 
@@ -384,7 +390,7 @@ func (r *reader) coverList() []uint32 {
 	return hashes
 }
 
-// hush writes what a silence covered of a window. It stands behind the window.
+// silenced writes what a silence covered of a window. It stands behind the window.
 func (w *writer) silenced(s *window) {
 	w.uint(uint64(s.silenced.by))
 	w.uint(uint64(len(s.silenced.panes)))
@@ -422,8 +428,10 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 		return
 	}
 	for range n {
-		p := pane{n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(),
-			min: r.float(), max: r.float()}
+		p := pane{
+			n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(),
+			min: r.float(), max: r.float(),
+		}
 		if before := len(v.silenced.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) ||
 			before > 0 && v.silenced.panes[before-1].n >= p.n {
 			r.fail()

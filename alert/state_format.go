@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// snapshotHead is what stands before the sections of a snapshot.
+// stateHead is what stands before the sections of a snapshot.
 type stateHead struct {
 	agreement
 
 	eventTime, clock, watchdog int64
 }
 
-// openSnapshot checks a snapshot and takes its sections apart. Their bodies are parts of data.
+// openState checks a snapshot and takes its sections apart. Their bodies are parts of data.
 func openState(data []byte) (head stateHead, sections []section, err error) {
 	if len(data) < len(stateMagic)+1+4 || len(data) > maxState || string(data[:3]) != stateMagic {
 		return head, nil, fmt.Errorf("%w: it is not one", ErrState)
@@ -68,7 +68,7 @@ func openState(data []byte) (head stateHead, sections []section, err error) {
 // carry their rank in an order in which those of one rule and standing stand as they were used (eviction.go).
 const (
 	stateMagic = "KAS"
-	// maxSnapshot bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can
+	// maxState bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can
 	// have.
 	maxState    = 1 << 30
 	maxSections = 1 << 16
@@ -77,7 +77,7 @@ const (
 	maxMillis = math.MaxInt64 / int64(time.Millisecond)
 )
 
-// scoreSection stands before the name of a score in the name of its section; no rule's name has a colon.
+// scorePrefix stands before the name of a score in the name of its section; no rule's name has a colon.
 const scorePrefix = "score:"
 
 // section is the state of one rule, in the form of a snapshot.
@@ -89,18 +89,18 @@ type section struct {
 	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
 	covers []uint32
 
-	// What follows is of rules that are no more (edited_rules.go). owes counts the entries of which somebody is owed
-	// the end, and over are those of whose end the rule of today has told somebody meanwhile.
+	// What follows is of rules that are gone (edited_rules.go). owes counts the entries of which somebody is owed the
+	// end, and over are those whose end the present rule has sent in the meantime.
 
 	notified *notifiedSection
 	owedEnds int
 	over     map[string][]string
 }
 
-// ErrSnapshot says that a snapshot cannot be read: it is damaged, or of a later version.
+// ErrState says that a snapshot cannot be read: it is damaged, or of a later version.
 var ErrState = errors.New("evaluator state cannot be read")
 
-// MaxSnapshot is how large a snapshot may be that others store. What rules remember fits in; scores may not.
+// MaxState is how large a snapshot may be that others store. What rules remember fits in; scores may not.
 const MaxState = 23 << 20
 
 // Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.

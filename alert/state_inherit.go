@@ -63,9 +63,9 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	return errors.Join(errs...)
 }
 
-// inherited is what a child goes on with: the latest format of what it knows and of its parents, with the key of the
-// first parent that has one. Parents of two keys, which takes a lost table, count what both have seen twice until it
-// has passed.
+// inheritedAgreement is what a child continues with: the latest format of what it knows and of its parents, with the
+// key of the first parent that has one. Parents of two keys, which takes a lost table, count what both have seen twice
+// until it has passed.
 func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	keyed := false
 	for _, state := range parents {
@@ -81,7 +81,7 @@ func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	return agreed
 }
 
-// heritage is a takeover from parents.
+// takeover is a takeover from parents.
 type takeover struct {
 	heir Heir
 	mine *memory
@@ -148,8 +148,8 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 	}
 }
 
-// falls says whether an entry goes on in the shard that owns partition keys by owns, while no shard hears of its key.
-// Time must go on for it in one shard only, or the other would miss records that it does not get.
+// ownedBy says whether an entry continues in the shard that owns partition keys by owns, while no shard hears of its
+// key. Time must continue for it in one shard only, or the other would miss records that it does not get.
 func (en *entry) ownedBy(r *rule, owns func(partitionKey string) bool) bool {
 	if r.key != nil && en.last != nil {
 		return owns(en.last.partitionKey)
@@ -176,7 +176,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		}
 		r.formerTopics[topic], r.oweEnds = x, true
 	}
-	*en = entry{ // its size is counted anew
+	*en = entry{ // its size is counted again
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, suppressed: en.suppressed,
 		sent:   en.sent,
 		firing: en.firing, notified: en.notified, ended: en.ended, covered: en.covered, severity: en.severity,
@@ -190,7 +190,8 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	return en
 }
 
-// outlives says which of two entries for one key goes on. Whoever was told that it fires is to be told of the end.
+// preferredTo says which of two entries for one key continues. Whoever was notified that it fires must be notified of
+// the end.
 func (en *entry) preferredTo(other *entry) bool {
 	if told := en.firing && en.notified; told != (other.firing && other.notified) {
 		return told

@@ -7,11 +7,11 @@ import (
 )
 
 // kinSection stands before the name of a rule in the name of the section with what the shard shares with others.
-// Versions that do not know it keep it as the state of an unknown rule: they go on with the keys that the shard speaks
-// for.
+// Versions that do not know it keep it as the state of an unknown rule: they continue with the keys that the shard
+// speaks for.
 //
-//	0 (float), 0, 0 | version | families | copies { family, born, entry } |
-//	keys in the rule's own section { family, born, key } | claims { family, time, key }
+//	0 (float), 0, 0 | version | families | copies { family, parted at, entry } |
+//	keys in the rule's own section { family, parted at, key } | claims { family, time, key }
 //
 // The zeros are an empty section of a rule, with something behind it that such a version does not understand: it leaves
 // it alone.
@@ -20,13 +20,13 @@ const (
 	inheritedVersion = 1
 )
 
-// kinState is such a section. Its parts stay where they are.
+// inheritedSection is such a section. Its parts stay where they are.
 type inheritedSection struct {
 	families               [][]string
 	copies, shared, claims sectionPart
 }
 
-// kinPart are so many things in a row, the first of which begins from.
+// sectionPart are so many things in a row, the first of which begins from.
 type sectionPart struct {
 	count uint64
 	from  []byte
@@ -34,7 +34,7 @@ type sectionPart struct {
 
 func (p sectionPart) reader() *reader { return &reader{buf: p.from} }
 
-// kinCopy is what stands before an entry for which another shard speaks.
+// inheritedCopy is what stands before an entry for which another shard speaks.
 type inheritedCopy struct {
 	family int
 	born   int64
@@ -58,8 +58,8 @@ func (k *inheritedSection) each(p sectionPart, do func(family int, at int64, key
 	}
 }
 
-// writeKin writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries in the
-// order of use.
+// writeInherited writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries
+// in the order of use.
 func (m *memory) writeInherited(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
 	if r.provisional == 0 && len(r.claims) == 0 {
 		return nil
@@ -126,7 +126,7 @@ func (m *memory) writeInherited(r *ruleMemory, ranks map[*entry]uint64, audience
 	return w.buf
 }
 
-// readKin looks through such a section.
+// readInherited looks through such a section.
 func readInherited(body []byte) (*inheritedSection, bool) {
 	k := &inheritedSection{}
 	r := &reader{buf: body}

@@ -48,7 +48,7 @@ type loading struct {
 	reached   int64
 	bodies    [][]byte                  // by rule; nil for none
 	used      []int64                   // by rule
-	notified  []*notifiedSection        // by rule; nil where it is not known who was told
+	notified  []*notifiedSection        // by rule; nil where it is not known who was notified
 	inherited map[int]*inheritedSection // by rule
 	version   [][16]byte                // by rule: the fingerprint of the version that is read
 	covers    [2][]coversOf             // by rule: of its own section, and of the one with inherited keys
@@ -58,7 +58,7 @@ type loading struct {
 	all  []ranked
 }
 
-// readSnapshot makes the memory of a rule set from a snapshot.
+// readState makes the memory of a rule set from a snapshot.
 func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
 	head, sections, err := openState(data)
 	if err != nil {
@@ -150,14 +150,14 @@ type versionID struct {
 	fingerprint [16]byte
 }
 
-// versions are what a snapshot says of the versions of rules, and which of them each rule goes on with, by its
+// versions are what a snapshot says of the versions of rules, and which of them each rule continues with, by its
 // fingerprint.
 type versions struct {
 	told map[versionID]*notifiedSection
 	of   [][16]byte
 }
 
-// versionsOf chooses, for each rule, its own version or else the latest that it can go on with.
+// versionsOf chooses, for each rule, its own version or else the latest that it can continue with.
 func versionsOf(set *compiled, places map[string]int, sections []section) (versions, bool) {
 	out := versions{map[versionID]*notifiedSection{}, make([][16]byte, len(set.rules))}
 	used, own := make([]int64, len(set.rules)), make([]bool, len(set.rules))
@@ -232,7 +232,7 @@ type keptEntries struct {
 }
 
 // look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may
-// be are kept for now: somebody may have to be told.
+// be are kept for now: somebody may have to be notified.
 func (l *loading) look() bool {
 	rules := l.m.rules
 	total := bulk{}
@@ -292,7 +292,7 @@ func (l *loading) look() bool {
 	return true
 }
 
-// standsAbove is how many bits of a turn stand below the standing.
+// phaseShift is how many bits of a turn stand below the standing.
 const phaseShift = 62
 
 // take makes the entries for which there is room.
@@ -306,7 +306,7 @@ func (l *loading) take() bool {
 	sound := true
 	return l.entries(func(i int, rank uint64, v *entryView, c *inheritedCopy) {
 		r, t := l.m.rules[i], l.notified[i]
-		if v.entry.audience != 0 && (t == nil || int(v.entry.audience) >= len(t.audiences)) {
+		if v.audience != 0 && (t == nil || int(v.audience) >= len(t.audiences)) {
 			sound = false
 		}
 		k := &l.kept[i]

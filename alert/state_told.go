@@ -19,7 +19,7 @@ const (
 	maxEnds = 1000
 )
 
-// told is such a section.
+// notifiedSection is such a section, read.
 type notifiedSection struct {
 	sense
 	ends      bool
@@ -61,7 +61,7 @@ func (t *notifiedSection) write() []byte {
 	return w.buf
 }
 
-// readTold reads such a section.
+// readNotified reads such a section.
 func readNotified(body []byte) (*notifiedSection, bool) {
 	r, t := &reader{buf: body}, &notifiedSection{}
 	if r.uint() != notifiedVersion {
@@ -105,8 +105,8 @@ func readNotified(body []byte) (*notifiedSection, bool) {
 	return t, !r.failed && len(r.buf) == 0
 }
 
-// tells is what a snapshot has of who was told by a rule, with the place of each of its audiences there. room bounds
-// the words.
+// notifiedSection says who was notified by the rule, with the place of each of its audiences in it. room bounds the
+// words.
 func (m *ruleMemory) notifiedSection(room *int) (t *notifiedSection, places []uint64) {
 	r := m.rule
 	t = &notifiedSection{sense: r.sense, ends: r.notifiesEnd(), audiences: [][]string{r.audience}}

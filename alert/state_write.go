@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 )
 
-// Snapshot returns the state after everything that was evaluated so far. It takes less than a microsecond an entry.
+// State returns the state after everything that was evaluated so far. It takes less than a microsecond an entry.
 func (e *Evaluator) State() []byte {
 	x := &encoding{
 		m: e.memory, covers: e.in.set.covers, now: e.clock.now(), reached: e.life.reached(), size: sectionOverhead,
@@ -75,7 +75,8 @@ func (x *encoding) entries() {
 	}
 }
 
-// rules adds the sections of each rule: its own, that of who was told, and that of what it shares with other shards.
+// rules adds the sections of each rule: its own, that of who was notified, and that of what it shares with other
+// shards.
 func (x *encoding) rules() {
 	for i, r := range x.m.rules {
 		s := section{name: r.rule.name, fingerprint: r.rule.fingerprint, used: x.reached}
@@ -105,8 +106,10 @@ func (x *encoding) scores() {
 		if err := m.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		x.add(section{name: scorePrefix + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now,
-			body: body.buf})
+		x.add(section{
+			name: scorePrefix + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now,
+			body: body.buf,
+		})
 	}
 }
 

@@ -33,12 +33,12 @@ type SilenceStatus struct {
 	Conditional bool
 	// From is zero where it was left out.
 	From, Until time.Time
-	// Muted are the alerts that it swallowed. The count continues over a reload, as long as a silence of that name
+	// Muted are the alerts that it suppressed. The count continues over a reload, as long as a silence of that name
 	// stays.
 	Muted uint64
 }
 
-// RuleStatus is one rule of a Status. Its counts go on over a reload, as long as a rule of that name stays.
+// RuleStatus is one rule of a Status. Its counts continue over a reload, as long as a rule of that name stays.
 type RuleStatus struct {
 	Name, Severity string
 	Topics         []string
@@ -47,7 +47,7 @@ type RuleStatus struct {
 	Shadowed uint64
 	// Matched are the records that the rule matched, Undefined those that it did not because a term was undefined.
 	Matched, Undefined uint64
-	// Suppressed are the alerts that something swallowed, by what it was; every reason is there.
+	// Suppressed are the alerts that something suppressed, by what it was; every reason is there.
 	Suppressed map[Reason]uint64
 	// Fields are those that keep the rule from matching, as no record has them, or none of the type that the rule
 	// needs.
@@ -89,8 +89,10 @@ func (p *Pipeline) Status() Status {
 	}
 	s.Filters = set.filter != nil
 	for _, x := range set.silences {
-		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until,
-			Muted: x.muted.Load()}
+		one := SilenceStatus{
+			Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until,
+			Muted: x.muted.Load(),
+		}
 		if len(one.Rules) == 0 {
 			for _, r := range set.rules {
 				one.Rules = append(one.Rules, r.name)
@@ -123,8 +125,8 @@ func (p *Pipeline) Unreadable() map[payload.Likely]uint64 {
 }
 
 // OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule
-// would have cost more than it may, by rule; only those that came. The count of a rule's messages begins anew with each
-// reload. Safe for concurrent use.
+// would have cost more than it may, by rule; only those that came. The count of a rule's messages starts again with
+// each reload. Safe for concurrent use.
 func (p *Pipeline) OverBudget() map[string]uint64 {
 	seen := make(map[string]uint64)
 	add := func(rule string, n uint64) {

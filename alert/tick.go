@@ -13,8 +13,8 @@ type Tick struct {
 	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says
 	// so.
 	Without []string
-	// Settled says that all workers have had the rules in force here for a while: what rules have told that tell it no
-	// more is ended.
+	// Settled says that all workers have had the rules active here for a while: alerts that no rule ends any more are
+	// ended.
 	Settled bool
 }
 
@@ -114,7 +114,7 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	case en.firing && en.notified && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
 		l.repeat(r, en, &trigger{at: timeOf(r.repeatAt(en.sent, caughtUp))})
 	case en.firing && !en.notified:
-		// Something swallowed it; perhaps no longer. By the full minute its id is the same whichever tick finds that
+		// Something suppressed it; perhaps no longer. By the full minute its id is the same whichever tick finds that
 		// out.
 		t := &trigger{at: timeOf(caughtUp / recheckInterval * recheckInterval)}
 		if t.ms() > due && l.mute(r, en, t, false) == nil {

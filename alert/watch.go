@@ -180,7 +180,7 @@ func (w *fieldWatch) learn(names []string) {
 		if w.names[name] {
 			continue
 		}
-		if len(w.names) >= maxSampledNames { // names that are data: begin anew rather than stop learning
+		if len(w.names) >= maxSampledNames { // names that are data: start again rather than stop learning
 			clear(w.names)
 		}
 		w.names[name] = true

@@ -58,7 +58,7 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 	return w
 }
 
-// speak makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and
+// runWatchdog makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and
 // afterwards none is made up for.
 func (e *Evaluator) runWatchdog(f Fleet) {
 	w := e.in.set.watchdog

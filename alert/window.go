@@ -60,7 +60,7 @@ type window struct {
 	since          int64
 	// watched is the time from which on nothing of the key was missed.
 	watched int64
-	// hush is what came while a silence covered it; nil where there is nothing of that in the window.
+	// silenced is what came while a silence covered it; nil where there is nothing of that in the window.
 	silenced *silencedPart
 }
 
@@ -107,7 +107,7 @@ func (w *windowRule) newWindow(keyed bool) *window {
 	return out
 }
 
-// raise begins to tell values apart by the keyed hash.
+// upgrade begins to tell values apart by the keyed hash.
 func (s *window) upgrade() {
 	if s.legacy == nil || s.values != nil {
 		return
@@ -216,8 +216,8 @@ func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 // empty says that nothing is in the window.
 func (s *window) empty() bool { return len(s.panes) == 0 && s.silenced == nil }
 
-// whole says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a window
-// that slides, the newest pane has only begun.
+// complete says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a
+// window that slides, the newest pane has only begun.
 func (w *windowRule) complete(s *window) bool {
 	from := s.last - w.panes
 	if w.tumbling {
@@ -226,14 +226,14 @@ func (w *windowRule) complete(s *window) bool {
 	return !w.entire || s.watched <= from*w.step
 }
 
-// awaits says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the end
-// of the step in which now lies, whatever looks at the key meanwhile.
+// keepsEmpty says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the
+// end of the step in which now lies, whatever looks at the key meanwhile.
 func (w *windowRule) keepsEmpty(en *entry, now int64) bool {
 	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
 }
 
-// lost says that a key without an excursion has had an empty window for so long that it is judged no more, also if
-// dedup still remembers it: nobody is told for ever that a key is gone which may never come back.
+// windowLapsed says that a key without a firing period has had an empty window for so long that it is judged no more,
+// also if dedup still remembers it: nobody wants to be notified forever that a key is gone.
 func (r *rule) windowLapsed(en *entry, now int64) bool {
 	return !en.firing && en.since == 0 && en.window.empty() && !r.window.keepsEmpty(en, now)
 }

@@ -6,31 +6,33 @@ import (
 	"time"
 )
 
-// This file is about silences and what time brings about. Whether a silence covers a record is known while the record
+// This file is about silences and what time causes. Whether a silence covers a record is known while the record
 // is at hand. So the verdict of its condition is kept with the key, and decides until the next record that matches,
-// together with the time from which and until which the silence is in force.
+// together with the time from which and until which the silence is active.
 //
 // A window is about many records, of which a silence may cover some. It is judged with all of them, so that no silence
-// makes an alert, and nothing is forgotten. While a silence is in force, a claim is silenced if every record that it is
+// makes an alert, and nothing is forgotten. While a silence is active, a claim is silenced if every record that it is
 // about meets the condition, or if it does not hold without the records that the silence covered when they came. So the
-// next record of another kind does not report them. What still holds when the silence ends is told then, as it is
-// without a window.
+// next record of another kind does not report them. What still holds when the silence ends is reported then, as without
+// a window.
 
-// hush is the part of a window that came while a silence covered it.
+// silencedPart is the part of a window that came while a silence covered it.
 type silencedPart struct {
 	panes []pane
 	// by are the conditions that covered something of it.
 	by uint32
-	// heard are the distinct values that came otherwise, as window.values.
+	// audible are the distinct values that came otherwise, as window.values.
 	audible map[uint64]int64
 }
 
 func (h *silencedPart) bulk() bulk {
-	return bulk{silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap,
-		len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored}
+	return bulk{
+		silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap,
+		len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored,
+	}
 }
 
-// noteCovers keeps with a key what the conditions of silences say of its record at hand.
+// keepCovers keeps with a key what the conditions of silences say of its record at hand.
 func (l *lifecycle) keepCovers(r *rule, en *entry) {
 	if r.keyless() || !l.memory.has(formatEnds) {
 		return // the last record says nothing about a whole shard
@@ -63,7 +65,7 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 	}
 }
 
-// inForce are those of some conditions whose silences are in force.
+// activeCovers are those of some conditions whose silences are active.
 func (r *rule) activeCovers(at time.Time, covered uint32) (by uint32) {
 	for _, s := range r.silences {
 		if s.bit != 0 && s.applies(at, covered) {
@@ -73,7 +75,7 @@ func (r *rule) activeCovers(at time.Time, covered uint32) (by uint32) {
 	return by
 }
 
-// quieten adds a value that a silence covers.
+// addSilenced adds a value that a silence covers.
 func (s *window) addSilenced(v float64, by uint32) {
 	if s.silenced == nil {
 		s.silenced, s.resized = &silencedPart{audible: maps.Clone(s.values)}, true
@@ -82,7 +84,7 @@ func (s *window) addSilenced(v float64, by uint32) {
 	s.silenced.by |= by
 }
 
-// advanceHush forgets what fell out of the window.
+// advanceSilenced forgets what fell out of the window.
 func (s *window) advanceSilenced() {
 	h := s.silenced
 	if h == nil {
@@ -95,7 +97,7 @@ func (s *window) advanceSilenced() {
 	}
 }
 
-// audible says whether the window's claim holds without what a silence covered.
+// holdsAudibly says whether the window's claim holds without what a silence covered.
 func (w *windowRule) holdsAudibly(s *window) bool {
 	if s.silenced == nil {
 		return true

@@ -27,7 +27,10 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 			bubble(t, 2, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
-				a.store.Lease(only).Commit("100", position.WholeRecord, "101>102", time.Now(), 0)
+				a.store.Lease(only).Commit(position.Progress{
+					At: position.Past("100"), Above: "101>102",
+					CaughtUp: time.Now(),
+				})
 				_, err := w.reset(to)
 				require.ErrorIs(w, err, admin.ErrSameStream)
 				w.aws.Kinesis.Delete(testStream)

@@ -10,6 +10,7 @@ import (
 
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/position"
 )
 
 func atOnce(c *Config) { c.CheckpointInterval = AtOnce }
@@ -29,7 +30,10 @@ func TestCommitsAtOnce(t *testing.T) {
 		time.Sleep(time.Second)
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
-			l.Commit(strconv.Itoa(1000+i), 3, "", time.Now(), 5)
+			l.Commit(position.Progress{
+				At:       position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3},
+				CaughtUp: time.Now(), Load: 5,
+			})
 			time.Sleep(time.Millisecond)
 		}
 		writes := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem") - before
@@ -38,7 +42,7 @@ func TestCommitsAtOnce(t *testing.T) {
 		time.Sleep(2 * latency)
 		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 
-		l.Commit("2000", 3, "", time.Now(), 5)
+		l.Commit(position.Progress{At: position.Position{Sequence: "2000", Sub: 3}, CaughtUp: time.Now(), Load: 5})
 		time.Sleep(latency + time.Millisecond)
 		require.Equal(w, "2000", w.row(id)[table.AttrPosition], "no interval to wait for")
 		a.stop()
@@ -56,7 +60,10 @@ func TestCommitsAtOnceBackOff(t *testing.T) {
 		throttle.Match = func(*fakeaws.Request) bool { calls.Add(1); return true }
 		remove := w.aws.Faults.Add(throttle)
 		for i := range 4000 {
-			l.Commit(strconv.Itoa(1000+i), 3, "", time.Now(), 5)
+			l.Commit(position.Progress{
+				At:       position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3},
+				CaughtUp: time.Now(), Load: 5,
+			})
 			time.Sleep(time.Millisecond)
 		}
 		require.Less(w, calls.Load(), int64(60), "two attempts a call, heartbeats among them")
@@ -76,7 +83,7 @@ func TestCommitsAtOnceStayInTheBudget(t *testing.T) {
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 5000 {
 			for shard := range uint64(8) {
-				a.store.Lease(table.ShardName(shard)).Commit(strconv.Itoa(1000+i), 3, "", time.Now(), 5)
+				a.store.Lease(table.ShardName(shard)).Commit(position.Progress{At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5})
 			}
 			time.Sleep(time.Millisecond)
 		}

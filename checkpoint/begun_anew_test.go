@@ -16,7 +16,7 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		a.store.Lease(table.ShardName(0)).Commit("10", position.WholeRecord, "", time.Now(), 0)
+		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("10"), CaughtUp: time.Now()})
 		time.Sleep(11 * time.Second)
 		// What a joiner writes that has never heard of a.
 		e := &table.Write{}

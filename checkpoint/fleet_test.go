@@ -42,7 +42,12 @@ func (w *world) reporting(name string) (*process, *reported) {
 	w.Helper()
 	r := &reported{}
 	if w.work == nil { // the processes before this one use it already
-		w.work = func(_ *process, l *Lease) { l.Commit("1", position.WholeRecord, "", time.Now(), 0) }
+		w.work = func(_ *process, l *Lease) {
+			l.Commit(position.Progress{
+				At:       position.Past("1"),
+				CaughtUp: time.Now(),
+			})
+		}
 	}
 	w.report = r.report
 	p := w.start(name)

@@ -2,11 +2,11 @@ package checkpoint
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
@@ -109,12 +109,10 @@ func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 // of an idle shard is written every few minutes, so it may have read further.
 func (l *Lease) CaughtUp() time.Time { return l.first.CaughtUp }
 
-// Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O. The latest
-// offer is written within the checkpoint interval, and with a release, handoff or end. An offer below an earlier one
-// is ignored and counted. resolved describes what is resolved above that position (at most 64 KiB; longer is stored
-// as nothing, which repeats alerts but loses none). An empty sequence leaves the checkpoint as it is, and an empty
-// resolved beside it too; caughtUp (the time up to which the shard was read) and load (bytes per second) are noted.
-func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64) {
+// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval, and with a
+// release, handoff or end. An offer below an earlier one is ignored and counted. What is longer than position.MaxText
+// above the checkpoint is stored as nothing, which repeats alerts but loses none.
+func (l *Lease) Commit(p position.Progress) {
 	s := l.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,31 +120,32 @@ func (l *Lease) Commit(sequence string, sub uint32, resolved string, caughtUp ti
 		return
 	}
 	l.heard = true
-	l.ledger.offer.Load = max(load, 0)
-	if caughtUp.After(l.ledger.offer.CaughtUp) {
-		l.ledger.offer.CaughtUp = caughtUp
+	offer := &l.ledger.offer
+	offer.Load = max(p.Load, 0)
+	if p.CaughtUp.After(offer.CaughtUp) {
+		offer.CaughtUp = p.CaughtUp
 	}
-	p := position.Position{Sequence: sequence, Sub: sub}
-	if sequence == "" {
-		if p = l.ledger.offer.Position; resolved == "" {
-			resolved = l.ledger.offer.Resolved
+	at, above := p.At, p.Above
+	if at.IsZero() {
+		if at = offer.Position; above == "" {
+			above = offer.Resolved
 		}
-	} else if !l.storableLocked(p) {
+	} else if !l.storableLocked(at) {
 		return
-	} else if p.Compare(l.ledger.offer.Position) < 0 {
+	} else if at.Compare(offer.Position) < 0 {
 		s.m.committed(resultIgnored)
 		return
 	}
-	if len(resolved) > position.MaxText {
-		resolved = ""
+	if len(above) > position.MaxText {
+		above = ""
 	}
-	if p == l.ledger.offer.Position && resolved == l.ledger.offer.Resolved {
+	if at == offer.Position && above == offer.Resolved {
 		if !l.ledger.dirty {
-			l.ledger.confirm(caughtUp)
+			l.ledger.confirm(p.CaughtUp)
 		}
 		return
 	}
-	l.ledger.offer.Position, l.ledger.offer.Resolved, l.ledger.dirty = p, resolved, true
+	offer.Position, offer.Resolved, l.ledger.dirty = at, above, true
 	if s.cfg.CheckpointInterval == AtOnce && !l.ledger.pace.busy {
 		ask(s.committer.wake)
 	}
@@ -167,8 +166,6 @@ func (l *Lease) KeepLease() {
 	if l.target == "" || l.state == leaseOver {
 		return
 	}
-	l.store.log.Info("handoff called off, the drain took too long", zap.String("shard", l.shard),
-		zap.String("target", l.target))
 	l.target, l.handoff = "", make(chan struct{})
 	l.rest = time.Now().Add(shardRest)
 }
@@ -176,26 +173,17 @@ func (l *Lease) KeepLease() {
 // Lost reports that the stream no longer holds the position that Start named. oldest is the age limit of what the
 // stream still holds, or the arrival time of its oldest record. The answer is whether records may have been missed:
 // false when the shard was known to be read up to oldest or later, so that nothing was there.
-func (l *Lease) Lost(oldest time.Time) bool {
+func (l *Lease) Lost(oldest time.Time) (caughtUp time.Time, missed bool) {
 	l.store.mu.Lock()
 	// of the row, or what was offered since: a shard may be held for longer than the retention
-	caughtUp := l.ledger.offer.CaughtUp
+	caughtUp = l.ledger.offer.CaughtUp
 	if p := l.ledger.offer.Position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
 		l.ledger.disown()
 	}
 	l.store.mu.Unlock()
-	missed := caughtUp.IsZero() || caughtUp.Before(oldest)
-	if missed {
-		l.store.m.gaps.WithLabelValues("true").Inc()
-		l.store.log.Error("the stream no longer holds the checkpoint, records were missed; going on at TRIM_HORIZON",
-			zap.String("shard", l.shard), zap.String("checkpoint", l.first.Position.Sequence),
-			zap.Time("caught_up", caughtUp), zap.Time("oldest", oldest))
-	} else {
-		l.store.m.gaps.WithLabelValues("false").Inc()
-		l.store.log.Info("the stream no longer holds the checkpoint, but nothing was there; going on at TRIM_HORIZON",
-			zap.String("shard", l.shard), zap.Time("caught_up", caughtUp))
-	}
-	return missed
+	missed = caughtUp.IsZero() || caughtUp.Before(oldest)
+	l.store.m.gaps.WithLabelValues(strconv.FormatBool(missed)).Inc()
+	return caughtUp, missed
 }
 
 // callOffLocked takes a requested handoff back.

@@ -397,13 +397,16 @@ func (w *modelWorker) turn(l *Lease) {
 				top = min(top, shard.last)
 			}
 			shard.offered = max(shard.offered, top)
-			l.Commit(l.ledger.offer.Position.Sequence, l.ledger.offer.Position.Sub, strconv.Itoa(top), time.Now(), load)
+			l.Commit(position.Progress{At: position.Position{
+				Sequence: l.ledger.offer.Position.Sequence,
+				Sub:      l.ledger.offer.Position.Sub,
+			}, Above: strconv.Itoa(top), CaughtUp: time.Now(), Load: load})
 		} else if at = max(at+1, top); !shard.closed || l.ledger.offer.Position.Sequence != strconv.Itoa(shard.last) {
 			if shard.closed {
 				at = min(at, shard.last)
 			}
 			shard.offered = max(shard.offered, at)
-			l.Commit(strconv.Itoa(at), position.WholeRecord, "", time.Now(), load)
+			l.Commit(position.Progress{At: position.Past(strconv.Itoa(at)), CaughtUp: time.Now(), Load: load})
 		} else if !w.busy[l] {
 			shard.offered = max(shard.offered, shard.last)
 			w.finish(l, shard.children)

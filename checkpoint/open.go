@@ -57,8 +57,9 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case table.IsFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()), failFast &&
-			(table.NamesFault(err) || table.RefusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
+		case table.IsFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()),
+			failFast &&
+				(table.NamesFault(err) || table.RefusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		o.waitForCall(err)

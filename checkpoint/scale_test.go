@@ -242,7 +242,7 @@ func (s *scale) step(_ *process, l *Lease) {
 	next := s.resolved[id]
 	s.mu.Unlock()
 	if next > 0 {
-		l.Commit(strconv.Itoa(next), position.WholeRecord, "", time.Now(), load)
+		l.Commit(position.Progress{At: position.Past(strconv.Itoa(next)), CaughtUp: time.Now(), Load: load})
 	}
 }
 

@@ -22,7 +22,7 @@ func TestTableVanishesUnderTwoWorkers(t *testing.T) {
 			for _, p := range []*process{a, b} {
 				for _, id := range p.held() {
 					if l := p.store.Lease(id); l != nil {
-						l.Commit(sequence, position.WholeRecord, "", time.Now(), 0)
+						l.Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
 					}
 				}
 			}

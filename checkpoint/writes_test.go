@@ -33,7 +33,10 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		l := a.store.Lease(id)
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
-			l.Commit(strconv.Itoa(1000+i), 3, "r", time.Now(), 5)
+			l.Commit(position.Progress{
+				At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, Above: "r",
+				CaughtUp: time.Now(), Load: 5,
+			})
 			time.Sleep(10 * time.Millisecond)
 		}
 		writes := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem") - before
@@ -41,15 +44,15 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 		require.Equal(w, "r", w.row(id)[table.AttrResolved])
-		l.Commit("1998", position.WholeRecord, "", time.Now(), 0)
-		l.Commit("1999", 2, "", time.Now(), 0)
-		l.Commit("999", position.WholeRecord, "", time.Now(), 0)
-		l.Commit("garbage", position.WholeRecord, "", time.Now(), 0)
+		l.Commit(position.Progress{At: position.Past("1998"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{At: position.Position{Sequence: "1999", Sub: 2}, CaughtUp: time.Now()})
+		l.Commit(position.Progress{At: position.Past("999"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{At: position.Past("garbage"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
-		l.Commit("10000", position.WholeRecord, "", time.Now(), 0) // longer, hence larger
+		l.Commit(position.Progress{At: position.Past("10000"), CaughtUp: time.Now()}) // longer, hence larger
 		a.stop()
 		require.Equal(w, "10000", w.row(id)[table.AttrPosition], "the last offer goes with the release")
 		require.NotContains(w, w.row(id), table.AttrResolved)
@@ -60,7 +63,10 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		require.Equal(w, "10000", *from.SequenceNumber)
 		require.Equal(w, position.WholeRecord, sub)
 		require.Empty(w, resolved)
-		b.store.Lease(id).Commit("10001", 4, "x", time.Now(), 0)
+		b.store.Lease(id).Commit(position.Progress{
+			At: position.Position{Sequence: "10001", Sub: 4}, Above: "x",
+			CaughtUp: time.Now(),
+		})
 		b.stop()
 		c := w.start("c")
 		w.awaitHeld(5*time.Second, 1, c)
@@ -78,7 +84,7 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(table.ShardName(0))
-		l.Commit("100", 7, "", time.Now(), 0)
+		l.Commit(position.Progress{At: position.Position{Sequence: "100", Sub: 7}, CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		for _, late := range []position.Position{position.Past("99"), {Sequence: "100", Sub: 6}, {Sequence: "9"}} {
 			c, err := l.claim()
@@ -106,11 +112,11 @@ func TestLostAnswerOfACommit(t *testing.T) {
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				l := a.store.Lease(table.ShardName(0))
-				l.Commit("5", position.WholeRecord, "", time.Now(), 0)
+				l.Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
 				time.Sleep(5 * time.Second)
 				require.NoError(w, l.Context().Err())
 				require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition])
-				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
+				l.Commit(position.Progress{At: position.Past("6"), CaughtUp: time.Now()})
 				time.Sleep(3 * time.Second)
 				require.Equal(w, "6", w.row(table.ShardName(0))[table.AttrPosition])
 				a.stop()
@@ -138,7 +144,10 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 					w.aws.Faults.Add(fault)
 					w.awaitHeld(6*time.Second, 1, b)
 					require.Equal(w, b.store.Status().Worker, w.row(table.ShardName(0))[table.AttrOwner])
-					b.store.Lease(table.ShardName(0)).Commit("5", position.WholeRecord, "", time.Now(), 0)
+					b.store.Lease(table.ShardName(0)).Commit(position.Progress{
+						At:       position.Past("5"),
+						CaughtUp: time.Now(),
+					})
 					time.Sleep(3 * time.Second)
 					require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition],
 						"the epoch in memory is that in the table")
@@ -156,7 +165,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				a := w.startStubborn("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				for _, id := range a.held() {
-					a.store.Lease(id).Commit("5", position.WholeRecord, "", time.Now(), 0)
+					a.store.Lease(id).Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
 				}
 				time.Sleep(2 * time.Second)
 				b := w.start("b")
@@ -171,7 +180,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 					}
 					return l != nil
 				})
-				l.Commit("6", position.WholeRecord, "", time.Now(), 0)
+				l.Commit(position.Progress{At: position.Past("6"), CaughtUp: time.Now()})
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				for l.HandOff(w.Context()) != nil {
@@ -320,7 +329,7 @@ func TestHandoffToADeadTarget(t *testing.T) {
 			}
 			return l != nil
 		})
-		l.Commit("42", position.WholeRecord, "", time.Now(), 0)
+		l.Commit(position.Progress{At: position.Past("42"), CaughtUp: time.Now()})
 		b.kill()
 		require.NoError(w, l.HandOff(w.Context()))
 		id := l.shard
@@ -342,8 +351,10 @@ func TestBalanceByLoad(t *testing.T) {
 		offer := func() {
 			for i, id := range hot {
 				if l := a.store.Lease(id); l != nil {
-					l.Commit(fmt.Sprint(time.Now().Unix()), position.WholeRecord, "", time.Now(),
-						float64(900_000+i*10_000))
+					l.Commit(position.Progress{
+						At: position.Past(fmt.Sprint(time.Now().Unix())), CaughtUp: time.Now(),
+						Load: float64(900_000 + i*10_000),
+					})
 				}
 			}
 		}
@@ -361,16 +372,19 @@ func TestLostPositionIsCounted(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		read := time.Now()
-		a.store.Lease(table.ShardName(0)).Commit("5", position.WholeRecord, "", read, 0)
+		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("5"), CaughtUp: read})
 		a.stop()
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 1, b)
 		l := b.store.Lease(table.ShardName(0))
-		require.False(w, l.Lost(read.Add(-time.Hour)), "read up to a time that the stream still holds")
-		require.True(w, l.Lost(read.Add(time.Hour)))
+		_, missed := l.Lost(read.Add(-time.Hour))
+		require.False(w, missed, "read up to a time that the stream still holds")
+		_, missed = l.Lost(read.Add(time.Hour))
+		require.True(w, missed)
 		require.InDelta(w, 1, testutil.ToFloat64(b.store.m.gaps.WithLabelValues("true")), 0)
-		l.Commit("", 0, "", read.Add(2*time.Hour), 0)
-		require.False(w, l.Lost(read.Add(time.Hour)), "read on since the lease began")
+		l.Commit(position.Progress{CaughtUp: read.Add(2 * time.Hour)})
+		_, missed = l.Lost(read.Add(time.Hour))
+		require.False(w, missed, "read on since the lease began")
 		b.stop()
 	})
 }
@@ -416,7 +430,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		_, err = a.store.table.Update(w.Context(), id, e)
 		require.NoError(w, err)
 		late("in a later turn of the same worker")
-		b.store.Lease(id).Commit("7", position.WholeRecord, "", time.Now(), 0)
+		b.store.Lease(id).Commit(position.Progress{At: position.Past("7"), CaughtUp: time.Now()})
 		lb := b.store.Lease(id)
 		<-lb.Context().Done()
 		require.ErrorIs(w, context.Cause(lb.Context()), ErrLeaseLost, "b finds out with its next commit")

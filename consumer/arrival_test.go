@@ -31,15 +31,15 @@ func TestRecordsWithoutKeyAndTime(t *testing.T) {
 		}
 		s.eval = noting{s.eval, new([]alert.Record)}
 		seen := s.eval.(noting).seen //nolint:forcetypeassert // made in the line before
-		s.takeIn(bare(10))
+		s.ingest(bare(10))
 		require.Len(t, *seen, 2)
 		require.Equal(t, date, (*seen)[0].Arrival, "the answer's, where the shard has none yet")
 		require.Empty(t, (*seen)[0].PartitionKey)
 		timed := benchPage(1)
 		at := date.Add(time.Minute)
 		timed.Records[0].ApproximateArrivalTimestamp, timed.Records[0].SequenceNumber = &at, new("20")
-		s.takeIn(timed)
-		s.takeIn(bare(30))
+		s.ingest(timed)
+		s.ingest(bare(30))
 		require.Equal(t, at, (*seen)[3].Arrival, "the shard's")
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
+	"kinesis-alerter/internal/position"
 )
 
 // benchRecord is 200 bytes, and no rule of benchShard matches it.
@@ -29,19 +30,19 @@ func (l idleLease) Context() context.Context { return l.tb.Context() }
 func (idleLease) Start() (types.StartingPosition, uint32, string) {
 	return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 }
-func (idleLease) Commit(string, uint32, string, time.Time, float64) {}
-func (idleLease) HandoffRequested() <-chan struct{}                 { return nil }
-func (idleLease) HandOff(context.Context) error                     { return nil }
-func (idleLease) Generation() uint32                                { return 0 }
-func (idleLease) CaughtUp() time.Time                               { return time.Time{} }
-func (idleLease) KeepLease()                                        {}
-func (idleLease) Take() bool                                        { return false }
-func (idleLease) Trusted() error                                    { return nil }
-func (idleLease) Finish(context.Context, []types.ChildShard) error  { return nil }
-func (idleLease) Ended(context.Context, time.Time) (bool, error)    { return true, nil }
-func (idleLease) Unusable()                                         {}
-func (idleLease) Retention() time.Duration                          { return 0 }
-func (idleLease) Lost(time.Time) bool                               { return false }
+func (idleLease) Commit(position.Progress)                         {}
+func (idleLease) HandoffRequested() <-chan struct{}                { return nil }
+func (idleLease) HandOff(context.Context) error                    { return nil }
+func (idleLease) Generation() uint32                               { return 0 }
+func (idleLease) CaughtUp() time.Time                              { return time.Time{} }
+func (idleLease) KeepLease()                                       {}
+func (idleLease) Take() bool                                       { return false }
+func (idleLease) Trusted() error                                   { return nil }
+func (idleLease) Finish(context.Context, []types.ChildShard) error { return nil }
+func (idleLease) Ended(context.Context, time.Time) (bool, error)   { return true, nil }
+func (idleLease) Unusable()                                        {}
+func (idleLease) Retention() time.Duration                         { return 0 }
+func (idleLease) Lost(time.Time) (time.Time, bool)                 { return time.Time{}, false }
 
 func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
 	return nil, "", 0, nil, nil
@@ -70,16 +71,19 @@ func benchShard(tb testing.TB, rules int) *shard {
 	require.NoError(tb, err)
 	p, err := alert.New(compiled, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(tb, err)
-	s := &shard{
-		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
-		budget: read.NewCredits(64 * (1 << 20)), clock: clock.New(nil), metrics: newMetrics(reg), log: zap.NewNop(),
-	}
-	s.attach(tb.Context(), tb.Context())
-	s.lanes = lanes.New(s.workCtx, lanes.Config{
-		Parallelism: 10, MaxBytes: 64 * (1 << 20), Owner: s,
-		Publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),
+	return loneShard(tb, p, reg, lanes.Config{
+		Parallelism: 10, MaxBytes: 64 << 20, Publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),
 	})
-	return s
+}
+
+// loneShard is a shard without a Consumer and a lease table.
+func loneShard(tb testing.TB, p *alert.Pipeline, reg prometheus.Registerer, cfg lanes.Config) *shard {
+	tb.Helper()
+	return newShard(tb.Context(), tb.Context(), &tools{
+		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
+		credits: read.NewCredits(64 << 20), clock: clock.New(nil), activity: &read.Activity{}, metrics: newMetrics(reg),
+		log: zap.NewNop(),
+	}, cfg)
 }
 
 func benchPage(n int) *read.Page {
@@ -102,7 +106,7 @@ func BenchmarkPageToWatermark(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N/len(p.Records) + 1 {
-				s.takeIn(p)
+				s.ingest(p)
 			}
 		})
 	}
@@ -111,6 +115,6 @@ func BenchmarkPageToWatermark(b *testing.B) {
 // TestRecordWithoutAlertAllocations holds the bar of two allocations per record, page to watermark.
 func TestRecordWithoutAlertAllocations(t *testing.T) {
 	s, p := benchShard(t, 10), benchPage(1000)
-	perPage := testing.AllocsPerRun(20, func() { s.takeIn(p) })
+	perPage := testing.AllocsPerRun(20, func() { s.ingest(p) })
 	require.LessOrEqual(t, perPage/float64(len(p.Records)), 2.0)
 }

@@ -20,7 +20,6 @@ import (
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/guard"
-	"kinesis-alerter/internal/position"
 )
 
 // Deps are what a Consumer works with. All fields but DeadLetters are required.
@@ -50,7 +49,7 @@ type Consumer struct {
 	clock     *clock.Clock
 	log       *zap.Logger
 	metrics   *metrics
-	budget    *read.Credits
+	credits   *read.Credits
 	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
@@ -81,15 +80,15 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect, Skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
-		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), budget: read.NewCredits(cfg.Memory),
+		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), credits: read.NewCredits(cfg.Memory),
 		done: make(chan struct{}), shards: map[string]*shard{},
 	}
 	if c.clock == nil {
 		c.clock = clock.New(nil)
 	}
-	c.source = read.NewSource(cfg.StreamName, cfg.StreamARN, d.Kinesis, cfg.PollInterval, c.budget, c.metrics.read, c.clock)
+	c.source = read.NewSource(cfg.StreamName, cfg.StreamARN, d.Kinesis, cfg.PollInterval, c.credits, c.metrics.read, c.clock)
 	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
-	if err := d.Registerer.Register(newShardCollector(c.Status, c.budget, cfg.MergeShards)); err != nil {
+	if err := d.Registerer.Register(newShardCollector(c.Status, c.credits, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
 	}
 	return c, nil
@@ -150,55 +149,38 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	return c.stopErr
 }
 
-// begin starts a shard's life here. It is called when the KCL asks for an iterator.
+// begin starts a shard's life here, when the KCL asks for an iterator.
 func (c *Consumer) begin(id string) error {
 	lease := c.leases.Lease(id)
 	if lease == nil {
 		return errNoLease
 	}
-	from, sub, resolved := lease.Start()
-	log := c.log.With(zap.String("shard", id))
-	if from.SequenceNumber != nil && !position.IsNumber(*from.SequenceNumber) {
-		lease.Unusable()
-		from, sub, resolved = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
+	t := &tools{
+		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, credits: c.credits, clock: c.clock,
+		activity: &read.Activity{}, metrics: c.metrics, log: c.log.With(zap.String("shard", id)),
 	}
-	s := &shard{
-		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, budget: c.budget, metrics: c.metrics,
-		log: log, clock: c.clock, began: time.Now(), start: from, from: from, inherited: position.DecodeRanges(resolved),
-	}
-	switch from.Type { //nolint:exhaustive // the others name no record
-	case types.ShardIteratorTypeAfterSequenceNumber:
-		s.startAt = position.Past(*from.SequenceNumber)
-	case types.ShardIteratorTypeAtSequenceNumber:
-		s.startAt = position.Position{Sequence: *from.SequenceNumber, Sub: sub}
-	}
-	s.stored, s.offered = s.startAt, s.startAt
-	s.recall(c.ledger.take(id, lease.Generation(), s.stored))
-	s.mark.last = s.startAt
-	s.attach(c.readCtx, c.workCtx)
-	cfg := c.lanes
-	cfg.Owner = s
-	s.lanes = lanes.New(s.workCtx, cfg)
-	s.fleet = func() alert.Fleet {
+	s := newShard(c.readCtx, c.workCtx, t, c.lanes)
+	s.progress.recall(c.ledger.take(id, lease.Generation(), s.progress.startAt))
+	s.intake.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
 		return alert.Fleet{
 			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(), Now: c.clock.Now(),
 		}
 	}
-	s.read = func(from types.StartingPosition) reader {
+	s.open = func(from types.StartingPosition) reader {
 		return c.source.Poll(read.Shard{
-			ID: id, Log: log, Activity: &s.activity, CaughtUp: lease.CaughtUp(),
+			ID: id, Log: t.log, Activity: t.activity, CaughtUp: lease.CaughtUp(),
 			Wanted: lease.HandoffRequested, Retention: lease.Retention, OnGap: s.gap, OnUnusable: s.unusable,
 		}, from)
 	}
 	where := zap.Skip()
-	switch {
+	switch from := s.progress.from; {
 	case from.SequenceNumber != nil:
 		where = zap.Stringp("sequence_number", from.SequenceNumber)
 	case from.Timestamp != nil:
 		where = zap.Timep("timestamp", from.Timestamp)
 	}
-	log.Info("reading", zap.String("from", string(from.Type)), where)
+	t.log.Info("reading", zap.String("from", string(s.progress.from.Type)), where)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shards[id] = s
@@ -221,7 +203,7 @@ func (c *Consumer) end(id string) (released func()) {
 	c.keepAccount(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch n := s.unresolved(); {
+	switch n := s.progress.unresolved(); {
 	case n == 0 || c.readCtx.Err() == nil:
 	case leaves:
 		s.log.Info("records are left to the next worker, because their topic refuses alerts", zap.Int("records", n))
@@ -243,63 +225,12 @@ func (c *Consumer) shard(id string) *shard {
 	return c.shards[id]
 }
 
-// ShardStatus is what a shard looks like from outside.
-type ShardStatus struct {
-	Shard string `json:"shard"`
-	// Phase is reading, draining, ending or stopping.
-	Phase string `json:"phase"`
-	// Lag is the age of the oldest record that is not resolved.
-	Lag time.Duration `json:"lag"`
-	// Behind is how far reading was from the tip at LastFetch.
-	Behind     time.Duration `json:"behind"`
-	LastFetch  time.Time     `json:"last_fetch"`
-	Unresolved int           `json:"unresolved"`
-	HeldKeys   int           `json:"held_keys"`
-	// HeldBy is what SNS said of an alert that holds a key.
-	HeldBy string `json:"held_by,omitempty"`
-	// Gathered is how many of the unresolved records wait in digests.
-	Gathered int `json:"gathered"`
-	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
-	StateBytes int       `json:"state_bytes,omitempty"`
-	StateTaken time.Time `json:"state_taken,omitzero"`
-	// StateFailing is since when saving that fails; zero while it does not.
-	StateFailing time.Time `json:"state_failing,omitzero"`
-	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty where none is.
-	StateTooLarge string `json:"state_too_large,omitempty"`
-	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due for such keys
-	// in the last 15 minutes was decided without it.
-	Unheard []string `json:"unheard,omitempty"`
-	// Keyless says that records without partition key have come while rules remember.
-	Keyless bool `json:"keyless,omitempty"`
-	// Firing are, by rule, the keys of which somebody was told that they fire, and Leaving those whose rule was taken out or changed, so
-	// that their end is said once all workers have had the same rules for a minute.
-	Firing  map[string]int `json:"firing_keys,omitempty"`
-	Leaving map[string]int `json:"leaving_keys,omitempty"`
-	// Began is when reading began here, WaitsFor one of the constants of that name, or nothing.
-	Began    time.Time `json:"began"`
-	WaitsFor string    `json:"waits_for,omitempty"`
-	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
-	ReadError string `json:"read_error,omitempty"`
-	// EndUnproven is since when Kinesis claims that the shard has ended while no listing confirms it, and EndChildren are the
-	// children that wait for that; zero and empty while it makes no such claim.
-	EndUnproven time.Time `json:"end_unproven,omitzero"`
-	EndChildren []string  `json:"end_children,omitempty"`
-	// ReadFailing is when the first of the calls in a row failed that did; zero while they succeed.
-	ReadFailing time.Time `json:"read_failing,omitzero"`
-	// Throttled is when Kinesis last throttled a call.
-	Throttled time.Time `json:"throttled,omitzero"`
-	// Evaluating is since when the evaluator has been at work without a wait in between; zero while it is not.
-	Evaluating time.Time `json:"evaluating,omitzero"`
-	// Load is the recent rate in bytes per second.
-	Load float64 `json:"load"`
-}
-
 // Report says, for the worker's heartbeat, when the latest record arrived in any of its shards and up to which time all
 // of them were read and evaluated. Either is zero while it is not known, the second while it is not for one shard; both
 // are without shards, and while no rule needs them. Safe for concurrent use.
 func (c *Consumer) Report() (lastArrival, caughtUp time.Time) {
 	for i, s := range c.sorted() {
-		arrival, caught := s.report()
+		arrival, caught := s.progress.report()
 		if arrival.After(lastArrival) {
 			lastArrival = arrival
 		}

@@ -35,7 +35,7 @@
 // # A shard that is lost and taken again
 //
 // A lease may end with progress that could not be stored. The process remembers what it dealt with above the checkpoint
-// (accepted.go): the watermark, stretches above it, and the ids of alerts whose record is not through, or that time brought
+// (ledger.go): the watermark, ranges above it, and the ids of alerts whose record is not through, or that time brought
 // about and no snapshot includes. When it takes the shard again, all that counts as resolved, and the first offer stores it.
 // What rules remember is evaluated again from the snapshot, or from the checkpoint where there is none. The memory ends when
 // the table has it, when an operator sent the shard back, and when there is too much of it: 16,384 things in all, the shard

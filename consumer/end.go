@@ -26,8 +26,8 @@ type endClaim struct {
 	patience time.Duration
 }
 
-// noteEnd keeps what a page says about the end of the shard.
-func (s *shard) noteEnd(p *read.Page) {
+// recordEnd keeps what a page says about the end of the shard.
+func (s *shard) recordEnd(p *read.Page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

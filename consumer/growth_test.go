@@ -23,7 +23,6 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
-	"kinesis-alerter/internal/clock"
 )
 
 // acceptingClient accepts everything at once.
@@ -87,14 +86,9 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 	require.NoError(t, err)
 	pipeline, err := alert.New(rules, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: registry})
 	require.NoError(t, err)
-	s := &shard{
-		id: "shardId-000000000000", lease: idleLease{t}, eval: pipeline.Shard("shardId-000000000000"), pipeline: pipeline,
-		budget: read.NewCredits(64 * (1 << 20)), clock: clock.New(nil), metrics: newMetrics(registry), log: zap.NewNop(),
-		fleet: func() alert.Fleet { return alert.Fleet{} },
-	}
-	s.attach(t.Context(), t.Context())
-	s.lanes = lanes.New(s.workCtx, lanes.Config{Parallelism: 1000, MaxBytes: 64 * (1 << 20), Owner: s, Publisher: publisher})
-	s.state.opened = true
+	s := loneShard(t, pipeline, registry, lanes.Config{Parallelism: 1000, MaxBytes: 64 << 20, Publisher: publisher})
+	s.intake.fleet = func() alert.Fleet { return alert.Fleet{} }
+	s.memory.opened = true
 
 	n, now := 0, time.Now()
 	play := func(count int) (heap int64) {
@@ -108,9 +102,9 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 					SequenceNumber: aws.String(fmt.Sprintf("495903382714902566085596925383615710959%017d", n)), ApproximateArrivalTimestamp: &at,
 				})
 			}
-			s.takeIn(p)
+			s.ingest(p)
 		}
-		require.Eventually(t, func() bool { return s.unresolved() == 0 }, 10*time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return s.progress.unresolved() == 0 }, 10*time.Minute, 10*time.Millisecond)
 		runtime.GC()
 		runtime.GC()
 		var m runtime.MemStats

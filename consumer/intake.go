@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,36 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
+// intake brings pages and ticks through the pipeline into the watermark and the lanes. "Here" is the KCL's goroutine of the
+// shard.
+type intake struct {
+	*tools
+	progress *progress
+	memory   *memory
+	fleet    func() alert.Fleet
+
+	// Written and read here only.
+
+	record   alert.Record // the one that is being ingested
+	arrived  time.Time    // of the last record that had an arrival time
+	unknown  time.Time    // by when the record arrived that is being ingested, where it has no arrival time
+	closed   bool         // the last page was ingested to its end
+	children []types.ChildShard
+	// noTicksBefore is the end of what an earlier owner settled. Before it time must not bring about what the records did:
+	// those of the earlier owner would drop it if they made it, and else there is nobody to.
+	noTicksBefore position.Position
+	nextTick      time.Time
+
+	mu sync.Mutex
+
+	current *read.Page     // read, not yet ingested; written and read here, and at the end of the shard
+	taking  *takenPage     // the page that is being ingested; written here
+	kept    int            // of the credits of settled pages, by records that are not settled; written here and by lanes
+	keyless bool           // a record without partition key has come; written here, read by the status
+	firing  map[string]int // keys that were reported as firing, by rule; written here, read by the status
+	leaving map[string]int // of those, what rules leave behind that were edited; as firing
+}
+
 // takenPage sums up what the unresolved records of a page keep of its credit. Until the page is settled the credit
 // is the page's; after that each record gives its own part back.
 type takenPage struct {
@@ -22,91 +53,68 @@ type takenPage struct {
 	settled bool
 }
 
-// takeIn runs a page through the pipeline and queues its alerts. It stops early when the lease is lost or the process
-// stops; what was not taken in is read again by the shard's next owner.
-func (s *shard) takeIn(p *read.Page) {
-	if s.takeInPage(p) {
-		s.pageDone(p)
-		s.replayed(p)
-	}
-}
-
-// takeInPage takes in the records of a page and answers whether it came to the end of it.
-func (s *shard) takeInPage(p *read.Page) bool {
+// ingest runs a page through the pipeline and queues its alerts. It stops early, and answers false, when the lease is lost
+// or the process stops; what was not ingested is read again by the shard's next owner.
+func (in *intake) ingest(p *read.Page) bool {
 	taken := &takenPage{}
-	s.mu.Lock()
-	s.inTaking = taken
-	s.mu.Unlock()
-	defer s.settle(p, taken) // also when a record panics
+	in.mu.Lock()
+	in.taking = taken
+	in.mu.Unlock()
+	defer in.settle(p, taken) // also when a record panics
 	began := time.Now()
-	s.activity.StartEvaluating()
-	defer s.activity.StopEvaluating()
-	s.state.torn = true
-	s.eval.Reaches(p.Asked)
-	s.metrics.read.Untimed.Add(float64(read.CorrectArrivals(p.Records, s.reached(), s.clock, p.At)))
-	for i := range p.Records {
-		if err := s.takeInRecord(&p.Records[i], p); err != nil {
+	in.activity.StartEvaluating()
+	defer in.activity.StopEvaluating()
+	in.memory.midPage = true
+	in.eval.Reaches(p.Asked)
+	in.metrics.read.Untimed.Add(float64(read.CorrectArrivals(p.Records, in.reached(), in.clock, p.At)))
+	for n := range p.Records {
+		if err := in.ingestRecord(&p.Records[n], p); err != nil {
 			return false
 		}
 	}
-	s.state.torn = false
+	in.memory.midPage = false
 	if n := len(p.Records); n > 0 {
-		s.state.at, s.state.dirty = position.Past(aws.ToString(p.Records[n-1].SequenceNumber)), true
+		in.memory.at, in.memory.dirty = position.Past(aws.ToString(p.Records[n-1].SequenceNumber)), true
 	}
-	s.tookIn(p)
-	s.metrics.evalDuration.Observe(time.Since(began).Seconds())
+	in.progress.recordIngested(p)
+	in.metrics.evalDuration.Observe(time.Since(began).Seconds())
 	if p.Proven {
-		s.closed, s.children = true, p.Children
+		in.closed, in.children = true, p.Children
 	}
 	return true
 }
 
-// tookIn notes that everything of a page is in the watermark. How far time has come is noted with the latest arrival up
-// to then: who is told of both may conclude that nothing arrived in between.
-func (s *shard) tookIn(p *read.Page) {
-	stateful, eventTime := s.eval.Stateful(), time.Time{}
-	if stateful {
-		eventTime = s.eval.EventTime()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !p.Null || p.Proven { // else the shard may go on where this answer did not look
-		s.caughtUp = p.CaughtUp()
-	}
-	s.evaluates, s.eventTime = stateful, eventTime
-}
-
 // settle gives back what a page's unresolved records do not keep, and offers the progress that the page made.
-func (s *shard) settle(p *read.Page, taken *takenPage) {
-	s.record = alert.Record{} // an idle shard must not pin its last page
-	s.mu.Lock()
+func (in *intake) settle(p *read.Page, taken *takenPage) {
+	in.record = alert.Record{} // an idle shard must not pin its last page
+	in.mu.Lock()
 	taken.settled = true
-	s.inTaking = nil
+	in.taking = nil
 	kept := taken.kept
-	s.kept += kept
-	s.mu.Unlock()
-	s.budget.Settle(p.Credit, kept)
-	s.offer(false)
+	in.kept += kept
+	in.mu.Unlock()
+	in.credits.Settle(p.Credit, kept)
+	in.progress.offer(false)
 }
 
-// takeInRecord takes in one Kinesis record, with all that is inside it.
-func (s *shard) takeInRecord(r *types.Record, p *read.Page) error {
-	rec := &s.record // one for all of the shard's: the evaluator does not keep it
+// ingestRecord ingests one Kinesis record, with all that is inside it.
+func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
+	rec := &in.record // one for all of the shard's: the evaluator does not keep it
 	*rec = alert.Record{
-		Shard: s.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
-		Arrival: s.arrival(r, p),
+		Shard: in.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
+		Arrival: in.arrival(r, p),
 	}
 	if !decode.IsAggregate(r.Data) { // most are none, and decode.Each would do no more for them
-		return s.takeInUserRecord(rec, position.Past(rec.SequenceNumber))
+		return in.ingestUserRecord(rec, position.Past(rec.SequenceNumber))
 	}
 	outer := *rec
 	return decode.Each(&outer, func(u *decode.UserRecord) error {
 		switch {
 		case u.Whole && u.Err != nil:
-			s.log.Warn("aggregated record cannot be read, one record is invalid, going on",
+			in.log.Warn("aggregated record cannot be read, one record is invalid, going on",
 				zap.String("sequence_number", u.SequenceNumber), zap.Error(u.Err))
 		case u.Last:
-			s.metrics.aggregates.Inc()
+			in.metrics.aggregates.Inc()
 		}
 		at := position.Position{Sequence: u.SequenceNumber, Sub: u.SubSequence}
 		if u.Last {
@@ -115,186 +123,146 @@ func (s *shard) takeInRecord(r *types.Record, p *read.Page) error {
 		*rec = u.Record
 		switch {
 		case !u.Undecidable():
-			return s.takeInUserRecord(rec, at)
-		case s.resolvedBefore(at):
-			s.skip(at)
+			return in.ingestUserRecord(rec, at)
+		case in.progress.settledBefore(at):
+			in.progress.skip(at)
 			return nil
 		}
-		return s.decided(rec, at, u.Decide(s.pipeline.Poison))
+		return in.decided(rec, at, u.Decide(in.pipeline.Poison))
 	})
 }
 
-func (s *shard) takeInUserRecord(rec *alert.Record, at position.Position) error {
+func (in *intake) ingestUserRecord(rec *alert.Record, at position.Position) error {
 	if rec.PartitionKey == "" {
-		s.noteKeyless()
+		in.recordKeyless()
 	}
-	if !s.resolvedBefore(at) {
-		return s.decided(rec, at, s.eval.Evaluate(rec))
+	if !in.progress.settledBefore(at) {
+		return in.decided(rec, at, in.eval.Evaluate(rec))
 	}
 	// What it means for later records is needed all the same, unless a snapshot has it already.
-	if s.eval.Stateful() && at.Compare(s.state.at) > 0 {
+	if in.eval.Stateful() && at.Compare(in.memory.at) > 0 {
 		rec.Replayed = true
-		s.eval.Evaluate(rec)
+		in.eval.Evaluate(rec)
 	}
-	s.skip(at)
+	in.progress.skip(at)
 	return nil
 }
 
-// noteKeyless notes that records come without partition key, as from a stream that distributes them by itself: rules that remember by
+// recordKeyless notes that records come without partition key, as from a stream that distributes them by itself: rules that remember by
 // partition key then remember by shard.
-func (s *shard) noteKeyless() {
-	stateful := s.eval.Stateful()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keyless = s.keyless || stateful
+func (in *intake) recordKeyless() {
+	stateful := in.eval.Stateful()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.keyless = in.keyless || stateful
 }
 
-// decided takes in a record with what the pipeline says about it: one entry of the watermark, with a task for each
+// decided ingests a record with what the pipeline says about it: one entry of the watermark, with a task for each
 // partition key that its alerts are about.
-func (s *shard) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
-	tasks, dealt := s.tasksFor(rec, at, &d)
-	if len(tasks) == 0 {
-		s.pass(at)
-		s.metrics.recordsRead.Inc()
-		s.pipeline.Resolved(d)
+func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
+	parts, dealt := in.partsFor(rec, at, &d)
+	if len(parts) == 0 {
+		in.progress.pass(at)
+		in.metrics.recordsRead.Inc()
+		in.pipeline.Resolved(d)
 		return nil
 	}
-	if err := s.room(tasks[0].Bytes); err != nil {
-		s.remain(at, dealt)
+	if err := in.room(parts[0].Bytes); err != nil {
+		in.progress.undoDealt(at, dealt)
 		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
 	}
 	arrival := rec.Arrival
-	if s.unknown.After(arrival) { // its age is not known: it makes no lag
-		arrival = s.unknown
+	if in.unknown.After(arrival) { // its age is not known: it makes no lag
+		arrival = in.unknown
 	}
-	s.mu.Lock()
-	e := s.mark.wait(at, arrival, len(tasks))
-	if e.decided = d.Outcome == alert.Alerted; !e.decided {
-		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
-	}
-	e.dealt = dealt
-	s.mu.Unlock()
-	s.metrics.recordsRead.Inc()
-	return s.Submit(e, tasks)
+	e, behindTime := in.progress.wait(at, arrival, &d, dealt, len(parts))
+	in.metrics.recordsRead.Inc()
+	return in.submit(e, parts, behindTime)
 }
 
-// tasksFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
+// partsFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
 // wants to see among the dead letters is one, if there is a place for these.
-func (s *shard) tasksFor(rec *alert.Record, at position.Position, d *alert.Decision) (tasks []*part, dealt []string) {
-	letter := d.DeadLetter && s.lanes.TakesDeadLetters()
+func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Decision) (parts []*part, dealt []string) {
+	letter := d.DeadLetter && in.lanes.TakesDeadLetters()
 	if len(d.Alerts) == 0 && !letter {
 		return nil, nil
 	}
-	alerts, dealt := s.dealtBefore(d.Alerts)
+	alerts, dealt := in.progress.dealtBefore(d.Alerts)
 	id := ""
 	if letter {
-		if id = letterID(at); s.wasDealt(id) {
+		if id = letterID(at); in.progress.wasDealt(id) {
 			letter, dealt = false, append(dealt, id)
 		}
 	}
 	if len(alerts) == 0 && !letter {
 		return nil, nil
 	}
-	tasks = partsOf(alerts)
+	parts = partsOf(alerts)
 	if letter {
-		tasks = append([]*part{letterPart(rec, id, d.Reason)}, tasks...)
+		parts = append([]*part{letterPart(rec, id, d.Reason)}, parts...)
 	}
-	return tasks, dealt
+	return parts, dealt
 }
 
-// submit queues the tasks of an entry; there is room for the first.
-func (s *shard) Submit(e *entry, tasks []*part) error {
-	many := len(tasks) > 1 || len(tasks[0].Alerts) > 1 || len(e.dealt) > 0
-	for i, t := range tasks {
-		if i > 0 {
-			if err := s.room(t.Bytes); err != nil {
+// submit queues the parts of an entry; there is room for the first. behindTime says that what time brought about waits
+// before the entry, or is the entry.
+func (in *intake) submit(e *entry, parts []*part, behindTime bool) error {
+	// An offer cannot say that some of these are dealt with.
+	tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.dealt) > 0
+	for n, p := range parts {
+		if n > 0 {
+			if err := in.room(p.Bytes); err != nil {
 				return err
 			}
 		}
-		t.entry, t.decides = e, e.decided || t.Letter != nil
-		s.mu.Lock()
-		if many || len(s.mark.timed) > 0 { // an offer cannot say that a part of them is dealt with
-			t.Dealt = &e.dealt
+		p.entry, p.decides = e, e.decided || p.Letter != nil
+		if tracked {
+			p.Dealt = &e.dealt
 		}
-		if s.inTaking != nil && t.keepsPayload() {
-			t.page = s.inTaking
-			t.page.kept += t.Bytes
+		if p.keepsPayload() {
+			in.keep(p)
 		}
-		s.mu.Unlock()
-		s.lanes.Submit(&t.Task)
+		in.lanes.Submit(&p.Task)
 	}
 	return nil
 }
 
+// keep has a part keep its piece of the page that is being ingested, if one is.
+func (in *intake) keep(p *part) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.taking != nil {
+		p.page = in.taking
+		p.page.kept += p.Bytes
+	}
+}
+
 // room waits until one more task may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
-// would count on it for as long as SNS activity still.
-func (s *shard) room(bytes int) error {
-	s.activity.StopEvaluating()
-	defer s.activity.StartEvaluating()
+// would count on it for as long as SNS does not answer.
+func (in *intake) room(bytes int) error {
+	in.activity.StopEvaluating()
+	defer in.activity.StartEvaluating()
 	for {
-		err := s.lanes.Reserve(s.readCtx, bytes, handoffLimit)
+		err := in.lanes.Reserve(in.readCtx, bytes, handoffLimit)
 		if !errors.Is(err, lanes.ErrNoRoom) {
 			return err
 		}
-		s.offer(false)
-		s.refuseHandoff(err)
+		in.progress.offer(false)
+		in.refuseHandoff(err)
 	}
-}
-
-// refuseHandoff calls a handoff off, if there is one asked for, that cannot be drained for.
-func (s *shard) refuseHandoff(why error) {
-	select {
-	case <-s.lease.HandoffRequested():
-		s.callOff(why)
-	default:
-	}
-}
-
-func (s *shard) callOff(why error) {
-	s.lease.KeepLease()
-	s.metrics.handoffs.WithLabelValues("called_off").Inc()
-	s.log.Warn("handoff called off, shard kept", zap.Error(why))
-}
-
-func (s *shard) pass(at position.Position) {
-	s.mu.Lock()
-	s.mark.pass(at)
-	s.mu.Unlock()
-}
-
-// skip takes in a record that an earlier owner has resolved.
-func (s *shard) skip(at position.Position) {
-	if s.startAt.IsZero() { // else it is at or below the mark already
-		s.pass(at)
-	}
-	s.metrics.recordsSkip.Inc()
-}
-
-// resolvedBefore says whether an earlier owner has dealt with a position.
-func (s *shard) resolvedBefore(at position.Position) bool {
-	if !s.startAt.IsZero() {
-		if at.Compare(s.startAt) <= 0 {
-			return true
-		}
-		s.startAt = position.Position{}
-	}
-	for s.passed < len(s.inherited) && s.inherited[s.passed].UpTo.Compare(at) < 0 {
-		s.passed++ // it stays named in offers until the watermark has passed it, too
-	}
-	return position.Covers(s.inherited[s.passed:], at)
 }
 
 // arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet, the
 // time of the answer.
-func (s *shard) arrival(r *types.Record, p *read.Page) time.Time {
+func (in *intake) arrival(r *types.Record, p *read.Page) time.Time {
 	if r.ApproximateArrivalTimestamp != nil {
-		s.arrived, s.unknown = *r.ApproximateArrivalTimestamp, time.Time{}
-		return s.arrived
+		in.arrived, in.unknown = *r.ApproximateArrivalTimestamp, time.Time{}
+		return in.arrived
 	}
-	s.unknown = p.Date.Add(-p.Behind)
-	at := s.eval.EventTime()
-	if s.arrived.After(at) {
-		at = s.arrived
+	in.unknown = p.Date.Add(-p.Behind)
+	at := in.eval.EventTime()
+	if in.arrived.After(at) {
+		at = in.arrived
 	}
 	if at.IsZero() {
 		at = p.Date
@@ -303,10 +271,109 @@ func (s *shard) arrival(r *types.Record, p *read.Page) time.Time {
 }
 
 // reached is the latest arrival of the records so far; zero before the first.
-func (s *shard) reached() time.Time {
-	at := s.arrived
-	if s.eval.Stateful() && s.eval.EventTime().After(at) {
-		at = s.eval.EventTime()
+func (in *intake) reached() time.Time {
+	at := in.arrived
+	if in.eval.Stateful() && in.eval.EventTime().After(at) {
+		at = in.eval.EventTime()
 	}
 	return at
+}
+
+// mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
+func (in *intake) mayTick(p *read.Page, now time.Time) bool {
+	if !in.noTicksBefore.IsZero() && (p.Behind == 0 || in.memory.at.Compare(in.noTicksBefore) >= 0) {
+		in.noTicksBefore = position.Position{}
+	}
+	return in.noTicksBefore.IsZero() && !now.Before(in.nextTick)
+}
+
+// tick ingests the alerts that are due because time has passed: one time entry, with tasks by partition key.
+func (in *intake) tick(p *read.Page, now time.Time) {
+	in.nextTick, in.memory.ticked = now.Add(tickEvery), true
+	at := p.CaughtUp()
+	without := in.memory.lookAtKin(now)
+	in.memory.midPage = true
+	in.activity.StartEvaluating()
+	defer in.activity.StopEvaluating()
+	alerts, dealt := in.progress.dealtBefore(in.eval.Tick(alert.Tick{CaughtUp: at, Fleet: in.fleet(), Without: without, Settled: in.lease.Settled()}))
+	if len(alerts) == 0 && len(dealt) > 0 {
+		in.progress.dealtByTime(dealt)
+		in.memory.dirty = true
+	}
+	in.memory.saveForKin(now)
+	firing, leaving := in.eval.Told()
+	in.mu.Lock()
+	in.firing, in.leaving = firing, leaving
+	in.mu.Unlock()
+	if len(alerts) > 0 {
+		parts := partsOf(alerts)
+		e := in.progress.waitTimed(at, dealt, len(parts))
+		if err := in.room(parts[0].Bytes); err != nil {
+			return
+		}
+		if err := in.submit(e, parts, true); err != nil {
+			return
+		}
+		in.memory.dirty = true
+		if soon := now.Add(stateAfterTick); soon.Before(in.memory.next) {
+			in.memory.next = soon
+		}
+	}
+	in.memory.midPage = false
+}
+
+// setCurrent keeps a page until it is ingested.
+func (in *intake) setCurrent(p *read.Page) { in.swap(p) }
+
+// takeCurrent returns that page, once.
+func (in *intake) takeCurrent() *read.Page { return in.swap(nil) }
+
+func (in *intake) swap(p *read.Page) *read.Page {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	old := in.current
+	in.current = p
+	return old
+}
+
+// giveBack returns the credits of everything that will not be resolved here.
+func (in *intake) giveBack() {
+	in.mu.Lock()
+	left := in.kept
+	in.kept = 0
+	p := in.current
+	in.current = nil
+	in.mu.Unlock()
+	if left > 0 {
+		in.credits.Give(left)
+	}
+	if p != nil {
+		in.credits.Settle(p.Credit, 0)
+	}
+}
+
+// freed gives back a part's piece of its page's credit.
+func (in *intake) freed(of *part) {
+	in.mu.Lock()
+	give := 0
+	switch p := of.page; {
+	case p == nil:
+	case p.settled:
+		give = of.Bytes
+		in.kept -= give
+	default:
+		p.kept -= of.Bytes
+	}
+	of.page = nil
+	in.mu.Unlock()
+	if give > 0 {
+		in.credits.Give(give)
+	}
+}
+
+// describe fills in the intake's share of a status.
+func (in *intake) describe(status *ShardStatus) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	status.Keyless, status.Firing, status.Leaving = in.keyless, in.firing, in.leaving
 }

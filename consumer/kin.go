@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,7 +28,12 @@ const (
 
 // kin are the shards that have inherited the same keys (alert.Evaluator.Awaits), as the keeper of a shard sees them.
 type kin struct {
-	reading chan kinAnswer // of the read in the background; nil when there is none
+	*tools
+	writers *sync.WaitGroup // of the memory
+
+	// Written and read by the KCL's goroutine of the shard only.
+
+	reading chan kinAnswer // of the read in the background, which writes it; nil when there is none
 	asked   map[string]time.Time
 	// missed is since when something that is due waits for a shard's memory.
 	missed map[string]time.Time
@@ -37,6 +43,12 @@ type kin struct {
 	// captured is when the last snapshot was captured, parkedTo up to when it covers what came due.
 	captured time.Time
 	parkedTo int64
+	news     bool // something was read since the memory looked
+
+	mu sync.Mutex
+
+	unheard   []string // shards without whose memory inherited keys were decided; for the status
+	unheardAt time.Time
 }
 
 type kinAnswer struct {
@@ -45,16 +57,15 @@ type kinAnswer struct {
 	err      error
 }
 
-// lookAtKin takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits any longer.
-func (s *shard) lookAtKin(now time.Time) (without []string) {
-	k := &s.state.kin
+// look takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits any longer.
+func (k *kin) look(now time.Time) (without []string) {
 	select {
 	case a := <-k.reading:
 		k.reading = nil
-		s.metKin(a)
+		k.met(a)
 	default:
 	}
-	awaited := s.eval.Awaits()
+	awaited := k.eval.Awaits()
 	if k.any = len(awaited) > 0; !k.any && len(k.missed) == 0 {
 		return nil
 	}
@@ -72,66 +83,66 @@ func (s *shard) lookAtKin(now time.Time) (without []string) {
 		}
 	}
 	k.missed = missed
-	s.tellKin(without, now)
+	k.report(without, now)
 	for _, a := range awaited {
 		every := kinIdle
 		if a.Blocks {
 			every = kinEvery
 		}
 		if k.reading == nil && now.Sub(k.asked[a.Shard]) >= every {
-			s.askKin(a, now)
+			k.ask(a, now)
 		}
 	}
 	return without
 }
 
-// tellKin reports for which shards nothing waits any longer, when that changes.
-func (s *shard) tellKin(without []string, now time.Time) {
-	k := &s.state.kin
+// report reports for which shards nothing waits any longer, when that changes.
+func (k *kin) report(without []string, now time.Time) {
 	if len(without) > 0 {
-		s.mu.Lock()
-		s.unheard, s.unheardAt = without, now
-		s.mu.Unlock()
+		k.mu.Lock()
+		k.unheard, k.unheardAt = without, now
+		k.mu.Unlock()
 	}
 	if slices.Equal(without, k.told) {
 		return
 	}
 	if len(without) > 0 {
-		s.log.Error("the memory of other shards has not been readable for five minutes, inherited keys are decided without it",
+		k.log.Error("the memory of other shards has not been readable for five minutes, inherited keys are decided without it",
 			zap.Strings("without", without))
 	} else {
-		s.log.Info("no inherited key is decided any longer without what other shards remember")
+		k.log.Info("no inherited key is decided any longer without what other shards remember")
 	}
 	k.told = without
 }
 
-// unsure are the shards without whose memory something was decided lately, with mu held.
-func (s *shard) unsure(now time.Time) []string {
-	if now.Sub(s.unheardAt) >= kinReported {
+// unsure are the shards without whose memory something was decided lately.
+func (k *kin) unsure(now time.Time) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now.Sub(k.unheardAt) >= kinReported {
 		return nil
 	}
-	return s.unheard
+	return k.unheard
 }
 
-// askKin reads what another shard remembers, in the background.
-func (s *shard) askKin(a alert.Awaited, now time.Time) {
-	k := &s.state.kin
+// ask reads what another shard remembers, in the background.
+func (k *kin) ask(a alert.Awaited, now time.Time) {
 	if k.asked == nil {
 		k.asked = map[string]time.Time{}
 	}
 	k.asked[a.Shard] = now
 	answer := make(chan kinAnswer, 1)
 	k.reading = answer
-	s.state.writers.Go(func() {
-		ctx, cancel := context.WithTimeout(s.workCtx, saveLimit)
+	k.writers.Go(func() {
+		ctx, cancel := context.WithTimeout(k.workCtx, saveLimit)
 		defer cancel()
-		relative, err := s.readKin(ctx, a)
+		relative, err := k.readRelative(ctx, a)
 		answer <- kinAnswer{a.Shard, relative, err}
 	})
 }
 
-func (s *shard) readKin(ctx context.Context, a alert.Awaited) (*alert.Relative, error) {
-	version, stored, children, err := s.lease.Relative(ctx, a.Shard, a.Version)
+func (k *kin) readRelative(ctx context.Context, a alert.Awaited) (*alert.Relative, error) {
+	version, stored, children, err := k.lease.Relative(ctx, a.Shard, a.Version)
 	if err != nil || version == a.Version {
 		return nil, err
 	}
@@ -146,37 +157,20 @@ func (s *shard) readKin(ctx context.Context, a alert.Awaited) (*alert.Relative, 
 	return alert.ReadRelative(a.Shard, version, state, children)
 }
 
-func (s *shard) metKin(a kinAnswer) {
-	k := &s.state.kin
+func (k *kin) met(a kinAnswer) {
 	if k.failed == nil {
 		k.failed = map[string]string{}
 	}
 	if a.err != nil {
-		if text := a.err.Error(); s.workCtx.Err() == nil && k.failed[a.shard] != text {
+		if text := a.err.Error(); k.workCtx.Err() == nil && k.failed[a.shard] != text {
 			k.failed[a.shard] = text
-			s.log.Warn("cannot read what another shard remembers of inherited keys, trying again", zap.String("of", a.shard), zap.Error(a.err))
+			k.log.Warn("cannot read what another shard remembers of inherited keys, trying again", zap.String("of", a.shard), zap.Error(a.err))
 		}
 		return
 	}
 	delete(k.failed, a.shard)
 	if a.relative != nil {
-		s.eval.Meet(a.relative)
-		s.state.ticked = true
-	}
-}
-
-// saveForKin has the state saved soon when something came due of which the others will want to know whether it was heard of here.
-func (s *shard) saveForKin(now time.Time) {
-	k := &s.state
-	if s.eval.ParkedTo() <= k.kin.parkedTo {
-		return
-	}
-	k.dirty = true
-	soon := now.Add(stateAfterTick)
-	if least := k.kin.captured.Add(stateKinEvery); soon.Before(least) {
-		soon = least
-	}
-	if soon.Before(k.next) {
-		k.next = soon
+		k.eval.Meet(a.relative)
+		k.news = true
 	}
 }

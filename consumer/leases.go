@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"kinesis-alerter/internal/position"
+
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
@@ -56,12 +58,9 @@ type Lease interface {
 	// CaughtUp is a time up to which the shard was read before; zero if none is known.
 	CaughtUp() time.Time
 
-	// Commit offers progress: everything up to and including (sequence, sub) is resolved. It does no I/O; the latest
-	// offer is written within the checkpoint interval, and with a release, handoff or end. resolved describes what is
-	// resolved above that position (opaque to the table, at most 64 KiB), caughtUp is the time up to which the shard
-	// was known to be read, load is the shard's recent rate in bytes per second. An empty sequence leaves the
-	// checkpoint as it is, and an empty resolved beside it too.
-	Commit(sequence string, sub uint32, resolved string, caughtUp time.Time, load float64)
+	// Commit offers progress. It does no I/O; the latest offer is written within the checkpoint interval, and with a
+	// release, handoff or end.
+	Commit(p position.Progress)
 
 	// HandoffRequested is closed when the planner wants the shard on another worker. A new request after KeepLease
 	// is a new channel, so ask each time.
@@ -84,9 +83,9 @@ type Lease interface {
 	Finish(ctx context.Context, children []types.ChildShard) error
 
 	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader goes on
-	// at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers whether records may have
-	// been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
-	Lost(oldest time.Time) bool
+	// at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers up to when
+	// the shard was read, and whether records may have been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
+	Lost(oldest time.Time) (caughtUp time.Time, missed bool)
 
 	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it, whatever
 	// it is.

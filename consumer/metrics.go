@@ -195,7 +195,8 @@ func merged(shards []ShardStatus) []ShardStatus {
 	if len(shards) == 0 {
 		return nil
 	}
-	out := ShardStatus{Shard: AllShards, LastFetch: shards[0].LastFetch, StateTaken: shards[0].StateTaken}
+	out := ShardStatus{Shard: AllShards, LastFetch: shards[0].LastFetch}
+	out.StateTaken = shards[0].StateTaken
 	for _, s := range shards {
 		out.Lag, out.Behind = max(out.Lag, s.Lag), max(out.Behind, s.Behind)
 		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys, out.Gathered+s.Gathered

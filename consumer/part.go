@@ -23,6 +23,9 @@ func newPart(key string) *part {
 	return p
 }
 
+// partOf is the part of which the lanes have the task.
+func partOf(t *lanes.Task) *part { return t.Owner.(*part) } //nolint:forcetypeassert // newPart made it
+
 // partsOf sorts alerts by partition key, each key's in their order, into parts in the order of their first alerts.
 func partsOf(alerts []*alert.Alert) []*part {
 	parts := make([]*part, 0, 1)

@@ -143,7 +143,7 @@ func TestPanicWhileReadingCostsAStartOver(t *testing.T) {
 		w.put(0, 10, 5)
 		w.eventually(2*time.Minute, "all of 10", func() bool { return w.distinct() == 10 })
 		require.InDelta(t, 20, counter(t, n, "kinesis_alerter_consumer_panics_total", "", ""), 0)
-		w.eventually(time.Second, "credits given back", func() bool { return n.consumer.budget.InUse() <= 2*4*read.MinCredit })
+		w.eventually(time.Second, "credits given back", func() bool { return n.consumer.credits.InUse() <= 2*4*read.MinCredit })
 	})
 }
 

@@ -43,10 +43,14 @@ func TestStorm(t *testing.T) {
 		status := one.consumer.Status()[0]
 		require.Equal(t, n, status.Unresolved)
 		require.Equal(t, n, status.Gathered)
-		require.LessOrEqual(t, one.consumer.budget.InUse(), 5*read.MinCredit, "a digest keeps no payload")
+		require.LessOrEqual(t, one.consumer.credits.InUse(), 5*read.MinCredit, "a digest keeps no payload")
 		require.Zero(t, w.distinct())
 		s := one.consumer.shard(status.Shard)
-		require.Equal(t, position.Position{}, func() position.Position { s.mu.Lock(); defer s.mu.Unlock(); return s.mark.mark() }())
+		require.Equal(t, position.Position{}, func() position.Position {
+			s.progress.mu.Lock()
+			defer s.progress.mu.Unlock()
+			return s.progress.mark.mark()
+		}())
 		time.Sleep(time.Minute)
 		require.Greater(t, one.consumer.Status()[0].Lag, time.Minute)
 

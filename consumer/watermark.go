@@ -159,3 +159,32 @@ func (w *watermark) resolvedAbove() []position.Range {
 	}
 	return out
 }
+
+// lastAbove lists what is resolved above the mark, up to the first time entry: the last n of it. It says how many it left out.
+func (w *watermark) lastAbove(n int) (out []position.Range, dropped int) {
+	add := func(s position.Range) {
+		if out = append(out, s); len(out) == 2*n {
+			out = append(out[:0], out[n:]...)
+			dropped += n
+		}
+	}
+	after, timed := position.Position{}, false
+	for e := w.first; e != nil && !timed; e = e.next {
+		if !after.IsZero() && after != e.before {
+			add(position.Range{After: after, UpTo: e.before})
+		}
+		after, timed = e.at, e.timed
+	}
+	if !timed && !after.IsZero() && after != w.last {
+		add(position.Range{After: after, UpTo: w.last})
+	}
+	if over := len(out) - n; over > 0 {
+		out, dropped = slices.Delete(out, 0, over), dropped+over
+	}
+	return out, dropped
+}
+
+// timedBefore says whether a time entry waits before the entry of a number.
+func (w *watermark) timedBefore(number uint64) bool {
+	return len(w.timed) > 0 && w.timed[0].number < number
+}

@@ -40,15 +40,15 @@ func (c shards) Next(id string) (at time.Time, last bool, err error) {
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	s.hold(&p)
+	s.intake.setCurrent(&p)
 	return p.At, p.Proven, nil
 }
 
 // Ingest implements kcl.Shards.
 func (c shards) Ingest(id string) {
 	s := c.shard(id)
-	if p := s.held(); p != nil {
-		s.takeIn(p)
+	if p := s.intake.takeCurrent(); p != nil {
+		s.ingest(p)
 	}
 }
 

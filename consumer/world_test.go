@@ -203,7 +203,7 @@ func (n *node) end(w *world) {
 	n.ran.Wait()
 	n.ended = true
 	require.Empty(w.t, n.consumer.Status())
-	require.Zero(w.t, n.consumer.budget.InUse(), "credits are given back")
+	require.Zero(w.t, n.consumer.credits.InUse(), "credits are given back")
 }
 
 // put puts numbered records with some keys and returns how many.

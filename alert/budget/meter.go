@@ -9,18 +9,18 @@ import (
 	"unicode/utf8"
 )
 
-// What a rule may cost with one record: maxWork units of work, each of about ten nanoseconds, maxText bytes of text that its
-// expressions make, and maxLists bytes of lists and objects at a time. Templates have the same for a message.
+// What a rule may cost with one record: maxWork units of work, each of about ten nanoseconds, maxText bytes of text
+// that its expressions make, and maxLists bytes of lists and objects at a time. Templates have the same for a message.
 //
-// A record as a whole has the work of maxRecord such budgets for its rules, in the order of the file, or a thousand rules that take a
-// second each would stall its shard for a quarter of an hour. Whoever comes when that is used up judges the record only if it costs
-// nothing. There is as much again for what depends on more than the record: the keys that rules look up of records that do not match,
-// and the conditions of silences.
+// A record as a whole has the work of maxRecord such budgets for its rules, in the order of the file, or a thousand
+// rules that take a second each would stall its shard for a quarter of an hour. Whoever comes when that is used up
+// judges the record only if it costs nothing. There is as much again for what depends on more than the record: the keys
+// that rules look up of records that do not match, and the conditions of silences.
 //
-// The price depends on the text of the rule and the bytes of the record alone, never on time, caches or the index, so the
-// daemon, explain, tests of rules, backtests and a replay agree. What costs memory is paid for before it is made: a process
-// that asks for too much of it cannot be saved. Version is the version of the prices and limits. From 2 on it is part
-// of the rules' fingerprints: other prices judge other records.
+// The price depends on the text of the rule and the bytes of the record alone, never on time, caches or the index, so
+// the daemon, explain, tests of rules, backtests and a replay agree. What costs memory is paid for before it is made: a
+// process that asks for too much of it cannot be saved. Version is the version of the prices and limits. From 2 on it
+// is part of the rules' fingerprints: other prices judge other records.
 const (
 	MaxWork  = 100_000_000
 	MaxText  = 4 << 20
@@ -53,7 +53,8 @@ func MessageRemedy(part string) string {
 func exceeded(part string) string {
 	switch part {
 	case Record:
-		return fmt.Sprintf("is too much for one record together with the rules before it, which have about %d seconds of work in all", MaxRecord)
+		return fmt.Sprintf("is too much for one record together with the rules before it, "+
+			"which have about %d seconds of work in all", MaxRecord)
 	case Work:
 		return "costs more than about a second of work with this record"
 	case Text:
@@ -159,18 +160,19 @@ func boxedBytes(raw []byte) (n int64) {
 	return n
 }
 
-// Extent is what there is in a value: elements counts everything in it, text the bytes of its texts, depth how deep it goes,
-// and printed is at least what fmt or JSON make of it.
+// Extent is what there is in a value: elements counts everything in it, text the bytes of its texts, depth how deep it
+// goes, and printed is at least what fmt or JSON make of it.
 type Extent struct {
 	Elements, Text, Depth, Printed, Indent int64
-	// sorted is the work of sorting the names of objects, and widest at least what the longest number takes with all its digits.
+	// sorted is the work of sorting the names of objects, and widest at least what the longest number takes with all
+	// its digits.
 	sorted, Widest int64
 	// most is how many elements are looked at.
 	most int64
 }
 
-// ExtentOf measures a value of expressions or templates, and pays for that. One part may be in a value many times, so it looks at
-// no more than can be paid for.
+// ExtentOf measures a value of expressions or templates, and pays for that. One part may be in a value many times, so
+// it looks at no more than can be paid for.
 func (m *Meter) ExtentOf(x any) Extent {
 	e := Extent{most: MaxWork - m.Work}
 	e.measure(x, 1)
@@ -178,7 +180,8 @@ func (m *Meter) ExtentOf(x any) Extent {
 	return e
 }
 
-// printable is a value that knows at least what fmt makes of it, and the most that a number in it takes with all its digits.
+// printable is a value that knows at least what fmt makes of it, and the most that a number in it takes with all its
+// digits.
 type printable interface {
 	Printed() (size, widest int64)
 }

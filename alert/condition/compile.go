@@ -54,7 +54,8 @@ func Compile(source string, s *Schema) (*Condition, *Fault) {
 		ast.Walk(&node, uses)
 		c := conjunct{source: strings.ReplaceAll(node.String(), "\x00", ".")}
 		for _, f := range uses.fields() {
-			c.fields = append(c.fields, usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot, optional: f.optional})
+			c.fields = append(c.fields,
+				usedField{name: strings.ReplaceAll(f.name, "\x00", "."), slot: f.slot, optional: f.optional})
 		}
 		b.priced = false
 		c.term = b.term(node)
@@ -96,7 +97,9 @@ func CompileOperand(source string, s *Schema) (Operand, *Fault) {
 // newBuilder parses, resolves and checks source. With reflect.Bool the whole must be a condition.
 func newBuilder(source string, s *Schema, want reflect.Kind) (*builder, ast.Node, *file.Error) {
 	if nesting(source) > mostNesting {
-		return nil, nil, (&file.Error{Message: fmt.Sprintf("has more than %d brackets and prefixes", mostNesting)}).Bind(file.NewSource(source))
+		return nil, nil,
+			(&file.Error{Message: fmt.Sprintf("has more than %d brackets and prefixes",
+				mostNesting)}).Bind(file.NewSource(source))
 	}
 	config := s.newConfig()
 	tree, err := parser.ParseWithConfig(source, config)
@@ -121,7 +124,8 @@ func newBuilder(source string, s *Schema, want reflect.Kind) (*builder, ast.Node
 	return &builder{refs: refs, schema: s, config: config, source: tree.Source}, tree.Node, nil
 }
 
-// newConfig is what expr needs to know, apart from the names. The functions are the same for all expressions, and only read.
+// newConfig is what expr needs to know, apart from the names. The functions are the same for all expressions, and only
+// read.
 func (s *Schema) newConfig() *conf.Config {
 	if s.language == nil {
 		s.language, s.strict = conf.CreateNew(), strictFunctions()

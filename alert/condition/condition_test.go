@@ -30,7 +30,8 @@ func TestConditionTraps(t *testing.T) {
 	t.Parallel()
 	const rec = `{"COL1":"x","EMPTY":"","NULL":null,"SCORE":3.5,"INT":4,"ZERO":0,"FLAG":true,"OFF":false,` +
 		`"order":{"type":"buy","price":12.5,"lines":[{"sku":"a","qty":2},{"sku":"b"}]},"tags":["red","blue"],` +
-		`"nums":[1,2.5],"ids":[9007199254740993,null,true],"far":[1e400],"type":"buy","heart rate":180,"id":9007199254740993,"seq":49590338271490256608559692538361571095921575989136588898}`
+		`"nums":[1,2.5],"ids":[9007199254740993,null,true],"far":[1e400],"type":"buy","heart rate":180,` +
+		`"id":9007199254740993,"seq":49590338271490256608559692538361571095921575989136588898}`
 	cases := []struct {
 		when string
 		want Verdict
@@ -236,8 +237,13 @@ func TestConditionErrors(t *testing.T) {
 		{`SCORE > 3 &&`, "unexpected token EOF", 1, 12},
 		{"SCORE > 3 &&\n  foo(1)", "unknown function foo", 2, 3},
 		{`now() > arrival`, "now is not available: a decision depends on the record only; use arrival or age", 1, 1},
-		{`keys(order)[0] == "x"`, "keys is not available: it gives the order of a map, which changes from run to run", 1, 1},
-		{`fromJSON(x).y > 3`, "fromJSON is not available: it reads JSON less strictly than the record itself is read; use format json", 1, 1},
+		{
+			`keys(order)[0] == "x"`,
+			"keys is not available: it gives the order of a map, which changes from run to run",
+			1, 1,
+		},
+		{`fromJSON(x).y > 3`, "fromJSON is not available: it reads JSON less strictly than the record itself is " +
+			"read; use format json", 1, 1},
 		{`SCORE + 1`, "SCORE + 1 is not a condition: compare it with something", 1, 7},
 		{`SCORE > 3 && (SCORE * 2)`, "SCORE * 2 is not a condition: compare it with something", 1, 21},
 		{`"abc"`, "expected bool, but got string", 1, 1},
@@ -250,14 +256,20 @@ func TestConditionErrors(t *testing.T) {
 		{`1 / 0 > SCORE`, "1 / 0 has no value (not_finite)", 1, 3},
 		{`order.type() == "x"`, "order.type is a field of the record and cannot be called", 1, 1},
 		{`shard() == "x"`, "shard cannot be called", 1, 1},
-		{`arrival.Local().Hour() > 8`, `Local gives the time zone of the host; use In(timezone("Europe/Berlin"))`, 1, 9},
+		{
+			`arrival.Local().Hour() > 8`, `Local gives the time zone of the host; use In(timezone("Europe/Berlin"))`, 1,
+			9,
+		},
 		{`$env == nil`, `$env is only for names that are no identifiers, as in $env["heart rate"]`, 1, 1},
 		{`$env[COL1] == 3`, `$env is only for names that are no identifiers, as in $env["heart rate"]`, 1, 1},
 		{`FLAG > false`, "invalid operation: > (mismatched types unknown and bool)", 1, 6},
 		{`COL1 matches "("`, "error parsing regexp: missing closing ): `(`", 1, 6},
 		{`COL1 matches COL2`, "the pattern of matches must be a constant text", 1, 6},
 		{`COL1 > nil`, "nil has no order: use == nil or != nil", 1, 6},
-		{`id == 99999999999999999999`, `invalid integer literal: strconv.ParseInt: parsing "99999999999999999999": value out of range`, 1, 26},
+		{
+			`id == 99999999999999999999`,
+			`invalid integer literal: strconv.ParseInt: parsing "99999999999999999999": value out of range`, 1, 26,
+		},
 		{`SCORE > 1e400`, `invalid float literal: strconv.ParseFloat: parsing "1e400": value out of range`, 1, 13},
 	}
 	for _, c := range cases {
@@ -388,7 +400,8 @@ func TestNumbersCompareExactly(t *testing.T) {
 func FuzzCondition(f *testing.F) {
 	for _, seed := range []string{
 		`SCORE > 3.0 && COL1 != ""`, `any(items, .p > 3)`, `let x = a; x?.y ?? 3 > 1`, `a in [1, "x"] || b matches "x"`,
-		`$env["a b"] == nil`, `a[1:2] == "x"`, `{"a": 1}.a == b`, `reduce(a, #acc + #, 0) > 1`, `a ?: b`, `"x" in {x: 1}`,
+		`$env["a b"] == nil`, `a[1:2] == "x"`, `{"a": 1}.a == b`, `reduce(a, #acc + #, 0) > 1`, `a ?: b`,
+		`"x" in {x: 1}`,
 	} {
 		f.Add(seed, `{"a":[1,2],"SCORE":4,"items":[{"p":1}],"b":null}`)
 	}

@@ -8,9 +8,9 @@
 //
 // # Verdicts
 //
-// A verdict is yes, no, or undefined with a cause: a field is missing, null, of another type, or the rule is too costly.
-// An undefined condition does not match. "and" and "or" follow Kleene: one false term decides a conjunction, one true
-// term a disjunction, whatever else is undefined. Values of different types are neither equal nor unequal.
+// A verdict is yes, no, or undefined with a cause: a field is missing, null, of another type, or the rule is too
+// costly. An undefined condition does not match. "and" and "or" follow Kleene: one false term decides a conjunction,
+// one true term a disjunction, whatever else is undefined. Values of different types are neither equal nor unequal.
 //
 // # What it guarantees
 //

@@ -30,8 +30,8 @@ type conditionDoubt struct {
 	Line, Col int
 }
 
-// Doubts returns why a condition can never hold, or which parts of it make no difference. now is the time by which arrivals are
-// judged, and scores are the most that the fields of that name can be.
+// Doubts returns why a condition can never hold, or which parts of it make no difference. now is the time by which
+// arrivals are judged, and scores are the most that the fields of that name can be.
 func (s *Schema) Doubts(source string, now time.Time, scores map[string]float64) []conditionDoubt {
 	if strings.TrimSpace(source) == "" {
 		return nil
@@ -88,8 +88,8 @@ func disjunction(node ast.Node) []ast.Node {
 // sourceOf is a node as text.
 func sourceOf(node ast.Node) string { return strings.ReplaceAll(node.String(), "\x00", ".") }
 
-// doubter looks for records for which a condition holds. It knows what single terms say about one value, and leaves open what it
-// does not know: a clash that it finds is one.
+// doubter looks for records for which a condition holds. It knows what single terms say about one value, and leaves
+// open what it does not know: a clash that it finds is one.
 type doubter struct {
 	b      *builder
 	now    time.Time
@@ -161,7 +161,7 @@ func (d *doubter) search(goals []goal, known facts) *clash {
 				return x
 			}
 		case *ast.IdentifierNode, *ast.MemberNode, *ast.CallNode, *ast.ChainNode:
-			if x := d.Add(known, n, g, Equal, Value{Kind: Boolean, Num: 1}); x != nil {
+			if x := d.add(known, n, g, Equal, Value{Kind: Boolean, Num: 1}); x != nil {
 				return x
 			}
 		}
@@ -231,7 +231,8 @@ type freeNames struct{ any bool }
 // Visit implements ast.Visitor.
 func (f *freeNames) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
-	case *ast.IdentifierNode, *ast.PointerNode, *ast.NilNode, *ast.VariableDeclaratorNode, *ast.PredicateNode, *ast.ArrayNode, *ast.MapNode:
+	case *ast.IdentifierNode, *ast.PointerNode, *ast.NilNode, *ast.VariableDeclaratorNode, *ast.PredicateNode,
+		*ast.ArrayNode, *ast.MapNode:
 		f.any = true
 	case *ast.BinaryNode:
 		f.any = f.any || n.Operator == ".."
@@ -266,10 +267,10 @@ func (d *doubter) binary(n *ast.BinaryNode, want bool, known facts) *clash {
 		return d.change(known, node, g, func(f *fact) { f.kinds &= kinds })
 	}
 	if c, ok := d.constant(n.Right); ok {
-		return d.Add(known, n.Left, g, op, c)
+		return d.add(known, n.Left, g, op, c)
 	}
 	if c, ok := d.constant(n.Left); ok {
-		return d.Add(known, n.Right, g, op.flipped(), c)
+		return d.add(known, n.Right, g, op.flipped(), c)
 	}
 	return d.relation(n, g, op, known)
 }
@@ -384,7 +385,8 @@ func (d *doubter) builtin(n *ast.BuiltinNode, want bool, known facts) *clash {
 	const arguments = 2
 	if len(n.Arguments) == arguments {
 		if p, ok := n.Arguments[1].(*ast.PredicateNode); ok {
-			// Where some element is needed for which the predicate is true, or false, there must be one for which it can be.
+			// Where some element is needed for which the predicate is true, or false, there must be one for which it
+			// can be.
 			switch {
 			case (n.Name == "any" || n.Name == "one") && want, n.Name == "none" && !want:
 				return d.search([]goal{{p.Node, true}}, facts{})
@@ -394,11 +396,11 @@ func (d *doubter) builtin(n *ast.BuiltinNode, want bool, known facts) *clash {
 			return nil
 		}
 	}
-	return d.Add(known, n, goal{n, want}, Equal, Value{Kind: Boolean, Num: 1})
+	return d.add(known, n, goal{n, want}, Equal, Value{Kind: Boolean, Num: 1})
 }
 
-// Add notes that the value of node is op c, or is not where the goal is not wanted.
-func (d *doubter) Add(known facts, node ast.Node, g goal, op Operator, c Value) *clash {
+// add notes that the value of node is op c, or is not where the goal is not wanted.
+func (d *doubter) add(known facts, node ast.Node, g goal, op Operator, c Value) *clash {
 	if !g.want {
 		op = op.Negated()
 	}
@@ -538,7 +540,8 @@ func methodNature(f *fact, n *ast.CallNode, between func(low, high float64)) {
 		return
 	}
 	most := map[string][2]float64{
-		"Year": {1970, 2300}, "Month": {1, 12}, "Day": {1, 31}, "Hour": {0, 23}, "Minute": {0, 59}, "Second": {0, 59}, "Weekday": {0, 6},
+		"Year": {1970, 2300}, "Month": {1, 12}, "Day": {1, 31}, "Hour": {0, 23}, "Minute": {0, 59}, "Second": {0, 59},
+		"Weekday": {0, 6},
 		"YearDay": {1, 366}, "Nanosecond": {0, 999_999_999},
 	}
 	limits, ok := most[name.Value]
@@ -598,7 +601,8 @@ type textPart struct {
 
 func (f *fact) clone() *fact {
 	out := *f
-	out.among, out.not, out.parts, out.said = slices.Clone(f.among), slices.Clip(f.not), slices.Clip(f.parts), slices.Clip(f.said)
+	out.among, out.not, out.parts, out.said = slices.Clone(f.among), slices.Clip(f.not), slices.Clip(f.parts),
+		slices.Clip(f.said)
 	return &out
 }
 
@@ -679,13 +683,16 @@ func (f *fact) possible() bool {
 
 // admits says whether the value can be v.
 func (f *fact) admits(v *Value) bool {
-	if !f.kinds.Has(v.Kind) || contains(f.not, v) || f.integer && v.Kind == Number && !v.Wide && v.Num != math.Trunc(v.Num) {
+	if !f.kinds.Has(v.Kind) || contains(f.not, v) ||
+		f.integer && v.Kind == Number && !v.Wide && v.Num != math.Trunc(v.Num) {
 		return false
 	}
-	if b := f.low; b != nil && b.value.Kind == v.Kind && compare(Less, v, &b.value) == Yes || b != nil && b.open && compare(Equal, v, &b.value) == Yes {
+	if b := f.low; b != nil && b.value.Kind == v.Kind && compare(Less, v, &b.value) == Yes ||
+		b != nil && b.open && compare(Equal, v, &b.value) == Yes {
 		return false
 	}
-	if b := f.high; b != nil && b.value.Kind == v.Kind && compare(More, v, &b.value) == Yes || b != nil && b.open && compare(Equal, v, &b.value) == Yes {
+	if b := f.high; b != nil && b.value.Kind == v.Kind && compare(More, v, &b.value) == Yes ||
+		b != nil && b.open && compare(Equal, v, &b.value) == Yes {
 		return false
 	}
 	if v.Kind != Text {
@@ -695,10 +702,10 @@ func (f *fact) admits(v *Value) bool {
 	if f.whole != nil && !f.whole(s) {
 		return false
 	}
-	return !slices.ContainsFunc(f.parts, func(p textPart) bool { return p.Holds(s) != p.want })
+	return !slices.ContainsFunc(f.parts, func(p textPart) bool { return p.holds(s) != p.want })
 }
 
-func (p *textPart) Holds(s string) bool {
+func (p *textPart) holds(s string) bool {
 	switch p.op {
 	case "contains":
 		return strings.Contains(s, p.text)
@@ -772,7 +779,7 @@ func (p *textPart) implies(other *textPart) bool {
 	if p.op == "matches" {
 		return p.text == other.text
 	}
-	return other.Holds(p.text)
+	return other.holds(p.text)
 }
 
 // CanHold says whether a figure of at least so much can be op a bound. whole says that it is a whole number.

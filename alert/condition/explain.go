@@ -24,17 +24,17 @@ type Explanation struct {
 	Open []string
 }
 
-// Explain evaluates each term to its end, whatever the others say. open are names of fields of which the record does not
-// show yet what they will be.
+// Explain evaluates each term to its end, whatever the others say. open are names of fields of which the record does
+// not show yet what they will be.
 func (c *Condition) Explain(f *Frame, open []string) []Explanation {
 	var out []Explanation
 	for i := range c.conjuncts {
-		out = append(out, c.conjuncts[i].Explain(f, open))
+		out = append(out, c.conjuncts[i].explain(f, open))
 	}
 	return out
 }
 
-func (c *conjunct) Explain(f *Frame, open []string) Explanation {
+func (c *conjunct) explain(f *Frame, open []string) Explanation {
 	f.begin()
 	x := Explanation{Source: c.source, Verdict: c.term.eval(f)}
 	x.Open = c.opens(x.Verdict, open)

@@ -39,8 +39,10 @@ func meant(source string, at int) string {
 		{"LIKE ", "matches"},
 	} {
 		for _, back := range []int{0, 1, len("NOT ")} { // the parser may have taken the beginning for something
-			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) && (back == 0 || known.written == "<>" || known.written == "NOT ") &&
-				strings.HasPrefix(source[from:], known.written) && !strings.HasPrefix(source[from:], "==") && !strings.HasPrefix(source[max(from-1, 0):], "&&") {
+			if from := at - back; from >= 0 && from <= len(source) && back < len(known.written) &&
+				(back == 0 || known.written == "<>" || known.written == "NOT ") &&
+				strings.HasPrefix(source[from:], known.written) && !strings.HasPrefix(source[from:], "==") &&
+				!strings.HasPrefix(source[max(from-1, 0):], "&&") {
 				return fmt.Sprintf("; did you mean %s?", known.here)
 			}
 		}

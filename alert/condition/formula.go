@@ -5,8 +5,8 @@ import "slices"
 // Condition is a compiled condition: the terms that must all be true. Those that need no virtual machine come first,
 // otherwise the order is the rule's own, so that a test in front of a term keeps guarding it.
 //
-// Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few records
-// that pass the rest.
+// Pulling terms forward changes neither truth nor falsehood, only the work: the virtual machine runs for the few
+// records that pass the rest.
 type Condition struct {
 	conjuncts []conjunct
 	terms     []term // those of the conjuncts
@@ -26,8 +26,8 @@ func eval(terms []term, f *Frame) Verdict {
 	return Yes
 }
 
-// Judge is eval. counted says that the index counts what is undefined, by the term under which it has the condition.
-func (c *Condition) Judge(f *Frame) (v Verdict, counted bool) {
+// judge is Eval. counted says that the index counts what is undefined, by the term under which it has the condition.
+func (c *Condition) judge(f *Frame) (v Verdict, counted bool) {
 	terms := c.terms
 	if c.shelf != nil {
 		if v := terms[0].eval(f); v != Yes {
@@ -73,7 +73,7 @@ func (c *Condition) Undefined(in *Index) map[Verdict]uint64 {
 	if c.shelf == nil {
 		return nil
 	}
-	return c.shelf.Undefined(in.Records.Load())
+	return c.shelf.undefined(in.Records.Load())
 }
 
 // Mistyped is how many records had another type than that term needs.
@@ -88,8 +88,8 @@ func (c *Condition) Mistyped() uint64 {
 // evaluated within the budget of a rule.
 type Formula struct {
 	When *Condition
-	// computed is what is computed beside the condition; the first keyed of it are the key. priced says that the whole has a
-	// price at all.
+	// computed is what is computed beside the condition; the first keyed of it are the key. priced says that the whole
+	// has a price at all.
 	computed []Operand
 	keyed    int
 	priced   bool
@@ -118,7 +118,7 @@ func (x *Formula) Judge(f *Frame) (v Verdict, counted bool) {
 	if x.priced {
 		return x.Within(f)
 	}
-	return x.When.Judge(f)
+	return x.When.judge(f)
 }
 
 // Within is judge within the budget of a rule and the record's. For a record that matches, what is computed beside the
@@ -131,7 +131,7 @@ func (x *Formula) Within(f *Frame) (v Verdict, counted bool) {
 }
 
 func (x *Formula) evaluate(f *Frame) (v Verdict, counted bool) {
-	v, counted = x.When.Judge(f)
+	v, counted = x.When.judge(f)
 	switch {
 	case counted: // the term of the index has no price
 	case f.Meter.Over != "":
@@ -158,8 +158,8 @@ func (x *Formula) SettleKey(f *Frame) bool {
 	return ok
 }
 
-// Apart evaluates a condition that belongs to no rule, with a budget of its own. over says that it costs too much, which
-// is no.
+// Apart evaluates a condition that belongs to no rule, with a budget of its own. over says that it costs too much,
+// which is no.
 func (f *Frame) Apart(c *Condition) (holds, over bool) {
 	rules := f.Meter
 	f.Meter.Lend(f.others)

@@ -30,8 +30,8 @@ func (s RuleSet) Each(visit func(i int)) {
 
 // Index finds the rules that a record can match, so that the time for a record does not grow with the rules that it
 // cannot match. Each rule is filed under one of its terms, which compares a field with a constant and must hold for the
-// rule to match: equality of texts, numbers and booleans in maps, thresholds in sorted lists. A rule without such a term
-// is always tried.
+// rule to match: equality of texts, numbers and booleans in maps, thresholds in sorted lists. A rule without such a
+// term is always tried.
 //
 // The fields of the record are the way in: what a record lacks costs nothing either. How often a rule did not match
 // because its field was missing, null or of another type is counted by field, and added up when somebody asks.
@@ -50,10 +50,11 @@ type shelf struct {
 	num   map[float64][]int
 	above []threshold // ascending
 	below []threshold // descending
-	// The records in which the field could be compared, was null, and was of another type. It was missing in the others.
+	// The records in which the field could be compared, was null, and was of another type. It was missing in the
+	// others.
 	compared, null, mistyped atomic.Uint64
-	// missing is the most that was reported: while a record is looked up, the sum is one less for a moment, and a counter that
-	// goes back is taken for one that began anew.
+	// missing is the most that was reported: while a record is looked up, the sum is one less for a moment, and a
+	// counter that goes back is taken for one that began anew.
 	missing atomic.Uint64
 }
 
@@ -180,7 +181,8 @@ func (s *shelf) find(v *Value, hits RuleSet) {
 	for _, rule := range s.num[v.Num] {
 		hits.Add(rule)
 	}
-	// Of a wide value num is only the nearest float64: it may lie on either side of a bound that equals it, such as 1e19.
+	// Of a wide value num is only the nearest float64: it may lie on either side of a bound that equals it, such as
+	// 1e19.
 	for _, t := range s.above {
 		if t.num > v.Num {
 			break
@@ -199,8 +201,8 @@ func (s *shelf) find(v *Value, hits RuleSet) {
 	}
 }
 
-// Undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
-func (s *shelf) Undefined(records uint64) map[Verdict]uint64 {
+// undefined is how many records left the shelf's term undefined, by cause. records must have been read before.
+func (s *shelf) undefined(records uint64) map[Verdict]uint64 {
 	compared, null, mistyped := s.compared.Load(), s.null.Load(), s.mistyped.Load()
 	missing := s.missing.Load()
 	for seen := compared + null + mistyped; seen+missing < records; missing = s.missing.Load() {

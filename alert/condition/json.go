@@ -12,8 +12,8 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// Decoder reads one document at a time into slots, most of them by its scanner. It allocates nothing for a document without escaped strings and keeps
-// its scratch space for the next.
+// Decoder reads one document at a time into slots, most of them by its scanner. It allocates nothing for a document
+// without escaped strings and keeps its scratch space for the next.
 type Decoder struct {
 	schema *Schema
 	json   *jsontext.Decoder
@@ -68,7 +68,8 @@ func (d *Decoder) strict(data []byte, slots []Value) payload.Defect {
 	return d.end(data)
 }
 
-// noObject names what stands in an object's place. Invalid beats "not an object": the document may be broken further on.
+// noObject names what stands in an object's place. Invalid beats "not an object": the document may be broken further
+// on.
 func (d *Decoder) noObject(data []byte) payload.Defect {
 	if _, err := d.json.ReadValue(); err != nil {
 		return defectOf(err, data)
@@ -207,7 +208,8 @@ func defectOf(err error, data []byte) payload.Defect {
 		return payload.LoneSurrogate
 	case invalidUTF8(rest):
 		return payload.InvalidUTF8
-	case nonFinite(rest), bytes.HasSuffix(data[:len(data)-len(rest)], []byte("n")) && bytes.HasPrefix(rest, []byte("an")):
+	case nonFinite(rest), bytes.HasSuffix(data[:len(data)-len(rest)], []byte("n")) &&
+		bytes.HasPrefix(rest, []byte("an")):
 		// A lower-case nan is noticed at its second letter, where it stops being null.
 		return payload.NonFinite
 	case syntax.Err != nil && strings.Contains(syntax.Err.Error(), "max depth"):

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// scanner is the decoder's short way for the documents that nearly all records are. It reads once, byte by byte, what the
-// strict decoder reads in tokens, at a third of the cost, and is as strict: a document is taken only if every byte of it is
-// certain to be acceptable. Whatever is wrong, or merely rare (an escaped name, \u, an object with many names, deep nesting),
-// it leaves to the strict decoder, which finds the reason. FuzzScan holds the two to each other.
+// scanner is the decoder's short way for the documents that nearly all records are. It reads once, byte by byte, what
+// the strict decoder reads in tokens, at a third of the cost, and is as strict: a document is taken only if every byte
+// of it is certain to be acceptable. Whatever is wrong, or merely rare (an escaped name, \u, an object with many names,
+// deep nesting), it leaves to the strict decoder, which finds the reason. FuzzScan holds the two to each other.
 //
 // Its methods answer the place behind what they have read, or -1.
 type scanner struct {
@@ -22,7 +22,8 @@ type scanner struct {
 }
 
 const (
-	// scanNames is how many names of one object are compared with each other; with more, the strict decoder's hash is faster.
+	// scanNames is how many names of one object are compared with each other; with more, the strict decoder's hash is
+	// faster.
 	scanNames = 24
 	// scanDepth is how deep values may be nested.
 	scanDepth = 32
@@ -45,7 +46,8 @@ func (d *Decoder) scan(data []byte, slots []Value) bool {
 
 // space passes white space.
 func (s *scanner) space(i int) int {
-	for i < len(s.data) && s.data[i] <= ' ' && (s.data[i] == ' ' || s.data[i] == '\n' || s.data[i] == '\r' || s.data[i] == '\t') {
+	for i < len(s.data) && s.data[i] <= ' ' &&
+		(s.data[i] == ' ' || s.data[i] == '\n' || s.data[i] == '\r' || s.data[i] == '\t') {
 		i++
 	}
 	return i
@@ -252,8 +254,8 @@ func pastDigits(data []byte, i int) int {
 	return i
 }
 
-// text reads a string whose quote is at i. plain says that nothing in it is escaped. It looks at eight bytes at a time: the
-// lowest byte that a mask marks is one that ends the plain ASCII, as what a mask marks wrongly stands above it.
+// text reads a string whose quote is at i. plain says that nothing in it is escaped. It looks at eight bytes at a time:
+// the lowest byte that a mask marks is one that ends the plain ASCII, as what a mask marks wrongly stands above it.
 func (s *scanner) text(i int) (end int, plain bool) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	data, start := s.data, i+1

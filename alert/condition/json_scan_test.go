@@ -16,13 +16,17 @@ import (
 // scanSchema looks at every kind of value, nested names and a hidden one.
 func scanSchema(tb require.TestingT) *Schema {
 	s := NewSchema(false)
-	_, fault := Compile(`a > 1 && b == "x" && o.p.q > 1 && o.p != nil && $env["n m"] == true && shard == "s" && l != nil && ü == 1`, s)
+	_,
+		fault := Compile(`a > 1 && b == "x" && o.p.q > 1 && o.p != nil && $env["n m"] == true && shard == "s" && l `+
+		`!= nil && ü == 1`, s)
 	require.Nil(tb, fault)
 	return s
 }
 
 // both decodes a document by the scanner and by the strict decoder alone.
-func both(s *Schema, data []byte) (taken bool, short, long []Value, hidden [2][BuiltinSlots]bool, defect payload.Defect) {
+func both(
+	s *Schema, data []byte,
+) (taken bool, short, long []Value, hidden [2][BuiltinSlots]bool, defect payload.Defect) {
 	d := NewDecoder(s)
 	short, long = make([]Value, s.Slots), make([]Value, s.Slots)
 	taken = d.scan(data, short)
@@ -51,22 +55,29 @@ func agree(t require.TestingT, s *Schema, data []byte) {
 func FuzzScan(f *testing.F) {
 	s := scanSchema(f)
 	for _, seed := range []string{
-		benchDocument, `{}`, ` { "a" : -0.5e+3 , "b":"x\n" } `, `{"a":1e400}`, `{"o":{"p":{"q":2,"r":[1,{"a":null}]}},"l":[[],{}]}`,
-		`{"a":1,"a":2}`, `{"\u0061":1}`, `{"b":"\ud800"}`, "{\"b\":\"\xff\"}", "{\"ü\":1,\"b\":\"é€😀\"}", `{"a":01}`, `{"a":1}x`, `{"n m":true,"shard":false}`,
-		`{"a":9007199254740993}`, "{\"b\":\"a\x01\"}", `{"b":"12345678\\\"9"}`, `{"a":-}`, `{"a":1.}`, `{"a":.5}`, `{"a":nul}`, `{"a" 1}`, `[1]`, `{,}`, `{"a":1,}`,
+		benchDocument, `{}`, ` { "a" : -0.5e+3 , "b":"x\n" } `, `{"a":1e400}`,
+		`{"o":{"p":{"q":2,"r":[1,{"a":null}]}},"l":[[],{}]}`,
+		`{"a":1,"a":2}`, `{"\u0061":1}`, `{"b":"\ud800"}`, "{\"b\":\"\xff\"}", "{\"ü\":1,\"b\":\"é€😀\"}", `{"a":01}`,
+		`{"a":1}x`, `{"n m":true,"shard":false}`,
+		`{"a":9007199254740993}`, "{\"b\":\"a\x01\"}", `{"b":"12345678\\\"9"}`, `{"a":-}`, `{"a":1.}`, `{"a":.5}`,
+		`{"a":nul}`, `{"a" 1}`, `[1]`, `{,}`, `{"a":1,}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { agree(t, s, data) })
 }
 
-const benchDocument = `{"TICKER_SYMBOL":"QXZ","SECTOR":"HEALTHCARE","CHANGE":-1.27,"PRICE":60.18,"a":3,"b":"some text","o":{"p":{"q":1}}}`
+const benchDocument = `{"TICKER_SYMBOL":"QXZ","SECTOR":"HEALTHCARE","CHANGE":-1.27,"PRICE":60.18,"a":3,"b":"some ` +
+	`text","o":{"p":{"q":1}}}`
 
 // TestScanTakesOrdinaryDocuments: the short way is of use only if it is taken, and the two agree on what was damaged.
 func TestScanTakesOrdinaryDocuments(t *testing.T) {
 	t.Parallel()
 	s := scanSchema(t)
-	for _, doc := range []string{benchDocument, `{}`, " {\n\t\"a\" : [ 1 , -2.5e-3 , { } ] }\r\n", `{"b":"\"quoted\" \\ \n","ü":"é€😀"}`} {
+	for _, doc := range []string{
+		benchDocument, `{}`, " {\n\t\"a\" : [ 1 , -2.5e-3 , { } ] }\r\n",
+		`{"b":"\"quoted\" \\ \n","ü":"é€😀"}`,
+	} {
 		taken, _, _, _, _ := both(s, []byte(doc))
 		require.True(t, taken, doc)
 	}
@@ -82,7 +93,10 @@ func TestScanTakesOrdinaryDocuments(t *testing.T) {
 		case 0:
 			return rapid.SampledFrom([]string{"null", "true", "false"}).Draw(t, "word")
 		case 1:
-			return rapid.SampledFrom([]string{"0", "-0", "1", "-12.5", "1e3", "2E-7", "9007199254740993", "1e400", "0.1"}).Draw(t, "number")
+			return rapid.SampledFrom([]string{
+				"0", "-0", "1", "-12.5", "1e3", "2E-7", "9007199254740993", "1e400",
+				"0.1",
+			}).Draw(t, "number")
 		case 2, 3:
 			quoted, err := jsontext.AppendQuote(nil, text.Draw(t, "text"))
 			require.NoError(t, err)

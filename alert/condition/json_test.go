@@ -134,10 +134,18 @@ func TestDecodeValues(t *testing.T) {
 		{"escaped name", `{"\u0073":1}`, []string{"s"}, Value{Kind: Number, Num: 1}},
 		{"other case", `{"S":1}`, []string{"s"}, Value{}},
 		{"integer", `{"s":9007199254740991}`, []string{"s"}, Value{Kind: Number, Num: 9007199254740991}},
-		{"wide", `{"s":9007199254740993}`, []string{"s"}, Value{Kind: Number, Num: 1 << 53, Wide: true, Raw: []byte("9007199254740993")}},
+		{
+			"wide", `{"s":9007199254740993}`,
+			[]string{"s"},
+			Value{Kind: Number, Num: 1 << 53, Wide: true, Raw: []byte("9007199254740993")},
+		},
 		{"exponent", `{"s":1e300}`, []string{"s"}, Value{Kind: Number, Num: 1e300}},
 		{"underflow", `{"s":1e-400}`, []string{"s"}, Value{Kind: Number}},
-		{"nested", `{"x":{"s":9},"order":{"x":1,"price":2.5}}`, []string{"order", "price"}, Value{Kind: Number, Num: 2.5}},
+		{
+			"nested", `{"x":{"s":9},"order":{"x":1,"price":2.5}}`,
+			[]string{"order", "price"},
+			Value{Kind: Number, Num: 2.5},
+		},
 		{"nested in no object", `{"order":[{"price":2.5}]}`, []string{"order", "price"}, Value{}},
 		{"object", `{"s": {"a": [1, 2]} , "x":1}`, []string{"s"}, Value{Kind: Composite, Raw: []byte(`{"a": [1, 2]}`)}},
 		{"array", `{"s":[1,{}]}`, []string{"s"}, Value{Kind: Composite, Raw: []byte(`[1,{}]`)}},
@@ -182,7 +190,8 @@ func TestDecodeKeepsEscapedTexts(t *testing.T) {
 func TestDecodeWholeAndPart(t *testing.T) {
 	t.Parallel()
 	s := NewSchema(false)
-	whole, part, other := s.Field([]string{"order"}), s.Field([]string{"order", "price"}), s.Field([]string{"order", "lines", "n"})
+	whole, part, other := s.Field([]string{"order"}), s.Field([]string{"order", "price"}),
+		s.Field([]string{"order", "lines", "n"})
 	f := NewFrame(s)
 	const order = `{"price":3,"lines":{"n":"x"}}`
 	require.Empty(t, NewDecoder(s).Decode([]byte(`{"order" :  `+order+`}`), f.Slots))
@@ -203,7 +212,8 @@ func drawJSON(t *rapid.T, depth int) any {
 		return rapid.Bool().Draw(t, "bool")
 	case 2:
 		return json.Number(rapid.SampledFrom([]string{
-			"0", "-0", "1", "3.0", "2.5e3", "1E-7", "9007199254740991", "9007199254740993", "-9223372036854775809", "1e22",
+			"0", "-0", "1", "3.0", "2.5e3", "1E-7", "9007199254740991", "9007199254740993", "-9223372036854775809",
+			"1e22",
 		}).Draw(t, "number"))
 	case 3:
 		return rapid.StringN(0, 12, -1).Draw(t, "text")
@@ -215,7 +225,8 @@ func drawJSON(t *rapid.T, depth int) any {
 }
 
 func drawObject(t *rapid.T, depth int) map[string]any {
-	name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "order", "price", "x y", `q"`, "\u00e9"}), rapid.StringN(0, 6, -1))
+	name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "order", "price", "x y", `q"`, "\u00e9"}),
+		rapid.StringN(0, 6, -1))
 	return rapid.MapOfN(name, rapid.Custom(func(t *rapid.T) any { return drawJSON(t, depth) }), 0, 6).Draw(t, "object")
 }
 
@@ -316,12 +327,14 @@ func TestDecodeLikeEncodingJSON(t *testing.T) {
 	})
 }
 
-// FuzzDecode holds the decoder to encoding/json on any bytes: what it accepts, encoding/json accepts and reads alike; what
-// it calls broken, encoding/json rejects, except for what I-JSON forbids and encoding/json mends in silence.
+// FuzzDecode holds the decoder to encoding/json on any bytes: what it accepts, encoding/json accepts and reads alike;
+// what it calls broken, encoding/json rejects, except for what I-JSON forbids and encoding/json mends in silence.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
-		`{"a":1,"order":{"price":2}}`, `{"a":"\ud83d\ude00"}`, `{"a":1e400}`, `{"a":[1,2,{"b":null}],"a":2}`, `{"a":NaN}`,
-		"{\"a\":\"\xff\"}", `[1]`, ` `, `{"a":1}x`, `{"order":{"price":{"x":1}},"a":true}`, `{"a":"\ud83d"}`, `{"a":-0}`,
+		`{"a":1,"order":{"price":2}}`, `{"a":"\ud83d\ude00"}`, `{"a":1e400}`, `{"a":[1,2,{"b":null}],"a":2}`,
+		`{"a":NaN}`,
+		"{\"a\":\"\xff\"}", `[1]`, ` `, `{"a":1}x`, `{"order":{"price":{"x":1}},"a":true}`, `{"a":"\ud83d"}`,
+		`{"a":-0}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -343,7 +356,8 @@ func FuzzDecode(f *testing.F) {
 		if defect != "" {
 			require.Contains(t, payload.Defects(), defect)
 			mended := []payload.Defect{
-				payload.NotObject, payload.NumberRange, payload.DuplicateKey, payload.LoneSurrogate, payload.InvalidUTF8, payload.TooDeep,
+				payload.NotObject, payload.NumberRange, payload.DuplicateKey, payload.LoneSurrogate,
+				payload.InvalidUTF8, payload.TooDeep,
 			}
 			require.True(t, slices.Contains(mended, defect) || !json.Valid(data), "%s: %q", defect, data)
 			return

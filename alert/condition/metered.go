@@ -14,23 +14,27 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// This file prices what the virtual machine does. A program whose work and texts are at most proportional to the fields that
-// it reads has its price on those fields (programField) and runs as it is. Any other one, with a loop, a let or a function
-// that multiplies, is metered: whatever depends on a value goes through a function of the frame, which pays before it acts.
+// This file prices what the virtual machine does. A program whose work and texts are at most proportional to the fields
+// that it reads has its price on those fields (programField) and runs as it is. Any other one, with a loop, a let or a
+// function that multiplies, is metered: whatever depends on a value goes through a function of the frame, which pays
+// before it acts.
 
 // nodeWork is the work of a node of an expression, run once: the virtual machine's steps, a call, a small allocation.
 const nodeWork = 4
 
-// listElement is what an element of a list that an expression makes counts as: the list, the value in it, and the stack that
-// it came from.
+// listElement is what an element of a list that an expression makes counts as: the list, the value in it, and the stack
+// that it came from.
 const listElement = 64
 
 // linear are the functions whose work and result are at most proportional to their arguments.
 func linear() []string {
 	return []string{
-		"len", "type", "abs", "ceil", "floor", "round", "int", "float", "string", "trim", "trimPrefix", "trimSuffix", "upper", "lower",
-		"indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "max", "min", "mean", "toBase64", "fromBase64", "duration", "date",
-		"timezone", "first", "last", "get", "take", "bitand", "bitor", "bitxor", "bitnand", "bitshl", "bitshr", "bitushr", "bitnot",
+		"len", "type", "abs", "ceil", "floor", "round", "int", "float", "string", "trim", "trimPrefix", "trimSuffix",
+		"upper", "lower",
+		"indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "max", "min", "mean", "toBase64", "fromBase64", "duration",
+		"date",
+		"timezone", "first", "last", "get", "take", "bitand", "bitor", "bitxor", "bitnand", "bitshl", "bitshr",
+		"bitushr", "bitnot",
 	}
 }
 
@@ -45,7 +49,8 @@ type tariff struct {
 	// metered says that the price is not proportional to the fields.
 	metered bool
 	nodes   int64
-	// patterns is the size of the regular expressions that look at a field, and texts how often its text is copied, by name.
+	// patterns is the size of the regular expressions that look at a field, and texts how often its text is copied, by
+	// name.
 	patterns, texts map[string]int64
 }
 
@@ -101,8 +106,8 @@ type visitor func(*ast.Node)
 // Visit implements ast.Visitor.
 func (v visitor) Visit(node *ast.Node) { v(node) }
 
-// patternSize is what a byte of a text costs a regular expression, in units of half the work: the length of its program, of
-// which each instruction may be under way at once.
+// patternSize is what a byte of a text costs a regular expression, in units of half the work: the length of its
+// program, of which each instruction may be under way at once.
 func patternSize(pattern string) int64 {
 	prog := programOf(pattern)
 	if prog == nil {
@@ -238,10 +243,11 @@ func isNumber(node ast.Node) bool {
 }
 
 func looping(n *ast.BuiltinNode) bool {
-	return n.Name == "count" || n.Name == "sum" || len(n.Arguments) > 1 && slices.ContainsFunc(n.Arguments[1:], func(a ast.Node) bool {
-		_, ok := a.(*ast.PredicateNode)
-		return ok
-	})
+	return n.Name == "count" || n.Name == "sum" ||
+		len(n.Arguments) > 1 && slices.ContainsFunc(n.Arguments[1:], func(a ast.Node) bool {
+			_, ok := a.(*ast.PredicateNode)
+			return ok
+		})
 }
 
 // knownPattern is a constant regular expression.
@@ -267,8 +273,8 @@ func (m payer) read(x any) {
 	}
 }
 
-// meteredFunctions are the functions of a frame by name. Their types are among those that the virtual machine calls without
-// allocating for the arguments, where there is one.
+// meteredFunctions are the functions of a frame by name. Their types are among those that the virtual machine calls
+// without allocating for the arguments, where there is one.
 func meteredFunctions(of *budget.Meter) map[string]any {
 	m := payer{of}
 	functions := map[string]any{
@@ -282,8 +288,8 @@ func meteredFunctions(of *budget.Meter) map[string]any {
 		meteredRange: func(from, to any) any {
 			low, high := runtime.ToInt(from), runtime.ToInt(to)
 			if low <= high {
-				n := int64(min(uint64(high)-uint64(low), budget.MaxLists)) + 1 //nolint:gosec // the difference fits, whatever the signs
-				m.must(n/8, 0, n*listElement)
+				n := min(uint64(high)-uint64(low), budget.MaxLists) + 1 //nolint:gosec // the difference fits
+				m.must(int64(n)/8, 0, int64(n)*listElement)
 			}
 			return runtime.MakeRange(low, high)
 		},
@@ -386,8 +392,8 @@ func (m payer) compile(pattern string) *knownPattern {
 	return known
 }
 
-// functionPrices are what the functions of expr cost, by name, as far as that depends on their arguments. Each pays before the function
-// is called.
+// functionPrices are what the functions of expr cost, by name, as far as that depends on their arguments. Each pays
+// before the function is called.
 func functionPrices() map[string]func(m payer, args []any) {
 	str := func(args []any, i int) string {
 		if i < len(args) {
@@ -514,7 +520,8 @@ func functionPrices() map[string]func(m payer, args []any) {
 		},
 		"sort": func(m payer, args []any) {
 			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])
-			m.must(budget.Times(int64(bits.Len64(uint64(n)))*2, 2*e.Elements+e.Text/budget.PerText), 0, n*listElement) //nolint:gosec // a length
+			rounds := 2 * int64(bits.Len64(uint64(n))) //nolint:gosec // a length
+			m.must(budget.Times(rounds, 2*e.Elements+e.Text/budget.PerText), 0, n*listElement)
 		},
 		"fromPairs": func(m payer, args []any) {
 			n, e := int64(budget.LengthOf(args[0])), m.ExtentOf(args[0])

@@ -2,8 +2,8 @@ package condition
 
 import "strings"
 
-// mostNesting bounds what an expression can nest. The parser descends into each with a stack of its own, some 3 KiB, before it
-// counts nodes: a megabyte of brackets would take half a gigabyte.
+// mostNesting bounds what an expression can nest. The parser descends into each with a stack of its own, some 3 KiB,
+// before it counts nodes: a megabyte of brackets would take half a gigabyte.
 const mostNesting = 5000
 
 // nesting is an upper bound of how deep the parser descends into source.

@@ -8,8 +8,8 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// The prices are part of what a rule means: records that were judged yesterday must be judged today. Who changes one raises
-// budgetVersion, so that what rules remember is not taken over, and writes the new prices here.
+// The prices are part of what a rule means: records that were judged yesterday must be judged today. Who changes one
+// raises budgetVersion, so that what rules remember is not taken over, and writes the new prices here.
 func TestPricesAreOfTheBudgetVersion(t *testing.T) {
 	t.Parallel()
 	const payload = `{"s":"hello world","xs":[1,2,3,4,5],"ys":["a","b"],"o":{"a":{"b":1}}}`

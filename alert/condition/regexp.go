@@ -7,8 +7,8 @@ import (
 // mostInstructions bounds the regular expressions of a configuration together: some 20 MiB when they are compiled.
 const mostInstructions = 500_000
 
-// instructions is about how many a pattern compiles to, before it is: twenty characters can stand for millions. Of one that is no
-// pattern, none.
+// instructions is about how many a pattern compiles to, before it is: twenty characters can stand for millions. Of one
+// that is no pattern, none.
 func instructions(pattern string) int {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -100,7 +100,8 @@ func matchesAll(pattern string) bool {
 			todo = append(todo, i.Out, i.Arg)
 		case syntax.InstCapture, syntax.InstNop:
 			todo = append(todo, i.Out)
-		case syntax.InstEmptyWidth, syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL, syntax.InstFail:
+		case syntax.InstEmptyWidth, syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL,
+			syntax.InstFail:
 		}
 	}
 	return false

@@ -54,7 +54,8 @@ func resolve(root *ast.Node, s *Schema) (map[string]reference, *file.Error) {
 	}
 	for node, path := range n.paths {
 		if s.Text {
-			n.fail(node, strings.Join(path, ".")+" is unknown: format text has data, partition_key, shard, arrival and age")
+			n.fail(node, strings.Join(path, ".")+
+				" is unknown: format text has data, partition_key, shard, arrival and age")
 			continue
 		}
 		refs[node.Value] = reference{slot: s.Field(path), kind: types.Any}
@@ -93,7 +94,8 @@ func (n *names) Visit(node *ast.Node) {
 		// Before the checker compiles it.
 		if pattern, ok := x.Right.(*ast.StringNode); ok && x.Operator == "matches" {
 			if n.schema.instructions += instructions(pattern.Value); n.schema.instructions > mostInstructions {
-				n.fail(x, "the regular expressions of the configuration are too large together: repetitions such as {1000} multiply what they repeat")
+				n.fail(x, "the regular expressions of the configuration are too large together: "+
+					"repetitions such as {1000} multiply what they repeat")
 			}
 		}
 	}

@@ -39,7 +39,8 @@ type Schema struct {
 	Used [BuiltinSlots]bool
 	// instructions are those of all regular expressions so far.
 	instructions int
-	// language is what every expression knows, and strict what its operators are replaced by. Made with the first expression.
+	// language is what every expression knows, and strict what its operators are replaced by. Made with the first
+	// expression.
 	language *conf.Config
 	strict   conf.FunctionsTable
 }
@@ -68,7 +69,7 @@ func NewSchema(text bool) *Schema {
 func (s *Schema) Field(path []string) int {
 	node := &s.root
 	for _, name := range path {
-		node = node.Add(name)
+		node = node.add(name)
 	}
 	if node.slot < 0 {
 		node.slot = s.Slots
@@ -80,11 +81,11 @@ func (s *Schema) Field(path []string) int {
 // builtin notes the use of a built-in name and watches for a field that it hides.
 func (s *Schema) builtin(name string, slot int) {
 	s.Used[slot] = true
-	node := s.root.Add(name)
+	node := s.root.add(name)
 	node.slot, node.shadowed = slot, true
 }
 
-func (n *fieldNode) Add(name string) *fieldNode {
+func (n *fieldNode) add(name string) *fieldNode {
 	if child := n.find([]byte(name)); child != nil {
 		return child
 	}

@@ -37,7 +37,8 @@ func strictFunctions() conf.FunctionsTable {
 			return compared(op, args[0], args[1])
 		})
 	}
-	add(strictIn, func(any, any) bool { return false }, func(args ...any) (any, error) { return isIn(args[0], args[1]) })
+	add(strictIn, func(any, any) bool { return false },
+		func(args ...any) (any, error) { return isIn(args[0], args[1]) })
 	add(strictText, func(any) string { return "" }, func(args ...any) (any, error) { return textOf(args[0]) })
 	add(strictModulo, func(any, any) float64 { return 0 }, func(args ...any) (any, error) {
 		left, cause := valueOf(args[0])

@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// term is a part of a condition that is true, false or undefined. Terms are shared by all evaluators; what changes is in
-// the frame.
+// term is a part of a condition that is true, false or undefined. Terms are shared by all evaluators; what changes is
+// in the frame.
 type term interface {
 	eval(f *Frame) Verdict
 	// cost is how often evaluation may run the virtual machine.
@@ -41,7 +41,8 @@ type Frame struct {
 type account struct {
 	// rules and others are the work that is left for the record at hand: see maxRecord.
 	rules, others int64
-	// Meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came out.
+	// Meter counts what the rule at hand costs. settled are its programs that are metered and have run, with what came
+	// out.
 	Meter   budget.Meter
 	settled []outcomeOf
 	// metered says that env has the functions of metered programs.
@@ -69,8 +70,8 @@ func (f *Frame) begin() {
 	}
 }
 
-// settle pays for what a rule computes beside its condition, before anything of it is used. It depends on the record alone
-// which of it that is, and not on what the rule remembers. Afterwards all of it is free.
+// settle pays for what a rule computes beside its condition, before anything of it is used. It depends on the record
+// alone which of it that is, and not on what the rule remembers. Afterwards all of it is free.
 func (f *Frame) settle(operands []Operand) bool {
 	for _, o := range operands {
 		o.settle(f)

@@ -138,9 +138,9 @@ func (t *topic) judgeOutcomes(c *call, outcomes []Outcome) {
 		case o.ID != "":
 			silent, took = false, true
 			t.accepted(r, o.ID)
-		case o.Err != nil:
+		case o.Failure != nil:
 			silent = false
-			t.judgeOutcome(c, r, o)
+			t.judgeFailure(c, r, o.Failure)
 		default:
 			r.failures++
 			t.again(c, r, delivery.Retry.Because(delivery.ReasonBadAnswer), errNoOutcome)
@@ -161,10 +161,10 @@ func (t *topic) judgeOutcomes(c *call, outcomes []Outcome) {
 	}
 }
 
-func (t *topic) judgeOutcome(c *call, r *request, o *Outcome) {
-	v, err := o.Verdict, o.Err
+func (t *topic) judgeFailure(c *call, r *request, f *Failure) {
+	v, err := f.Verdict, f.Err
 	switch {
-	case o.Changed:
+	case f.Changed:
 	case v.Class == delivery.Reject:
 		t.refused(c, r, v.Reason, err)
 		return

@@ -71,9 +71,14 @@ type Answer struct {
 type Outcome struct {
 	// ID is what the service calls a message that it accepted.
 	ID string
-	// Err is why it did not, judged by Verdict.
+	// Failure is why it did not.
+	Failure *Failure
+}
+
+// Failure is why a service did not accept one message.
+type Failure struct {
 	Err     error
-	Verdict delivery.Verdict
+	Verdict delivery.Verdict // of Err
 	// Changed says that the destination has changed how the message is sent, and wants it to go again at once.
 	Changed bool
 }

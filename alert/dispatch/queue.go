@@ -21,9 +21,6 @@ type request struct {
 	queued time.Time
 	// answer takes the outcome. It has room for one, so the topic never waits for a caller that has left.
 	answer chan outcome
-	// gathers says that its caller can hand it over by Gather instead. When a digest begins the caller is asked to,
-	// so that the alerts that wait behind it at the caller can be gathered too.
-	gathers bool
 
 	// The rest belongs to the topic's goroutine, and to the call while one carries the request.
 
@@ -45,6 +42,10 @@ type request struct {
 	// own says that the service blamed the topic for its failure, and took others in the same call: the request is to
 	// blame.
 	own bool
+
+	// gathers says that its caller can hand it over by Gather instead. When a digest begins the caller is asked to,
+	// so that the alerts that wait behind it at the caller can be gathered too. It never changes.
+	gathers bool
 }
 
 // outcome is what became of a request.

@@ -6,8 +6,8 @@ import (
 )
 
 // parseAddress reads an IP address of version 4 or 6 as event-ruler does: without zone, without dots in version 6, with
-// leading zeros in version 4 (which are decimal), and with IPv4-mapped addresses taken for the IPv4 address. It does not
-// allocate.
+// leading zeros in version 4 (which are decimal), and with IPv4-mapped addresses taken for the IPv4 address. It does
+// not allocate.
 func parseAddress(text []byte) (netip.Addr, bool) {
 	if len(text) > 39 {
 		return netip.Addr{}, false

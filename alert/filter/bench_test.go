@@ -12,7 +12,8 @@ import (
 )
 
 // benchRecord is 200 bytes with nine fields.
-const benchRecord = `{"TICKER_SYMBOL":"QXZ","SECTOR":"HEALTHCARE","CHANGE":-1.27,"PRICE":60.18,"COL1":"some text","REGION":"us-east-1",` +
+const benchRecord = `{"TICKER_SYMBOL":"QXZ","SECTOR":"HEALTHCARE","CHANGE":-1.27,"PRICE":60.18,"COL1":"some text",` +
+	`"REGION":"us-east-1",` +
 	`"ACCOUNT":"000000000000","ANOMALY_SCORE":0.8731,"NOTE":"nothing to see, all is well....."}`
 
 // benchShapes are sets of n patterns, by what they have in common. None matches benchRecord but where the name says so.
@@ -26,7 +27,10 @@ func benchShapes() []struct {
 		pattern func(i int) string
 		want    filter.Result
 	}{
-		{"equal", func(i int) string { return fmt.Sprintf(`{"data":{"TICKER_SYMBOL":["T%d"]}}`, i) }, filter.NotMatched},
+		{
+			"equal", func(i int) string { return fmt.Sprintf(`{"data":{"TICKER_SYMBOL":["T%d"]}}`, i) },
+			filter.NotMatched,
+		},
 		{"thresholds", func(i int) string {
 			return fmt.Sprintf(`{"data":{"ANOMALY_SCORE":[{"numeric":[">",%d.5]}]}}`, i+1)
 		}, filter.NotMatched},
@@ -39,9 +43,18 @@ func benchShapes() []struct {
 		{"one type, thresholds", func(i int) string {
 			return fmt.Sprintf(`{"data":{"SECTOR":["HEALTHCARE"],"ANOMALY_SCORE":[{"numeric":[">",%d.5]}]}}`, i+1)
 		}, filter.NotMatched},
-		{"fields", func(i int) string { return fmt.Sprintf(`{"data":{"FIELD_%d":[{"numeric":[">",1]}]}}`, i) }, filter.NotMatched},
-		{"prefixes", func(i int) string { return fmt.Sprintf(`{"data":{"REGION":[{"prefix":"eu-%d"}]}}`, i) }, filter.NotMatched},
-		{"partition keys", func(i int) string { return fmt.Sprintf(`{"partitionKey":["key-%d"]}`, i) }, filter.NotMatched},
+		{
+			"fields", func(i int) string { return fmt.Sprintf(`{"data":{"FIELD_%d":[{"numeric":[">",1]}]}}`, i) },
+			filter.NotMatched,
+		},
+		{
+			"prefixes", func(i int) string { return fmt.Sprintf(`{"data":{"REGION":[{"prefix":"eu-%d"}]}}`, i) },
+			filter.NotMatched,
+		},
+		{
+			"partition keys", func(i int) string { return fmt.Sprintf(`{"partitionKey":["key-%d"]}`, i) },
+			filter.NotMatched,
+		},
 		{"the last matches", func(i int) string {
 			return fmt.Sprintf(`{"data":{"ANOMALY_SCORE":[{"numeric":["<",%d.5]}]}}`, 1-i)
 		}, filter.Matched},
@@ -90,9 +103,11 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 		m, data := benchSet(t, 1000, shape.pattern).Matcher(), []byte(benchRecord)
 		require.Zero(t, testing.AllocsPerRun(100, func() { m.Match(data, "partitionkey") }), shape.name)
 	}
-	arrays := []byte(`{"rows":[{"a":1,"b":[{"c":1}]},{"a":2,"b":[{"c":2},{"c":3}]}],"ips":["10.0.0.1","12:30:00","::1"],"n":12345678901234567890.12345}`)
+	arrays := []byte(`{"rows":[{"a":1,"b":[{"c":1}]},{"a":2,"b":[{"c":2},{"c":3}]}],"ips":["10.0.0.1","12:30:00",` +
+		`"::1"],"n":12345678901234567890.12345}`)
 	for _, text := range []string{
-		`{"data":{"rows":{"a":[2],"b":{"c":[1]}}}}`, `{"data":{"ips":[{"cidr":"11.0.0.0/8"},"::2",{"equals-ignore-case":"X"},{"wildcard":"*x*"}]}}`,
+		`{"data":{"rows":{"a":[2],"b":{"c":[1]}}}}`,
+		`{"data":{"ips":[{"cidr":"11.0.0.0/8"},"::2",{"equals-ignore-case":"X"},{"wildcard":"*x*"}]}}`,
 		`{"data":{"n":[12345678901234567890.1234,{"numeric":[">",1e20]}]}}`,
 	} {
 		m := compile(t, text).Matcher()

@@ -10,8 +10,8 @@ import (
 	"kinesis-alerter/alert/filter"
 )
 
-// One record of a hostile producer cannot keep a filter busy: patterns times values are too many long before they are all tried. An
-// ordinary record of the same filter is judged as ever, and so is a large one with few patterns.
+// One record of a hostile producer cannot keep a filter busy: patterns times values are too many long before they are
+// all tried. An ordinary record of the same filter is judged as ever, and so is a large one with few patterns.
 func TestRecordHasABudget(t *testing.T) {
 	list := func(n int, element string) string {
 		return `{"a":[` + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + `]}`
@@ -21,9 +21,15 @@ func TestRecordHasABudget(t *testing.T) {
 		patterns              int
 		pattern, small, large string
 	}{
-		"anything-but":       {400, `{"data":{"a":[{"anything-but":["zz#","z"]}]}}`, `{"a":"z"}`, list(250_000, `"z"`)},
-		"wildcard in a text": {4000, `{"data":{"a":[{"wildcard":"*` + strings.Repeat("a", 30) + `b*a#*"}]}}`, `{"a":"z"}`, `{"a":"` + strings.Repeat("a", 1_000_000) + `"}`},
-		"elements":           {1000, `{"data":{"a":{"b":[{"anything-but":"z#"}],"c":[{"anything-but":["y","w#"]}]}}}`, `{"a":[{"b":"x","c":"y"}]}`, objects},
+		"anything-but": {400, `{"data":{"a":[{"anything-but":["zz#","z"]}]}}`, `{"a":"z"}`, list(250_000, `"z"`)},
+		"wildcard in a text": {
+			4000, `{"data":{"a":[{"wildcard":"*` + strings.Repeat("a", 30) + `b*a#*"}]}}`,
+			`{"a":"z"}`, `{"a":"` + strings.Repeat("a", 1_000_000) + `"}`,
+		},
+		"elements": {
+			1000, `{"data":{"a":{"b":[{"anything-but":"z#"}],"c":[{"anything-but":["y","w#"]}]}}}`,
+			`{"a":[{"b":"x","c":"y"}]}`, objects,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,8 +14,8 @@ import (
 const (
 	// maxBranches is how many combinations the $or of one pattern may make, as on event buses.
 	maxBranches = 1000
-	// maxTotalBranches and maxConditions bound the memory of a Set. A condition is a field in a combination of $or: some 200
-	// bytes while it is compiled.
+	// maxTotalBranches and maxConditions bound the memory of a Set. A condition is a field in a combination of $or:
+	// some 200 bytes while it is compiled.
 	maxTotalBranches = 100_000
 	maxConditions    = 1_000_000
 	// maxFaults is how many faults of one pattern are told: each quotes it.
@@ -85,7 +85,8 @@ func Compile(patterns []Pattern) (*Set, error) {
 		total += len(clauses[i])
 		if total > maxTotalBranches {
 			faults = append(faults, &PatternError{Index: i, Rule: fmt.Sprintf(
-				"all patterns up to this one have %d combinations of their $or together; at most %d are allowed", total, maxTotalBranches)})
+				"all patterns up to this one have %d combinations of their $or together; at most %d are allowed", total,
+				maxTotalBranches)})
 			break
 		}
 	}
@@ -125,7 +126,8 @@ func (c *compiler) pattern(p *Pattern) []clause {
 		return nil
 	}
 	if root.kind != jsontext.KindBeginObject {
-		c.fault("", `is %s; a pattern must be an object such as {"data": {"price": [{"numeric": [">", 5]}]}}`, describe(&root))
+		c.fault("", `is %s; a pattern must be an object such as {"data": {"price": [{"numeric": [">", 5]}]}}`,
+			describe(&root))
 		return nil
 	}
 	return c.object(nil, "", "", &root, false)
@@ -187,7 +189,8 @@ func (c *compiler) available(at, name string) bool {
 		c.fault(at, "the partition key is a string, not an object; it must be named %s", partitionKeyKey)
 		return false
 	}
-	c.fault(at, `a pattern can look at %s and %s alone, not at %s; a field of the payload is written as {"data": {%s: ...}}`,
+	c.fault(at,
+		`a pattern can look at %s and %s alone, not at %s; a field of the payload is written as {"data": {%s: ...}}`,
 		dataKey, partitionKeyKey, strconv.Quote(name), strconv.Quote(name))
 	return false
 }
@@ -237,7 +240,8 @@ func (c *compiler) or(clauses []clause, path, at string, s *syntax) []clause {
 func (c *compiler) room(at string, n int) bool {
 	if c.conditions += n; c.conditions > maxConditions && !c.exploded {
 		c.exploded = true
-		c.fault(at, "makes more than %d conditions together with all before it: fields times combinations of $or", maxConditions)
+		c.fault(at, "makes more than %d conditions together with all before it: fields times combinations of $or",
+			maxConditions)
 	}
 	return !c.exploded
 }

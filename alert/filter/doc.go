@@ -7,13 +7,13 @@
 //
 //	{"data": {"rateType": ["HIGH"], "ANOMALY_SCORE": [{"numeric": [">", 3]}]}, "partitionKey": [{"prefix": "eu-"}]}
 //
-// The fields of a pattern are ANDed, the alternatives in a list ORed, and $or holds at least two objects of which one must
-// match. It can look at data, which is the payload read as JSON, and at partitionKey; Lambda has data alone. All of
-// event-ruler's operators are known: null, "", strings, numbers, true and false, equals-ignore-case, exactly, prefix and
-// suffix (also with equals-ignore-case), wildcard, numeric, cidr, exists, and anything-but (of strings, numbers, and
-// equals-ignore-case, prefix, suffix and wildcard, each alone or in a list). Lambda's limits of 5 to 10 patterns of 4096
-// characters do not exist here. The $or of one pattern may make 1000 combinations, as on event buses, and those of all
-// patterns 100,000.
+// The fields of a pattern are ANDed, the alternatives in a list ORed, and $or holds at least two objects of which one
+// must match. It can look at data, which is the payload read as JSON, and at partitionKey; Lambda has data alone. All
+// of event-ruler's operators are known: null, "", strings, numbers, true and false, equals-ignore-case, exactly, prefix
+// and suffix (also with equals-ignore-case), wildcard, numeric, cidr, exists, and anything-but (of strings, numbers,
+// and equals-ignore-case, prefix, suffix and wildcard, each alone or in a list). Lambda's limits of 5 to 10 patterns of
+// 4096 characters do not exist here. The $or of one pattern may make 1000 combinations, as on event buses, and those of
+// all patterns 100,000.
 //
 // # Semantics
 //
@@ -21,15 +21,15 @@
 //
 //   - Dotted names and nesting are the same: {"a.b": [1]} is {"a": {"b": [1]}}, in the pattern and in the record.
 //   - A path that a pattern has twice has the last one. Two objects of one name are merged, since only paths count.
-//   - An array matches if one of its elements does, at any depth. Two fields must not match in different elements of one
-//     array. An empty array or object is no value.
-//   - exists true means any value that is no object, also null. exists false means no such value; an object is none. Fields
-//     are tried in the order of their paths, so exists false looks at the array elements that the fields before it
-//     matched in: with "a" before "b", {"a": ["x"], "b": [{"exists": false}]} asks for an element with a and no b, but
-//     {"b": ["x"], "a": [{"exists": false}]} for no a in any element.
+//   - An array matches if one of its elements does, at any depth. Two fields must not match in different elements of
+//     one array. An empty array or object is no value.
+//   - exists true means any value that is no object, also null. exists false means no such value; an object is none.
+//     Fields are tried in the order of their paths, so exists false looks at the array elements that the fields
+//     before it matched in: with "a" before "b", {"a": ["x"], "b": [{"exists": false}]} asks for an element with a
+//     and no b, but {"b": ["x"], "a": [{"exists": false}]} for no a in any element.
 //   - anything-but needs a value, and matches one of any type: null, true, a number where strings are excluded.
-//   - Numbers are equal by value: 300, 300.0 and 3.0e2, although the documentation says that they are not. A string is no
-//     number.
+//   - Numbers are equal by value: 300, 300.0 and 3.0e2, although the documentation says that they are not. A string
+//     is no number.
 //   - A string that is an IP address matches every spelling of that address; exactly does not.
 //   - Strings are compared byte by byte: no Unicode normalisation, and no case but where an operator says so.
 //
@@ -38,31 +38,31 @@
 //   - Numbers are exact at any size and precision, also in ranges. event-ruler compares float64, and a number that
 //     float64 does not hold matches no range.
 //   - A name that the payload has twice has its last value. (event-ruler sees both.)
-//   - Characters outside the basic plane are compared in equals-ignore-case. Characters whose other case is more than one
-//     (ß and SS) match themselves alone.
+//   - Characters outside the basic plane are compared in equals-ignore-case. Characters whose other case is more than
+//     one (ß and SS) match themselves alone.
 //   - No IPv6 address is in an IPv4 block, nor the other way round. (event-ruler takes 0.0.0.0/0 and ::/0 for either.)
 //   - An empty list in anything-but and a field below the partition key are refused rather than without effect.
 //
 // # Payloads
 //
 // A payload is read only if a pattern looks at data and none matched by the partition key alone, and is then validated
-// as a whole: RFC 8259 with valid UTF-8, no unpaired surrogates, nothing behind the value and at most 10,000 levels. One
-// that is not valid is [NotJSON]; Lambda drops it silently. A pattern on data cannot match such a record, not even by
-// exists false. Names that occur twice are no fault here; a stage that reads the record later may judge them.
+// as a whole: RFC 8259 with valid UTF-8, no unpaired surrogates, nothing behind the value and at most 10,000 levels.
+// One that is not valid is [NotJSON]; Lambda drops it silently. A pattern on data cannot match such a record, not even
+// by exists false. Names that occur twice are no fault here; a stage that reads the record later may judge them.
 //
 // A valid payload need not be an object. An array is one as any other: {"data": {"a": ["x"]}} matches [{"a": "x"}]. A
 // scalar has no fields; {"data": ["x"]}, which Lambda refuses, matches "x" and ["x"].
 //
 // # Cost
 //
-// The payload is read once, and only the fields that patterns mention are kept. Each combination is found through one of its
-// fields: by a hash table for strings, numbers, literals and addresses, by prefix or suffix, or by a tree of ranges. What
-// has no such operator (anything-but, equals-ignore-case, cidr, exists) is tried whenever its field is there. So the time
-// grows with the candidates for the record's values, not with the number of patterns. [Matcher.Match] does not allocate
-// in the steady state, unless the payload has escaped strings or is not valid.
+// The payload is read once, and only the fields that patterns mention are kept. Each combination is found through one
+// of its fields: by a hash table for strings, numbers, literals and addresses, by prefix or suffix, or by a tree of
+// ranges. What has no such operator (anything-but, equals-ignore-case, cidr, exists) is tried whenever its field is
+// there. So the time grows with the candidates for the record's values, not with the number of patterns.
+// [Matcher.Match] does not allocate in the steady state, unless the payload has escaped strings or is not valid.
 //
-// Patterns times values can be too many all the same: beyond about two seconds of work, counted by the filter and the record and not
-// by time, the answer is [OverBudget].
+// Patterns times values can be too many all the same: beyond about two seconds of work, counted by the filter and the
+// record and not by time, the answer is [OverBudget].
 //
 // # What it does not promise
 //

@@ -9,7 +9,8 @@ import (
 type PatternError struct {
 	// Index is the place of the pattern in the list, from 0.
 	Index int
-	// Path is the place in the pattern, such as "data.price[0].numeric" or "data.$or[1].name"; empty for the whole of it.
+	// Path is the place in the pattern, such as "data.price[0].numeric" or "data.$or[1].name"; empty for the whole of
+	// it.
 	Path string
 	// Rule says what is wrong and what is allowed.
 	Rule string

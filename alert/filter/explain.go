@@ -28,8 +28,8 @@ func (e Explanation) String() string {
 	return e.Field + ": " + e.Reason
 }
 
-// Explain says of each pattern whether it matches a record, and why not. It is for people: it reads the record anew, and
-// tries every pattern to its end.
+// Explain says of each pattern whether it matches a record, and why not. It is for people: it reads the record anew,
+// and tries every pattern to its end.
 func (s *Set) Explain(data []byte, partitionKey string) []Explanation {
 	m := s.Matcher()
 	m.begin(partitionKey)
@@ -82,7 +82,8 @@ func (m *Matcher) explain(b *branch) (field, reason string, held int) {
 		if c.absent && len(c.operators) == 0 || !m.anyMatches(c) {
 			return c.path, m.actual(c), i
 		}
-		return c.path, m.shown(c) + " " + wanted(c) + " only in other elements of the array than the fields before it", i
+		return c.path, m.shown(c) + " " + wanted(c) + " only in other elements of the array than the fields before it",
+			i
 	}
 	return "", "", len(b.conditions)
 }

@@ -26,7 +26,8 @@ func expression(s *syntax) (op operator, absent bool, err error) {
 		return equalLiteral(kindOf(s.kind)), false, nil
 	case jsontext.KindBeginArray, jsontext.KindEndArray, jsontext.KindEndObject, jsontext.KindInvalid:
 	}
-	return nil, false, errors.New("must be a string, a number, true, false, null or an object with an operator, not a list")
+	return nil, false,
+		errors.New("must be a string, a number, true, false, null or an object with an operator, not a list")
 }
 
 func newEqualNumber(s *syntax) *equalNumber {
@@ -41,8 +42,9 @@ func matchExpression(s *syntax) (op operator, absent bool, err error) {
 		return nil, false, errors.New("is an empty object; it must hold one operator of " + operatorNames)
 	case 1:
 	default:
-		return nil, false, fmt.Errorf("holds %d operators (%s); one object holds one operator, alternatives are objects of their own",
-			len(s.members), memberNames(s))
+		return nil, false,
+			fmt.Errorf("holds %d operators (%s); one object holds one operator, alternatives are objects of their own",
+				len(s.members), memberNames(s))
 	}
 	name, v := s.members[0].name, &s.members[0].value
 	switch name {
@@ -105,7 +107,8 @@ func describe(v *syntax) string {
 		return "a string"
 	case jsontext.KindNumber:
 		return "a number"
-	case jsontext.KindNull, jsontext.KindTrue, jsontext.KindFalse, jsontext.KindEndObject, jsontext.KindEndArray, jsontext.KindInvalid:
+	case jsontext.KindNull, jsontext.KindTrue, jsontext.KindFalse, jsontext.KindEndObject, jsontext.KindEndArray,
+		jsontext.KindInvalid:
 	}
 	return v.text
 }
@@ -121,7 +124,9 @@ func affix(v *syntax, name string) (operator, error) {
 		})
 	}
 	if len(v.members) != 1 || v.members[0].name != "equals-ignore-case" {
-		return nil, fmt.Errorf("%s: must be a string or an object with equals-ignore-case alone, not with %s", name, noneOr(memberNames(v)))
+		return nil,
+			fmt.Errorf("%s: must be a string or an object with equals-ignore-case alone, not with %s", name,
+				noneOr(memberNames(v)))
 	}
 	return text(&v.members[0].value, name+": equals-ignore-case", func(x string) (operator, error) {
 		if name == "prefix" {
@@ -140,7 +145,8 @@ func noneOr(names string) string {
 
 // numeric reads ["=", x], [">", x], [">=", x], ["<", x], ["<=", x] or a lower bound followed by an upper one.
 func numeric(v *syntax) (operator, error) {
-	const allowed = `"=", ">", ">=", "<" or "<=" and a number, or a lower bound followed by an upper one such as [">", 0, "<=", 5]`
+	const allowed = `"=", ">", ">=", "<" or "<=" and a number, ` +
+		`or a lower bound followed by an upper one such as [">", 0, "<=", 5]`
 	if v.kind != jsontext.KindBeginArray {
 		return nil, fmt.Errorf("numeric: must be a list of %s, not %s", allowed, describe(v))
 	}
@@ -148,7 +154,8 @@ func numeric(v *syntax) (operator, error) {
 		return nil, fmt.Errorf("numeric: has %d elements; it must be %s", n, allowed)
 	}
 	for i := range v.items {
-		if item := &v.items[i]; i%2 == 0 && item.kind != jsontext.KindString || i%2 == 1 && item.kind != jsontext.KindNumber {
+		if item := &v.items[i]; i%2 == 0 && item.kind != jsontext.KindString ||
+			i%2 == 1 && item.kind != jsontext.KindNumber {
 			return nil, fmt.Errorf("numeric: element %d is %s; it must be %s", i, describe(item), allowed)
 		}
 	}
@@ -163,7 +170,9 @@ func numeric(v *syntax) (operator, error) {
 		r.low = b
 	case "<", "<=", "=":
 		if len(v.items) == 4 {
-			return nil, fmt.Errorf("numeric: %s stands before another bound; a range is a lower bound followed by an upper one", sign)
+			return nil,
+				fmt.Errorf("numeric: %s stands before another bound; a range is a lower bound followed by an upper one",
+					sign)
 		}
 		r.high = b
 	default:
@@ -174,11 +183,14 @@ func numeric(v *syntax) (operator, error) {
 	}
 	sign = v.items[2].text
 	if sign != "<" && sign != "<=" {
-		return nil, fmt.Errorf("numeric: %s as the second bound; behind a lower bound it must be < or <=", strconv.Quote(sign))
+		return nil,
+			fmt.Errorf("numeric: %s as the second bound; behind a lower bound it must be < or <=", strconv.Quote(sign))
 	}
 	r.high = bound{number: parseNumber(v.items[3].raw), set: true, open: len(sign) == 1}
 	if r.low.compare(&r.high.number) >= 0 {
-		return nil, fmt.Errorf("numeric: the lower bound %s must be less than the upper bound %s", v.items[1].text, v.items[3].text)
+		return nil,
+			fmt.Errorf("numeric: the lower bound %s must be less than the upper bound %s", v.items[1].text,
+				v.items[3].text)
 	}
 	r.text += " and " + sign + " " + v.items[3].text
 	return r, nil
@@ -213,18 +225,24 @@ func newCIDR(block string) (operator, error) {
 	left, right, ok := strings.Cut(block, "/")
 	address, valid := parseAddress([]byte(left))
 	if !ok || !valid {
-		return nil, fmt.Errorf("%s must be an IP address, / and the number of fixed bits, such as 10.0.0.0/8 or 2001:db8::/32", strconv.Quote(block))
+		return nil,
+			fmt.Errorf("%s must be an IP address, / and the number of fixed bits, such as 10.0.0.0/8 or 2001:db8::/32",
+				strconv.Quote(block))
 	}
 	bits, err := strconv.ParseUint(right, 10, 8)
 	if most := address.BitLen() - 1; err != nil || int(bits) > most {
-		return nil, fmt.Errorf("%s must fix 0 to %d bits; a single address is written as a plain string", strconv.Quote(block), most)
+		return nil,
+			fmt.Errorf("%s must fix 0 to %d bits; a single address is written as a plain string", strconv.Quote(block),
+				most)
 	}
 	return cidr(netip.PrefixFrom(address, int(bits)).Masked()), nil
 }
 
-// newAnythingBut reads a string, a number, a list of one of them, or an object with one operator on a string or strings.
+// newAnythingBut reads a string, a number, a list of one of them, or an object with one operator on a string or
+// strings.
 func newAnythingBut(v *syntax) (operator, error) {
-	const allowed = "a string, a number, a list of strings or of numbers, or an object with one of equals-ignore-case, prefix, suffix, wildcard"
+	const allowed = "a string, a number, a list of strings or of numbers, " +
+		"or an object with one of equals-ignore-case, prefix, suffix, wildcard"
 	build, name, of := func(s *syntax) (operator, error) {
 		// The text alone: an IP address is excluded in this spelling only, as in event-ruler.
 		if s.kind == jsontext.KindString {

@@ -6,8 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// folded is a text of which each character may be in lower or upper case. Only the pattern's characters are folded, one by
-// one, as event-ruler does: a pattern with the Kelvin sign matches k, a pattern with k does not match the Kelvin sign.
+// folded is a text of which each character may be in lower or upper case. Only the pattern's characters are folded, one
+// by one, as event-ruler does: a pattern with the Kelvin sign matches k, a pattern with k does not match the Kelvin
+// sign.
 type folded struct {
 	runes []foldedRune
 	text  string

@@ -6,7 +6,8 @@ import (
 )
 
 // index finds the branches that one value of a field can satisfy. Each branch is in the index of one field alone, its
-// pivot, without which it cannot match; what an index gives is a candidate, all of whose conditions are still to be tried.
+// pivot, without which it cannot match; what an index gives is a candidate, all of whose conditions are still to be
+// tried.
 type index struct {
 	text      map[string][]int
 	addresses map[netip.Addr][]int

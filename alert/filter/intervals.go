@@ -8,8 +8,8 @@ type interval struct {
 	branch    int
 }
 
-// intervals answers which of many ranges hold a number: a segment tree over the numbers at which ranges begin and end and
-// the gaps between them. A question costs the logarithm of the number of ranges, and the answer.
+// intervals answers which of many ranges hold a number: a segment tree over the numbers at which ranges begin and end
+// and the gaps between them. A question costs the logarithm of the number of ranges, and the answer.
 type intervals struct {
 	// points are the bounds in ascending order. Leaf 2i+1 of the tree is point i, leaf 2i the gap before it.
 	points []number

@@ -14,8 +14,8 @@ const (
 	NotMatched Result = iota
 	// Matched means that at least one pattern matched.
 	Matched
-	// OverBudget means that no pattern has matched by the time at which the record has cost more than it may. It is the caller's matter
-	// whether such a record passes.
+	// OverBudget means that no pattern has matched by the time at which the record has cost more than it may. It is the
+	// caller's matter whether such a record passes.
 	OverBudget
 	// NotJSON means that some pattern looks at the payload, that none matched by the partition key alone, and that the
 	// payload is not valid JSON. Lambda drops such a record.
@@ -51,7 +51,8 @@ type Matcher struct {
 	// slots are the leaves by field; touched are the fields that have any.
 	slots   []slotLeaves
 	touched []int
-	// elements are the array elements that hold leaves, apart from those that are leaves; arrays are the arrays of elements.
+	// elements are the array elements that hold leaves, apart from those that are leaves; arrays are the arrays of
+	// elements.
 	elements []arrayElement
 	arrays   []arrayExtent
 
@@ -84,9 +85,9 @@ type leaf struct {
 // slotLeaves is the list of a field's leaves. -1 for none.
 type slotLeaves struct{ first, last int }
 
-// maxWork is what a record may cost, in units of about ten nanoseconds: a value that an operator looks at, or perUnit bytes of a text that
-// it reads. Patterns and values multiply: a record can have 250,000 values, and a filter thousands of patterns for their field. The work
-// depends on the filter and the record alone.
+// maxWork is what a record may cost, in units of about ten nanoseconds: a value that an operator looks at, or perUnit
+// bytes of a text that it reads. Patterns and values multiply: a record can have 250,000 values, and a filter thousands
+// of patterns for their field. The work depends on the filter and the record alone.
 const (
 	maxWork = 200_000_000
 	perUnit = 16

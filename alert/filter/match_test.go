@@ -37,7 +37,8 @@ func TestPayloadThatIsNotJSON(t *testing.T) {
 	} {
 		m := compile(t, c.patterns...).Matcher()
 		for _, payload := range []string{
-			"", " ", "hello", "{", `{"b":1`, `{"b":1}}`, `{"b":1} x`, `{"b":01}`, `{"b":NaN}`, `{'b':1}`, `{"b":1,}`, "\ufeff{}",
+			"", " ", "hello", "{", `{"b":1`, `{"b":1}}`, `{"b":1} x`, `{"b":01}`, `{"b":NaN}`, `{'b':1}`, `{"b":1,}`,
+			"\ufeff{}",
 			"{\"b\":\"\xff\"}", "{\"b\xff\":1}", `{"b":"\ud800"}`, `{"b":"\q"}`, "{\"b\":\"\n\"}", `[1,2`, `[{]}`,
 			`{"a":` + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + `}`,
 		} {
@@ -66,7 +67,8 @@ func TestMatch(t *testing.T) {
 		{`{"Pattern":{"data":{"a":[1]}}}`, `{"a":1}`},
 		{`{"data":{"a":[1]}}`, " \t\r\n{ \"a\" : 1 }\n"},
 	} {
-		require.Equal(t, filter.Matched, compile(t, c.pattern).Matcher().Match([]byte(c.payload), ""), "%s\n%.80s", c.pattern, c.payload)
+		require.Equal(t, filter.Matched, compile(t, c.pattern).Matcher().Match([]byte(c.payload), ""), "%s\n%.80s",
+			c.pattern, c.payload)
 	}
 	for _, c := range []struct{ pattern, payload string }{
 		{`{"data":{"a":["x"]}}`, `{"a":"x","a":"y"}`},
@@ -77,7 +79,8 @@ func TestMatch(t *testing.T) {
 		{`{"data":{"a":["é"]}}`, `{"a":"e\u0301"}`},
 		{`{"data":{"a":{"b":[1],"c":[{"exists":false}]}}}`, `{"a":[{"b":1,"c":3},{"b":2}]}`},
 	} {
-		require.Equal(t, filter.NotMatched, compile(t, c.pattern).Matcher().Match([]byte(c.payload), ""), "%s\n%.80s", c.pattern, c.payload)
+		require.Equal(t, filter.NotMatched, compile(t, c.pattern).Matcher().Match([]byte(c.payload), ""), "%s\n%.80s",
+			c.pattern, c.payload)
 	}
 }
 
@@ -90,16 +93,18 @@ func TestMatcherForgets(t *testing.T) {
 		require.Equal(t, filter.NotJSON, m.Match([]byte(`{"a":[{"b":1,"c":2},{"a.b":`), "k"))
 		require.Equal(t, filter.NotMatched, m.Match([]byte(`{"a":{"c":2}}`), "k"))
 		require.Equal(t, filter.NotMatched, m.Match([]byte(`{"a":{"b":1,"c":2}}`), "x"))
-		require.Equal(t, filter.NotMatched, m.Match([]byte(`{"a":{"b":1,"c":[`+strings.Repeat("1,", 50_000)+`1]}}`), "k"))
+		require.Equal(t, filter.NotMatched,
+			m.Match([]byte(`{"a":{"b":1,"c":[`+strings.Repeat("1,", 50_000)+`1]}}`), "k"))
 	}
 }
 
-// TestLongArrays would not end if the elements of the arrays were multiplied: 4 x 10^8 choices for each of the patterns,
-// and 10^12 for the third.
+// TestLongArrays would not end if the elements of the arrays were multiplied: 4 x 10^8 choices for each of the
+// patterns, and 10^12 for the third.
 func TestLongArrays(t *testing.T) {
 	const n = 20_000
 	rows := func(text string) string { return `[` + strings.Repeat(text+",", n) + text + `]` }
-	payload := []byte(fmt.Sprintf(`{"l":%s,"m":%s,"r":%s}`, rows(`{"a":1,"b":1}`), rows(`{"a":1,"b":1}`), rows(`{"c":1},{"d":1}`)))
+	payload := []byte(fmt.Sprintf(`{"l":%s,"m":%s,"r":%s}`, rows(`{"a":1,"b":1}`), rows(`{"a":1,"b":1}`),
+		rows(`{"c":1},{"d":1}`)))
 	for _, text := range []string{
 		`{"data":{"l":{"a":[1]},"r":{"c":[1],"d":[1]}}}`,
 		`{"data":{"l":{"a":[1],"b":[1]},"r":{"c":[1],"d":[1]}}}`,
@@ -120,7 +125,8 @@ func TestDottedArraysAreBounded(t *testing.T) {
 	payload := fmt.Sprintf(`{"a":%s,"a.b":%s,"a.b.c":%s}`, rows(`{"b":{"c":{"1":1}}},{"b":{"c":{"4":1}}}`),
 		rows(`{"c":{"2":1}},{"c":{"5":1}}`), rows(`{"3":1},{"6":1}`)+`,"a.b.c.7":1`)
 	require.Equal(t, filter.NotMatched, set.Matcher().Match([]byte(payload), ""))
-	payload = `{"a":[{"b":{"c":{"1":1,"4":1}}}],"a.b":[{"x":1},{"c":{"2":1,"5":1}}],"a.b.c":[{"3":1},{"3":1,"6":1}],"a.b.c.7":1}`
+	payload = `{"a":[{"b":{"c":{"1":1,"4":1}}}],"a.b":[{"x":1},{"c":{"2":1,"5":1}}],"a.b.c":[{"3":1},{"3":1,"6":1}],` +
+		`"a.b.c.7":1}`
 	require.Equal(t, filter.Matched, set.Matcher().Match([]byte(payload), ""))
 }
 
@@ -129,19 +135,27 @@ func TestManyPatterns(t *testing.T) {
 	payload := []byte(`{"s":"target","n":123.5,"ip":"10.1.2.3","f":"dir/cat.png","b":true,"z":null}`)
 	hits := []string{
 		`{"s":["target"]}`, `{"s":["x","target"]}`, `{"n":[123.50]}`, `{"n":[{"numeric":[">",123.4,"<",123.6]}]}`,
-		`{"n":[{"numeric":["<=",123.5]}]}`, `{"ip":["::ffff:a01:203"]}`, `{"ip":[{"cidr":"10.1.0.0/16"}]}`, `{"f":[{"prefix":"dir/"}]}`,
-		`{"f":[{"suffix":".png"}]}`, `{"f":[{"wildcard":"dir/*.png"}]}`, `{"f":[{"wildcard":"*at*"}]}`, `{"f":[{"wildcard":"*.png"}]}`,
-		`{"f":[{"wildcard":"dir/cat.png"}]}`, `{"b":[true]}`, `{"z":[null]}`, `{"x":[{"exists":false}]}`, `{"z":[{"exists":true}]}`,
-		`{"s":[{"anything-but":"x"}]}`, `{"s":[{"equals-ignore-case":"TARGET"}]}`, `{"s":[{"prefix":""}]}`, `{"b":[true],"n":[{"numeric":[">",0]}]}`,
+		`{"n":[{"numeric":["<=",123.5]}]}`, `{"ip":["::ffff:a01:203"]}`, `{"ip":[{"cidr":"10.1.0.0/16"}]}`,
+		`{"f":[{"prefix":"dir/"}]}`,
+		`{"f":[{"suffix":".png"}]}`, `{"f":[{"wildcard":"dir/*.png"}]}`, `{"f":[{"wildcard":"*at*"}]}`,
+		`{"f":[{"wildcard":"*.png"}]}`,
+		`{"f":[{"wildcard":"dir/cat.png"}]}`, `{"b":[true]}`, `{"z":[null]}`, `{"x":[{"exists":false}]}`,
+		`{"z":[{"exists":true}]}`,
+		`{"s":[{"anything-but":"x"}]}`, `{"s":[{"equals-ignore-case":"TARGET"}]}`, `{"s":[{"prefix":""}]}`,
+		`{"b":[true],"n":[{"numeric":[">",0]}]}`,
 	}
 	misses := func(n int) []string {
 		var list []string
 		for i := range n {
 			list = append(list,
-				fmt.Sprintf(`{"data":{"s":["t%d"]}}`, i), fmt.Sprintf(`{"data":{"n":[%d]}}`, i), fmt.Sprintf(`{"data":{"n":[{"numeric":[">",%d.6]}]}}`, 123+i),
-				fmt.Sprintf(`{"data":{"n":[{"numeric":[">",%d,"<=",%d]}]}}`, i-200, i-199), fmt.Sprintf(`{"data":{"ip":["10.2.%d.%d"]}}`, i/250, i%250),
-				fmt.Sprintf(`{"data":{"f":[{"prefix":"dir/x%d"},{"suffix":"%d.png"}]}}`, i, i), fmt.Sprintf(`{"data":{"s":["target"],"b":[null,"%d"]}}`, i),
-				fmt.Sprintf(`{"data":{"x%d":[{"exists":true}]}}`, i), fmt.Sprintf(`{"data":{"s":[{"exists":false}],"x%d":[{"exists":false}]}}`, i),
+				fmt.Sprintf(`{"data":{"s":["t%d"]}}`, i), fmt.Sprintf(`{"data":{"n":[%d]}}`, i),
+				fmt.Sprintf(`{"data":{"n":[{"numeric":[">",%d.6]}]}}`, 123+i),
+				fmt.Sprintf(`{"data":{"n":[{"numeric":[">",%d,"<=",%d]}]}}`, i-200, i-199),
+				fmt.Sprintf(`{"data":{"ip":["10.2.%d.%d"]}}`, i/250, i%250),
+				fmt.Sprintf(`{"data":{"f":[{"prefix":"dir/x%d"},{"suffix":"%d.png"}]}}`, i, i),
+				fmt.Sprintf(`{"data":{"s":["target"],"b":[null,"%d"]}}`, i),
+				fmt.Sprintf(`{"data":{"x%d":[{"exists":true}]}}`, i),
+				fmt.Sprintf(`{"data":{"s":[{"exists":false}],"x%d":[{"exists":false}]}}`, i),
 			)
 		}
 		return list
@@ -160,7 +174,8 @@ func TestSetIsSharedByGoroutines(t *testing.T) {
 		wg.Go(func() {
 			m := set.Matcher()
 			for range 200 {
-				if got := m.Match(fmt.Appendf(nil, `{"l":[{"a":%d,"b":"x"}]}`, i%2), "other"); (got == filter.Matched) != (i%2 == 1) {
+				if got := m.Match(fmt.Appendf(nil, `{"l":[{"a":%d,"b":"x"}]}`, i%2),
+					"other"); (got == filter.Matched) != (i%2 == 1) {
 					t.Errorf("goroutine %d: %s", i, got)
 				}
 				set.Explain([]byte(`{}`), "k")

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// number is a decimal number of any size and precision, in a form that compares without arithmetic: value = sign * 0.d1d2d3...
-// * 10^exponent with d1 not 0.
+// number is a decimal number of any size and precision, in a form that compares without arithmetic: value = sign *
+// 0.d1d2d3... * 10^exponent with d1 not 0.
 type number struct {
 	// sign is -1, 0 or 1; all else is zero if it is 0.
 	sign int

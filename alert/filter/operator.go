@@ -144,7 +144,8 @@ func (o *anythingBut) String() string { return "anything-but " + o.text }
 
 // wildcard is a string with asterisks in the place of any run of characters, also of none.
 type wildcard struct {
-	// parts are the texts between the asterisks, at least one. The first is where the string begins, the last where it ends.
+	// parts are the texts between the asterisks, at least one. The first is where the string begins, the last where it
+	// ends.
 	parts []string
 	text  string
 }
@@ -158,7 +159,8 @@ func (o *wildcard) matches(v *value) bool {
 	if len(o.parts) == 1 {
 		return string(text) == first
 	}
-	if len(text) < len(first)+len(last) || string(text[:len(first)]) != first || string(text[len(text)-len(last):]) != last {
+	if len(text) < len(first)+len(last) || string(text[:len(first)]) != first ||
+		string(text[len(text)-len(last):]) != last {
 		return false
 	}
 	text = text[len(first) : len(text)-len(last)]

@@ -46,7 +46,8 @@ func TestNumbersCompareAsFractions(t *testing.T) {
 		if rapid.Bool().Draw(t, "change") {
 			other[rapid.IntRange(0, len(other)-1).Draw(t, "place")] = rapid.ByteRange('0', '9').Draw(t, "digit")
 		}
-		a, b := genDecimal(t, digits), genDecimal(t, string(other)+rapid.SampledFrom([]string{"", "0", "00000"}).Draw(t, "zeros"))
+		a, b := genDecimal(t, digits),
+			genDecimal(t, string(other)+rapid.SampledFrom([]string{"", "0", "00000"}).Draw(t, "zeros"))
 		require.True(t, json.Valid([]byte(a)), a)
 		x, _ := new(big.Rat).SetString(a)
 		y, _ := new(big.Rat).SetString(b)
@@ -61,7 +62,8 @@ func TestNumbersCompareAsFractions(t *testing.T) {
 
 func TestExponentsOutOfRange(t *testing.T) {
 	ascending := []string{
-		"-1e99999999999999999999", "-1e9223372036854775807", "-1e400", "-1", "-1e-99999999999999999999", "0e99999999999999999999",
+		"-1e99999999999999999999", "-1e9223372036854775807", "-1e400", "-1", "-1e-99999999999999999999",
+		"0e99999999999999999999",
 		"1e-99999999999999999999", "1e-400", "1", "1e400", "1e9223372036854775806", "1e99999999999999999999",
 	}
 	for i := range ascending[1:] {
@@ -75,8 +77,11 @@ func TestExponentsOutOfRange(t *testing.T) {
 func TestIntervalsFindWhatHolds(t *testing.T) {
 	genBound := func(t *rapid.T) bound {
 		return bound{
-			number: parseNumber([]byte(rapid.SampledFrom([]string{"-1e9", "-2", "0", "1", "1.0", "1.5", "2", "300", "3e2", "1e30"}).Draw(t, "bound"))),
-			set:    rapid.Bool().Draw(t, "set"), open: rapid.Bool().Draw(t, "open"),
+			number: parseNumber([]byte(rapid.SampledFrom([]string{
+				"-1e9", "-2", "0", "1", "1.0", "1.5", "2", "300",
+				"3e2", "1e30",
+			}).Draw(t, "bound"))),
+			set: rapid.Bool().Draw(t, "set"), open: rapid.Bool().Draw(t, "open"),
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -89,7 +94,10 @@ func TestIntervalsFindWhatHolds(t *testing.T) {
 			list = append(list, r)
 		}
 		tree := newIntervals(list)
-		for _, text := range []string{"-1e10", "-1e9", "-3", "-2", "-1", "0", "0.5", "1", "1.2", "1.5", "2", "5", "300", "301", "1e30", "1e31"} {
+		for _, text := range []string{
+			"-1e10", "-1e9", "-3", "-2", "-1", "0", "0.5", "1", "1.2", "1.5", "2", "5", "300",
+			"301", "1e30", "1e31",
+		} {
 			v := value{kind: kindNumber, number: parseNumber([]byte(text))}
 			var want, got []int
 			for _, r := range list {
@@ -114,8 +122,12 @@ func TestAddressesAgreeWithNetip(t *testing.T) {
 			rapid.StringMatching(`[0-9]{1,3}(\.[0-9]{1,3}){2,4}`),
 			rapid.StringMatching(`(:|::)?([0-9a-fA-F]{0,5}(:|::)){1,8}[0-9a-fA-F]{0,4}`),
 			rapid.StringMatching(`[0-9a-f.:]{0,12}`),
-			rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16), func(b []byte) string { return netip.AddrFrom16([16]byte(b)).String() }),
-			rapid.SampledFrom([]string{"", ":", "::", "1::", "::1", ":::", "1::2::3", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:", ":1:2:3:4:5:6:7"}),
+			rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16),
+				func(b []byte) string { return netip.AddrFrom16([16]byte(b)).String() }),
+			rapid.SampledFrom([]string{
+				"", ":", "::", "1::", "::1", ":::", "1::2::3", "1:2:3:4:5:6:7:8",
+				"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:", ":1:2:3:4:5:6:7",
+			}),
 		).Draw(t, "address")
 		got, ok := parseAddress([]byte(text))
 		steps := strings.Split(text, ".")

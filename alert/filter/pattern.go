@@ -6,8 +6,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}. As in Lambda's
-// FilterCriteria, the text may stand in a JSON string, and either in {"Pattern": ...}. Compile says whether it is valid.
+// Pattern is one filter pattern as it was written: the JSON text of {"data": {...}, "partitionKey": [...]}. As in
+// Lambda's FilterCriteria, the text may stand in a JSON string, and either in {"Pattern": ...}. Compile says whether it
+// is valid.
 type Pattern struct {
 	source []byte
 }
@@ -26,8 +27,8 @@ func (p Pattern) MarshalJSON() ([]byte, error) {
 	return p.source, nil
 }
 
-// MarshalText returns the pattern's JSON as text, which UnmarshalJSON takes as a string. A pattern that was a string already is
-// what stands in it, and no character is written as an escape that need not be: people read this.
+// MarshalText returns the pattern's JSON as text, which UnmarshalJSON takes as a string. A pattern that was a string
+// already is what stands in it, and no character is written as an escape that need not be: people read this.
 func (p Pattern) MarshalText() ([]byte, error) {
 	text := jsontext.Value(bytes.Clone(p.source))
 	if text.Kind() == jsontext.KindString {
@@ -37,7 +38,8 @@ func (p Pattern) MarshalText() ([]byte, error) {
 		}
 		text = inner
 	}
-	if err := text.Format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(false)); err != nil {
+	if err := text.Format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true),
+		jsontext.PreserveRawStrings(false)); err != nil {
 		return text, nil //nolint:nilerr // as above
 	}
 	return text, nil

@@ -21,14 +21,17 @@ func genName(t *rapid.T) string {
 func genNumber(t *rapid.T) string {
 	return rapid.SampledFrom([]string{
 		"0", "-0", "0.0", "1", "1.0", "10e-1", "-1", "2", "1.5", "300", "3.0e2", "9007199254740992", "9007199254740993",
-		"9007199254740993.0", "123456789012345678901234567890", "123456789012345678901234567891", "1e400", "-1e-400", "0.1",
-		"1234567890123456789.01", "12345678901234567890.1e-1", "100000000000000000000.5", "0.00000000000000000000000000001",
+		"9007199254740993.0", "123456789012345678901234567890", "123456789012345678901234567891", "1e400", "-1e-400",
+		"0.1",
+		"1234567890123456789.01", "12345678901234567890.1e-1", "100000000000000000000.5",
+		"0.00000000000000000000000000001",
 	}).Draw(t, "number")
 }
 
 func genText(t *rapid.T) string {
 	return rapid.SampledFrom([]string{
-		"", "x", "X", "xy", "xyx", "yx", "x*y", `x\y`, "ab", "aB", "abab", "ä", "Ä", "ß", "SS", "k", "\u212a", "😀", "\n", "1", "300", "true",
+		"", "x", "X", "xy", "xyx", "yx", "x*y", `x\y`, "ab", "aB", "abab", "ä", "Ä", "ß", "SS", "k", "\u212a", "😀",
+		"\n", "1", "300", "true",
 		"10.0.0.1", "010.0.0.1", "10.0.0.2", "::1", "0:0::1", "::ffff:a00:1", "2001:DB8::1",
 	}).Draw(t, "text")
 }
@@ -80,14 +83,16 @@ func genAlternative(t *rapid.T) string {
 	case 7:
 		return `{"suffix":` + genQuoted(t) + `}`
 	case 8:
-		return fmt.Sprintf(`{%q:{"equals-ignore-case":%s}}`, rapid.SampledFrom([]string{"prefix", "suffix"}).Draw(t, "side"), genQuoted(t))
+		return fmt.Sprintf(`{%q:{"equals-ignore-case":%s}}`,
+			rapid.SampledFrom([]string{"prefix", "suffix"}).Draw(t, "side"), genQuoted(t))
 	case 9, 10:
 		sign := rapid.SampledFrom([]string{"=", "<", "<=", ">", ">="}).Draw(t, "sign")
 		return fmt.Sprintf(`{"numeric":[%q,%s]}`, sign, genNumber(t))
 	case 11:
 		return fmt.Sprintf(`{"numeric":[%q,%s,%q,%s]}`, rapid.SampledFrom([]string{">", ">="}).Draw(t, "low"),
 			rapid.SampledFrom([]string{"-1", "0", "1", "1.0"}).Draw(t, "from"),
-			rapid.SampledFrom([]string{"<", "<="}).Draw(t, "high"), rapid.SampledFrom([]string{"1.5", "2", "300", "9007199254740993"}).Draw(t, "to"))
+			rapid.SampledFrom([]string{"<", "<="}).Draw(t, "high"),
+			rapid.SampledFrom([]string{"1.5", "2", "300", "9007199254740993"}).Draw(t, "to"))
 	case 12:
 		return `{"exists":true}`
 	case 13:
@@ -95,7 +100,9 @@ func genAlternative(t *rapid.T) string {
 	case 14:
 		return `{"wildcard":` + genWildcard(t) + `}`
 	case 15:
-		return fmt.Sprintf(`{"cidr":%q}`, rapid.SampledFrom([]string{"10.0.0.0/8", "10.0.0.3/30", "::/0", "0.0.0.0/0", "2001:db8::/32"}).Draw(t, "block"))
+		return fmt.Sprintf(`{"cidr":%q}`,
+			rapid.SampledFrom([]string{"10.0.0.0/8", "10.0.0.3/30", "::/0", "0.0.0.0/0", "2001:db8::/32"}).Draw(t,
+				"block"))
 	case 16:
 		return `{"exactly":` + genQuoted(t) + `}`
 	case 17:
@@ -174,7 +181,10 @@ func genPayload(t *rapid.T) string {
 	case 0:
 		return genValue(t, 4)
 	case 1:
-		return rapid.SampledFrom([]string{"", "x", "{", `{"a":1}x`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":01}`}).Draw(t, "broken")
+		return rapid.SampledFrom([]string{
+			"", "x", "{", `{"a":1}x`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`,
+			`{"a":01}`,
+		}).Draw(t, "broken")
 	default:
 		return genObject(t, 5)
 	}
@@ -196,7 +206,8 @@ func TestAgreesWithReference(t *testing.T) {
 		for range 3 {
 			payload, key := genPayload(t), genText(t)
 			want := reference(texts, []byte(payload), key)
-			require.Equal(t, want.String(), m.Match([]byte(payload), key).String(), "%s\n%s\n%s", strings.Join(texts, "\n"), payload, key)
+			require.Equal(t, want.String(), m.Match([]byte(payload), key).String(), "%s\n%s\n%s",
+				strings.Join(texts, "\n"), payload, key)
 			for i, e := range set.Explain([]byte(payload), key) {
 				alone := reference(texts[i:i+1], []byte(payload), key)
 				require.Equal(t, alone == filter.Matched, e.Matched, "%s\n%s\n%s", texts[i], payload, e)
@@ -216,7 +227,8 @@ func genElements(t *rapid.T, depth int) string {
 		for _, name := range []string{"a", "b", "c", "a.b", "b.c"} {
 			switch kind := rapid.IntRange(0, 5).Draw(t, "kind"); {
 			case kind <= 1:
-				members = append(members, quote(name)+":"+rapid.SampledFrom([]string{"1", "2", "[1,2]"}).Draw(t, "value"))
+				members = append(members, quote(name)+":"+
+					rapid.SampledFrom([]string{"1", "2", "[1,2]"}).Draw(t, "value"))
 			case kind == 2 && depth > 0:
 				members = append(members, quote(name)+":"+genElements(t, depth-1))
 			}
@@ -229,10 +241,12 @@ func genElements(t *rapid.T, depth int) string {
 func TestArraysAgreeWithReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var fields []string
-		paths := rapid.Permutation([]string{"a", "b", "c", "a.b", "a.c", "b.c", "a.b.c", "b.a", "c.a", "c.b"}).Draw(t, "paths")
+		paths := rapid.Permutation([]string{"a", "b", "c", "a.b", "a.c", "b.c", "a.b.c", "b.a", "c.a", "c.b"}).Draw(t,
+			"paths")
 		for _, path := range paths[:rapid.IntRange(2, 4).Draw(t, "fields")] {
 			fields = append(fields, quote(path)+":"+rapid.SampledFrom([]string{
-				"[1]", "[2]", "[1,2]", `[{"exists":true}]`, `[{"exists":false}]`, `[{"exists":false},1]`, `[{"anything-but":1}]`,
+				"[1]", "[2]", "[1,2]", `[{"exists":true}]`, `[{"exists":false}]`, `[{"exists":false},1]`,
+				`[{"anything-but":1}]`,
 			}).Draw(t, "alternatives"))
 		}
 		text := `{"data":{` + strings.Join(fields, ",") + `}}`

@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/alert/filter"
 )
 
-// reference says what a record means to patterns that Compile accepts, in the plainest way: it makes every combination of
-// $or, every leaf of the record and every choice of leaves, one by one.
+// reference says what a record means to patterns that Compile accepts, in the plainest way: it makes every combination
+// of $or, every leaf of the record and every choice of leaves, one by one.
 func reference(patterns []string, payload []byte, partitionKey string) filter.Result {
 	if len(patterns) == 0 {
 		return filter.Matched

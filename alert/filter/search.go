@@ -2,8 +2,8 @@ package filter
 
 import "sort"
 
-// search looks for a choice of leaves, one for each condition, that agrees on the elements of arrays: no two of them may
-// lie in different elements of one array. It is the scratch memory of Matcher.consistent.
+// search looks for a choice of leaves, one for each condition, that agrees on the elements of arrays: no two of them
+// may lie in different elements of one array. It is the scratch memory of Matcher.consistent.
 //
 // A choice is made condition by condition in the order of the paths. What was chosen matters to the conditions behind
 // only as far as it fixes an element of an array in which one of them has a leaf. Since paths below one array are
@@ -11,7 +11,8 @@ import "sort"
 // grows with the number of leaves, not with the product of the array lengths.
 type search struct {
 	conditions []condition
-	// matching has, by condition, the leaves that satisfy it; all has every leaf of the field where exists false is asked.
+	// matching has, by condition, the leaves that satisfy it; all has every leaf of the field where exists false is
+	// asked.
 	matching, all [][]int
 	// lastUse has, by array, the last condition that has a leaf in it.
 	lastUse []int
@@ -23,8 +24,8 @@ type search struct {
 	budget int
 }
 
-// maxChoices is the budget. Choices that depend on two independent elements exist only where a name with dots and nested
-// names make the same path in one record, and an array is on each way.
+// maxChoices is the budget. Choices that depend on two independent elements exist only where a name with dots and
+// nested names make the same path in one record, and an array is on each way.
 const maxChoices = 10_000
 
 // consistent reports whether the conditions hold in the same elements of arrays.
@@ -128,8 +129,8 @@ func (m *Matcher) choose(i int) bool {
 	return false
 }
 
-// relevant returns the one innermost element among those chosen, and those around them, that matters to the conditions from
-// i on; -1 for none. single is false if there are several.
+// relevant returns the one innermost element among those chosen, and those around them, that matters to the conditions
+// from i on; -1 for none. single is false if there are several.
 func (m *Matcher) relevant(i int) (element int, single bool) {
 	s := &m.search
 	element = -1
@@ -156,7 +157,8 @@ func (m *Matcher) within(e, outer int) bool {
 	return e == outer
 }
 
-// next returns the place of the first leaf of list, from k on, that agrees with what is chosen; len(list) if there is none.
+// next returns the place of the first leaf of list, from k on, that agrees with what is chosen; len(list) if there is
+// none.
 func (m *Matcher) next(list []int, k int) int {
 again:
 	for k < len(list) {
@@ -175,7 +177,8 @@ again:
 	return len(list)
 }
 
-// conflict returns -1 if a leaf in element e agrees with the chosen element, and otherwise the leaf from which on one may.
+// conflict returns -1 if a leaf in element e agrees with the chosen element, and otherwise the leaf from which on one
+// may.
 func (m *Matcher) conflict(e, chosen, at int) int {
 	if e < 0 || e == chosen {
 		return -1

@@ -11,8 +11,8 @@ type Set struct {
 	size     int
 	fields   fields
 	branches []branch
-	// indexes are, by slot, how branches that look at the payload are found. byKey is the same for those that look at the
-	// partition key alone.
+	// indexes are, by slot, how branches that look at the payload are found. byKey is the same for those that look at
+	// the partition key alone.
 	indexes []*index
 	byKey   *index
 	// always are branches that no value leads to: each of their fields may be absent.
@@ -26,7 +26,8 @@ type Set struct {
 // branch is one combination of a pattern's $or, or all of a pattern without.
 type branch struct {
 	pattern int
-	// conditions are in the order of their paths, in which exists false sees the array elements that were chosen before.
+	// conditions are in the order of their paths, in which exists false sees the array elements that were chosen
+	// before.
 	conditions []condition
 	readsData  bool
 }
@@ -60,6 +61,3 @@ func newSet(clauses [][]clause) *Set {
 
 // ReadsData reports whether a pattern looks at the payload, so that a record that is not JSON can be NotJSON.
 func (s *Set) ReadsData() bool { return s.readsData }
-
-// Len returns the number of patterns.
-func (s *Set) Len() int { return s.size }

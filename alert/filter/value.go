@@ -26,7 +26,8 @@ func kindOf(k jsontext.Kind) kind {
 		return kindString
 	case jsontext.KindNumber:
 		return kindNumber
-	case jsontext.KindNull, jsontext.KindBeginObject, jsontext.KindEndObject, jsontext.KindBeginArray, jsontext.KindEndArray,
+	case jsontext.KindNull, jsontext.KindBeginObject, jsontext.KindEndObject, jsontext.KindBeginArray,
+		jsontext.KindEndArray,
 		jsontext.KindInvalid:
 	}
 	return kindNull

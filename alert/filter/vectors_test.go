@@ -110,7 +110,10 @@ func TestRulerVectors(t *testing.T) {
 		want := cmp.Or(v.Ours, v.Ruler)
 		got := "INVALID"
 		if set, err := filter.Compile([]filter.Pattern{pattern(t, v.Pattern)}); err == nil {
-			got = map[filter.Result]string{filter.Matched: "MATCH", filter.NotMatched: "NO_MATCH"}[set.Matcher().Match([]byte(v.Data), "key")]
+			got = map[filter.Result]string{
+				filter.Matched:    "MATCH",
+				filter.NotMatched: "NO_MATCH",
+			}[set.Matcher().Match([]byte(v.Data), "key")]
 		}
 		if want != got {
 			t.Errorf("line %d: got %s\n%s", i+1, got, line)

@@ -19,7 +19,8 @@ type Attribution struct {
 	Strength float64
 }
 
-// Attribution appends what each dimension has in the score of these values, which are not yet added. All is 0 when Score is.
+// Attribution appends what each dimension has in the score of these values, which are not yet added. All is 0 when
+// Score is.
 func (f *Forest) Attribution(to []Attribution, values []float64) []Attribution {
 	width := f.config.point()
 	if f.scratch.low == nil {

@@ -10,11 +10,11 @@ type Scoring string
 
 // The scorings. Both are the same for a point that is in no tree.
 const (
-	// KDA gives the scores of Amazon Kinesis Data Analytics' RANDOM_CUT_FOREST: 0 for the first SampleSize records, a known
-	// point is worth 1/(depth + log2 of how often the tree holds it), and log2(SampleSize) is the most.
+	// KDA gives the scores of Amazon Kinesis Data Analytics' RANDOM_CUT_FOREST: 0 for the first SampleSize records, a
+	// known point is worth 1/(depth + log2 of how often the tree holds it), and log2(SampleSize) is the most.
 	KDA Scoring = "kda"
-	// Standard gives those of the open source library: 0 for the first quarter of SampleSize, a known point is damped by how
-	// much of the tree it is, and log2(1 + SampleSize) is the most.
+	// Standard gives those of the open source library: 0 for the first quarter of SampleSize, a known point is damped
+	// by how much of the tree it is, and log2(1 + SampleSize) is the most.
 	Standard Scoring = "standard"
 )
 
@@ -31,8 +31,8 @@ const (
 	DefaultSampleSize = 256
 	DefaultDecay      = 100_000
 	DefaultShingle    = 1
-	// DefaultSeed is as good as any other: of the first ten seeds it is one that does well in the benchmark of the package
-	// documentation, where seeds differ by a point or two.
+	// DefaultSeed is as good as any other: of the first ten seeds it is one that does well in the benchmark of the
+	// package documentation, where seeds differ by a point or two.
 	DefaultSeed = 8
 )
 
@@ -40,18 +40,20 @@ const (
 type Config struct {
 	// Dimensions is the number of values in a record, from 1 to 30.
 	Dimensions int
-	// Trees is from 1 to 1000, by default 30. The service had 100 by default: more memory and time, hardly better scores.
+	// Trees is from 1 to 1000, by default 30. The service had 100 by default: more memory and time, hardly better
+	// scores.
 	Trees int
 	// SampleSize is how many points a tree holds, from 10 to 1000 and less than Decay, by default 256.
 	SampleSize int
-	// Decay is how many records matter, from 1 to 2147483647, by default 100,000: the weight of a record falls to 1/e after
-	// so many later ones.
+	// Decay is how many records matter, from 1 to 2147483647, by default 100,000: the weight of a record falls to 1/e
+	// after so many later ones.
 	Decay int
 	// Shingle is how many records in a row are one point, from 1 to 30, by default 1.
 	Shingle int
 	// Scoring is KDA by default.
 	Scoring Scoring
-	// Seed chooses the forest's random cuts and samples, by default 8. Forests of one seed and the same records are equal.
+	// Seed chooses the forest's random cuts and samples, by default 8. Forests of one seed and the same records are
+	// equal.
 	Seed uint64
 }
 
@@ -60,7 +62,12 @@ func (c Config) WithDefaults() Config {
 	for _, x := range []struct {
 		value *int
 		or    int
-	}{{&c.Trees, DefaultTrees}, {&c.SampleSize, DefaultSampleSize}, {&c.Decay, DefaultDecay}, {&c.Shingle, DefaultShingle}} {
+	}{
+		{&c.Trees, DefaultTrees},
+		{&c.SampleSize, DefaultSampleSize},
+		{&c.Decay, DefaultDecay},
+		{&c.Shingle, DefaultShingle},
+	} {
 		if *x.value == 0 {
 			*x.value = x.or
 		}

@@ -48,9 +48,6 @@ func New(config Config) (*Forest, error) {
 	return f, nil
 }
 
-// Config is what the forest was made with, defaults applied.
-func (f *Forest) Config() Config { return f.config }
-
 // Points is how many points the forest was updated with. The first Shingle - 1 records make none.
 func (f *Forest) Points() uint64 { return f.number }
 
@@ -71,9 +68,9 @@ func (f *Forest) Valid(values []float64) bool {
 	return len(values) == f.config.Dimensions
 }
 
-// Score is how unlike the record is to those that the forest was updated with: about 0.4 to 1.2 for one of many alike, up
-// to log2(SampleSize) for one far off everything. It is 0, which is no opinion, during warm-up, and of values that are not
-// valid. It takes no memory and changes nothing.
+// Score is how unlike the record is to those that the forest was updated with: about 0.4 to 1.2 for one of many alike,
+// up to log2(SampleSize) for one far off everything. It is 0, which is no opinion, during warm-up, and of values that
+// are not valid. It takes no memory and changes nothing.
 func (f *Forest) Score(values []float64) float64 {
 	x := f.enter(values)
 	if x == nil || f.WarmUp() > 0 {
@@ -88,13 +85,6 @@ func (f *Forest) Score(values []float64) float64 {
 		}
 	}
 	return sum / float64(len(f.trees)) * f.values.most(all)
-}
-
-// ScoreAndUpdate is Score, then Update.
-func (f *Forest) ScoreAndUpdate(values []float64) float64 {
-	score := f.Score(values)
-	f.Update(values)
-	return score
 }
 
 // held is how many samples every tree has.
@@ -172,10 +162,12 @@ func (f *Forest) refreshLimits() {
 }
 
 // Size is about how many bytes of memory the forest takes. It depends on the points that the trees hold and not on how
-// their memory grew, so that it is the same after [Decode]: what a bound on memory makes forget must not depend on restarts.
+// their memory grew, so that it is the same after [Decode]: what a bound on memory makes forget must not depend on
+// restarts.
 func (f *Forest) Size() int {
 	const header = 1024 + 2*8*cells
-	size := header + 8*(len(f.window)+len(f.limits)+len(f.values.unseen)+len(f.values.log2)+6*len(f.window)) + 2*f.config.SampleSize
+	size := header + 8*(len(f.window)+len(f.limits)+len(f.values.unseen)+len(f.values.log2)+6*len(f.window)) +
+		2*f.config.SampleSize
 	for i := range f.trees {
 		t := &f.trees[i]
 		room := func(n int) int { return min(max(16, 1<<bits.Len(uint(max(n-1, 0)))), t.most) }
@@ -201,8 +193,8 @@ func (f *Forest) Expected(to []float64) []float64 {
 	return to
 }
 
-// spread is the least, the median and the greatest value of a dimension among what some of the trees hold. There must be a
-// point.
+// spread is the least, the median and the greatest value of a dimension among what some of the trees hold. There must
+// be a point.
 func (f *Forest) spread(dimension int) (least, median, greatest float64) {
 	trees := f.trees[:min(len(f.trees), (medianOf+f.held()-1)/f.held())]
 	all := f.scratch.median[:0]

@@ -15,7 +15,8 @@ func TestConfig(t *testing.T) {
 	f, err := forest.New(forest.Config{Dimensions: 2})
 	require.NoError(t, err)
 	require.Equal(t, forest.Config{
-		Dimensions: 2, Trees: 30, SampleSize: 256, Decay: 100_000, Shingle: 1, Scoring: forest.KDA, Seed: forest.DefaultSeed,
+		Dimensions: 2, Trees: 30, SampleSize: 256, Decay: 100_000, Shingle: 1, Scoring: forest.KDA,
+		Seed: forest.DefaultSeed,
 	}, f.Config())
 	for want, c := range map[string]forest.Config{
 		"dimensions must be from 1 to 30, not 0":            {},
@@ -32,7 +33,8 @@ func TestConfig(t *testing.T) {
 		_, err := forest.New(c)
 		require.ErrorContains(t, err, want)
 	}
-	require.NoError(t, forest.Config{Dimensions: 30, Trees: 1000, SampleSize: 1000, Decay: 1<<31 - 1, Shingle: 30}.Validate())
+	require.NoError(t,
+		forest.Config{Dimensions: 30, Trees: 1000, SampleSize: 1000, Decay: 1<<31 - 1, Shingle: 30}.Validate())
 }
 
 // TestWarmUp holds from which record on there is a score.
@@ -87,7 +89,10 @@ func TestExtremes(t *testing.T) {
 	c := forest.Config{Dimensions: 2, Trees: 10, SampleSize: 20, Decay: 50}
 	f, err := forest.New(c)
 	require.NoError(t, err)
-	some := []float64{1e300, -1e300, 0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64, 1, math.Nextafter(1, 2)}
+	some := []float64{
+		1e300, -1e300, 0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64,
+		1, math.Nextafter(1, 2),
+	}
 	random := seeded(1)
 	for range 2000 {
 		x := []float64{some[random.IntN(len(some))], some[random.IntN(len(some))]}
@@ -96,7 +101,8 @@ func TestExtremes(t *testing.T) {
 	}
 	_, err = forest.Decode(c, encode(t, f))
 	require.NoError(t, err)
-	require.Equal(t, f.Score([]float64{0, 1}), f.Score([]float64{math.Copysign(0, -1), 1})) //nolint:testifylint // bit for bit
+	require.Equal(t, f.Score([]float64{0, 1}), //nolint:testifylint // bit for bit
+		f.Score([]float64{math.Copysign(0, -1), 1}))
 }
 
 // TestDeterminism holds that a score is a function of the seed and the records before, the same in every version: the
@@ -118,10 +124,12 @@ func TestDeterminism(t *testing.T) {
 	require.Equal(t, first, run(c))
 	c.Seed = 1
 	require.NotEqual(t, first, run(c))
-	require.InDeltaSlice(t, []float64{0.939076479076479, 0.775875647152811, 0.956861893838287, 0.705880724977713}, []float64{first[256], first[1000], first[3000], first[4999]}, 1e-12)
+	require.InDeltaSlice(t, []float64{0.939076479076479, 0.775875647152811, 0.956861893838287, 0.705880724977713},
+		[]float64{first[256], first[1000], first[3000], first[4999]}, 1e-12)
 }
 
-// TestConstant holds what the service made of a constant stream, 8/257, and of the first other value: the most there is.
+// TestConstant holds what the service made of a constant stream, 8/257, and of the first other value: the most there
+// is.
 func TestConstant(t *testing.T) {
 	t.Parallel()
 	f, err := forest.New(forest.Config{Dimensions: 1, Trees: 100})
@@ -246,7 +254,10 @@ func TestSize(t *testing.T) {
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
-		c := forest.Config{Dimensions: 1, Trees: 3, SampleSize: 16, Decay: 40, Scoring: rapid.SampledFrom([]forest.Scoring{forest.KDA, forest.Standard}).Draw(r, "scoring")}
+		c := forest.Config{
+			Dimensions: 1, Trees: 3, SampleSize: 16, Decay: 40,
+			Scoring: rapid.SampledFrom([]forest.Scoring{forest.KDA, forest.Standard}).Draw(r, "scoring"),
+		}
 		f, err := forest.New(c)
 		require.NoError(r, err)
 		most := 4.0

@@ -49,7 +49,8 @@ func TestHeartRate(t *testing.T) {
 				begun += number(v.Begins)
 			}
 			percent := func(n int) float64 { return 100 * float64(n) / float64(all) }
-			t.Logf("of %d HIGH: 3.0 finds %.1f %% (%d false), auto %.2f %% (%d false), in %d excursions; threshold %.2f",
+			t.Logf("of %d HIGH: 3.0 finds %.1f %% (%d false), auto %.2f %% (%d false), in %d excursions; "+
+				"threshold %.2f",
 				all, percent(fixed), fixedFalse, percent(found), wrong, begun, auto.Value())
 			require.GreaterOrEqual(t, percent(found), 99.0)
 			require.LessOrEqual(t, wrong, 5)

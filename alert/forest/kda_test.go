@@ -56,7 +56,11 @@ func TestServiceScores(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".csv.gz"), func(t *testing.T) {
 			t.Parallel()
 			values, theirs := readKDA(t, path)
-			f, err := forest.New(forest.Config{Dimensions: 1, Trees: 100, SampleSize: 256, Decay: 100_000, Scoring: forest.KDA})
+			f,
+				err := forest.New(forest.Config{
+				Dimensions: 1, Trees: 100, SampleSize: 256, Decay: 100_000,
+				Scoring: forest.KDA,
+			})
 			require.NoError(t, err)
 			ours := make([]float64, len(values))
 			for i, v := range values {

@@ -2,8 +2,8 @@ package forest
 
 import "math"
 
-// logarithm makes logarithms by a table. They are the same on every machine, which those of package math are not, so that a
-// state can move; and take a third of the time.
+// logarithm makes logarithms by a table. They are the same on every machine, which those of package math are not, so
+// that a state can move; and take a third of the time.
 type logarithm struct{ inverse, ln [cells]float64 }
 
 const cells = 128

@@ -29,14 +29,16 @@ type series struct {
 // readNAB reads the benchmark from a checkout of its repository.
 func readNAB(tb testing.TB, root string) []series {
 	tb.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "labels", "combined_windows.json")) //nolint:gosec // by whoever runs it
+	text,
+		err := os.ReadFile(filepath.Join(root, "labels", "combined_windows.json")) //nolint:gosec // by whoever runs it
 	require.NoError(tb, err)
 	var windows map[string][][2]string
 	require.NoError(tb, json.Unmarshal(text, &windows))
 	var all []series
 	for name, of := range windows {
 		folder, base := filepath.Split(name)
-		file, err := os.Open(filepath.Join(root, "results", "randomCutForest", folder, "randomCutForest_"+base)) //nolint:gosec // by whoever runs it
+		path := filepath.Join(root, "results", "randomCutForest", folder, "randomCutForest_"+base)
+		file, err := os.Open(path) //nolint:gosec // by the caller
 		require.NoError(tb, err)
 		rows, err := csv.NewReader(file).ReadAll()
 		require.NoError(tb, err)
@@ -83,8 +85,9 @@ func sigmoid(x float64) float64 {
 	return 2/(1+math.Exp(5*x)) - 1
 }
 
-// grade is the benchmark's score, in percent, at the threshold, or at the best one if that is NaN. In a window the earliest
-// detection counts, the sooner the better; others are false alarms, less so behind a window. The first 15 % do not count.
+// grade is the benchmark's score, in percent, at the threshold, or at the best one if that is NaN. In a window the
+// earliest detection counts, the sooner the better; others are false alarms, less so behind a window. The first 15 % do
+// not count.
 func grade(all []series, scores [][]float64, p profile, threshold float64) (best, at float64) {
 	var records []detection
 	windows := 0
@@ -122,7 +125,8 @@ func grade(all []series, scores [][]float64, p profile, threshold float64) (best
 	best, at = math.Inf(-1), math.Inf(1)
 	for i, d := range records {
 		if i == 0 || d.score != records[i-1].score {
-			if math.IsNaN(threshold) && total > best || !math.IsNaN(threshold) && (i == 0 || records[i-1].score > threshold) {
+			if math.IsNaN(threshold) && total > best ||
+				!math.IsNaN(threshold) && (i == 0 || records[i-1].score > threshold) {
 				best = total
 				if i > 0 {
 					at = records[i-1].score
@@ -141,8 +145,8 @@ func grade(all []series, scores [][]float64, p profile, threshold float64) (best
 
 func profiles() [3]profile { return [3]profile{{0.11, 1}, {0.22, 1}, {0.11, 2}} }
 
-// TestNAB reports how the forest does in the Numenta Anomaly Benchmark, and beside it the service by its own scores. NAB is
-// a checkout of the benchmark's repository.
+// TestNAB reports how the forest does in the Numenta Anomaly Benchmark, and beside it the service by its own scores.
+// NAB is a checkout of the benchmark's repository.
 func TestNAB(t *testing.T) {
 	root := os.Getenv("NAB")
 	if root == "" {
@@ -181,7 +185,8 @@ func TestNAB(t *testing.T) {
 	} {
 		c.Dimensions = 1
 		c = c.WithDefaults()
-		name := string(c.Scoring) + " " + strconv.Itoa(c.Trees) + "x" + strconv.Itoa(c.SampleSize) + " seed " + strconv.FormatUint(c.Seed, 10)
+		name := string(c.Scoring) + " " + strconv.Itoa(c.Trees) + "x" + strconv.Itoa(c.SampleSize) + " seed " +
+			strconv.FormatUint(c.Seed, 10)
 		scores := make([][]float64, len(all))
 		var ours, theirs []float64
 		for i, s := range all {

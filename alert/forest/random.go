@@ -3,8 +3,8 @@ package forest
 // golden is the odd number next to 2^64 divided by the golden ratio, the step of SplitMix64.
 const golden = 0x9e3779b97f4a7c15
 
-// random is SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). Every point has its own generator, whose outputs are the trees'
-// draws, and every draw that is accepted seeds another one for the cuts: there is no state to keep.
+// random is SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). Every point has its own generator, whose outputs are the
+// trees' draws, and every draw that is accepted seeds another one for the cuts: there is no state to keep.
 type random uint64
 
 // mix is the output function of SplitMix64, a bijection.

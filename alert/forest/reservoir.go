@@ -26,8 +26,8 @@ func (l *logarithm) weigh(draw, number uint64, decay int) float64 {
 	return l.of(-l.of(1-unit(draw))) - float64(number)/float64(decay)
 }
 
-// limit is a bound for draws: up to the point of that number, one whose unit is not below it will not be held. -ln(1-u) is
-// at least u, so that most points take neither logarithm.
+// limit is a bound for draws: up to the point of that number, one whose unit is not below it will not be held. -ln(1-u)
+// is at least u, so that most points take neither logarithm.
 func (r reservoir) limit(until uint64, decay int) float64 {
 	return math.Exp(r[0].weight+float64(until)/float64(decay)) * (1 + 1e-6)
 }

@@ -18,7 +18,8 @@ func newValues(c Config, logs *logarithm) values {
 	return v
 }
 
-// seen is what a leaf at a depth is worth for its own point. A tree that is this leaf alone has nothing to compare with.
+// seen is what a leaf at a depth is worth for its own point. A tree that is this leaf alone has nothing to compare
+// with.
 func (v *values) seen(depth, mass, all int) float64 {
 	if v.scoring == Standard {
 		damped := 1 - float64(mass)/float64(2*all)
@@ -38,8 +39,9 @@ func (v *values) most(all int) float64 {
 	return v.log2[all]
 }
 
-// mixture is a score on the way down a tree: what the levels so far add to it, and the probability that no random cut above
-// separates the point. Products are converted so that no machine fuses them with the sum: a score is the same on all.
+// mixture is a score on the way down a tree: what the levels so far add to it, and the probability that no random cut
+// above separates the point. Products are converted so that no machine fuses them with the sum: a score is the same on
+// all.
 type mixture struct{ sum, rest float64 }
 
 // level takes a box into account in which the point, if it were inserted, would be separated with probability
@@ -55,8 +57,8 @@ func (m mixture) level(span, outside, value float64) mixture {
 
 func (m mixture) leaf(value float64) float64 { return m.sum + float64(m.rest*value) }
 
-// score is what the tree makes of a point: the expected 1/(depth + 1) at which a random cut would separate it, if it were
-// inserted.
+// score is what the tree makes of a point: the expected 1/(depth + 1) at which a random cut would separate it, if it
+// were inserted.
 func (t *tree) score(x []float64, v *values, all int) float64 {
 	m, at, depth := mixture{rest: 1}, t.root, 0
 	for ; at.inner(); depth++ {
@@ -83,8 +85,8 @@ func (t *tree) score(x []float64, v *values, all int) float64 {
 	return m.leaf(v.seen(depth, int(t.masses[at.slot()]), all))
 }
 
-// scoreLines is the sum of the scores of all trees, in one dimension. It walks two trees at a time: a step waits for memory
-// most of the time, and the other tree's does not wait for it.
+// scoreLines is the sum of the scores of all trees, in one dimension. It walks two trees at a time: a step waits for
+// memory most of the time, and the other tree's does not wait for it.
 func scoreLines(trees []tree, x float64, v *values, all int) (sum float64) {
 	for ; len(trees) > 1; trees = trees[2:] {
 		s, t := &trees[0], &trees[1]

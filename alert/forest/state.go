@@ -26,7 +26,8 @@ const (
 // ErrState says that a state cannot be read: it is damaged, of a later version, or of another configuration.
 var ErrState = errors.New("state of a forest cannot be read")
 
-// AppendBinary appends the state, from which Decode makes a forest with the same scores, bit for bit. There is no error.
+// AppendBinary appends the state, from which Decode makes a forest with the same scores, bit for bit. There is no
+// error.
 func (f *Forest) AppendBinary(to []byte) ([]byte, error) {
 	c := f.config
 	w := writer{buf: slices.Grow(to, 64+8*len(f.window)+c.Trees*f.held()*(8+8*len(f.window)))}
@@ -144,8 +145,9 @@ func (w *writer) leaf(t *tree, at reference, number uint64) {
 	}
 }
 
-// Decode makes a forest from its state. The configuration must be that of the forest but for Scoring. It never panics, and
-// takes no more memory than a forest of this configuration does. The error wraps ErrState or is that of Config.Validate.
+// Decode makes a forest from its state. The configuration must be that of the forest but for Scoring. It never panics,
+// and takes no more memory than a forest of this configuration does. The error wraps ErrState or is that of
+// Config.Validate.
 func Decode(config Config, state []byte) (*Forest, error) {
 	f, err := New(config)
 	if err != nil {
@@ -162,8 +164,11 @@ func Decode(config Config, state []byte) (*Forest, error) {
 		name string
 		is   uint64
 	}{
-		{"dimensions", uint64(c.Dimensions)}, {"trees", uint64(c.Trees)}, {"sample size", uint64(c.SampleSize)}, //nolint:gosec // positive
-		{"decay", uint64(c.Decay)}, {"shingle", uint64(c.Shingle)}, //nolint:gosec // positive
+		{"dimensions", uint64(c.Dimensions)},  //nolint:gosec // positive
+		{"trees", uint64(c.Trees)},            //nolint:gosec // positive
+		{"sample size", uint64(c.SampleSize)}, //nolint:gosec // positive
+		{"decay", uint64(c.Decay)},            //nolint:gosec // positive
+		{"shingle", uint64(c.Shingle)},        //nolint:gosec // positive
 	} {
 		if was := r.uint(); was != x.is && !r.failed {
 			return nil, fmt.Errorf("%w: its %s is %d, not %d", ErrState, x.name, was, x.is)

@@ -20,8 +20,8 @@ func encode(tb testing.TB, f *forest.Forest) []byte {
 	return state
 }
 
-// TestRoundTrip holds that a forest that was saved and loaded, at any point and more than once, scores as one that was not,
-// bit for bit.
+// TestRoundTrip holds that a forest that was saved and loaded, at any point and more than once, scores as one that was
+// not, bit for bit.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {

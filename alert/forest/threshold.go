@@ -19,15 +19,15 @@ const (
 type ThresholdConfig struct {
 	// Rate is which part of all records may be above the threshold, above 0 and up to Group, by default 0.002.
 	Rate float64
-	// Group is which part of all records may be above the threshold if their scores are a group of their own, with a gap
-	// below them, up to 0.5, by default 0.02. Anomalies that are more frequent are taken for normal.
+	// Group is which part of all records may be above the threshold if their scores are a group of their own, with a
+	// gap below them, up to 0.5, by default 0.02. Anomalies that are more frequent are taken for normal.
 	Group float64
 	// Floor is the least threshold, above 0, by default 1.5.
 	Floor float64
 	// IgnoreNear lets records pass of which every value is near what is expected of it, however high the score.
 	IgnoreNear Near
-	// Decay is how many scores matter: older ones count for half after so many, and so on. From 1 to 2147483647, by default
-	// 100,000.
+	// Decay is how many scores matter: older ones count for half after so many, and so on. From 1 to 2147483647, by
+	// default 100,000.
 	Decay int
 }
 
@@ -78,16 +78,16 @@ func (c ThresholdConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// A histogram of scores has bins of 1/64; scores do not reach 10.25, which is above log2(1 + MaxSampleSize). A score counts
-// unit, so that halving it a few times leaves something.
+// A histogram of scores has bins of 1/64; scores do not reach 10.25, which is above log2(1 + MaxSampleSize). A score
+// counts unit, so that halving it a few times leaves something.
 const (
 	binsPerScore = 64
 	bins         = 10*binsPerScore + binsPerScore/4
 	countUnit    = 1 << 20
 )
 
-// A gap in the scores ends at least gapRatio times where it begins, and holds at most gapLeak of what is above it. With few
-// scores, a group may have groupSlack more than its part.
+// A gap in the scores ends at least gapRatio times where it begins, and holds at most gapLeak of what is above it. With
+// few scores, a group may have groupSlack more than its part.
 const (
 	gapRatio   = 1.3
 	gapLeak    = 0.1
@@ -109,7 +109,8 @@ type Threshold struct {
 
 // Verdict is what a threshold says of a record.
 type Verdict struct {
-	// Threshold is what the score was compared with: a score up to Floor with that alone. It is 0 as long as there is none.
+	// Threshold is what the score was compared with: a score up to Floor with that alone. It is 0 as long as there is
+	// none.
 	Threshold float64
 	// Anomaly says that the score is above the threshold, and the record not near what is expected.
 	Anomaly bool
@@ -125,17 +126,15 @@ func NewThreshold(config ThresholdConfig) (*Threshold, error) {
 	return &Threshold{config: config.WithDefaults()}, nil
 }
 
-// Config is what the threshold was made with, defaults applied.
-func (t *Threshold) Config() ThresholdConfig { return t.config }
-
 // WarmUp is how many more scores are to come before there is a threshold: 1/Group in all.
 func (t *Threshold) WarmUp() int {
 	need := uint64(math.Ceil(1 / t.config.Group))
 	return int(min(need-min(t.seen, need), math.MaxInt32))
 }
 
-// Value is the threshold as it is, to the next 1/64: the quantile of the scores at 1 - Rate, or the middle of the widest gap
-// between that at 1 - Group and there, but at least Floor; 0 as long as there is none. It takes some microseconds.
+// Value is the threshold as it is, to the next 1/64: the quantile of the scores at 1 - Rate, or the middle of the
+// widest gap between that at 1 - Group and there, but at least Floor; 0 as long as there is none. It takes some
+// microseconds.
 func (t *Threshold) Value() float64 {
 	if t.WarmUp() > 0 {
 		return 0
@@ -146,7 +145,8 @@ func (t *Threshold) Value() float64 {
 // place is the first bin above the threshold, Floor aside.
 func (t *Threshold) place() int {
 	first, above := t.bin+1, t.above // above is from first on
-	for most := t.config.Group*float64(t.total) + groupSlack*countUnit; first > 1 && float64(above+t.counts[first-1]) <= most; {
+	for most := t.config.Group*float64(t.total) + groupSlack*countUnit; first > 1 &&
+		float64(above+t.counts[first-1]) <= most; {
 		first--
 		above += t.counts[first]
 	}
@@ -165,8 +165,9 @@ func (t *Threshold) place() int {
 	return place
 }
 
-// Judge decides about a record by its score, which is of the forest's Score, and counts it. The forest is asked for what is
-// expected, if it matters, so it must not be updated before. A score of 0 is no opinion: no anomaly, and not counted.
+// Judge decides about a record by its score, which is of the forest's Score, and counts it. The forest is asked for
+// what is expected, if it matters, so it must not be updated before. A score of 0 is no opinion: no anomaly, and not
+// counted.
 func (t *Threshold) Judge(f *Forest, values []float64, score float64) Verdict {
 	var v Verdict
 	if t.WarmUp() == 0 {
@@ -205,10 +206,11 @@ func (t *Threshold) near(f *Forest, values []float64) bool {
 // steadyRatio is by how much of its level a value that hardly ever changes may change and still count as the same.
 const steadyRatio = 0.01
 
-// steady says whether the score is high only for values that have left a constant by a hair. A forest knows no scale but the
-// spread of what it has seen, and a constant has none: 72.001 after a thousand times 72 has the highest score that there is,
-// as 720 has. So what has kept within 1 % of its level is taken to be there as long as it stays within 1 %, and the score
-// is that of the other dimensions. A level of 0 has no such band: whatever leaves it is judged by its score.
+// steady says whether the score is high only for values that have left a constant by a hair. A forest knows no scale
+// but the spread of what it has seen, and a constant has none: 72.001 after a thousand times 72 has the highest score
+// that there is, as 720 has. So what has kept within 1 % of its level is taken to be there as long as it stays within 1
+// %, and the score is that of the other dimensions. A level of 0 has no such band: whatever leaves it is judged by its
+// score.
 func (t *Threshold) steady(f *Forest, values []float64, threshold float64) bool {
 	if n := t.config.IgnoreNear; n.Amount != 0 || n.Ratio != 0 || f.number == 0 || len(values) != f.config.Dimensions {
 		return false // whoever says what is near has given the scale
@@ -300,8 +302,8 @@ func (t *Threshold) AppendBinary(to []byte) ([]byte, error) {
 	return to, nil
 }
 
-// DecodeThreshold makes a threshold from its state. The configuration may be another one. It never panics; the error wraps
-// ErrState or is that of ThresholdConfig.Validate.
+// DecodeThreshold makes a threshold from its state. The configuration may be another one. It never panics; the error
+// wraps ErrState or is that of ThresholdConfig.Validate.
 func DecodeThreshold(config ThresholdConfig, state []byte) (*Threshold, error) {
 	t, err := NewThreshold(config)
 	if err != nil {

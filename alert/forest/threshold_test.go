@@ -25,8 +25,10 @@ func emptyForest(tb testing.TB) *forest.Forest {
 
 func TestThresholdConfig(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, forest.ThresholdConfig{Rate: 0.002, Group: 0.02, Floor: 1.5, Decay: 100_000}, newThreshold(t, forest.ThresholdConfig{}).Config())
-	require.Equal(t, 0.1, newThreshold(t, forest.ThresholdConfig{Rate: 0.1}).Config().Group) //nolint:testifylint // as it is
+	require.Equal(t, forest.ThresholdConfig{Rate: 0.002, Group: 0.02, Floor: 1.5, Decay: 100_000},
+		newThreshold(t, forest.ThresholdConfig{}).Config())
+	require.Equal(t, 0.1, //nolint:testifylint // as it is
+		newThreshold(t, forest.ThresholdConfig{Rate: 0.1}).Config().Group)
 	for want, c := range map[string]forest.ThresholdConfig{
 		"rate must be above 0":                {Rate: -1},
 		"rate must be above 0 and at most gr": {Rate: 0.03, Group: 0.02},
@@ -72,8 +74,8 @@ func TestQuantile(t *testing.T) {
 	})
 }
 
-// TestGroup holds that anomalies are found that are a group of their own, although they are more frequent than Rate, up to
-// Group; and that those beyond are taken for normal.
+// TestGroup holds that anomalies are found that are a group of their own, although they are more frequent than Rate, up
+// to Group; and that those beyond are taken for normal.
 func TestGroup(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -185,7 +187,10 @@ func TestThresholdRoundTrip(t *testing.T) {
 	t.Parallel()
 	f := emptyForest(t)
 	rapid.Check(t, func(r *rapid.T) {
-		c := forest.ThresholdConfig{Decay: rapid.IntRange(1, 300).Draw(r, "decay"), Rate: rapid.Float64Range(0.001, 0.4).Draw(r, "rate")}
+		c := forest.ThresholdConfig{
+			Decay: rapid.IntRange(1, 300).Draw(r, "decay"),
+			Rate:  rapid.Float64Range(0.001, 0.4).Draw(r, "rate"),
+		}
 		a, b := newThreshold(t, c), newThreshold(t, c)
 		for range rapid.IntRange(1, 150).Draw(r, "records") {
 			score := rapid.Float64Range(0, 10).Draw(r, "score")
@@ -231,8 +236,8 @@ func FuzzDecodeThreshold(f *testing.F) {
 	})
 }
 
-// TestConstantHasNoScale: whatever leaves a constant has the highest score there is; only what leaves it by more than a hair is
-// an anomaly.
+// TestConstantHasNoScale: whatever leaves a constant has the highest score there is; only what leaves it by more than a
+// hair is an anomaly.
 func TestConstantHasNoScale(t *testing.T) {
 	t.Parallel()
 	noise := func(i int) float64 { return 50 + float64(i*7919%100)/10 } // 50 to 60
@@ -242,18 +247,78 @@ func TestConstantHasNoScale(t *testing.T) {
 		near   forest.Near
 		want   bool
 	}{
-		"a hair":                       {func(int) []float64 { return []float64{72} }, []float64{72.001}, forest.Near{}, false},
-		"just within 1 %":              {func(int) []float64 { return []float64{72} }, []float64{72.7}, forest.Near{}, false},
-		"below by a hair":              {func(int) []float64 { return []float64{-72} }, []float64{-72.01}, forest.Near{}, false},
-		"beyond 1 %":                   {func(int) []float64 { return []float64{72} }, []float64{73}, forest.Near{}, true},
-		"ten times as much":            {func(int) []float64 { return []float64{72} }, []float64{720}, forest.Near{}, true},
-		"zero has no band":             {func(int) []float64 { return []float64{0} }, []float64{0.001}, forest.Near{}, true},
-		"a scale of one's own":         {func(int) []float64 { return []float64{72} }, []float64{72.001}, forest.Near{Amount: 0.0001}, true},
-		"nearly constant":              {func(i int) []float64 { return []float64{72 + float64(i%3)*0.001} }, []float64{72.01}, forest.Near{}, false},
-		"a hair beside noise":          {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{55, 72.001}, forest.Near{}, false},
-		"a hair, and beyond noise":     {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{500, 72.001}, forest.Near{}, true},
-		"constant, and beyond noise":   {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{500, 72}, forest.Near{}, true},
-		"a step of a steady dimension": {func(i int) []float64 { return []float64{noise(i), 72} }, []float64{55, 90}, forest.Near{}, true},
+		"a hair": {
+			func(int) []float64 { return []float64{72} },
+			[]float64{72.001},
+			forest.Near{},
+			false,
+		},
+		"just within 1 %": {
+			func(int) []float64 { return []float64{72} },
+			[]float64{72.7},
+			forest.Near{},
+			false,
+		},
+		"below by a hair": {
+			func(int) []float64 { return []float64{-72} },
+			[]float64{-72.01},
+			forest.Near{},
+			false,
+		},
+		"beyond 1 %": {
+			func(int) []float64 { return []float64{72} },
+			[]float64{73},
+			forest.Near{},
+			true,
+		},
+		"ten times as much": {
+			func(int) []float64 { return []float64{72} },
+			[]float64{720},
+			forest.Near{},
+			true,
+		},
+		"zero has no band": {
+			func(int) []float64 { return []float64{0} },
+			[]float64{0.001},
+			forest.Near{},
+			true,
+		},
+		"a scale of one's own": {
+			func(int) []float64 { return []float64{72} },
+			[]float64{72.001},
+			forest.Near{Amount: 0.0001},
+			true,
+		},
+		"nearly constant": {
+			func(i int) []float64 { return []float64{72 + float64(i%3)*0.001} },
+			[]float64{72.01},
+			forest.Near{},
+			false,
+		},
+		"a hair beside noise": {
+			func(i int) []float64 { return []float64{noise(i), 72} },
+			[]float64{55, 72.001},
+			forest.Near{},
+			false,
+		},
+		"a hair, and beyond noise": {
+			func(i int) []float64 { return []float64{noise(i), 72} },
+			[]float64{500, 72.001},
+			forest.Near{},
+			true,
+		},
+		"constant, and beyond noise": {
+			func(i int) []float64 { return []float64{noise(i), 72} },
+			[]float64{500, 72},
+			forest.Near{},
+			true,
+		},
+		"a step of a steady dimension": {
+			func(i int) []float64 { return []float64{noise(i), 72} },
+			[]float64{55, 90},
+			forest.Near{},
+			true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -265,7 +330,8 @@ func TestConstantHasNoScale(t *testing.T) {
 				auto.Judge(f, x, f.Score(x))
 				f.Update(x)
 			}
-			require.Equal(t, test.want, auto.Judge(f, test.value, f.Score(test.value)).Anomaly, "score %.2f", f.Score(test.value))
+			require.Equal(t, test.want, auto.Judge(f, test.value, f.Score(test.value)).Anomaly, "score %.2f",
+				f.Score(test.value))
 		})
 	}
 }

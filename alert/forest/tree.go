@@ -163,8 +163,8 @@ func (t *tree) insert(x []float64, chance random) reference {
 	}
 }
 
-// split puts a cut, and the point on its other side, between a node and its parent. Of all that the point is outside the
-// node's box, r is the length at which to cut.
+// split puts a cut, and the point on its other side, between a node and its parent. Of all that the point is outside
+// the node's box, r is the length at which to cut.
 func (t *tree) split(at, parent reference, side int, x []float64, r float64) reference {
 	c, own := cut{}, 0 // own is the side of the point
 	for d, coordinate := range x {
@@ -240,8 +240,8 @@ func (t *tree) remove(r reference, path []reference) {
 	}
 }
 
-// coarse rounds a cut so that it takes two or three bytes to write down, by no more than a part in 2000 of its range or in
-// 65,000 of itself. It stays in [from, to).
+// coarse rounds a cut so that it takes two or three bytes to write down, by no more than a part in 2000 of its range or
+// in 65,000 of itself. It stays in [from, to).
 func coarse(at, from, to float64) float64 {
 	a, b := ordinal(from), ordinal(to)
 	c := min(max(ordinal(at), a), b-1)

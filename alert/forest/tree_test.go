@@ -43,8 +43,8 @@ func (t *tree) hull(at reference) []float64 {
 	return box
 }
 
-// check holds that a tree is one of these points: every box is the hull of what is below, every cut separates, and every
-// point is a leaf with as many samples as there are.
+// check holds that a tree is one of these points: every box is the hull of what is below, every cut separates, and
+// every point is a leaf with as many samples as there are.
 func (t *tree) check(tb require.TestingT, points [][]float64) {
 	if len(points) == 0 {
 		require.Equal(tb, none, t.root)
@@ -82,7 +82,10 @@ func somePoint(width int) *rapid.Generator[[]float64] {
 		rapid.Map(rapid.IntRange(-3, 3), func(i int) float64 { return float64(i) }),
 		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return float64(i) * math.SmallestNonzeroFloat64 }),
 		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return -1e300 + float64(i)*1e285 }),
-		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 { return math.Float64frombits(math.Float64bits(1) + uint64(i)) }), //nolint:gosec // positive
+		rapid.Map(rapid.IntRange(0, 3), func(i int) float64 {
+			return math.Float64frombits(math.Float64bits(1) +
+				uint64(i)) //nolint:gosec // positive
+		}),
 		rapid.Float64Range(-maxMagnitude, maxMagnitude),
 	)
 	return rapid.Map(rapid.SliceOfN(coordinate, width, width), func(p []float64) []float64 {
@@ -139,16 +142,21 @@ func TestCoarse(t *testing.T) {
 		require.Less(t, c, to)
 		require.InDelta(t, at, c, max(math.Abs(at)/(1<<15), (to-from)/1000, math.SmallestNonzeroFloat64))
 	})
-	for _, x := range []float64{0, math.Copysign(0, -1), 1, -1, math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64, 1e300, -1e300} {
+	for _, x := range []float64{
+		0, math.Copysign(0, -1), 1, -1, math.SmallestNonzeroFloat64,
+		-math.SmallestNonzeroFloat64, 1e300, -1e300,
+	} {
 		require.Equal(t, math.Float64bits(x+0), math.Float64bits(fromOrdinal(ordinal(x))))
 	}
 	require.Equal(t, ordinal(0), ordinal(-math.SmallestNonzeroFloat64)+1)
 }
 
-// naive is the score of a point in a tree of these points with the cuts of at, by the definition: with the probability that
-// a random cut of the box with the point separates it, it ends here; else it is on one side of the cut that is there. It
-// also adds what each coordinate has in it.
-func (t *tree) naive(at reference, points [][]float64, x []float64, depth int, weight float64, parts []float64, s Scoring) float64 {
+// naive is the score of a point in a tree of these points with the cuts of at, by the definition: with the probability
+// that a random cut of the box with the point separates it, it ends here; else it is on one side of the cut that is
+// there. It also adds what each coordinate has in it.
+func (t *tree) naive(
+	at reference, points [][]float64, x []float64, depth int, weight float64, parts []float64, s Scoring,
+) float64 {
 	var outside, span float64
 	lengths := make([]float64, len(x))
 	for d := range x {
@@ -199,8 +207,8 @@ func (t *tree) naive(at reference, points [][]float64, x []float64, depth int, w
 	return value + (1-p)*t.naive(child, same, x, depth+1, weight*(1-p), parts, s)
 }
 
-// TestReference compares forests with the definitions: which points a tree holds, what they score, and what each dimension
-// has in it.
+// TestReference compares forests with the definitions: which points a tree holds, what they score, and what each
+// dimension has in it.
 func TestReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -218,7 +226,8 @@ func TestReference(t *testing.T) {
 		c = f.Config()
 		var points [][]float64
 		var window []float64
-		values := rapid.SliceOfN(rapid.Map(rapid.IntRange(-5, 5), func(i int) float64 { return float64(i) / 3 }), c.Dimensions, c.Dimensions)
+		values := rapid.SliceOfN(rapid.Map(rapid.IntRange(-5, 5), func(i int) float64 { return float64(i) / 3 }),
+			c.Dimensions, c.Dimensions)
 		for range rapid.IntRange(1, 50).Draw(t, "records") {
 			x := values.Draw(t, "values")
 			window = append(window, x...)
@@ -288,7 +297,8 @@ func (f *Forest) checkHeld(t *rapid.T, place int, points [][]float64) {
 	tr.check(t, held)
 }
 
-// TestDecay holds that the trees hold what Decay says: a point of age a with a probability that falls with e^(-a/decay).
+// TestDecay holds that the trees hold what Decay says: a point of age a with a probability that falls with
+// e^(-a/decay).
 func TestDecay(t *testing.T) {
 	t.Parallel()
 	const decay, n = 1000, 8000
@@ -305,7 +315,8 @@ func TestDecay(t *testing.T) {
 		}
 	}
 	mean /= float64(held)
-	// A point is held if an exponential variate is below T e^(-a/decay), with T = 0.275 for 256 of 1000 points: a mean of decay (1 + T/8).
+	// A point is held if an exponential variate is below T e^(-a/decay), with T = 0.275 for 256 of 1000 points: a mean
+	// of decay (1 + T/8).
 	require.InDelta(t, decay*1.034, mean, decay*0.03)
 }
 
@@ -314,7 +325,8 @@ func TestLogarithm(t *testing.T) {
 	t.Parallel()
 	l := newLogarithm()
 	rapid.Check(t, func(t *rapid.T) {
-		x := rapid.OneOf(rapid.Float64Range(0x1p-1022, math.MaxFloat64), rapid.Float64Range(0x1p-54, 1), rapid.Float64Range(0.99, 1.01)).Draw(t, "x")
+		x := rapid.OneOf(rapid.Float64Range(0x1p-1022, math.MaxFloat64), rapid.Float64Range(0x1p-54, 1),
+			rapid.Float64Range(0.99, 1.01)).Draw(t, "x")
 		require.InDelta(t, math.Log(x), l.of(x), 1e-15*max(1, math.Abs(math.Log(x))))
 	})
 	for n := 1; n <= 1024; n++ {

@@ -14,8 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Likely is what a record that cannot be read probably is, judged by its bytes. It is one of a closed set, fit for a metric
-// label. Where the bytes say no more than the Defect does, it is the Defect.
+// Likely is what a record that cannot be read probably is, judged by its bytes. It is one of a closed set, fit for a
+// metric label. Where the bytes say no more than the Defect does, it is the Defect.
 type Likely string
 
 // What the bytes of an unreadable record can look like.
@@ -55,9 +55,12 @@ const (
 // Likelies is the closed set.
 func Likelies() []Likely {
 	out := []Likely{
-		LikelyGzip, LikelyZlib, LikelyDeflate, LikelyZstd, LikelyBzip2, LikelyXZ, LikelyLZ4, LikelySnappy, LikelyZip, LikelyAggregate,
-		LikelyAvro, LikelyGlue, LikelyConfluent, LikelyParquet, LikelyUTF8Mark, LikelyUTF16, LikelyUTF32, LikelyJSONLines,
-		LikelyConcatenated, LikelyJSONArray, LikelyJSONText, LikelyEscapedJSON, LikelyPython, LikelyBase64, LikelyXML, LikelyCSV,
+		LikelyGzip, LikelyZlib, LikelyDeflate, LikelyZstd, LikelyBzip2, LikelyXZ, LikelyLZ4, LikelySnappy, LikelyZip,
+		LikelyAggregate,
+		LikelyAvro, LikelyGlue, LikelyConfluent, LikelyParquet, LikelyUTF8Mark, LikelyUTF16, LikelyUTF32,
+		LikelyJSONLines,
+		LikelyConcatenated, LikelyJSONArray, LikelyJSONText, LikelyEscapedJSON, LikelyPython, LikelyBase64, LikelyXML,
+		LikelyCSV,
 		LikelyLogfmt, LikelyText, LikelyOtherEncoding, LikelyBinary,
 	}
 	for _, d := range Defects() {
@@ -158,7 +161,8 @@ func (d Defect) words() string {
 func (l Likely) Remedy() string {
 	switch l { //nolint:exhaustive // the others have the remedy below
 	case LikelyText, LikelyCSV, LikelyLogfmt, LikelyXML:
-		return "format: text lets conditions look at such records as data; or let the producer write one JSON object a record"
+		return "format: text lets conditions look at such records as data; " +
+			"or let the producer write one JSON object a record"
 	case LikelyAggregate:
 		return "look at the producer: KPL aggregates that arrive whole are taken apart by themselves"
 	case LikelyGzip, LikelyZlib, LikelyDeflate, LikelyZstd, LikelyBzip2, LikelyXZ, LikelyLZ4, LikelySnappy, LikelyZip:
@@ -206,8 +210,8 @@ func signatures() []signature {
 // aggregateMagic is how a KPL aggregate begins.
 const aggregateMagic = "\xf3\x89\x9a\xc2"
 
-// LikelyCause says what a record probably is that cannot be read for that reason. It looks at the first few KiB, and runs for bad
-// records only. Without deep it leaves out what costs more than a look.
+// LikelyCause says what a record probably is that cannot be read for that reason. It looks at the first few KiB, and
+// runs for bad records only. Without deep it leaves out what costs more than a look.
 func LikelyCause(data []byte, defect Defect, deep bool) Likely {
 	switch defect { //nolint:exhaustive // the bytes say more about the others
 	case BadAggregate:
@@ -229,7 +233,8 @@ func LikelyCause(data []byte, defect Defect, deep bool) Likely {
 // byHeader recognises formats that begin with bytes of their own. It returns nothing where there are none.
 func byHeader(head []byte) Likely {
 	for _, s := range signatures() {
-		if bytes.HasPrefix(head, []byte(s.begins)) && (s.is != LikelyBzip2 || len(head) > 3 && head[3] >= '1' && head[3] <= '9') {
+		if bytes.HasPrefix(head, []byte(s.begins)) &&
+			(s.is != LikelyBzip2 || len(head) > 3 && head[3] >= '1' && head[3] <= '9') {
 			return s.is
 		}
 	}
@@ -239,7 +244,8 @@ func byHeader(head []byte) Likely {
 		return ""
 	case binary.LittleEndian.Uint32(head)&^0xf == 0x184d2a50: // a skippable frame
 		return LikelyZstd
-	case ascii(head[0]) && head[1] == 0 && ascii(head[2]) && head[3] == 0, head[0] == 0 && ascii(head[1]) && head[2] == 0 && ascii(head[3]):
+	case ascii(head[0]) && head[1] == 0 && ascii(head[2]) && head[3] == 0, head[0] == 0 && ascii(head[1]) &&
+		head[2] == 0 && ascii(head[3]):
 		return LikelyUTF16
 	case head[0] == 3 && (head[1] == 0 || head[1] == 5) && len(head) >= 2+uuid:
 		return LikelyGlue
@@ -339,7 +345,8 @@ func jsonBegins(data []byte) bool {
 		return false
 	}
 	first := firstByte(data[1:])
-	return data[0] == '{' && (first == '"' || first == '}') || data[0] == '[' && strings.IndexByte(`"{[]-0123456789tfn`, first) >= 0 && first != 0
+	return data[0] == '{' && (first == '"' || first == '}') ||
+		data[0] == '[' && strings.IndexByte(`"{[]-0123456789tfn`, first) >= 0 && first != 0
 }
 
 // inflates recognises deflate without a header: it unpacks to JSON or other text.
@@ -430,14 +437,17 @@ func textFormat(text []byte) Likely {
 		return LikelyBase64
 	}
 	line, rest, more := bytes.Cut(text, []byte("\n"))
-	if pairs := logfmtPair.FindAll(line, -1); len(pairs) > 1 || len(pairs) == 1 && more && logfmtPair.Match(firstLine(rest)) {
+	if pairs := logfmtPair.FindAll(line, -1); len(pairs) > 1 ||
+		len(pairs) == 1 && more && logfmtPair.Match(firstLine(rest)) {
 		if logfmtPair.FindIndex(line)[0] == 0 {
 			return LikelyLogfmt
 		}
 	}
 	for _, separator := range []byte(",;\t|") {
 		n := bytes.Count(line, []byte{separator})
-		if n >= 2 && !bytes.Contains(line, []byte{separator, ' '}) || n >= 1 && more && bytes.IndexByte(firstLine(rest), separator) > 0 && separator != '|' && !bytes.Contains(line, []byte{' '}) {
+		if n >= 2 && !bytes.Contains(line, []byte{separator, ' '}) ||
+			n >= 1 && more && bytes.IndexByte(firstLine(rest), separator) > 0 && separator != '|' &&
+				!bytes.Contains(line, []byte{' '}) {
 			return LikelyCSV
 		}
 	}

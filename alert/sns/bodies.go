@@ -13,8 +13,10 @@ import (
 
 const (
 	structureJSON = "json"
-	defaultBody   = "default"
-	smsProtocol   = "sms"
+	// structureLeftOut is that of a message which goes without its structure "string", because SNS refused it with that.
+	structureLeftOut = "left out"
+	defaultBody      = "default"
+	smsProtocol      = "sms"
 	// maxSMS is how many characters SNS sends as one SMS, in several parts.
 	maxSMS = 1600
 )

@@ -16,35 +16,36 @@ import (
 
 // batch is one PublishBatch.
 type batch struct {
-	messages []*message
+	messages []dispatch.Message
 	// mark begins the ids of this call's entries, so that the answer to another one names none of them.
 	mark string
 }
 
 // Send makes one PublishBatch.
 func (t *topic) Send(ctx context.Context, messages []dispatch.Message) dispatch.Answer {
-	b := batch{mark: rand.Text() + "-", messages: make([]*message, len(messages))}
-	for i, m := range messages {
-		b.messages[i] = m.(*message) // Prepare made it
-	}
+	b := batch{mark: rand.Text() + "-", messages: messages}
 	out, err := t.client.PublishBatch(ctx, b.input(&t.arn, t.plain.Load()), InRegionOf(t.arn))
 	switch {
 	case err == nil:
 		return dispatch.Answer{Outcomes: t.outcomes(&b, out)}
 	case len(messages) == 1: // what is said of the call is said of its message
-		if o := t.refusal(b.messages[0], classify(err), err); o.Changed {
-			return dispatch.Answer{Outcomes: []dispatch.Outcome{o}}
+		if f := t.refusal(b.at(0), classify(err), err); f.Changed {
+			return dispatch.Answer{Outcomes: []dispatch.Outcome{{Failure: f}}}
 		}
 	}
 	return dispatch.Answer{Err: err, Verdict: classify(err)}
 }
+
+// at is the message in a place.
+func (b *batch) at(i int) *message { return b.messages[i].(*message) } // Prepare made it
 
 // input builds the request. The ids are the entries' places behind a mark that no other call has. plain leaves the
 // structure "string" out.
 func (b *batch) input(arn *string, plain bool) *sns.PublishBatchInput {
 	entries := make([]types.PublishBatchRequestEntry, len(b.messages))
 	ids := make([]string, len(b.messages))
-	for i, m := range b.messages {
+	for i := range b.messages {
+		m := b.at(i)
 		ids[i] = b.mark + strconv.Itoa(i)
 		entries[i] = types.PublishBatchRequestEntry{
 			Id:                     &ids[i],
@@ -54,25 +55,26 @@ func (b *batch) input(arn *string, plain bool) *sns.PublishBatchInput {
 			MessageGroupId:         optional(&m.group),
 			MessageDeduplicationId: optional(&m.dedup),
 		}
-		if m.structure != alert.StructureString || !plain && !m.plain {
+		if m.structure != structureLeftOut && (m.structure != alert.StructureString || !plain) {
 			entries[i].MessageStructure = optional(&m.structure)
 		}
 	}
 	return &sns.PublishBatchInput{TopicArn: arn, PublishBatchRequestEntries: entries}
 }
 
-// outcomes reads an answer of SNS, entry by entry. An entry was accepted when the answer names it with a message id,
-// and has failed when the answer names it with an error code. Whatever else the answer says, or does not say, of an
-// entry is no outcome.
+// outcomes reads an answer of SNS, entry by entry. An entry was accepted when the answer names it with a message id, and
+// has failed when the answer names it with an error code. Whatever else the answer says, or does not say, of an entry is
+// no outcome.
 func (t *topic) outcomes(b *batch, out *sns.PublishBatchOutput) []dispatch.Outcome {
-	ids, failures := make([]string, len(b.messages)), make([]*types.BatchResultErrorEntry, len(b.messages))
+	outcomes := make([]dispatch.Outcome, len(b.messages))
 	for i := range out.Successful {
 		if e := &out.Successful[i]; text(e.MessageId) != "" {
 			if at := b.place(e.Id); at >= 0 {
-				ids[at] = *e.MessageId
+				outcomes[at].ID = *e.MessageId
 			}
 		}
 	}
+	failures := map[int]*types.BatchResultErrorEntry{}
 	for i := range out.Failed {
 		if e := &out.Failed[i]; text(e.Code) != "" {
 			if at := b.place(e.Id); at >= 0 {
@@ -80,30 +82,29 @@ func (t *topic) outcomes(b *batch, out *sns.PublishBatchOutput) []dispatch.Outco
 			}
 		}
 	}
-	outcomes := make([]dispatch.Outcome, len(b.messages))
-	for i, m := range b.messages {
-		switch e := failures[i]; {
-		case ids[i] != "" && e == nil:
-			outcomes[i].ID = ids[i]
-			if m.plain && !t.plain.Swap(true) {
-				t.log.Info("the endpoint refuses the MessageStructure string, messages go without it")
-			}
-		case ids[i] == "" && e != nil:
+	for i := range outcomes {
+		o, m, e := &outcomes[i], b.at(i), failures[i]
+		switch {
+		case o.ID != "" && e != nil: // both is neither
+			o.ID = ""
+		case e != nil:
 			err := &EntryError{Code: text(e.Code), Message: text(e.Message)}
-			outcomes[i] = t.refusal(m, classifyEntry(err.Code, err.Message, e.SenderFault), err)
+			o.Failure = t.refusal(m, classifyEntry(err.Code, err.Message, e.SenderFault), err)
+		case o.ID != "" && m.structure == structureLeftOut && !t.plain.Swap(true):
+			t.log.Info("the endpoint refuses the MessageStructure string, messages go without it")
 		}
 	}
 	return outcomes
 }
 
-// refusal is the outcome of a message that failed. One that was refused goes once more without the MessageStructure
+// refusal is the failure of a message. One that was refused goes once more without the MessageStructure
 // "string": some stand-ins for SNS accept "json" only. It means nothing to SNS, and no subscriber sees it.
-func (t *topic) refusal(m *message, v delivery.Verdict, err error) dispatch.Outcome {
-	if v.Class != delivery.Reject || m.structure != alert.StructureString || m.plain || t.plain.Load() {
-		return dispatch.Outcome{Err: err, Verdict: v}
+func (t *topic) refusal(m *message, v delivery.Verdict, err error) *dispatch.Failure {
+	if v.Class != delivery.Reject || m.structure != alert.StructureString || t.plain.Load() {
+		return &dispatch.Failure{Err: err, Verdict: v}
 	}
-	m.plain = true
-	return dispatch.Outcome{Err: err, Verdict: delivery.Retry.Because(reasonInvalidParameter), Changed: true}
+	m.structure = structureLeftOut
+	return &dispatch.Failure{Err: err, Verdict: delivery.Retry.Because(reasonInvalidParameter), Changed: true}
 }
 
 // place is where the entry of an id stands in the call; -1 for an id that was not sent.

@@ -26,8 +26,6 @@ type message struct {
 	group, dedup string
 	// size is what counts against the topic's limit: body and attributes in bytes of UTF-8, before any escaping.
 	size int
-	// plain says that it goes without the structure "string", because SNS refused it with that.
-	plain bool
 }
 
 // Size counts against the topic's limit.

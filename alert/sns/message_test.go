@@ -161,7 +161,7 @@ func TestWhatIsSentIsAccepted(t *testing.T) {
 		if err != nil {
 			return
 		}
-		b := batch{messages: []*message{msg}}
+		b := batch{messages: []dispatch.Message{msg}}
 		out, err := client.PublishBatch(ctx, b.input(new(topics[fifo]), false))
 		require.NoError(t, err)
 		require.Empty(t, out.Failed)

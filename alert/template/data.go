@@ -19,9 +19,11 @@ type Data struct {
 	At, Since time.Time
 	// Suppressed is how many alerts of the key were swallowed since the last message.
 	Suppressed uint32
-	// Unsure names the shards whose memory could not be read and to which records of the key may go since a reshard, or is empty.
+	// Unsure names the shards whose memory could not be read and to which records of the key may go since a reshard, or
+	// is empty.
 	Unsure string
-	// Ended says why the rule says no more of the key here although its condition may still hold: it was taken out, say. Mostly empty.
+	// Ended says why the rule says no more of the key here although its condition may still hold: it was taken out,
+	// say. Mostly empty.
 	Ended string
 	// Value is the figure that the rule looks at, a Number, or nil.
 	Value any
@@ -47,8 +49,8 @@ type RecordData struct {
 	Arrival time.Time
 }
 
-// Fields is .Fields in a template: the members of the payload's object. It is read from the payload only when a template
-// asks, so that alerts that wait cost no more than their records, and once for all templates of a message.
+// Fields is .Fields in a template: the members of the payload's object. It is read from the payload only when a
+// template asks, so that alerts that wait cost no more than their records, and once for all templates of a message.
 func (d *Data) Fields() (map[string]any, error) {
 	if d.fields == nil {
 		var members map[string]any

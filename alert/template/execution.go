@@ -14,10 +14,12 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// This file prices what templates do. Functions pay before they make anything; what loops and templates that call each other
-// do is paid for node by node, by texts of no bytes in front of each, which text/template writes like any other; see pricing.
+// This file prices what templates do. Functions pay before they make anything; what loops and templates that call each
+// other do is paid for node by node, by texts of no bytes in front of each, which text/template writes like any other;
+// see pricing.
 
-// execution runs a template for one message at a time. Its functions are its own: they pay from the budget of that message.
+// execution runs a template for one message at a time. Its functions are its own: they pay from the budget of that
+// message.
 type execution struct {
 	template *template.Template
 	prices   prices
@@ -254,8 +256,8 @@ func (x *execution) formatted(format string, args []any) (work, text int64) {
 	return work, text
 }
 
-// list puts prices in front of the nodes of a template that can run more often than once: those of loops, and of templates that
-// are called by name, since these may call each other.
+// list puts prices in front of the nodes of a template that can run more often than once: those of loops, and of
+// templates that are called by name, since these may call each other.
 func (p prices) list(list *parse.ListNode, often bool) {
 	if list == nil {
 		return
@@ -327,7 +329,8 @@ func pricePipe(p *parse.PipeNode, often bool) int64 {
 			switch arg.Type() { //nolint:exhaustive // the others are constants, or name functions
 			case parse.NodeDot, parse.NodeField, parse.NodeVariable, parse.NodeChain, parse.NodePipe:
 				c.Args[j] = &parse.PipeNode{
-					NodeType: parse.NodePipe, Pos: arg.Position(), Cmds: []*parse.CommandNode{calling(readValue, arg.Position(), arg)},
+					NodeType: parse.NodePipe, Pos: arg.Position(),
+					Cmds: []*parse.CommandNode{calling(readValue, arg.Position(), arg)},
 				}
 			}
 		}

@@ -10,8 +10,8 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// Number is a JSON number in a template. It prints as people write it, where %v of a float64 would make 1.2345678e+07 of
-// a customer number, and compares and formats like any float64.
+// Number is a JSON number in a template. It prints as people write it, where %v of a float64 would make 1.2345678e+07
+// of a customer number, and compares and formats like any float64.
 type Number float64
 
 // String returns the number without an exponent, unless it is out of any human range.

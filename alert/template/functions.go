@@ -18,8 +18,8 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// functions are what templates can call beside text/template's own (printf, index, len, eq, urlquery, ...). They know no
-// clock and no environment and do no I/O. A call that fails makes its template fail, and no other one. V is the last
+// functions are what templates can call beside text/template's own (printf, index, len, eq, urlquery, ...). They know
+// no clock and no environment and do no I/O. A call that fails makes its template fail, and no other one. V is the last
 // argument, so that it can come through a pipe.
 //
 //	| function | gives |
@@ -27,13 +27,16 @@ import (
 //	| `upper V`, `lower V` | V in upper or lower case |
 //	| `trim V` | V without white space around it |
 //	| `truncate N V` | the first N characters of V; a longer V ends in `…`, which counts |
-//	| `get M NAME...` | the member of M at these names, such as `get .Fields "order" "price"`; nothing if there is none |
+//	| `get M NAME...` | the member of M at these names: `get .Fields "order" "price"`; nothing if there is none |
 //	| `default D V` | D if V is nothing or an empty text, else V; zero and false are values |
 //	| `join SEP V` | the elements of the list V with SEP between them |
 //	| `round N V` | the number V rounded to N decimals, 0 to 15 |
-//	| `date LAYOUT [ZONE] V` | the time V, or the RFC 3339 text V, in a layout of Go's package time; in UTC, or in the IANA zone that stands there as a text; nothing for no time |
+//	| `date LAYOUT [ZONE] V` | the time V, or RFC 3339 text V, in a layout of package time |
 //	| `duration V` | a duration, or a number of seconds, in its two greatest units: `1h 5m` |
 //	| `json V` | V as JSON: a text with its quotes, `null` for nothing |
+//
+// Without a ZONE, date is in UTC; a ZONE is the name of an IANA zone that stands in the template. It gives nothing for
+// no time.
 //
 // zones are the time zones that the template mentions: to look one up is I/O. Each function pays from the budget of the
 // execution before it makes anything.

@@ -12,8 +12,8 @@ import (
 	"kinesis-alerter/alert/budget"
 )
 
-// This file lets templates write and compare numbers as people expect. A number of a record is a Number, which is a float;
-// 90 in a template is an integer, and text/template compares the two not at all.
+// This file lets templates write and compare numbers as people expect. A number of a record is a Number, which is a
+// float; 90 in a template is an integer, and text/template compares the two not at all.
 
 var (
 	errIncomparable = errors.New("incompatible types for comparison")
@@ -107,8 +107,8 @@ func floatOf(v any) (float64, bool) {
 	return 0, false
 }
 
-// sprintf is fmt.Sprintf, which writes whole Numbers as integers where the verb wants one. What fmt complains of is an error: a
-// complaint such as %!d(string=a) is nothing that a person should be paged with.
+// sprintf is fmt.Sprintf, which writes whole Numbers as integers where the verb wants one. What fmt complains of is an
+// error: a complaint such as %!d(string=a) is nothing that a person should be paged with.
 func sprintf(format string, args []any) (string, error) {
 	formatted := make([]any, len(args))
 	for i, a := range args {

@@ -178,7 +178,8 @@ func token(name string) bool { return name != "" && name[0] >= 'A' && name[0] <=
 
 // zone takes up the time zone of a call of date, which must stand in the template: to look it up is I/O.
 func (s *survey) zone(c *parse.CommandNode, piped bool) {
-	if name, ok := c.Args[0].(*parse.IdentifierNode); !ok || name.Ident != "date" || len(c.Args) < 3 || len(c.Args) == 3 && !piped {
+	if name, ok := c.Args[0].(*parse.IdentifierNode); !ok || name.Ident != "date" || len(c.Args) < 3 ||
+		len(c.Args) == 3 && !piped {
 		return
 	}
 	name, ok := c.Args[2].(*parse.StringNode)
@@ -297,8 +298,10 @@ func (w *Template) Fields() [][]string {
 // OfTypes says whether a template failed for the types of values, so that other values of these types do not help.
 func OfTypes(err error) bool {
 	return slices.ContainsFunc([]string{
-		errIncomparable.Error(), errNoOrder.Error(), " is no list", " is no number", " is no time", "no RFC 3339 time", "can't evaluate field",
-		"can't index item of type", "cannot index slice/array with type", "can't iterate over", "len of type", "can't slice item of type",
+		errIncomparable.Error(), errNoOrder.Error(), " is no list", " is no number", " is no time", "no RFC 3339 time",
+		"can't evaluate field",
+		"can't index item of type", "cannot index slice/array with type", "can't iterate over", "len of type",
+		"can't slice item of type",
 		"cannot slice", "wrong type for value", "expected ", "printf ", "it is null",
 	}, func(s string) bool { return strings.Contains(err.Error(), s) })
 }

@@ -26,8 +26,8 @@ type Template struct {
 	executions sync.Pool
 }
 
-// Compile compiles source for messages of rules with these labels; nil means that they are not known. A trial run finds names
-// that no record has.
+// Compile compiles source for messages of rules with these labels; nil means that they are not known. A trial run finds
+// names that no record has.
 func Compile(source string, labels map[string]string) (*Template, *Fault) {
 	zones := make(map[string]*time.Location)
 	x := &execution{}
@@ -65,8 +65,8 @@ func Compile(source string, labels map[string]string) (*Template, *Fault) {
 	return out, nil
 }
 
-// printNothing sends what a template prints through a function: text/template would print <no value> for null, which is as good as
-// missing. What get gives may be nothing, and so may the figure of an alert.
+// printNothing sends what a template prints through a function: text/template would print <no value> for null, which is
+// as good as missing. What get gives may be nothing, and so may the figure of an alert.
 func printNothing(list *parse.ListNode) {
 	if list == nil {
 		return
@@ -82,11 +82,13 @@ func printNothing(list *parse.ListNode) {
 				continue
 			}
 			name := printed
-			if last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1]; slices.Contains([]string{"get", ".Value", "$.Value"}, last.Args[0].String()) {
+			if last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1]; slices.Contains([]string{"get", ".Value", "$.Value"},
+				last.Args[0].String()) {
 				name = printedOrNot
 			}
 			call := parse.NewIdentifier(name).SetPos(n.Pos)
-			n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{call}})
+			n.Pipe.Cmds = append(n.Pipe.Cmds,
+				&parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{call}})
 		case *parse.IfNode:
 			branch(&n.BranchNode)
 		case *parse.RangeNode:
@@ -110,7 +112,8 @@ func (w *Template) Lead() string {
 // neverWorks tells what is wrong with a template from what its trial record lacks. text/template has no types for it.
 func neverWorks(err error) bool {
 	return slices.ContainsFunc([]string{
-		"can't evaluate field", "not defined", "wrong number of args", "expected integer; found", "expected string; found",
+		"can't evaluate field", "not defined", "wrong number of args", "expected integer; found",
+		"expected string; found",
 	}, func(s string) bool { return strings.Contains(err.Error(), s) })
 }
 

@@ -40,7 +40,8 @@ const (
 	AttrCovers   = "covers"      // which shards a worker's attrCaughtUp is about
 	AttrVersion  = "version"
 	AttrConfig   = "configHash" // of a worker: keyed, so that it reveals nothing
-	// AttrBeat is of a worker, by the clock of the records (an older version: its own), Unix milliseconds. People read it.
+	// AttrBeat is of a worker, by the clock of the records (an older version: its own), Unix milliseconds. People
+	// read it.
 	AttrBeat      = "heartbeatAt"
 	AttrStream    = "streamARN"
 	AttrCreated   = "streamCreated" // Unix seconds
@@ -52,8 +53,8 @@ const (
 	AttrClosed    = "closedShards"
 	AttrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	AttrJavaLease = "leaseCounter" // of a KCL for Java
-	// AttrReads is of a worker, and of the application's first one: the latest format of snapshots that it reads. Absent
-	// is the first.
+	// AttrReads is of a worker, and of the application's first one: the latest format of snapshots that it reads.
+	// Absent is the first.
 	AttrReads    = "reads"
 	AttrHashKey  = "hashKey"      // of the application, in hex
 	AttrKeepsake = "keepsake"     // of the application: what its workers keep with it

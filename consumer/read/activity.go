@@ -41,6 +41,20 @@ type trouble struct {
 	since time.Time
 }
 
+// Status is what a shard waits for, and how its reads fare.
+type Status struct {
+	// WaitsFor is one of the constants of that name, or nothing.
+	WaitsFor string `json:"waits_for,omitempty"`
+	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
+	ReadError string `json:"read_error,omitempty"`
+	// ReadFailing is when the first of the calls in a row failed that did; zero while they succeed.
+	ReadFailing time.Time `json:"read_failing,omitzero"`
+	// Throttled is when Kinesis last throttled a call; zero for never.
+	Throttled time.Time `json:"throttled,omitzero"`
+	// Evaluating is since when the evaluator has been at work without a wait in between; zero while it is not.
+	Evaluating time.Time `json:"evaluating,omitzero"`
+}
+
 type place uint32
 
 const (
@@ -55,8 +69,17 @@ func (a *Activity) enter(at place) { a.at.Store(uint32(at)) }
 // StateLoaded ends the wait for the state.
 func (a *Activity) StateLoaded() { a.enter(atNothing) }
 
-// WaitsFor is what the shard waits for; alerts says that it waits for room among its own.
-func (a *Activity) WaitsFor(alerts bool) string {
+// Status reads the activity; alerts says that the shard waits for room among its own records. Safe for concurrent use.
+func (a *Activity) Status(alerts bool) Status {
+	code, since := a.failing()
+	return Status{
+		WaitsFor: a.waitsFor(alerts), ReadError: code, ReadFailing: since,
+		Throttled: instant(a.throttled.Load()), Evaluating: instant(a.evaluating.Load()),
+	}
+}
+
+// waitsFor is what the shard waits for; alerts says that it waits for room among its own.
+func (a *Activity) waitsFor(alerts bool) string {
 	if alerts {
 		return WaitsForAlerts
 	}
@@ -78,20 +101,14 @@ func (a *Activity) succeeded() {
 	}
 }
 
-// Failing is why the last call failed, and since the time of the first failure in a row; both are zero while calls
+// failing is why the last call failed, and since the time of the first failure in a row; both are zero while calls
 // succeed.
-func (a *Activity) Failing() (code string, since time.Time) {
+func (a *Activity) failing() (code string, since time.Time) {
 	if t := a.trouble.Load(); t != nil {
 		return t.code, t.since
 	}
 	return "", time.Time{}
 }
-
-// Throttled is when Kinesis last throttled a call; zero for never.
-func (a *Activity) Throttled() time.Time { return instant(a.throttled.Load()) }
-
-// Evaluating is since when the evaluator has been at work without a wait in between; zero while it is not.
-func (a *Activity) Evaluating() time.Time { return instant(a.evaluating.Load()) }
 
 // StartEvaluating records that the evaluator gets something to do.
 func (a *Activity) StartEvaluating() { a.evaluating.Store(time.Now().UnixNano()) }

@@ -17,10 +17,10 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		w := newReaderWorld(t)
 		w.source.credits = NewCredits(Mib)
 		code := func() string {
-			code, _ := w.shard.Activity.Failing()
+			code, _ := w.shard.Activity.failing()
 			return code
 		}
-		said := func() [2]string { return [2]string{w.shard.Activity.WaitsFor(false), code()} }
+		said := func() [2]string { return [2]string{w.shard.Activity.waitsFor(false), code()} }
 		pages := make(chan Page)
 		go func() {
 			for {
@@ -39,7 +39,7 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		next()
 		synctest.Wait()
 		require.Equal(t, [2]string{"", ""}, said(), "the pause between two reads")
-		require.Equal(t, WaitsForAlerts, w.shard.Activity.WaitsFor(true))
+		require.Equal(t, WaitsForAlerts, w.shard.Activity.waitsFor(true))
 
 		hang := w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole})
 		time.Sleep(time.Second)
@@ -50,10 +50,10 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		denied := w.cloud.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceKinesis, Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
 		})
-		_, first := w.shard.Activity.Failing()
+		_, first := w.shard.Activity.failing()
 		time.Sleep(30 * time.Second)
 		require.Equal(t, [2]string{"", "AccessDeniedException"}, said())
-		_, since := w.shard.Activity.Failing()
+		_, since := w.shard.Activity.failing()
 		require.Equal(t, first, since, "of the first failure in a row, whatever its kind")
 		denied()
 		w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition, Times: 1})

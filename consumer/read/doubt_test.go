@@ -49,7 +49,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 		go func() {
 			time.Sleep(time.Second)
 			for range 180 {
-				if code, _ := w.shard.Activity.Failing(); code == "" {
+				if code, _ := w.shard.Activity.failing(); code == "" {
 					calm++
 				}
 				time.Sleep(100 * time.Millisecond)
@@ -61,7 +61,7 @@ func TestRefusalsAreOneTrouble(t *testing.T) {
 		<-done
 		require.Zero(t, calm)
 		require.Equal(t, 1, logs.FilterMessage("reading again").Len())
-		code, _ := w.shard.Activity.Failing()
+		code, _ := w.shard.Activity.failing()
 		require.Empty(t, code)
 	})
 }

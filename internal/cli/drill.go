@@ -49,11 +49,11 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		}
 		config := loaded.Parts()
 		clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
-		topics, err := sns.New(clients.Sns, nil)
+		topics, err := sns.New(clients.SNS, nil)
 		if err != nil {
 			return err
 		}
-		publisher, err := dispatch.New(config.Sns, dispatch.Deps{Service: topics})
+		publisher, err := dispatch.New(config.SNS, dispatch.Deps{Service: topics})
 		if err != nil {
 			return err
 		}

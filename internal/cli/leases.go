@@ -210,7 +210,7 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 	}
 	reg := prometheus.NewRegistry()
 	clients := daemon.NewClients(o.aws, reg, nil).Of(c.StreamARN)
-	return c, checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
+	return c, checkpoint.Deps{DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
 }
 
 func (o *operator) list(ctx context.Context, _ []string) error {

@@ -134,10 +134,10 @@ type MetricsConfig struct {
 // parts are the configurations of the packages, as the file asks for them.
 type parts struct {
 	Alert      alert.Config
-	Sns        dispatch.Config
+	SNS        dispatch.Config
 	Checkpoint checkpoint.Config
 	Consumer   consumer.Config
-	Deadletter deadletter.Config
+	DeadLetter deadletter.Config
 }
 
 // Parts translates the file into what each package wants, with defaults.
@@ -147,7 +147,7 @@ func (c Config) Parts() parts {
 			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules, Silences: c.Silences,
 			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
 		}.WithDefaults(),
-		Deadletter: c.DeadLetter.destination(),
+		DeadLetter: c.DeadLetter.destination(),
 		Checkpoint: checkpoint.Config{
 			Reads:       alert.StateFormat,
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
@@ -159,13 +159,13 @@ func (c Config) Parts() parts {
 			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
 			OnRejected: c.Processing.OnRejected, MergeShards: c.mergeShards(),
 		}.WithDefaults(),
-		Sns: dispatch.Config{Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
+		SNS: dispatch.Config{Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
 	}
 	if n := c.Processing.MaxRetryAttempts; n != nil {
-		p.Sns.MaxAttempts = *n
+		p.SNS.MaxAttempts = *n
 	}
 	// An attempt must fit into the trust window, which is nine tenths of a lease, with time to spare for a second one.
-	p.Sns.AttemptTimeout = min(dispatch.DefaultAttemptTimeout, p.Checkpoint.LeaseDuration*9/10/2)
+	p.SNS.AttemptTimeout = min(dispatch.DefaultAttemptTimeout, p.Checkpoint.LeaseDuration*9/10/2)
 	rulesOf := map[string][]string{}
 	for _, r := range p.Alert.Rules {
 		for _, name := range r.Topics {
@@ -175,9 +175,9 @@ func (c Config) Parts() parts {
 		}
 	}
 	for name, t := range p.Alert.Topics {
-		p.Sns.Topics[name] = dispatch.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
+		p.SNS.Topics[name] = dispatch.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
 	}
-	p.Sns = p.Sns.WithDefaults()
+	p.SNS = p.SNS.WithDefaults()
 	return p
 }
 
@@ -258,13 +258,13 @@ func (c Config) faults(p parts, ofRules error) error {
 		c.Processing.StopBudget.String(), "must be between 5s and 10m")
 	refuse(c.Processing.PollInterval >= c.Leases.Duration, "processing.poll_interval", c.Processing.PollInterval.String(),
 		"must be shorter than leases.duration (%s), or a shard would change hands between two reads", c.Leases.Duration)
-	refuse(p.Sns.AttemptTimeout >= c.Processing.StopBudget*StopShareShards/100, "processing.stop_budget", c.Processing.StopBudget.String(),
-		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", StopShareShards, p.Sns.AttemptTimeout)
+	refuse(p.SNS.AttemptTimeout >= c.Processing.StopBudget*StopShareShards/100, "processing.stop_budget", c.Processing.StopBudget.String(),
+		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", StopShareShards, p.SNS.AttemptTimeout)
 	refuse(*c.Processing.MaxRetryAttempts < -1 || *c.Processing.MaxRetryAttempts > 10_000, "processing.max_retry_attempts",
 		strconv.Itoa(*c.Processing.MaxRetryAttempts), "must be -1 (no limit) to 10000, as in Lambda")
 	refuse(c.Processing.MaxRecordAge < 0 || c.Processing.MaxRecordAge > 7*24*time.Hour, "processing.max_record_age",
 		c.Processing.MaxRecordAge.String(), "must be 0s (no limit) to 168h")
-	refuse(c.DeadLetter.Invalid && !p.Deadletter.Enabled(), "dead_letter.invalid", "true",
+	refuse(c.DeadLetter.Invalid && !p.DeadLetter.Enabled(), "dead_letter.invalid", "true",
 		"needs a destination; set dead_letter.sqs, sns or s3")
 	_, levelErr := zap.ParseAtomicLevel(c.Log.Level)
 	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level,
@@ -274,7 +274,7 @@ func (c Config) faults(p parts, ofRules error) error {
 	for i, name := range c.Server.Names {
 		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
-	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.Sns), p.Deadletter.Validate())...)
+	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS), p.DeadLetter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.

@@ -72,8 +72,8 @@ type clients struct {
 	Credentials *credentials.Provider
 
 	Kinesis  *kinesis.Client
-	Dynamodb *dynamodb.Client
-	Sns      *sns.Client
+	DynamoDB *dynamodb.Client
+	SNS      *sns.Client
 	sqs      *sqs.Client
 	s3       *s3.Client
 	// clock is the services' time.
@@ -102,10 +102,10 @@ func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, w
 		clock:       now,
 
 		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
-		Sns:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
+		SNS:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
 		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
 		s3:      newS3(cfg, once()),
-		Dynamodb: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		DynamoDB: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts, o.MaxBackoff = 3, 200*time.Millisecond
 				// The SDK's token bucket would stop retrying just when an outage ends; the calls are few.
@@ -130,7 +130,7 @@ func (c clients) Of(streamARN string) clients {
 func (c clients) plainEndpoints() []string {
 	var out []string
 	for _, endpoint := range []*string{
-		c.Kinesis.Options().BaseEndpoint, c.Dynamodb.Options().BaseEndpoint, c.Sns.Options().BaseEndpoint, c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
+		c.Kinesis.Options().BaseEndpoint, c.DynamoDB.Options().BaseEndpoint, c.SNS.Options().BaseEndpoint, c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
 	} {
 		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" && !loopback(at.Hostname()) && !slices.Contains(out, at.Host) {
 			out = append(out, at.Host)

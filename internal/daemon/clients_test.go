@@ -35,7 +35,7 @@ func TestAttempts(t *testing.T) {
 		_, err := clients.Kinesis.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("s")})
 		require.Error(t, err)
 		began := time.Now()
-		_, err = clients.Dynamodb.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("t")})
+		_, err = clients.DynamoDB.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("t")})
 		require.Error(t, err)
 		require.Less(t, time.Since(began), time.Second)
 		fake.Faults.Clear()

@@ -153,9 +153,9 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	next = r.current.WithRulesOf(next)
 	p := next.Parts()
 	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
-	both := p.Sns
-	both.Topics = r.current.Parts().Sns.Topics
-	maps.Copy(both.Topics, p.Sns.Topics)
+	both := p.SNS
+	both.Topics = r.current.Parts().SNS.Topics
+	maps.Copy(both.Topics, p.SNS.Topics)
 	if err := r.publisher.Update(both); err != nil {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
@@ -173,7 +173,7 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
 	}
-	if err := r.publisher.Update(p.Sns); err != nil { // unreachable: it took these, and more
+	if err := r.publisher.Update(p.SNS); err != nil { // unreachable: it took these, and more
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}

@@ -49,9 +49,9 @@ func newReloadable(t *testing.T) *reloadable {
 	r.reloader = NewReloader(loaded.Config, load, zap.New(core), reg)
 	r.pipeline, err = loaded.Pipeline(alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(t, err)
-	topics, err := sns.New(NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).Sns, nil)
+	topics, err := sns.New(NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).SNS, nil)
 	require.NoError(t, err)
-	r.publisher, err = dispatch.New(p.Sns, dispatch.Deps{Service: topics})
+	r.publisher, err = dispatch.New(p.SNS, dispatch.Deps{Service: topics})
 	require.NoError(t, err)
 	return r
 }

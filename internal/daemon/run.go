@@ -151,7 +151,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	if o.FailFast {
-		if err := checkTopics(ctx, c, clients.Sns); err != nil {
+		if err := checkTopics(ctx, c, clients.SNS); err != nil {
 			return err
 		}
 	}
@@ -167,24 +167,24 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	p.Checkpoint.Version, p.Checkpoint.Host = build.Version, o.Host
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{
-		DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: log.Named("lease"), Registerer: series,
+		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: log.Named("lease"), Registerer: series,
 		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration, Now: now.Now,
 	})
 	if err != nil {
 		return err
 	}
-	topics, err := sns.New(clients.Sns, series)
+	topics, err := sns.New(clients.SNS, series)
 	if err != nil {
 		return err
 	}
-	publisher, err := dispatch.New(p.Sns, dispatch.Deps{
+	publisher, err := dispatch.New(p.SNS, dispatch.Deps{
 		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: Leases{store}.context,
 		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
 		return err
 	}
-	letters, err := DeadLetters(p.Deadletter, arn, c.Stream.Application, clients, logs, series)
+	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients, logs, series)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func DeadLetters(
 		return nil, nil //nolint:nilnil // an interface that holds nothing says that there is no destination
 	}
 	return deadletter.New(c, deadletter.Deps{
-		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.Sns, S3: clients.s3,
+		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.SNS, S3: clients.s3,
 		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(), lanes.LetterReasons()),
 		Log:     logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
 	})

@@ -217,13 +217,31 @@ func statusLog(l logState) status.Log {
 func (s *statusSource) snapshot() status.Status {
 	now := time.Now()
 	out := status.Status{
-		At: now.UTC(), State: "running", Stream: s.stream, Started: s.started.UTC(), Uptime: seconds(now.Sub(s.started)),
-		Build:   status.Build{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
-		History: s.history.Status(), Records: map[string]uint64{}, ShardCounts: map[string]int{},
-		Shards: []status.Shard{}, Workers: []status.FleetWorker{}, Rules: []status.Rule{}, Silences: []status.Silence{}, Alerts: []status.Alert{}, Topics: []status.Topic{},
-		Configuration: s.reloads.shown.Load().Text, Doubts: []status.Doubt{}, Reload: s.reloads.last.Load(), ReloadingSince: s.reloads.began.Load(),
+		At: now.UTC(),
+		Process: status.Process{
+			State:   "running",
+			Build:   status.Build{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
+			Started: s.started.UTC(),
+			Uptime:  seconds(now.Sub(s.started)),
+		},
+		Stream:  s.stream,
+		History: s.history.Status(),
+		Records: map[string]uint64{},
+		Fleet: status.Fleet{
+			ShardCounts: map[string]int{},
+			Shards:      []status.Shard{},
+			Workers:     []status.FleetWorker{},
+		},
+		Rulebook:   status.Rulebook{Rules: []status.Rule{}, Silences: []status.Silence{}},
+		Delivery:   status.Delivery{Alerts: []status.Alert{}, Topics: []status.Topic{}},
+		Doubts:     []status.Doubt{},
 		Log:        statusLog(s.lines.state()),
 		BadAnswers: status.BadAnswersOf(s.answers),
+		Configured: status.Configured{
+			Reload:         s.reloads.last.Load(),
+			ReloadingSince: s.reloads.began.Load(),
+			Configuration:  s.reloads.shown.Load().Text,
+		},
 	}
 	if plain := s.plain.Load(); plain != nil {
 		out.PlainEndpoints = *plain

@@ -66,7 +66,7 @@ type occasionKey struct {
 // NewBacktest compiles the rules of loaded and, unless it is nil, those of against.
 func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 	b := &Backtest{
-		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded), sns: loaded.Parts().Sns,
+		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded), sns: loaded.Parts().SNS,
 	}
 	for name := range loaded.Topics {
 		b.topics[name] = newTopicTally(name, b.sns)

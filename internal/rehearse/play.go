@@ -291,7 +291,7 @@ func counts(m map[string]int) string {
 
 // digest plays the alerts through the rates of their topics.
 func (p *player) digest(ctx context.Context) error {
-	sent, err := sns.Simulate(ctx, p.config.Parts().Sns, p.made)
+	sent, err := sns.Simulate(ctx, p.config.Parts().SNS, p.made)
 	if err != nil {
 		return err
 	}

@@ -83,11 +83,7 @@ func TestEndProblems(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Status{
-				At: at, State: "running", Worker: Worker{LeaseSeconds: 10, Heartbeat: &at, TrustedUntil: Moment(at.Add(9 * time.Second))},
-				ShardCounts: map[string]int{}, Recent: Recent{Window: 900},
-				Shards: []Shard{{ID: "a", State: "held", Reading: &Reading{Phase: "reading", LastFetch: &at, Checkpoint: &at}}},
-			}
+			s := calm(at)
 			tt.change(&s)
 			found := Problems(&s, false)
 			if tt.code == "" {

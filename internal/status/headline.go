@@ -40,9 +40,9 @@ type headcount struct {
 	lag                         float64
 }
 
-func count(st *Status) (h headcount) {
-	for i := range st.Shards {
-		switch s := &st.Shards[i]; {
+func (f *Fleet) count() (h headcount) {
+	for i := range f.Shards {
+		switch s := &f.Shards[i]; {
 		case over(s):
 		case s.Reading != nil:
 			h.here++
@@ -55,8 +55,8 @@ func count(st *Status) (h headcount) {
 			h.blocked++
 		}
 	}
-	for i := range st.Workers {
-		if st.Workers[i].State == "live" {
+	for i := range f.Workers {
+		if f.Workers[i].State == "live" {
 			h.workers++
 		}
 	}
@@ -66,7 +66,7 @@ func count(st *Status) (h headcount) {
 // whoIsWell is all only where this worker is the whole fleet and reads every shard itself. A worker does not see the pages of
 // the others.
 func whoIsWell(st *Status) string {
-	if h := count(st); h.here > 0 && h.soon+h.others == 0 && h.workers <= 1 {
+	if h := st.count(); h.here > 0 && h.soon+h.others == 0 && h.workers <= 1 {
 		return "all is well"
 	}
 	return "this worker is well"
@@ -74,7 +74,7 @@ func whoIsWell(st *Status) string {
 
 // wellness says what goes well, where there is no problem: first here, then what is known of the fleet.
 func wellness(st *Status) string {
-	h := count(st)
+	h := st.count()
 	var fleet string
 	own := "no shard is to be read now"
 	switch {

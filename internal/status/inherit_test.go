@@ -8,11 +8,11 @@ import (
 
 func TestMemoryProblems(t *testing.T) {
 	t.Parallel()
-	st := &Status{Shards: []Shard{
+	st := &Status{Fleet: Fleet{Shards: []Shard{
 		{ID: "a", Reading: &Reading{Unheard: []string{"b", "c"}}},
 		{ID: "b", Reading: &Reading{Unheard: []string{"c"}, Keyless: true, Leaving: map[string]int{"r": 2}}},
 		{ID: "c"},
-	}}
+	}}}
 	found := map[string]string{}
 	for _, p := range Problems(st, false) {
 		found[p.Code] = string(p.Level) + ": " + p.Text

@@ -7,21 +7,60 @@ import (
 	"kinesis-alerter/internal/answer"
 )
 
-// Status is everything that the daemon tells about itself: the status page, its plain text and /api/v1/status are three
-// renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning.
+// Status is everything that the daemon says about itself: the status page, its plain text and /api/v1/status are three
+// renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning. In JSON,
+// the parts without a name of their own are flat.
 //
-// It is made from memory alone, without a call to AWS. What it says about this process is as of At; what it says about other
+// It is made from memory alone, without a call to AWS. What it says about this process is as of At. What it says about other
 // workers and their shards may be ten seconds older. Times are absent (null in JSON) while they are not known. Durations are
 // in seconds.
 type Status struct {
 	// At is when the snapshot was taken.
 	At time.Time `json:"at"`
+	Verdict
+	Process
+	Stream Stream `json:"stream"`
+	Worker Worker `json:"worker"`
+	// Credentials are those that this process calls AWS with.
+	Credentials Credentials `json:"credentials"`
+	History     History     `json:"history"`
+	// Recent counts recent events of this process.
+	Recent Recent `json:"recent"`
+	// Records are the records that this process has settled since it started, by outcome.
+	Records map[string]uint64 `json:"records"`
+	Fleet
+	Rulebook
+	Delivery
+	// Incidents happened to shards in the last 15 minutes and were dealt with.
+	Incidents []Incident `json:"incidents,omitempty"`
+	// UnreadableRows are rows of the lease table that no worker can read, and those that were rewritten in the last 15 minutes.
+	UnreadableRows []Row `json:"unreadable_rows,omitempty"`
+	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
+	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
+	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing before the
+	// first answer.
+	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
+	// Doubts are what is valid in the active configuration and cannot be meant.
+	Doubts []Doubt `json:"doubts"`
+	// Log is the output of the log lines.
+	Log Log `json:"log"`
+	// BadAnswers are the operations of AWS whose answers cannot be used now.
+	BadAnswers []BadAnswers `json:"bad_answers"`
+	Configured
+}
+
+// Verdict is what to make of the rest: Problems and Summary compute it from the rest.
+type Verdict struct {
 	// Summary is one sentence: that all is well, or what is wrong.
 	Summary string `json:"summary"`
-	// Level is the gravest of the problems' levels, or ok.
+	// Level is the most severe of the problems' levels, or ok.
 	Level Level `json:"level"`
-	// Problems are what is wrong, the gravest first.
+	// Problems are what is wrong, the most severe first.
 	Problems []Problem `json:"problems"`
+}
+
+// Process is the running daemon itself. It is known before there is a stream, a table or a worker.
+type Process struct {
 	// State is starting, running or stopping.
 	State string `json:"state"`
 	// WaitingFor is what a start waits for, since WaitingSince; empty when it waits for nothing.
@@ -31,52 +70,44 @@ type Status struct {
 	Build   Build     `json:"build"`
 	Started time.Time `json:"started"`
 	Uptime  float64   `json:"uptime_seconds"`
-	Stream  Stream    `json:"stream"`
-	Worker  Worker    `json:"worker"`
-	// Credentials are those that this process calls AWS with.
-	Credentials Credentials `json:"credentials"`
-	History     History     `json:"history"`
-	// Recent is what befell this process lately.
-	Recent Recent `json:"recent"`
-	// Records are the records that this process has resolved since it started, by outcome.
-	Records map[string]uint64 `json:"records"`
+}
 
+// Fleet is who reads which shard: what the lease table says, and of the shards that are read here what their readers say.
+type Fleet struct {
 	// ShardCounts are the shards of the stream by state; every state is there.
 	ShardCounts map[string]int `json:"shard_counts"`
 	// Shards are all shards of the stream that are of interest, parents before their children.
 	Shards []Shard `json:"shards"`
-	// Workers are the workers of the fleet, by id.
+	// Workers are those that share the stream, by id.
 	Workers []FleetWorker `json:"workers"`
+}
+
+// Rulebook is what decides about records, and what it has decided in this process.
+type Rulebook struct {
 	// Rules are in the order of the configuration; empty where every record alerts.
 	Rules []Rule `json:"rules"`
 	// Filter is what the filter has dropped; null without one.
 	Filter *Filter `json:"filter"`
 	// Silences are those of the configuration, in its order.
 	Silences []Silence `json:"silences"`
+}
+
+// Delivery is where alerts go, and what has arrived there.
+type Delivery struct {
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []Alert `json:"alerts"`
 	Topics []Topic `json:"topics"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *DeadLetters `json:"dead_letters"`
-	// Incidents are what befell shards in the last 15 minutes and was dealt with.
-	Incidents []Incident `json:"incidents,omitempty"`
-	// UnreadableRows are rows of the lease table that no worker can read, and those that were written anew in the last 15 minutes.
-	UnreadableRows []Row `json:"unreadable_rows,omitempty"`
-	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
-	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
-	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing while no answer has told.
-	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
-	// Doubts are what is valid in the configuration in force and cannot be meant.
-	Doubts []Doubt `json:"doubts"`
-	// Log is the output of the log lines.
-	Log Log `json:"log"`
-	// BadAnswers are the operations of AWS whose answers cannot be used now.
-	BadAnswers []BadAnswers `json:"bad_answers"`
-	// Reload is the last reload of the configuration that came to an end; null before the first. ReloadingSince is when one began
+}
+
+// Configured is the active configuration and the last attempt to replace it.
+type Configured struct {
+	// Reload is the last reload of the configuration that has ended; null before the first. ReloadingSince is when one began
 	// that has not.
 	Reload         *Reload    `json:"reload"`
 	ReloadingSince *time.Time `json:"reloading_since"`
-	// Configuration is what is in force, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
+	// Configuration is the active one, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
 	// credential is cut.
 	Configuration string `json:"configuration"`
 }

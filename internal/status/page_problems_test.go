@@ -69,11 +69,7 @@ func TestEveryPageHasAProblem(t *testing.T) {
 				continue
 			}
 			at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-			s := Status{
-				At: at, State: "running", Worker: Worker{LeaseSeconds: 10, Heartbeat: &at, TrustedUntil: Moment(at.Add(9 * time.Second))},
-				Stream: Stream{Retention: 86400}, ShardCounts: map[string]int{}, Recent: Recent{Window: 900},
-				Shards: []Shard{{ID: "a", State: "held", Reading: &Reading{Phase: "reading", LastFetch: &at, Checkpoint: &at}}},
-			}
+			s := calm(at)
 			require.Empty(t, Problems(&s, false))
 			page.change(&s)
 			found := Problems(&s, false)
@@ -83,4 +79,19 @@ func TestEveryPageHasAProblem(t *testing.T) {
 		}
 	}
 	require.Equal(t, len(pages), seen, "an alert of this table is no longer there, or does not page")
+}
+
+// calm is the snapshot of a worker that reads one shard and has no problem.
+func calm(at time.Time) Status {
+	return Status{
+		At:      at,
+		Process: Process{State: "running"},
+		Worker:  Worker{LeaseSeconds: 10, Heartbeat: &at, TrustedUntil: Moment(at.Add(9 * time.Second))},
+		Stream:  Stream{Retention: 86400},
+		Recent:  Recent{Window: 900},
+		Fleet: Fleet{
+			ShardCounts: map[string]int{},
+			Shards:      []Shard{{ID: "a", State: "held", Reading: &Reading{Phase: "reading", LastFetch: &at, Checkpoint: &at}}},
+		},
+	}
 }

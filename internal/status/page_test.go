@@ -69,15 +69,15 @@ func TestStatusPageShowsTheGravestShards(t *testing.T) {
 		}
 	}
 	v := status.NewView(&s)
-	require.Len(t, v.Families, status.FewShards)
-	require.Equal(t, "shardId-000000001996", v.Families[0].ID)
-	require.Equal(t, "shardId-000000001998", v.Families[1].ID)
-	require.Equal(t, "held, read fails (AccessDeniedException)", v.Families[1].State)
-	require.Contains(t, v.RestNote, "Of 1,000 open shards, 202 need a look: the gravest 60 are shown, the others are folded up.")
-	require.Contains(t, status.Text(&s), v.RestNote)
-	shown := len(v.Families)
-	for i := range v.Chunks {
-		shown += len(v.Chunks[i].Rows)
+	require.Len(t, v.ShardTable.Families, status.FewShards)
+	require.Equal(t, "shardId-000000001996", v.ShardTable.Families[0].ID)
+	require.Equal(t, "shardId-000000001998", v.ShardTable.Families[1].ID)
+	require.Equal(t, "held, read fails (AccessDeniedException)", v.ShardTable.Families[1].State)
+	require.Contains(t, v.ShardTable.RestNote, "Of 1,000 open shards, 202 need a look: the gravest 60 are shown, the others are folded up.")
+	require.Contains(t, status.Text(&s), v.ShardTable.RestNote)
+	shown := len(v.ShardTable.Families)
+	for i := range v.ShardTable.Chunks {
+		shown += len(v.ShardTable.Chunks[i].Rows)
 	}
 	require.Equal(t, 1000, shown, "nothing is left out")
 }

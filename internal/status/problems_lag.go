@@ -19,7 +19,7 @@ func lagKinds() []kind {
 			code: "lag_growing", remedy: remedy,
 			after: thresholds{warning: lagGrowing},
 			find: func(m *model, after thresholds) findings {
-				waiting := onAlerts(m.Status) != ""
+				waiting := m.backlog() != ""
 				g := m.reading(after, func(r *Reading) time.Duration {
 					cause, _ := stall(m.Status, r)
 					known := cause != "" || r.HeldKeys > 0 || r.Unresolved > 0 && waiting

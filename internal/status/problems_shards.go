@@ -49,7 +49,7 @@ func shardKinds() []kind {
 				for _, held := range [][2]string{{"memory_awaited", "for memory"}, {"alerts_awaited", "before reading on"}} {
 					if g := m.stalled[held[0]]; g != nil {
 						all = append(all, found(LevelWarning, "%s %s%s%s",
-							wait(uint64(len(g.ids)), "shard"), held[1], onAlerts(m.Status), first(g.ids))...)
+							wait(uint64(len(g.ids)), "shard"), held[1], m.backlog(), first(g.ids))...)
 					}
 				}
 				return all
@@ -179,10 +179,10 @@ func (g *shardGroup) add(id string, d time.Duration, code string) {
 func (g *shardGroup) count() string { return Number(len(g.ids), "shard") }
 
 // group are the shards for which something has lasted for longer than it may.
-func (st *Status) group(after thresholds, lasts func(*Shard) time.Duration) (g shardGroup) {
-	for i := range st.Shards {
-		if d := lasts(&st.Shards[i]); after.level(d) != "" {
-			g.add(st.Shards[i].ID, d, "")
+func (f *Fleet) group(after thresholds, lasts func(*Shard) time.Duration) (g shardGroup) {
+	for i := range f.Shards {
+		if d := lasts(&f.Shards[i]); after.level(d) != "" {
+			g.add(f.Shards[i].ID, d, "")
 			g.level = after.level(g.longest)
 		}
 	}
@@ -190,8 +190,8 @@ func (st *Status) group(after thresholds, lasts func(*Shard) time.Duration) (g s
 }
 
 // reading is group of the shards that this process reads.
-func (st *Status) reading(after thresholds, lasts func(*Reading) time.Duration) shardGroup {
-	return st.group(after, func(s *Shard) time.Duration {
+func (f *Fleet) reading(after thresholds, lasts func(*Reading) time.Duration) shardGroup {
+	return f.group(after, func(s *Shard) time.Duration {
 		if s.Reading == nil {
 			return 0
 		}
@@ -200,10 +200,10 @@ func (st *Status) reading(after thresholds, lasts func(*Reading) time.Duration) 
 }
 
 // reads are the shards that this process reads and of which something is so.
-func (st *Status) reads(so func(*Reading) bool) (ids []string) {
-	for i := range st.Shards {
-		if r := st.Shards[i].Reading; r != nil && so(r) {
-			ids = append(ids, st.Shards[i].ID)
+func (f *Fleet) reads(so func(*Reading) bool) (ids []string) {
+	for i := range f.Shards {
+		if r := f.Shards[i].Reading; r != nil && so(r) {
+			ids = append(ids, f.Shards[i].ID)
 		}
 	}
 	return ids
@@ -269,15 +269,13 @@ func stall(st *Status, r *Reading) (cause string, d time.Duration) {
 	return "", 0
 }
 
-// onAlerts says for what the alerts wait that keep shards from being read on.
-func onAlerts(st *Status) string {
-	for i := range st.Topics {
-		if t := &st.Topics[i]; t.Waiting+t.Gathered > 0 {
-			return ", because alerts wait for SNS"
-		}
+// backlog says for what the alerts wait that keep shards from being read on; empty where none do.
+func (d *Delivery) backlog() string {
+	if slices.ContainsFunc(d.Topics, func(t Topic) bool { return t.Waiting+t.Gathered > 0 }) {
+		return ", because alerts wait for SNS"
 	}
-	if d := st.DeadLetters; d != nil && d.Waiting > 0 {
-		return ", because dead letters wait for " + strings.ToUpper(d.Kind)
+	if l := d.DeadLetters; l != nil && l.Waiting > 0 {
+		return ", because dead letters wait for " + strings.ToUpper(l.Kind)
 	}
 	return ""
 }

@@ -15,7 +15,7 @@ func TestStatusOfThrottledReads(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	reading := Reading{Phase: "reading", LastFetch: &at, Throttled: Moment(at.Add(-3 * time.Second)), Lag: 12}
-	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
+	s := oneShard(at, &reading)
 	found := Problems(&s, false)
 	require.Len(t, found, 1)
 	require.Equal(t, "reads_throttled", found[0].Code)
@@ -32,7 +32,7 @@ func TestStatusOfAnEvaluationThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	reading := Reading{Phase: "reading", LastFetch: Moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: Moment(at.Add(-11 * time.Second))}
-	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
+	s := oneShard(at, &reading)
 	require.Equal(t, "evaluation_stuck", firstProblem(t, &s).Code)
 	require.Equal(t, LevelWarning, firstProblem(t, &s).Level)
 	reading.Evaluating = Moment(at.Add(-5 * time.Second))
@@ -73,7 +73,7 @@ func TestLagThatGrows(t *testing.T) {
 
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	reading := Reading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
-	s := Status{At: at, State: "running", Shards: []Shard{{ID: "a", State: "held", Reading: &reading}}}
+	s := oneShard(at, &reading)
 	require.Equal(t, Problem{
 		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a", Remedy: firstProblem(t, &s).Remedy,
 	}, firstProblem(t, &s))
@@ -93,4 +93,13 @@ func firstProblem(t *testing.T, s *Status) Problem {
 	found := Problems(s, false)
 	require.NotEmpty(t, found)
 	return found[0]
+}
+
+// oneShard is the snapshot of a process that reads one shard.
+func oneShard(at time.Time, r *Reading) Status {
+	return Status{
+		At:      at,
+		Process: Process{State: "running"},
+		Fleet:   Fleet{Shards: []Shard{{ID: "a", State: "held", Reading: r}}},
+	}
 }

@@ -7,10 +7,10 @@ import (
 )
 
 func TestProgressThatCannotBeStoredIsAProblem(t *testing.T) {
-	st := &Status{State: "running", Shards: []Shard{
+	st := &Status{Process: Process{State: "running"}, Fleet: Fleet{Shards: []Shard{
 		{ID: "shardId-000000000000", Reading: &Reading{Phase: "reading"}},
 		{ID: "shardId-000000000001", Reading: &Reading{Phase: "reading", Unstorable: `the position "x": it is none`}},
-	}}
+	}}}
 	var found []Problem
 	for _, p := range Problems(st, false) {
 		if p.Code == "offer_unstorable" {
@@ -25,7 +25,7 @@ func TestProgressThatCannotBeStoredIsAProblem(t *testing.T) {
 }
 
 func TestRowsThatCannotBeReadAreAProblem(t *testing.T) {
-	st := &Status{State: "running", UnreadableRows: []Row{
+	st := &Status{Process: Process{State: "running"}, UnreadableRows: []Row{
 		{Key: "shardId-000000000000", Cause: `leaseEpoch is the text "seven", and should be a number`},
 		{Key: "#fleet", Cause: "counter is missing, and should be a number", Mended: true},
 	}}

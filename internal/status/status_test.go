@@ -18,13 +18,25 @@ func TestStatusSummary(t *testing.T) {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	well := func() Status {
 		return Status{
-			At: at, State: "running", Worker: Worker{ID: "a/1", Heartbeat: Moment(at.Add(-time.Second)), TrustedUntil: Moment(at.Add(8 * time.Second)), LeaseSeconds: 10},
-			Shards: []Shard{
-				{ID: "shardId-000000000000", State: "held", Reading: &Reading{Phase: "reading", Lag: 0.2, LastFetch: Moment(at)}},
-				{ID: "shardId-000000000001", State: "foreign"},
+			At:      at,
+			Process: Process{State: "running"},
+			Worker: Worker{
+				ID:           "a/1",
+				Heartbeat:    Moment(at.Add(-time.Second)),
+				TrustedUntil: Moment(at.Add(8 * time.Second)),
+				LeaseSeconds: 10,
 			},
-			ShardCounts: map[string]int{"held": 1, "foreign": 1},
-			Workers:     []FleetWorker{{ID: "a/1", Self: true, State: "live", Shards: 1}, {ID: "b/2", State: "live", Shards: 1}},
+			Fleet: Fleet{
+				Shards: []Shard{
+					{ID: "shardId-000000000000", State: "held", Reading: &Reading{Phase: "reading", Lag: 0.2, LastFetch: Moment(at)}},
+					{ID: "shardId-000000000001", State: "foreign"},
+				},
+				ShardCounts: map[string]int{"held": 1, "foreign": 1},
+				Workers: []FleetWorker{
+					{ID: "a/1", Self: true, State: "live", Shards: 1},
+					{ID: "b/2", State: "live", Shards: 1},
+				},
+			},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -292,8 +304,10 @@ func TestSymptomsAreHidden(t *testing.T) {
 	held, refused := failing, failing
 	failing.Name, held.Name, held.Fault, refused.Name, refused.Failing = "failing", "held", "not_authorized", "refused", "credentials"
 	st := Status{
-		At: at, State: "running", Topics: []Topic{failing, held, refused},
-		Shards: []Shard{{ID: "a", State: "unread", UnreadSince: Moment(at.Add(-time.Minute))}},
+		At:       at,
+		Process:  Process{State: "running"},
+		Fleet:    Fleet{Shards: []Shard{{ID: "a", State: "unread", UnreadSince: Moment(at.Add(-time.Minute))}}},
+		Delivery: Delivery{Topics: []Topic{failing, held, refused}},
 	}
 	shown := func() (codes []string) {
 		for _, p := range Problems(&st, false) {

@@ -39,21 +39,21 @@ func Text(st *Status) string {
 		}
 	}
 	line("")
-	line("now      %s records/s, %s alerts/s, lag %s (%s)", v.Records.Now, v.Alerts.Now, v.Lag, v.LagWhere)
+	line("now      %s records/s, %s alerts/s, lag %s (%s)", v.Records.Now, v.Alerts.Now, v.ShardTable.Lag, v.ShardTable.LagWhere)
 	var outcomes []string
 	for _, o := range v.Outcomes {
 		outcomes = append(outcomes, o.Name+" "+grouped(o.N))
 	}
 	line("records  %s: %s", grouped(v.Resolved), strings.Join(outcomes, ", "))
 
-	if len(v.Families)+len(v.Chunks) > 0 {
-		if v.RestNote != "" {
+	if len(v.ShardTable.Families)+len(v.ShardTable.Chunks) > 0 {
+		if v.ShardTable.RestNote != "" {
 			line("")
-			line("%s", v.RestNote)
+			line("%s", v.ShardTable.RestNote)
 		}
 		row, end := table("SHARD", "STATE", "OWNER", "RATE", "LAG", "BEHIND", "CHECKPOINT", "WAITING", "HELD KEYS")
-		for i := range v.Families {
-			s := &v.Families[i]
+		for i := range v.ShardTable.Families {
+			s := &v.ShardTable.Families[i]
 			switch name := strings.Repeat("  ", s.Depth) + s.Short; {
 			case s.Ended:
 				row(name, s.State)
@@ -61,12 +61,12 @@ func Text(st *Status) string {
 				row(name, s.State, cmp.Or(s.OwnerShort, "–"), s.Rate, s.Lag, s.Behind, s.Checked, s.Waiting, s.Held)
 			}
 		}
-		for i := range v.Chunks {
-			row(v.Chunks[i].From+" to "+v.Chunks[i].To, v.Chunks[i].Text)
+		for i := range v.ShardTable.Chunks {
+			row(v.ShardTable.Chunks[i].From+" to "+v.ShardTable.Chunks[i].To, v.ShardTable.Chunks[i].Text)
 		}
 		end()
-		if v.PastLine != "" {
-			line("%s", v.PastLine)
+		if v.ShardTable.PastLine != "" {
+			line("%s", v.ShardTable.PastLine)
 		}
 	}
 	if len(v.TopicRows) > 0 {

@@ -26,14 +26,9 @@ type view struct {
 	Records, Alerts     sparkline
 	Advice              string
 	List                []Problem
-	Lag, LagWhere       string
-	ShardLine, RestNote string
 	Outcomes            []labelled
 	Resolved            uint64
-	Families            []shardView  // the open shards, or those of many that need a look
-	Chunks              []shardChunk // the others of many
-	PastLine            string
-	Past                []shardView // ended and skipped shards
+	ShardTable          shardTable
 	WorkerRows          []workerView
 	RuleRows            []ruleView
 	SilenceRows         []silenceView
@@ -82,7 +77,7 @@ func NewView(st *Status) *view {
 			v.Resolved += n
 		}
 	}
-	v.shards(st)
+	v.ShardTable = newShardTable(st)
 	for i := range st.Workers {
 		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i], st.At))
 	}
@@ -212,10 +207,21 @@ type shardChunk struct {
 	Rows               []shardView
 }
 
-func (v *view) shards(st *Status) {
+// shardTable is the shards as a table: all open ones of a few, or those of many that need a look.
+type shardTable struct {
+	Line          string // how many are open
+	Lag, LagWhere string
+	RestNote      string // what is folded up
+	Families      []shardView
+	Chunks        []shardChunk // the others of many
+	PastLine      string
+	Past          []shardView // ended and skipped shards
+}
+
+func newShardTable(st *Status) (v shardTable) {
 	shown := make(map[string]bool) // open shards, and their parents
 	index := make(map[string]*Shard, len(st.Shards))
-	open, read, foreign := 0, 0, 0
+	open, read := 0, 0
 	v.Lag, v.LagWhere = "–", "no shard is read here"
 	worst := -1.0
 	for i := range st.Shards {
@@ -229,9 +235,6 @@ func (v *view) shards(st *Status) {
 		for _, p := range s.Parents {
 			shown[p] = true
 		}
-		if s.State == "foreign" {
-			foreign++
-		}
 		if r := s.Reading; r != nil {
 			read++
 			if r.Lag > worst {
@@ -240,13 +243,13 @@ func (v *view) shards(st *Status) {
 			}
 		}
 	}
-	v.ShardLine = fmt.Sprintf("%s open", grouped(uint64(open)))
+	v.Line = fmt.Sprintf("%s open", grouped(uint64(open)))
 	if worst == 0 && read > 1 {
 		v.LagWhere = "on all shards"
 	}
 	if open > FewShards {
 		v.manyShards(st, open)
-		return
+		return v
 	}
 	depth := make(map[string]int)
 	var rows []shardView
@@ -282,11 +285,12 @@ func (v *view) shards(st *Status) {
 	if n := len(v.Past); n > 0 {
 		v.PastLine = Number(n, "shard") + " before these, whose records are done with"
 	}
+	return v
 }
 
 // manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the JSON
 // has them.
-func (v *view) manyShards(st *Status, open int) {
+func (v *shardTable) manyShards(st *Status, open int) {
 	var rest []shardView
 	for i := range st.Shards {
 		switch row := newShardView(&st.Shards[i], st); {

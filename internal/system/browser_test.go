@@ -305,7 +305,7 @@ func (w *browserWorld) pause(url string) {
 	reg := prometheus.NewRegistry()
 	clients := daemon.NewClients(testkit.Emulated(w.fake), reg, nil)
 	admin, err := checkpoint.NewAdmin(w.t.Context(), w.Config().WithDefaults().Parts().Checkpoint,
-		checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, false)
+		checkpoint.Deps{DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, false)
 	require.NoError(w.t, err)
 	for _, s := range w.Status(url).Shards {
 		if s.State == "held" && len(s.Parents) == 0 {

@@ -77,11 +77,11 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	_, err = alert.New(rules, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
-	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{DynamoDB: clients.Dynamodb, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: d})
+	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
-	topics, err := sns.New(clients.Sns, d)
+	topics, err := sns.New(clients.SNS, d)
 	require.NoError(t, err)
-	_, err = dispatch.New(p.Sns, dispatch.Deps{
+	_, err = dispatch.New(p.SNS, dispatch.Deps{
 		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
 	})
 	require.NoError(t, err)

@@ -70,7 +70,7 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "a stored state whose time is ahead is brought back",
-			file:   "consumer/state.go", old: "	s.bringBack()\n	s.state.at = at\n", new: "	s.state.at = at\n",
+			file:   "consumer/memory.go", old: "	m.bringBack()\n	m.at = at\n", new: "	m.at = at\n",
 			by: only("consumer", "TestStateAheadOfTheClock"), says: `.*Error:.*`,
 		},
 		{

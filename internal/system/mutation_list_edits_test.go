@@ -61,7 +61,7 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "ends are said where no rule remembers anything",
-			file:   "consumer/state.go", old: "	} else if s.loadOwed(); s.readCtx.Err() != nil {\n		return\n	}\n", new: "	}\n", by: daemon, says: `.*Error:.*`,
+			file:   "consumer/memory.go", old: "	} else if m.loadOwed(); m.readCtx.Err() != nil {\n		return from, false\n	}\n", new: "	}\n", by: daemon, says: `.*Error:.*`,
 		},
 		{
 			breaks: "what was agreed about the old rules says nothing about the new ones",

@@ -44,7 +44,7 @@ func hostileMutations() []mutation {
 		},
 		{
 			breaks: "a checkpoint beyond the shard silences nothing behind a snapshot",
-			file:   "consumer/state.go", old: "	if k.tips++; k.tips < replayTips {\n", new: "	if k.tips++; k.tips > 0 {\n",
+			file:   "consumer/memory.go", old: "	if m.tips++; m.tips < replayTips {\n", new: "	if m.tips++; m.tips > 0 {\n",
 			by: only("internal/system", "TestHostileLies"), says: `.*records lost.*`,
 		},
 		{

@@ -49,7 +49,7 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "after downtime a key is not said to fire sixty times",
-			file:   "consumer/intake.go", old: "	s.eval.Reaches(p.Asked)\n", new: "",
+			file:   "consumer/intake.go", old: "	in.eval.Reaches(p.Asked)\n", new: "",
 			by: only("internal/system", "TestDowntimeIsNotToldByTheMinute"), says: `.*Error:.*`,
 		},
 		{

@@ -10,7 +10,7 @@ func inheritMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "every child inherits every key",
-			file:   "consumer/state.go", old: "	heir.Parents, heir.Siblings = s.lease.Family()\n", new: "	heir.Parents, _ = s.lease.Family()\n",
+			file:   "consumer/memory.go", old: "	heir.Parents, heir.Siblings = m.lease.Family()\n", new: "	heir.Parents, _ = m.lease.Family()\n",
 			by: follow, says: `.*said too often.*|.*never said.*|.*Error:.*`,
 		},
 		{
@@ -60,7 +60,7 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "a shard saves when the others wait for it",
-			file:   "consumer/state.go", old: "	s.saveForKin(now)\n", new: "",
+			file:   "consumer/intake.go", old: "	in.memory.saveForKin(now)\n", new: "",
 			by: only("internal/system", "TestInheritedKeysAreSettledSoon"), says: `.*Error:.*`,
 		},
 	}

@@ -53,7 +53,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what a repeat told of a rise is told",
-			file:   "alert/lifecycle.go", old: "en.severity = en.grade // that is told now", new: "_ = en",
+			file:   "alert/lifecycle.go", old: "en.severity = en.grade // the repetition said so", new: "_ = en",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{

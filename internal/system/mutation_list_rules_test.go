@@ -58,7 +58,7 @@ func ruleMutations() []mutation {
 		},
 		{
 			breaks: "what a lost lease leaves behind is counted",
-			file:   "consumer/shard.go", old: "	s.metrics.recordsLeft.Add(float64(s.mark.leave()))\n", new: "",
+			file:   "consumer/shard.go", old: "	s.progress.abandon()\n", new: "",
 			by: only("consumer", "TestLostLeaseEndsTheShard"), says: `.*Error:.*`,
 		},
 		{

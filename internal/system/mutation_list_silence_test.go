@@ -38,12 +38,12 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "an evaluation that does not end is told",
-			file:   "consumer/intake.go", old: "	began := time.Now()\n	s.activity.StartEvaluating()\n", new: "	began := time.Now()\n",
+			file:   "consumer/intake.go", old: "	began := time.Now()\n	in.activity.StartEvaluating()\n", new: "	began := time.Now()\n",
 			by: only("consumer", "TestEvaluationThatTakesLongIsSeen"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a wait for SNS is no evaluation",
-			file:   "consumer/intake.go", old: "	s.activity.StopEvaluating()\n	defer s.activity.StartEvaluating()\n", new: "",
+			file:   "consumer/intake.go", old: "	in.activity.StopEvaluating()\n	defer in.activity.StartEvaluating()\n", new: "",
 			by: only("consumer", "TestEvaluationThatTakesLongIsSeen"), says: `.*Error:.*`,
 		},
 		{

@@ -108,7 +108,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a shard is handed over when it is drained",
-			file:   "consumer/shard.go", old: "	err := s.lanes.Quiet(ctx)\n	if err == nil {\n		s.offer(true)\n", new: "	err := ctx.Err()\n	if err == nil {\n		s.offer(true)\n",
+			file:   "consumer/shard.go", old: "	err := s.lanes.Quiet(ctx)\n	if err == nil {\n		s.progress.offer(true)\n", new: "	err := ctx.Err()\n	if err == nil {\n		s.progress.offer(true)\n",
 			by: only("consumer", "TestHandoffRepeatsNothing"), says: `.*Error:.*`,
 		},
 		{
@@ -118,7 +118,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "what an owner resolved above the checkpoint is kept",
-			file:   "consumer/consumer.go", old: "DecodeRanges(resolved)", new: "DecodeRanges(resolved[:0])",
+			file:   "consumer/progress.go", old: "DecodeRanges(settled)", new: "DecodeRanges(settled[:0])",
 			by: only("consumer", "TestStopRemembersWhatWasPublishedAbove"), says: `.*Error:.*`,
 		},
 		{
@@ -173,17 +173,17 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "what rules remember is that of a run without restart",
-			file:   "consumer/state.go", old: "	default:\n		err = s.eval.Restore(snap.state)\n", new: "	default:\n		err = nil\n",
+			file:   "consumer/memory.go", old: "	default:\n		err = m.eval.Restore(snap.state)\n", new: "	default:\n		err = nil\n",
 			by: only("internal/system", "TestAlertsAreThoseOfARunWithoutRestart"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a crash in the first minute of a shard forgets nothing",
-			file:   "consumer/state.go", old: "	s.saveFirst()\n", new: "",
+			file:   "consumer/memory.go", old: "	m.saveFirst()\n", new: "",
 			by: only("consumer", "TestRestartRightAfterTheStart"), says: `not within 30s: 40`,
 		},
 		{
 			breaks: "a state never includes what is not resolved",
-			file:   "consumer/state.go", old: "	if !k.opened || k.torn || !s.keepsState() {", new: "	if !k.opened || !s.keepsState() {",
+			file:   "consumer/memory.go", old: "	if !m.opened || m.midPage || !m.keepsState() {", new: "	if !m.opened || !m.keepsState() {",
 			by: only("consumer", "Test.*(State|Torn|Remembers).*"), says: `.*Error:.*`,
 		},
 		{

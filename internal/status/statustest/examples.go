@@ -13,12 +13,42 @@ import (
 func ManyShards(n int) status.Status {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	s := status.Status{
-		At: at, State: "running", Started: at.Add(-26 * time.Hour), Uptime: 26 * 3600, Build: status.Build{Version: "1.0.0", Revision: "0123456789ab", GoVersion: "go1.26.8"},
-		Stream: status.Stream{Name: "ExampleInputStream", Application: "heart-rate-alerts", Retention: 86400}, ShardCounts: map[string]int{},
-		Worker: status.Worker{ID: "alerter-0/5e0f7a11", TrustedUntil: status.Moment(at.Add(8 * time.Second)), Heartbeat: status.Moment(at.Add(-time.Second)), LeaseSeconds: 10},
-		Workers: []status.FleetWorker{
-			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: (n + 1) / 2},
-			{ID: "alerter-1/9c41bd02", Version: "1.0.0", State: "live", Silent: 1.2, Shards: n / 2},
+		At: at,
+		Process: status.Process{
+			State:   "running",
+			Started: at.Add(-26 * time.Hour),
+			Uptime:  26 * 3600,
+			Build:   status.Build{Version: "1.0.0", Revision: "0123456789ab", GoVersion: "go1.26.8"},
+		},
+		Stream: status.Stream{
+			Name:        "ExampleInputStream",
+			Application: "heart-rate-alerts",
+			Retention:   86400,
+		},
+		Fleet: status.Fleet{
+			ShardCounts: map[string]int{},
+			Workers: []status.FleetWorker{
+				{
+					ID:      "alerter-0/5e0f7a11",
+					Version: "1.0.0",
+					Self:    true,
+					State:   "live",
+					Shards:  (n + 1) / 2,
+				},
+				{
+					ID:      "alerter-1/9c41bd02",
+					Version: "1.0.0",
+					State:   "live",
+					Silent:  1.2,
+					Shards:  n / 2,
+				},
+			},
+		},
+		Worker: status.Worker{
+			ID:           "alerter-0/5e0f7a11",
+			TrustedUntil: status.Moment(at.Add(8 * time.Second)),
+			Heartbeat:    status.Moment(at.Add(-time.Second)),
+			LeaseSeconds: 10,
 		},
 		Records: map[string]uint64{"alerted": 12, "unmatched": 3_204_118},
 	}
@@ -26,13 +56,20 @@ func ManyShards(n int) status.Status {
 		parent := fmt.Sprintf("shardId-%012d", i)
 		s.Shards = append(s.Shards, status.Shard{ID: parent, State: "ended", Owner: "", Parents: []string{}})
 		child := status.Shard{
-			ID: fmt.Sprintf("shardId-%012d", n+i), Parents: []string{parent}, State: "foreign", Owner: s.Workers[1].ID, CaughtUp: status.Moment(at.Add(-3 * time.Second)),
+			ID:             fmt.Sprintf("shardId-%012d", n+i),
+			Parents:        []string{parent},
+			State:          "foreign",
+			Owner:          s.Workers[1].ID,
+			CaughtUp:       status.Moment(at.Add(-3 * time.Second)),
 			BytesPerSecond: 12_400,
 		}
 		if i%2 == 0 {
 			child.State, child.Owner = "held", s.Workers[0].ID
 			child.Reading = &status.Reading{
-				Phase: "reading", Lag: float64(i%7) / 10, LastFetch: status.Moment(at.Add(-120 * time.Millisecond)), Checkpoint: status.Moment(at.Add(-800 * time.Millisecond)),
+				Phase:      "reading",
+				Lag:        float64(i%7) / 10,
+				LastFetch:  status.Moment(at.Add(-120 * time.Millisecond)),
+				Checkpoint: status.Moment(at.Add(-800 * time.Millisecond)),
 				Unresolved: i % 3,
 			}
 			if i == 40 {
@@ -53,67 +90,284 @@ func ManyShards(n int) status.Status {
 func ExampleStatus() status.Status {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { return status.Moment(at.Add(-d)) }
-	none := map[string]uint64{"dedup": 0, "firing": 0, "inhibited": 0, "silenced": 0, "quiet_hours": 0, "rate_limit": 0, "overdue": 0}
+	none := map[string]uint64{
+		"dedup":       0,
+		"firing":      0,
+		"inhibited":   0,
+		"silenced":    0,
+		"quiet_hours": 0,
+		"rate_limit":  0,
+		"overdue":     0,
+	}
 	some := maps.Clone(none)
 	some["dedup"], some["silenced"] = 310, 2
 	s := status.Status{
-		At: at, State: "running", Started: at.Add(-200 * time.Second), Uptime: 200, Build: status.Build{Version: "1.0.0", Revision: "0123456789ab", GoVersion: "go1.26.8"},
-		Stream: status.Stream{Name: "ExampleInputStream", Application: "heart-rate-alerts", Retention: 86400},
-		Worker: status.Worker{ID: "alerter-0/5e0f7a11", TrustedUntil: status.Moment(at.Add(3 * time.Second)), Heartbeat: ago(6 * time.Second), Failure: "InternalServerError", LeaseSeconds: 10},
+		At: at,
+		Process: status.Process{
+			State:   "running",
+			Started: at.Add(-200 * time.Second),
+			Uptime:  200,
+			Build:   status.Build{Version: "1.0.0", Revision: "0123456789ab", GoVersion: "go1.26.8"},
+		},
+		Stream: status.Stream{
+			Name:        "ExampleInputStream",
+			Application: "heart-rate-alerts",
+			Retention:   86400,
+		},
+		Worker: status.Worker{
+			ID:           "alerter-0/5e0f7a11",
+			TrustedUntil: status.Moment(at.Add(3 * time.Second)),
+			Heartbeat:    ago(6 * time.Second),
+			Failure:      "InternalServerError",
+			LeaseSeconds: 10,
+		},
 		Recent: status.Recent{
-			Window: 900, Missed: 1, Skipped: 2, InvalidLetters: 3, Resolved: 40_000, Unreadable: 4000,
-			UnreadableAs: map[payload.Likely]uint64{payload.LikelyGzip: 3900, payload.LikelyText: 100},
+			Window:         900,
+			Missed:         1,
+			Skipped:        2,
+			InvalidLetters: 3,
+			Resolved:       40_000,
+			Unreadable:     4000,
+			UnreadableAs:   map[payload.Likely]uint64{payload.LikelyGzip: 3900, payload.LikelyText: 100},
 		},
-		History: status.History{Interval: 5, Records: []float64{96.2, 101.4, 110, 1240.5}, Alerts: []float64{0, 0.4, 8.2, 1.2}},
+		History: status.History{
+			Interval: 5,
+			Records:  []float64{96.2, 101.4, 110, 1240.5},
+			Alerts:   []float64{0, 0.4, 8.2, 1.2},
+		},
 		Records: map[string]uint64{
-			"alerted": 120, "suppressed": 312, "unmatched": 41_204, "filtered": 0, "invalid": 1, "expired": 0, "dead_lettered": 3,
+			"alerted":       120,
+			"suppressed":    312,
+			"unmatched":     41_204,
+			"filtered":      0,
+			"invalid":       1,
+			"expired":       0,
+			"dead_lettered": 3,
 		},
-		ShardCounts: map[string]int{"held": 2, "foreign": 1, "unread": 1, "blocked": 0, "paused": 1, "ended": 2, "skipped": 0},
-		Shards: status.ByLineage([]status.Shard{
-			{ID: "shardId-000000000000", Parents: []string{}, State: "ended", CaughtUp: ago(time.Hour)},
-			{ID: "shardId-000000000001", Parents: []string{}, State: "foreign", Owner: "alerter-1/9c41bd02", BytesPerSecond: 812, CaughtUp: ago(2 * time.Second)},
-			{ID: "shardId-000000000002", Parents: []string{}, State: "unread", Owner: "alerter-2/00000000", UnreadSince: ago(42 * time.Second)},
-			{ID: "shardId-000000000003", Parents: []string{"shardId-000000000009"}, State: "ended"},
-			{ID: "shardId-000000000004", Parents: []string{"shardId-000000000000"}, State: "held", Owner: "alerter-0/5e0f7a11", BytesPerSecond: 12_400, Reading: &status.Reading{
-				Phase: "reading", Lag: 200, Behind: 0, LastFetch: ago(120 * time.Millisecond), Checkpoint: ago(199 * time.Second), Unresolved: 34, Gathered: 12, HeldKeys: 1,
-			}},
-			{ID: "shardId-000000000005", Parents: []string{"shardId-000000000000"}, State: "held", Owner: "alerter-0/5e0f7a11", Heir: "alerter-1/9c41bd02", BytesPerSecond: 2_100_000, CaughtUp: ago(0), Reading: &status.Reading{
-				Phase: "draining", Lag: 0.21, Behind: 1.5, LastFetch: ago(45 * time.Second), Checkpoint: ago(800 * time.Millisecond),
-				Since: ago(100 * time.Second), WaitsFor: "alerts", ReadError: "timeout", StateFailing: ago(50 * time.Second),
-			}},
-			{ID: "shardId-000000000006", Parents: []string{"shardId-000000000003"}, State: "paused"},
-		}),
-		Workers: []status.FleetWorker{
-			{ID: "alerter-0/5e0f7a11", Version: "1.0.0", Self: true, State: "live", Shards: 2},
-			{ID: "alerter-1/9c41bd02", Version: "1.0.0", State: "live", Silent: 1.2, Shards: 1},
-			{ID: "alerter-2/00000000", Version: "0.9.0", State: "fenced", Silent: 54, Shards: 1},
+		Fleet: status.Fleet{
+			ShardCounts: map[string]int{
+				"held":    2,
+				"foreign": 1,
+				"unread":  1,
+				"blocked": 0,
+				"paused":  1,
+				"ended":   2,
+				"skipped": 0,
+			},
+			Shards: status.ByLineage([]status.Shard{
+				{
+					ID:       "shardId-000000000000",
+					Parents:  []string{},
+					State:    "ended",
+					CaughtUp: ago(time.Hour),
+				},
+				{
+					ID:             "shardId-000000000001",
+					Parents:        []string{},
+					State:          "foreign",
+					Owner:          "alerter-1/9c41bd02",
+					BytesPerSecond: 812,
+					CaughtUp:       ago(2 * time.Second),
+				},
+				{
+					ID:          "shardId-000000000002",
+					Parents:     []string{},
+					State:       "unread",
+					Owner:       "alerter-2/00000000",
+					UnreadSince: ago(42 * time.Second),
+				},
+				{
+					ID:      "shardId-000000000003",
+					Parents: []string{"shardId-000000000009"},
+					State:   "ended",
+				},
+				{
+					ID:             "shardId-000000000004",
+					Parents:        []string{"shardId-000000000000"},
+					State:          "held",
+					Owner:          "alerter-0/5e0f7a11",
+					BytesPerSecond: 12_400,
+					Reading: &status.Reading{
+						Phase:      "reading",
+						Lag:        200,
+						Behind:     0,
+						LastFetch:  ago(120 * time.Millisecond),
+						Checkpoint: ago(199 * time.Second),
+						Unresolved: 34,
+						Gathered:   12,
+						HeldKeys:   1,
+					},
+				},
+				{
+					ID:             "shardId-000000000005",
+					Parents:        []string{"shardId-000000000000"},
+					State:          "held",
+					Owner:          "alerter-0/5e0f7a11",
+					Heir:           "alerter-1/9c41bd02",
+					BytesPerSecond: 2_100_000,
+					CaughtUp:       ago(0),
+					Reading: &status.Reading{
+						Phase:        "draining",
+						Lag:          0.21,
+						Behind:       1.5,
+						LastFetch:    ago(45 * time.Second),
+						Checkpoint:   ago(800 * time.Millisecond),
+						Since:        ago(100 * time.Second),
+						WaitsFor:     "alerts",
+						ReadError:    "timeout",
+						StateFailing: ago(50 * time.Second),
+					},
+				},
+				{
+					ID:      "shardId-000000000006",
+					Parents: []string{"shardId-000000000003"},
+					State:   "paused",
+				},
+			}),
+			Workers: []status.FleetWorker{
+				{
+					ID:      "alerter-0/5e0f7a11",
+					Version: "1.0.0",
+					Self:    true,
+					State:   "live",
+					Shards:  2,
+				},
+				{
+					ID:      "alerter-1/9c41bd02",
+					Version: "1.0.0",
+					State:   "live",
+					Silent:  1.2,
+					Shards:  1,
+				},
+				{
+					ID:      "alerter-2/00000000",
+					Version: "0.9.0",
+					State:   "fenced",
+					Silent:  54,
+					Shards:  1,
+				},
+			},
 		},
-		Rules: []status.Rule{
-			{Name: "high-heart-rate", Severity: "critical", Topics: []string{"oncall", "ward"}, Mode: "live", Matched: 432, Undefined: 17, Published: 120, Suppressed: some},
-			{Name: "new-threshold", Severity: "warning", Topics: []string{"ward"}, Mode: "shadow", Matched: 12, Published: 9, WouldBe: true, Suppressed: none, Fields: []status.RuleField{
-				{Field: "heartrate", Similar: "heartRate", Records: 41_204},
-				{Field: "age", Wanted: "number", Has: "text", Records: 41_204},
-				{Field: "ward", Records: 41_204},
-			}},
+		Rulebook: status.Rulebook{
+			Rules: []status.Rule{
+				{
+					Name:       "high-heart-rate",
+					Severity:   "critical",
+					Topics:     []string{"oncall", "ward"},
+					Mode:       "live",
+					Matched:    432,
+					Undefined:  17,
+					Published:  120,
+					Suppressed: some,
+				},
+				{
+					Name:       "new-threshold",
+					Severity:   "warning",
+					Topics:     []string{"ward"},
+					Mode:       "shadow",
+					Matched:    12,
+					Published:  9,
+					WouldBe:    true,
+					Suppressed: none,
+					Fields: []status.RuleField{
+						{Field: "heartrate", Similar: "heartRate", Records: 41_204},
+						{Field: "age", Wanted: "number", Has: "text", Records: 41_204},
+						{Field: "ward", Records: 41_204},
+					},
+				},
+			},
+			Filter: &status.Filter{Dropped: 12_000, DroppingSince: ago(2 * time.Hour)},
+			Silences: []status.Silence{
+				{
+					Name:  "holidays",
+					All:   true,
+					Until: status.Moment(at.Add(90 * 24 * time.Hour)),
+					Muted: 4210,
+				},
+			},
 		},
-		Filter:   &status.Filter{Dropped: 12_000, DroppingSince: ago(2 * time.Hour)},
-		Silences: []status.Silence{{Name: "holidays", All: true, Until: status.Moment(at.Add(90 * 24 * time.Hour)), Muted: 4210}},
-		Alerts: []status.Alert{
-			{ID: "4f1c0a9be2d35577aa", Kind: "firing", Rule: "high-heart-rate", Severity: "critical", Topic: "ward", Key: "pati…", Alerts: 1, Occurred: *ago(1350 * time.Millisecond), Accepted: *ago(time.Second), MessageID: "m-2"},
-			{ID: "77ab3f00c1d2e3f401", Kind: "digest", Topic: "ward", Alerts: 57, Occurred: *ago(70 * time.Second), Accepted: *ago(40 * time.Second), MessageID: "m-1"},
+		Delivery: status.Delivery{
+			Alerts: []status.Alert{
+				{
+					ID:        "4f1c0a9be2d35577aa",
+					Kind:      "firing",
+					Rule:      "high-heart-rate",
+					Severity:  "critical",
+					Topic:     "ward",
+					Key:       "pati…",
+					Alerts:    1,
+					Occurred:  *ago(1350 * time.Millisecond),
+					Accepted:  *ago(time.Second),
+					MessageID: "m-2",
+				},
+				{
+					ID:        "77ab3f00c1d2e3f401",
+					Kind:      "digest",
+					Topic:     "ward",
+					Alerts:    57,
+					Occurred:  *ago(70 * time.Second),
+					Accepted:  *ago(40 * time.Second),
+					MessageID: "m-1",
+				},
+			},
+			Topics: []status.Topic{
+				{
+					Name:         "oncall",
+					Rate:         8,
+					Share:        4,
+					LastAccepted: ago(200 * time.Second),
+					Waiting:      34,
+					Fault:        "not_authorized",
+					Remedy:       "allow sns:Publish on the topic",
+					Failures:     5,
+					FailingSince: ago(190 * time.Second),
+					Error:        "AuthorizationError: not authorized to perform SNS:Publish",
+				},
+				{
+					Name:           "pager",
+					FIFO:           true,
+					SentLastMinute: 0,
+					Waiting:        1,
+					Failures:       4,
+					FailingSince:   ago(9 * time.Second),
+				},
+				{
+					Name:           "ward",
+					Rate:           8,
+					Share:          4,
+					SentLastMinute: 61,
+					LastAccepted:   ago(time.Second),
+					Gathered:       12,
+					Digesting:      true,
+				},
+			},
+			DeadLetters: &status.DeadLetters{
+				Kind:         "sqs",
+				Sent:         3,
+				Waiting:      1,
+				Fault:        "not_authorized",
+				Remedy:       "allow sqs:SendMessage on the queue",
+				Failures:     2,
+				FailingSince: ago(5 * time.Second),
+			},
 		},
-		Topics: []status.Topic{
-			{Name: "oncall", Rate: 8, Share: 4, LastAccepted: ago(200 * time.Second), Waiting: 34, Fault: "not_authorized", Remedy: "allow sns:Publish on the topic", Failures: 5, FailingSince: ago(190 * time.Second), Error: "AuthorizationError: not authorized to perform SNS:Publish"},
-			{Name: "pager", FIFO: true, SentLastMinute: 0, Waiting: 1, Failures: 4, FailingSince: ago(9 * time.Second)},
-			{Name: "ward", Rate: 8, Share: 4, SentLastMinute: 61, LastAccepted: ago(time.Second), Gathered: 12, Digesting: true},
+		BadAnswers: []status.BadAnswers{
+			{
+				Service:   "SNS",
+				Operation: "PublishBatch",
+				What:      "an accepted entry has no MessageId",
+				Since:     *ago(12 * time.Second),
+				Of:        []string{"arn:aws:sns:us-east-1:000000000000:oncall"},
+			},
 		},
-		DeadLetters: &status.DeadLetters{Kind: "sqs", Sent: 3, Waiting: 1, Fault: "not_authorized", Remedy: "allow sqs:SendMessage on the queue", Failures: 2, FailingSince: ago(5 * time.Second)},
-		BadAnswers: []status.BadAnswers{{
-			Service: "SNS", Operation: "PublishBatch", What: "an accepted entry has no MessageId", Since: *ago(12 * time.Second),
-			Of: []string{"arn:aws:sns:us-east-1:000000000000:oncall"},
-		}},
-		Reload:        &status.Reload{At: *ago(65 * time.Second), Changes: []string{}, Error: "line 12: rules[0].when"},
-		Configuration: "stream:\n  name: ${STREAM}\n",
+		Configured: status.Configured{
+			Reload: &status.Reload{
+				At:      *ago(65 * time.Second),
+				Changes: []string{},
+				Error:   "line 12: rules[0].when",
+			},
+			Configuration: "stream:\n  name: ${STREAM}\n",
+		},
 	}
 	s.Problems = status.Problems(&s, true)
 	s.Level, s.Summary = status.Summary(&s)

@@ -265,26 +265,26 @@ func TestLedgerIsBounded(t *testing.T) {
 	dropped := 0
 	l := newLedger(func(n int) { dropped += n })
 	for shard := range 20 {
-		a := &account{stretches: []position.Range{{UpTo: at(0)}}}
+		a := &account{ranges: []position.Range{{UpTo: at(0)}}}
 		for i := range position.MaxRanges {
-			a.stretches = append(a.stretches, position.Range{After: at(3*i + 1), UpTo: at(3*i + 2)})
+			a.ranges = append(a.ranges, position.Range{After: at(3*i + 1), UpTo: at(3*i + 2)})
 		}
 		l.keep(fmt.Sprint(shard), a)
 		require.LessOrEqual(t, l.size(), maxRemembered)
 	}
 	require.Equal(t, 20*(position.MaxRanges+1)-maxRemembered, dropped)
 	require.Nil(t, l.take("0", 0, position.Position{}), "the oldest is gone")
-	require.Len(t, l.take("19", 0, position.Position{}).stretches, position.MaxRanges+1)
+	require.Len(t, l.take("19", 0, position.Position{}).ranges, position.MaxRanges+1)
 	partly := l.take("4", 0, position.Position{})
-	require.Equal(t, position.Position{}, partly.stretches[0].After, "the watermark stays longest")
-	require.Positive(t, partly.stretches[1].After.Compare(at(1)), "the oldest stretches are gone")
+	require.Equal(t, position.Position{}, partly.ranges[0].After, "the watermark stays longest")
+	require.Positive(t, partly.ranges[1].After.Compare(at(1)), "the oldest stretches are gone")
 }
 
 // TestLedgerForgetsWhatTheTableHas, from whichever owner, and what an operator has sent back.
 func TestLedgerForgetsWhatTheTableHas(t *testing.T) {
 	fresh := func() *account {
 		return &account{
-			generation: 2, stored: at(5), stretches: []position.Range{{UpTo: at(10)}, {After: at(12), UpTo: at(20)}},
+			generation: 2, stored: at(5), ranges: []position.Range{{UpTo: at(10)}, {After: at(12), UpTo: at(20)}},
 			alerts: []dealtAlert{{id: "partly", at: at(11)}, {id: "time", at: at(10), timed: true}},
 		}
 	}

@@ -1,0 +1,491 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"go.uber.org/zap"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
+)
+
+const (
+	// tickEvery is the least time between two ticks of a shard.
+	tickEvery = 250 * time.Millisecond
+	// stateEvery is how often a state that changes is saved, and stateIdle one in which only time can have changed something,
+	// such as since when a silence is waited for: a thousand idle shards are not worth a thousand writes a minute.
+	// stateAfterTick is how soon it is saved after a tick that made alerts, which a replay would make once more, and
+	// stateRetry how soon after a save that failed.
+	stateEvery     = time.Minute
+	stateIdle      = 10 * time.Minute
+	stateAfterTick = 2 * time.Second
+	stateRetry     = 10 * time.Second
+	// replayTips is how many pages in a row must be at the tip for a checkpoint that was not met to be beyond it.
+	replayTips = 2
+	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or a
+	// stop.
+	saveLimit     = 30 * time.Second
+	lastSaveLimit = 3 * time.Second
+	// loadOwedLimit bounds how long a shard whose rules remember nothing waits for what those before them have told.
+	loadOwedLimit = 10 * time.Second
+	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an outage
+	// of the table, so what fails for so long is a fault of the state itself or of the configuration, and the alerts of
+	// the children cannot wait for ever.
+	endWithout = 10 * time.Minute
+)
+
+// Why a shard goes on without what it should remember.
+const (
+	gapLost    = "lost"    // the table says that it has lost the snapshot
+	gapDamaged = "damaged" // it cannot be read
+	gapTrimmed = "trimmed" // the records from the snapshot to the checkpoint have left the stream
+	gapAhead   = "ahead"   // it includes records beyond the checkpoint, which would count twice
+	gapFuture  = "future"  // its time was ahead of the clock, and was brought back
+	gapUnsaved = "unsaved" // it could not be saved for a closed shard's children
+)
+
+func gapReasons() []string {
+	return []string{gapLost, gapDamaged, gapTrimmed, gapAhead, gapFuture, gapUnsaved}
+}
+
+// memory keeps what the rules remember of a shard with its checkpoint. "Here" is the KCL's goroutine of the shard. Nothing
+// of it is used while evaluation is not stateful, except at and midPage.
+type memory struct {
+	*tools
+	progress *progress
+	kin      kin
+
+	// Written and read here only.
+
+	origin types.StartingPosition // where reading began when there was no checkpoint
+	opened bool                   // load has come to its end
+	at     position.Position      // the state includes everything up to here
+	// midPage says that evaluation is, or was left, in the middle of a page or a tick: the state includes what the watermark
+	// does not know of, so it must not be saved.
+	midPage bool
+	// replays says that reading began at the snapshot, not at the checkpoint, and from is where that snapshot was taken.
+	replays bool
+	from    position.Position
+	tips    int       // pages in a row that reached the tip of the shard while the checkpoint was still ahead
+	kept    bool      // what is stored may differ from what is known, if evaluation is stateful or not
+	dirty   bool      // records have changed the state since it was captured, or a tick made alerts
+	ticked  bool      // time may have changed it
+	next    time.Time // of capturing it
+	// waiting is a captured state that includes what is not settled. It is saved when all of that is: what it has done would
+	// otherwise be lost. It is not replaced by a newer one, or a storm in which something always waits would keep every one
+	// of them from being saved.
+	waiting *capture
+	writing chan error // of the save in the background, which writes it; nil when there is none
+	failing time.Time  // since when saves fail; zero while they do not
+	writers sync.WaitGroup
+
+	mu sync.Mutex
+
+	saved    savedState     // the snapshot in force; written by saves, read by the status
+	unsaved  time.Time      // failing, for the status
+	tooLarge *tooLargeError // why it can never be saved as it is; written here, read by the status
+}
+
+// newMemory makes the memory of a shard that is not opened yet.
+func newMemory(t *tools, p *progress) *memory {
+	m := &memory{tools: t, progress: p}
+	m.kin.tools, m.kin.writers = t, &m.writers
+	return m
+}
+
+// capture is the state of evaluation at a position.
+type capture struct {
+	snapshot
+
+	at      position.Position
+	entries uint64 // those of the watermark that were taken in before it
+}
+
+// savedState is the snapshot in force.
+type savedState struct {
+	bytes int
+	taken time.Time
+}
+
+// lookAtKin takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits
+// any longer.
+func (m *memory) lookAtKin(now time.Time) (without []string) {
+	without = m.kin.look(now)
+	m.ticked, m.kin.news = m.ticked || m.kin.news, false
+	return without
+}
+
+// open finds out where to read from, and brings back what evaluation should remember. It is false when a context has ended;
+// then it may be called again.
+func (m *memory) open() (from types.StartingPosition, ok bool) {
+	from = m.progress.start
+	m.at = m.progress.startAt
+	m.eval.Agree(m.lease.Agreement())
+	m.origin = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+	if m.progress.from.SequenceNumber == nil {
+		m.origin = m.progress.from
+	}
+	if m.eval.Stateful() {
+		if from, ok = m.loadState(); !ok {
+			return from, false
+		}
+		if m.failing.IsZero() { // the shards of a worker begin at once, and should not save at once
+			m.next = time.Now().Add(rand.N(stateEvery)) //nolint:gosec // no secret
+		}
+	} else if m.loadOwed(); m.readCtx.Err() != nil {
+		return from, false
+	}
+	m.opened = true
+	m.activity.StateLoaded()
+	return from, true
+}
+
+// loadState brings the state back and says where to read on from. It answers false when a context has ended.
+func (m *memory) loadState() (types.StartingPosition, bool) {
+	own, sequence, sub, parents, err := m.lease.LoadState(m.readCtx)
+	if m.readCtx.Err() != nil {
+		return m.progress.start, false
+	}
+	if err != nil {
+		m.stateGap(gapLost, err) // of its own, or of a parent
+	}
+	at := position.Position{}
+	if sequence != "" {
+		at = position.Position{Sequence: sequence, Sub: sub}
+	}
+	if len(own) > 0 && m.restore(own, at) {
+		return m.replayFrom(at), true
+	}
+	m.inherit(parents)
+	m.at = m.progress.stored
+	m.saveFirst()
+	return m.replayFrom(m.progress.stored), true
+}
+
+// loadOwed restores what earlier rules have told and still owe the end of, where no rule of today remembers anything. Reading resumes at the
+// checkpoint: no rule needs what came before.
+func (m *memory) loadOwed() {
+	ctx, cancel := context.WithTimeout(m.readCtx, loadOwedLimit)
+	defer cancel()
+	own, _, _, parents, err := m.lease.LoadState(ctx)
+	if len(own) > 0 {
+		parents = nil
+		var snap snapshot
+		if snap, err = decodeSnapshot(own); err == nil {
+			err = m.eval.Restore(snap.state)
+		}
+	}
+	if err != nil {
+		m.log.Warn("the state that earlier rules stored cannot be read; alerts of theirs that still fire get no end", zap.Error(err))
+	}
+	m.inherit(parents)
+}
+
+// restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
+func (m *memory) restore(own []byte, at position.Position) bool {
+	snap, err := decodeSnapshot(own)
+	switch {
+	case err != nil:
+	case at.Compare(m.progress.stored) > 0:
+		// The shard was sent back, or the table was changed by hand.
+		m.stateGap(gapAhead, nil)
+		return false
+	default:
+		err = m.eval.Restore(snap.state)
+	}
+	if err != nil {
+		m.stateGap(gapDamaged, err)
+		return false
+	}
+	m.bringBack()
+	m.at = at
+	if m.progress.from.SequenceNumber != nil {
+		m.origin = snap.origin
+	}
+	m.mu.Lock()
+	m.saved = savedState{len(own), snap.taken}
+	m.mu.Unlock()
+	return true
+}
+
+// replayFrom is where reading goes on behind a snapshot.
+func (m *memory) replayFrom(at position.Position) types.StartingPosition {
+	if at == m.progress.startAt {
+		return m.progress.start
+	}
+	m.replays, m.from = true, at
+	m.log.Info("evaluating again from the last snapshot, up to the checkpoint", zap.Stringer("snapshot", at))
+	if at.IsZero() {
+		return m.origin
+	}
+	return startBehind(at)
+}
+
+// beyondTip reports whether the checkpoint is one that the shard cannot have. Every record up to it is settled, and replayed
+// without an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed may be new. Then
+// the shard has to be opened again.
+func (m *memory) beyondTip(p *read.Page) bool {
+	if !m.replays || !p.Tip || m.progress.startAt.IsZero() || m.at.Compare(m.progress.startAt) >= 0 {
+		m.tips = 0
+		return false
+	}
+	if m.tips++; m.tips < replayTips {
+		return false
+	}
+	m.lease.Lost(m.clock.Now().Add(-leastRetention))
+	m.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then are repeated",
+		zap.Stringer("checkpoint", m.progress.startAt), zap.Stringer("snapshot", m.from))
+	start := m.origin
+	if !m.from.IsZero() {
+		start = startBehind(m.from)
+	}
+	m.progress.resume(m.from, start)
+	m.replays, m.opened, m.tips = false, false, 0 // the snapshot is brought back once more
+	return true
+}
+
+// trimmed reports whether only what the state is missing has left the stream, not the checkpoint. Then evaluation continues
+// at the checkpoint.
+func (m *memory) trimmed() bool {
+	if !m.replays || m.progress.startAt.IsZero() {
+		return false
+	}
+	m.replays, m.at = false, m.progress.startAt
+	m.stateGap(gapTrimmed, nil)
+	return true
+}
+
+// restart begins again where the checkpoint never was a position in the shard.
+func (m *memory) restart() {
+	if m.eval.Stateful() {
+		m.stateGap(gapAhead, nil)
+	}
+	m.at, m.replays = position.Position{}, false
+}
+
+// inherit adds the parents' states.
+func (m *memory) inherit(parents [][]byte) {
+	if len(parents) == 0 {
+		return
+	}
+	var states [][]byte
+	for _, parent := range parents {
+		snap, err := decodeSnapshot(parent)
+		if err != nil {
+			m.stateGap(gapDamaged, err)
+			continue
+		}
+		states = append(states, snap.state)
+	}
+	heir := alert.Heir{Owns: m.lease.Inherits}
+	heir.Parents, heir.Siblings = m.lease.Family()
+	if err := m.eval.Inherit(states, heir); err != nil {
+		m.stateGap(gapDamaged, err)
+	}
+	m.bringBack()
+}
+
+// bringBack moves a state back whose time is ahead of the services' clock, or rules with memory would be silent until then.
+func (m *memory) bringBack() {
+	ahead := m.eval.BringBack(m.clock.Now())
+	if ahead == 0 {
+		return
+	}
+	m.metrics.stateGaps.WithLabelValues(gapFuture).Inc()
+	m.log.Error("the time of the stored state was ahead of the clock; it was brought back, so that rules with memory speak again",
+		zap.Duration("ahead", ahead))
+}
+
+// saveFirst saves what a shard begins with before anything is read, so that a crash in its first minute finds where the
+// state began. If that fails, it is tried again soon, and reading begins all the same.
+func (m *memory) saveFirst() {
+	m.opened, m.dirty = true, true
+	_ = m.saveLast(lastSaveLimit) // told and counted
+}
+
+// stateGap accounts for a loss of memory.
+func (m *memory) stateGap(reason string, err error) {
+	m.metrics.stateGaps.WithLabelValues(reason).Inc()
+	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and suppressions may be off",
+		zap.String("reason", reason), zap.Error(err))
+}
+
+// keepsState says whether there is a state to save: that evaluation depends on what came before, or did until now, so that what is stored is not
+// what it was.
+func (m *memory) keepsState() bool {
+	m.kept = m.kept || m.eval.Stateful()
+	return m.kept || m.waiting != nil || m.writing != nil
+}
+
+// keepState captures the state when that is due, and saves what was captured when everything in it is resolved.
+func (m *memory) keepState(now time.Time) {
+	select {
+	case err := <-m.writing:
+		m.wrote(err)
+	default:
+	}
+	idle := stateIdle
+	if m.kin.any {
+		idle = stateKinIdle
+	}
+	due := m.dirty && !now.Before(m.next) || m.ticked && !now.Before(m.next.Add(idle-stateEvery))
+	if m.waiting == nil && due && !m.midPage {
+		m.waiting = m.capture(now)
+	}
+	if m.waiting == nil || m.writing != nil || !m.progress.settledThrough(m.waiting.entries) {
+		return
+	}
+	c, done := m.waiting, make(chan error, 1)
+	m.waiting, m.writing = nil, done
+	m.writers.Go(func() {
+		ctx, cancel := context.WithTimeout(m.workCtx, saveLimit)
+		defer cancel()
+		done <- guard.Do("state", func() error { return m.write(ctx, c) })
+	})
+}
+
+// saveForChildren saves the state of a closed shard, as its children inherit it. It gives up, aloud, after endWithout.
+func (m *memory) saveForChildren() error {
+	err := m.saveLast(saveLimit)
+	_, hopeless := errors.AsType[*tooLargeError](err)
+	if err == nil || m.workCtx.Err() != nil || !hopeless && time.Since(m.failing) < endWithout {
+		return err
+	}
+	m.stateGap(gapUnsaved, err)
+	return nil
+}
+
+func (m *memory) capture(now time.Time) *capture {
+	m.eval.Agree(m.lease.Agreement())
+	c := &capture{
+		snapshot: snapshot{origin: m.origin, taken: now, state: m.eval.State()},
+		at:       m.at, entries: m.progress.entries(),
+	}
+	m.dirty, m.ticked, m.next = false, false, now.Add(stateEvery)
+	m.kept = m.eval.Stateful()
+	m.kin.captured, m.kin.parkedTo = now, m.eval.ParkedTo()
+	return c
+}
+
+// wrote notes how a save ended: the next one is due soon after one that failed.
+func (m *memory) wrote(err error) {
+	m.writing = nil
+	if err == nil {
+		if !m.failing.IsZero() {
+			m.log.Info("the state of evaluation is saved again")
+		}
+		m.failSaves(time.Time{})
+		return
+	}
+	m.dirty, m.kept, m.next = true, true, time.Now().Add(stateRetry)
+	large, isLarge := errors.AsType[*tooLargeError](err)
+	if isLarge {
+		m.next = time.Now().Add(stateEvery)
+	}
+	m.mu.Lock()
+	m.tooLarge = large
+	m.mu.Unlock()
+	if m.failing.IsZero() && m.workCtx.Err() == nil {
+		m.failSaves(time.Now())
+		m.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
+	}
+}
+
+// failSaves notes since when saves fail; zero says that they do not.
+func (m *memory) failSaves(since time.Time) {
+	m.failing = since
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.unsaved = since; since.IsZero() {
+		m.tooLarge = nil
+	}
+}
+
+// write saves a captured state. It may run beside the shard's goroutine.
+func (m *memory) write(ctx context.Context, c *capture) error {
+	m.progress.offer(false) // the table takes no snapshot beyond what it was offered
+	start := time.Now()
+	data := c.encode()
+	var err error
+	if len(c.state) > alert.MaxState {
+		heaviest, most := alert.Heaviest(c.state)
+		err = &tooLargeError{len(c.state), most, heaviest}
+	} else {
+		err = m.lease.SaveState(ctx, c.at.Sequence, c.at.Sub, data)
+	}
+	if err != nil {
+		if m.workCtx.Err() == nil {
+			m.metrics.stateSaves.WithLabelValues("failed").Inc()
+		}
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	m.metrics.stateSaves.WithLabelValues("done").Inc()
+	m.metrics.stateSaveDuration.Observe(time.Since(start).Seconds())
+	m.mu.Lock()
+	m.saved = savedState{len(data), c.taken}
+	m.mu.Unlock()
+	m.progress.includes(c.entries)
+	return nil
+}
+
+// saveLast saves the state as it is, or what waits to be saved if that is all that is resolved. Whoever drains a shard
+// calls it before the shard goes; after an error nothing has changed.
+func (m *memory) saveLast(limit time.Duration) error {
+	if !m.opened || m.midPage || !m.keepsState() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(m.workCtx, limit)
+	defer cancel()
+	if m.writing != nil {
+		select {
+		case err := <-m.writing:
+			m.wrote(err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if (m.dirty || m.ticked || m.waiting != nil) && m.progress.unresolved() == 0 {
+		m.waiting = m.capture(time.Now())
+	}
+	if m.waiting == nil || !m.progress.settledThrough(m.waiting.entries) {
+		return nil
+	}
+	err := m.write(ctx, m.waiting)
+	if err == nil {
+		m.waiting = nil
+	}
+	m.wrote(err)
+	return err
+}
+
+// saveForKin has the state saved soon when something came due of which the others will want to know whether it was heard of here.
+func (m *memory) saveForKin(now time.Time) {
+	if m.eval.ParkedTo() <= m.kin.parkedTo {
+		return
+	}
+	m.dirty = true
+	soon := now.Add(stateAfterTick)
+	if least := m.kin.captured.Add(stateKinEvery); soon.Before(least) {
+		soon = least
+	}
+	if soon.Before(m.next) {
+		m.next = soon
+	}
+}
+
+func (m *memory) status(now time.Time) MemoryStatus {
+	unheard := m.kin.unsure(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return MemoryStatus{
+		StateBytes: m.saved.bytes, StateTaken: m.saved.taken, StateFailing: m.unsaved, StateTooLarge: m.tooLarge.words(), Unheard: unheard,
+	}
+}

@@ -1,0 +1,387 @@
+package consumer
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/lanes"
+	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/internal/position"
+)
+
+// progress is how far a shard is settled, and what it offers of that to its lease.
+//
+// "Here" is the KCL's goroutine of the shard. Lanes' workers and the publishers' goroutines settle parts of entries.
+type progress struct {
+	*tools
+	outcomes *outcomes
+
+	// Written and read here only.
+
+	from    types.StartingPosition // where the lease begins
+	start   types.StartingPosition // where reading begins: behind startAt
+	stored  position.Position      // the checkpoint of the lease
+	startAt position.Position      // records up to here were settled by an earlier owner, or here before; zero once passed
+	passed  int                    // how many of inherited reading has passed
+
+	mu sync.Mutex
+
+	inherited []position.Range      // settled by an earlier owner, above startAt; written here, read by offers
+	mark      watermark             // written here and by those who settle; read by offers and the status
+	offered   position.Position     // the last offer's position; written and read by offers
+	recalled  map[string]dealtAlert // dealt with in an earlier life of the shard here, and not made again yet; here only
+	dealt     []dealtAlert          // dealt with in this life, in entries that no offer names; written by those who settle
+	load      load                  // written here; read by offers and the status
+	caughtUp  time.Time             // up to when the shard is read; written here, read by offers and the heartbeat
+	evaluates bool                  // statefully, so that eventTime is known; written here, read by the heartbeat
+	eventTime time.Time             // of the evaluator; written here with caughtUp, read with it
+}
+
+// newProgress begins where the lease says.
+func newProgress(t *tools, o *outcomes) *progress {
+	from, sub, settled := t.lease.Start()
+	if from.SequenceNumber != nil && !position.IsNumber(*from.SequenceNumber) {
+		t.lease.Unusable()
+		from, sub, settled = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
+	}
+	p := &progress{tools: t, outcomes: o, from: from, start: from, inherited: position.DecodeRanges(settled)}
+	switch from.Type { //nolint:exhaustive // the others name no record
+	case types.ShardIteratorTypeAfterSequenceNumber:
+		p.startAt = position.Past(*from.SequenceNumber)
+	case types.ShardIteratorTypeAtSequenceNumber:
+		p.startAt = position.Position{Sequence: *from.SequenceNumber, Sub: sub}
+	}
+	return p
+}
+
+// startBehind is where reading resumes behind a position.
+func startBehind(at position.Position) types.StartingPosition {
+	start := types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.Sequence)}
+	if at.Sub == position.WholeRecord {
+		start.Type = types.ShardIteratorTypeAfterSequenceNumber
+	}
+	return start
+}
+
+// pass takes in a record that waits for nothing.
+func (p *progress) pass(at position.Position) {
+	p.mu.Lock()
+	p.mark.pass(at)
+	p.mu.Unlock()
+}
+
+// skip takes in a record that an earlier owner has settled.
+func (p *progress) skip(at position.Position) {
+	if p.startAt.IsZero() { // else it is at or below the mark already
+		p.pass(at)
+	}
+	p.metrics.recordsSkip.Inc()
+}
+
+// settledBefore reports whether an earlier owner has dealt with a position. Ask for positions in their order.
+func (p *progress) settledBefore(at position.Position) bool {
+	if !p.startAt.IsZero() {
+		if at.Compare(p.startAt) <= 0 {
+			return true
+		}
+		p.startAt = position.Position{}
+	}
+	for p.passed < len(p.inherited) && p.inherited[p.passed].UpTo.Compare(at) < 0 {
+		p.passed++ // it stays named in offers until the watermark has passed it, too
+	}
+	return position.Covers(p.inherited[p.passed:], at)
+}
+
+// wait takes in a record that waits for so many parts. behindTime says that what time brought about waits before it.
+func (p *progress) wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
+	e *entry, behindTime bool,
+) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e = p.mark.wait(at, arrival, parts)
+	if e.decided = d.Outcome == alert.Alerted; !e.decided {
+		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
+	}
+	e.dealt = dealt
+	return e, len(p.mark.timed) > 0
+}
+
+// waitTimed takes in what time brought about behind the last record.
+func (p *progress) waitTimed(at time.Time, dealt []string, parts int) *entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.mark.waitTimed(at, parts)
+	e.dealt = dealt
+	return e
+}
+
+// settle marks a part as done and reports whether its entry waits for nothing more.
+func (p *progress) settle(of *part) (whole bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if of.decides {
+		lanes.MergeOutcome(&of.entry.decision, of.Result.Outcome, of.Result.Reason)
+	}
+	if whole = p.mark.resolve(of.entry); whole {
+		p.keepDealt(of.entry)
+	}
+	return whole
+}
+
+// unresolved counts the entries that wait.
+func (p *progress) unresolved() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mark.unresolved()
+}
+
+// entries counts the entries so far, and settledThrough reports whether the first n are settled.
+func (p *progress) entries() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mark.count
+}
+
+func (p *progress) settledThrough(n uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mark.resolvedThrough(n)
+}
+
+// abandon gives up the records that wait, and counts those that nobody has counted as left yet.
+func (p *progress) abandon() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.metrics.recordsLeft.Add(float64(p.mark.leave()))
+}
+
+// offer offers the lease how far everything is settled. With all, and while a key is held, it names what is settled
+// above that as well: a held key may hold the mark for days, and a crash would repeat all that the others had since. Else
+// it names only what an earlier owner settled and what is still to come, so that a crash does not repeat that.
+func (p *progress) offer(all bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock() // offers must reach the lease in the order of their marks
+	mark := p.mark.mark()
+	settled := p.inheritedAbove(mark)
+	if all || p.outcomes.holds() {
+		settled = append(p.mark.resolvedAbove(), p.inheritedAbove(p.mark.last)...)
+	}
+	above := position.EncodeRanges(settled)
+	offer := position.Progress{At: mark, Above: above, Load: p.load.rate(time.Now())}
+	if p.mark.unresolved() == 0 {
+		offer.CaughtUp = p.caughtUp
+	}
+	if mark == p.offered && above == "" {
+		offer.At = position.Position{} // nothing new
+	}
+	p.offered = mark
+	p.lease.Commit(offer)
+}
+
+// inheritedAbove lists the inherited ranges that reach above a mark. Call it with mu held.
+func (p *progress) inheritedAbove(mark position.Position) []position.Range {
+	n := 0
+	for n < len(p.inherited) && p.inherited[n].UpTo.Compare(mark) <= 0 {
+		n++
+	}
+	return p.inherited[n:]
+}
+
+// settledUpTo is the end of what an earlier owner settled.
+func (p *progress) settledUpTo() position.Position {
+	if n := len(p.inherited); n > 0 {
+		return p.inherited[n-1].UpTo
+	}
+	return p.startAt
+}
+
+// forgetInherited drops what was settled here before: the position that it belongs to is none any more.
+func (p *progress) forgetInherited() {
+	p.startAt, p.passed = position.Position{}, 0
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inherited = nil
+}
+
+// restart begins again from nothing, where the checkpoint never was a position in the shard.
+func (p *progress) restart() {
+	p.resume(position.Position{}, p.start)
+}
+
+// resume begins again behind a position, as if the lease had begun there.
+func (p *progress) resume(at position.Position, start types.StartingPosition) {
+	p.start, p.startAt, p.passed, p.stored = start, at, 0, at
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inherited, p.offered, p.mark.last = nil, at, at
+}
+
+// recordLoad adds an answer of Kinesis to the shard's load.
+func (p *progress) recordLoad(page *read.Page) {
+	bytes := 0
+	for i := range page.Records {
+		bytes += len(page.Records[i].Data)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.load.add(page.At, bytes)
+}
+
+// recordIngested records that everything of a page is in the watermark. How far time has come is recorded with the latest
+// arrival up to then: who gets both may conclude that nothing arrived in between.
+func (p *progress) recordIngested(page *read.Page) {
+	stateful, eventTime := p.eval.Stateful(), time.Time{}
+	if stateful {
+		eventTime = p.eval.EventTime()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !page.Null || page.Proven { // else more may follow where this answer did not look
+		p.caughtUp = page.CaughtUp()
+	}
+	p.evaluates, p.eventTime = stateful, eventTime
+}
+
+// report is the shard's share of Consumer.Report.
+func (p *progress) report() (lastArrival, caughtUp time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.evaluates {
+		return time.Time{}, time.Time{}
+	}
+	return p.eventTime, p.caughtUp
+}
+
+// status is what the watermark says of the shard: the arrival of the oldest entry that waits, and how many do.
+func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	oldest, _ = p.mark.oldest()
+	return oldest, p.mark.unresolved(), p.load.rate(now)
+}
+
+// recall begins with what this process has dealt with above the checkpoint: the watermark is where all below is, and the
+// rest is as if an earlier owner had named it.
+func (p *progress) recall(a *account) {
+	p.stored, p.offered = p.startAt, p.startAt
+	defer func() { p.mark.last = p.startAt }()
+	if a == nil {
+		return
+	}
+	p.recalled = make(map[string]dealtAlert, len(a.alerts))
+	for _, d := range a.alerts {
+		p.recalled[d.id] = d
+	}
+	p.inherited = position.Union([]position.Range{{UpTo: p.stored}}, p.inherited, a.ranges)
+	if first := p.inherited; len(first) > 0 && first[0].After.IsZero() {
+		p.startAt, p.inherited = first[0].UpTo, first[1:]
+	}
+	if p.startAt != p.stored {
+		p.start = startBehind(p.startAt)
+	}
+}
+
+// account sums up what was dealt with here. The lanes must have been stopped.
+func (p *progress) account() *account {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := &account{generation: p.lease.Generation(), stored: p.stored}
+	if mark := p.mark.mark(); !mark.IsZero() {
+		a.ranges = append(a.ranges, position.Range{UpTo: mark})
+	}
+	// What is too much is dropped here already, the oldest first, so that one shard does not push out all others.
+	above, dropped := p.mark.lastAbove(position.MaxRanges)
+	a.ranges = position.Union(a.ranges, above, p.inheritedAbove(p.mark.mark()))
+	for e := p.mark.first; e != nil; e = e.next {
+		for _, id := range e.dealt {
+			a.alerts = append(a.alerts, dealtAlert{id: id, at: e.at, timed: e.timed, after: e.number})
+		}
+	}
+	for _, d := range p.recalled {
+		a.alerts = append(a.alerts, d)
+	}
+	a.alerts = append(a.alerts, p.dealt...)
+	slices.SortStableFunc(a.alerts, func(x, y dealtAlert) int { return x.at.Compare(y.at) })
+	if over := len(a.alerts) - position.MaxRanges; over > 0 {
+		a.alerts, dropped = slices.Delete(a.alerts, 0, over), dropped+over
+	}
+	if dropped > 0 {
+		p.metrics.forgotten.Add(float64(dropped))
+	}
+	return a
+}
+
+// dealtBefore takes out of alerts those that this process has dealt with before, and answers the ids of those.
+func (p *progress) dealtBefore(alerts []*alert.Alert) (left []*alert.Alert, ids []string) {
+	if len(p.recalled) == 0 {
+		return alerts, nil
+	}
+	for _, a := range alerts {
+		if p.wasDealt(a.ID) {
+			ids = append(ids, a.ID)
+		} else {
+			left = append(left, a)
+		}
+	}
+	return left, ids
+}
+
+// wasDealt reports whether this process has dealt with an alert, or a dead letter, before. It does so once: a second one
+// with the id would be another.
+func (p *progress) wasDealt(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.recalled[id]
+	delete(p.recalled, id)
+	return ok
+}
+
+// undoDealt undoes wasDealt for the alerts of a record that is not taken in after all.
+func (p *progress) undoDealt(at position.Position, ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range ids {
+		p.recalled[id] = dealtAlert{id: id, at: at}
+	}
+}
+
+// keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that time brought about,
+// and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
+func (p *progress) keepDealt(e *entry) {
+	if p.mark.unresolved() == 0 {
+		p.dealt = slices.DeleteFunc(p.dealt, func(d dealtAlert) bool { return !d.timed })
+	}
+	if !e.timed && !p.mark.timedBefore(e.number) {
+		return
+	}
+	for _, id := range e.dealt {
+		p.dealt = append(p.dealt, dealtAlert{id: strings.Clone(id), at: e.at, timed: e.timed, after: e.number})
+	}
+	if over := len(p.dealt) - 2*position.MaxRanges; over > 0 { // oldest first
+		p.dealt = slices.Delete(p.dealt, 0, over)
+		p.metrics.forgotten.Add(float64(over))
+	}
+}
+
+// dealtByTime keeps what time brought about once more, all of it dealt with in an earlier life.
+func (p *progress) dealtByTime(ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mark.count++
+	for _, id := range ids {
+		p.dealt = append(p.dealt, dealtAlert{id: id, at: p.mark.last, timed: true, after: p.mark.count})
+	}
+}
+
+// includes drops the alerts of time that a stored snapshot includes.
+func (p *progress) includes(entries uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dealt = slices.DeleteFunc(p.dealt, func(d dealtAlert) bool { return d.timed && d.after <= entries })
+}
