@@ -25,8 +25,10 @@ const zeroFNV = `\f\u0002<\b\u0004\t\u000ez\u0015v\u0001\u001d\b\u0018\u00134\n?
 func distinctUsers(bound string) alert.RuleConfig {
 	return alert.RuleConfig{
 		Name: "many-users", When: `user != ""`, Key: `"all"`,
-		Window: alert.WindowConfig{Length: time.Hour, Step: 5 * time.Minute, Aggregate: "distinct", Of: "user",
-			Is: bound},
+		Window: alert.WindowConfig{
+			Length: time.Hour, Step: 5 * time.Minute, Aggregate: "distinct", Of: "user",
+			Is: bound,
+		},
 	}
 }
 
@@ -45,8 +47,10 @@ func TestHashesAreKeyed(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("k", 2000)
 	state := func(key alert.HashKey) []byte {
-		p := remembering(t, []alert.RuleConfig{distinctUsers("> 5"),
-			{Name: "long", When: `user != ""`, Key: "user", Dedup: time.Hour}})
+		p := remembering(t, []alert.RuleConfig{
+			distinctUsers("> 5"),
+			{Name: "long", When: `user != ""`, Key: "user", Dedup: time.Hour},
+		})
 		e := p.Shard(shardID)
 		e.Agree(key, alert.StateFormat)
 		e.Evaluate(record("1", `{"user":"`+long+`"}`))
@@ -88,8 +92,10 @@ func TestLongKeysAreKeptShort(t *testing.T) {
 func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		rules := append(everyRule(), alert.RuleConfig{Name: "long", When: "v > 2", Key: `repeat(name, 2000)`,
-			Dedup: 5 * time.Second})
+		rules := append(everyRule(), alert.RuleConfig{
+			Name: "long", When: "v > 2", Key: `repeat(name, 2000)`,
+			Dedup: 5 * time.Second,
+		})
 		records := drawRecords(t, 60)
 		silences := everySilence()
 		play := func(format func(i int) int, restart func(i int) bool) []string {
@@ -175,15 +181,21 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 			func(i int) string { return fmt.Sprintf(`{"v":1,"k":"%08d%s"}`, i, strings.Repeat("x", 1000)) },
 		},
 		"values": {
-			alert.RuleConfig{Name: "r", When: "v > 0", Key: "v % 20",
-				Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "k", Is: "> 9000"}},
+			alert.RuleConfig{
+				Name: "r", When: "v > 0", Key: "v % 20",
+				Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "k", Is: "> 9000"},
+			},
 			20, 2, 120_000,
 			func(i int) string { return fmt.Sprintf(`{"v":%d,"k":%d}`, i+1, random.Uint32()) },
 		},
 		"panes": {
-			alert.RuleConfig{Name: "r", When: "v > 0", Key: "v % 600",
-				Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute, Aggregate: "sum", Of: "v",
-					Is: "> 1e12"}},
+			alert.RuleConfig{
+				Name: "r", When: "v > 0", Key: "v % 600",
+				Window: alert.WindowConfig{
+					Length: 2 * time.Hour, Step: time.Minute, Aggregate: "sum", Of: "v",
+					Is: "> 1e12",
+				},
+			},
 			20, 2, 60_000,
 			func(i int) string { return fmt.Sprintf(`{"v":%d}`, i+1) },
 		},
@@ -194,8 +206,10 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 				c.rule.Name = fmt.Sprint("r", i)
 				config.Rules = append(config.Rules, c.rule)
 			}
-			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
-				Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{
+				Stream: streamARN, Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry(),
+			})
 			require.NoError(t, err)
 			e := p.Shard(shardID)
 			e.Agree(alert.HashKey{}, c.format)
@@ -210,10 +224,9 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			state := e.State()
-			t.Logf("%d MiB on the heap, %d MiB stored", int64(after.HeapAlloc-before.HeapAlloc)>>20,
-				len(state)>>20) //nolint:gosec // MiB
-			require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc),
-				int64(64<<20)) //nolint:gosec // MiB
+			grown := int64(after.HeapAlloc) - int64(before.HeapAlloc) //nolint:gosec // MiB
+			t.Logf("%d MiB on the heap, %d MiB stored", grown>>20, len(state)>>20)
+			require.Less(t, grown, int64(64<<20))
 			require.Less(t, len(state), alert.MaxState)
 			require.Greater(t, len(state), 4<<20, "it came to the bound")
 			again := p.Shard(shardID)

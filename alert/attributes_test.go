@@ -85,8 +85,10 @@ func TestNumberAttribute(t *testing.T) {
 		require.NoError(t, err, in)
 		require.Equal(t, want, got, in)
 	}
-	for _, in := range []string{"", "+1", "01", ".5", "0x10", "1_000", "NaN", "Infinity", "1e9999", "1000000001", "1 2",
-		"1,5"} {
+	for _, in := range []string{
+		"", "+1", "01", ".5", "0x10", "1_000", "NaN", "Infinity", "1e9999", "1000000001", "1 2",
+		"1,5",
+	} {
 		_, err := numberAttribute(in)
 		require.Error(t, err, in)
 	}
@@ -148,16 +150,31 @@ func TestAttributeConfigErrors(t *testing.T) {
 			RuleConfig{Labels: map[string]string{"a": "x"}, Attributes: map[string]AttributeConfig{"a": {Value: "x"}}},
 			`rules[0].attributes.a: "a": is also the name of a label`,
 		},
-		{"signs", RuleConfig{Labels: map[string]string{"a b": "x"}},
-			`rules[0].labels.a b: "a b": must be 1 to 256 letters, digits or any of _-.`},
-		{"letters", RuleConfig{Labels: map[string]string{"ä": "x"}},
-			`rules[0].labels.ä: "ä": must be 1 to 256 letters, digits or any of _-.`},
-		{"dots", RuleConfig{Labels: map[string]string{"a..b": "x"}},
-			`rules[0].labels.a..b: "a..b": must not have a dot at its ends or two in a row`},
-		{"dot", RuleConfig{Labels: map[string]string{".a": "x"}},
-			`rules[0].labels..a: ".a": must not have a dot at its ends or two in a row`},
-		{"Amazon", RuleConfig{Labels: map[string]string{"aMazon.x": "x"}},
-			`rules[0].labels.aMazon.x: "aMazon.x": must not begin with AWS. or Amazon., which are reserved`},
+		{
+			"signs",
+			RuleConfig{Labels: map[string]string{"a b": "x"}},
+			`rules[0].labels.a b: "a b": must be 1 to 256 letters, digits or any of _-.`,
+		},
+		{
+			"letters",
+			RuleConfig{Labels: map[string]string{"ä": "x"}},
+			`rules[0].labels.ä: "ä": must be 1 to 256 letters, digits or any of _-.`,
+		},
+		{
+			"dots",
+			RuleConfig{Labels: map[string]string{"a..b": "x"}},
+			`rules[0].labels.a..b: "a..b": must not have a dot at its ends or two in a row`,
+		},
+		{
+			"dot",
+			RuleConfig{Labels: map[string]string{".a": "x"}},
+			`rules[0].labels..a: ".a": must not have a dot at its ends or two in a row`,
+		},
+		{
+			"Amazon",
+			RuleConfig{Labels: map[string]string{"aMazon.x": "x"}},
+			`rules[0].labels.aMazon.x: "aMazon.x": must not begin with AWS. or Amazon., which are reserved`,
+		},
 		{"no label", RuleConfig{Labels: map[string]string{"a": " "}}, `rules[0].labels.a: " ": must not be empty`},
 		{
 			"odd label",
@@ -165,15 +182,21 @@ func TestAttributeConfigErrors(t *testing.T) {
 			`rules[0].labels.a: "😀": must be valid UTF-8 without control characters and characters above U+FFFF, ` +
 				`which SNS refuses`,
 		},
-		{"label as a template", RuleConfig{Labels: map[string]string{"a": "{{ .Key }}"}},
-			`rules[0].labels.a: "{{ .Key }}": is no template: attributes are`},
+		{
+			"label as a template",
+			RuleConfig{Labels: map[string]string{"a": "{{ .Key }}"}},
+			`rules[0].labels.a: "{{ .Key }}": is no template: attributes are`,
+		},
 		{
 			"type",
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Type: "Binary", Value: "x"}}},
 			`rules[0].attributes.a.type: "Binary": must be String, Number or String.Array`,
 		},
-		{"no value", RuleConfig{Attributes: map[string]AttributeConfig{"a": {}}},
-			`rules[0].attributes.a.value: "": must not be empty`},
+		{
+			"no value",
+			RuleConfig{Attributes: map[string]AttributeConfig{"a": {}}},
+			`rules[0].attributes.a.value: "": must not be empty`,
+		},
 		{
 			"template",
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Value: "{{ .Nosuch }}"}}},
@@ -200,9 +223,12 @@ func TestAttributeConfigErrors(t *testing.T) {
 			RuleConfig{Attributes: map[string]AttributeConfig{"a": {Type: "String.Array", Value: `{"a":1}`}}},
 			`rules[0].attributes.a.value: "{\"a\":1}": must be a JSON array of texts, numbers, true, false and null`,
 		},
-		{"eleven", RuleConfig{Labels: many},
+		{
+			"eleven",
+			RuleConfig{Labels: many},
 			`rules[0].attributes: "l0, l1, l2, l3, l4, l5, l6": with alert_id, rule, severity, kind these are 11, ` +
-				`and SQS discards what comes with more than 10 where delivery is raw`},
+				`and SQS discards what comes with more than 10 where delivery is raw`,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

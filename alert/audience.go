@@ -73,8 +73,10 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 		if said.Absence {
 			c.Absence.After = 1
 		}
-		t = TopicConfig{ARN: ".fifo", Subject: topic.Subject, Message: topic.Message, Bodies: topic.Bodies,
-			GroupID: topic.Group}
+		t = TopicConfig{
+			ARN: ".fifo", Subject: topic.Subject, Message: topic.Message, Bodies: topic.Bodies,
+			GroupID: topic.Group,
+		}
 	}
 	var f faults
 	r := f.render(f.topicWords("topic", t), f.ruleWords("rule", c))

@@ -29,8 +29,10 @@ func benchEvaluator(tb testing.TB, rules int) (*alert.Evaluator, *alert.Record) 
 			When: fmt.Sprintf(`ANOMALY_SCORE > %d.5 && COL1 != ""`, 3+i),
 		})
 	}
-	p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
-		Registerer: prometheus.NewRegistry()})
+	p, err := alert.NewOf(config, alert.Deps{
+		Stream: streamARN, Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
 	require.NoError(tb, err)
 	return p.Shard("shardId-000000000000"), &alert.Record{
 		Shard: "shardId-000000000000", PartitionKey: "partitionkey", SequenceNumber: "1",
@@ -89,8 +91,10 @@ func BenchmarkForms(b *testing.B) {
 
 // BenchmarkAlert is the cost of a record that alerts: the decision with its id, and the words.
 func BenchmarkAlert(b *testing.B) {
-	w := newWorld(b, oneRule(alert.RuleConfig{Name: "r", When: `ANOMALY_SCORE > 0.5`,
-		Message: `{{ .Record.Data }} {{ .Fields.PRICE }}`}))
+	w := newWorld(b, oneRule(alert.RuleConfig{
+		Name: "r", When: `ANOMALY_SCORE > 0.5`,
+		Message: `{{ .Record.Data }} {{ .Fields.PRICE }}`,
+	}))
 	rec := record("1", benchRecord)
 	b.Run("evaluate", func(b *testing.B) {
 		b.ReportAllocs()
@@ -166,12 +170,16 @@ func BenchmarkRemember(b *testing.B) {
 	}{
 		{"dedup swallows", alert.RuleConfig{Name: "r", When: "PRICE > 1", Dedup: time.Hour}},
 		{"firing", alert.RuleConfig{Name: "r", When: "PRICE > 1", Resolve: alert.Stretch{Records: 3}}},
-		{"window", alert.RuleConfig{Name: "r", When: "PRICE > 1",
-			Window: alert.WindowConfig{Length: time.Minute, Aggregate: "avg", Of: "PRICE", Is: "> 1000"}}},
+		{"window", alert.RuleConfig{
+			Name: "r", When: "PRICE > 1",
+			Window: alert.WindowConfig{Length: time.Minute, Aggregate: "avg", Of: "PRICE", Is: "> 1000"},
+		}},
 		{"absence", alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute}}},
 		{"distinct", alert.RuleConfig{
-			Name: "r", When: "PRICE > 1", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct",
-				Of: "TICKER_SYMBOL", Is: "> 1000"},
+			Name: "r", When: "PRICE > 1", Window: alert.WindowConfig{
+				Length: time.Minute, Aggregate: "distinct",
+				Of: "TICKER_SYMBOL", Is: "> 1000",
+			},
 		}},
 		{"distinct numbers by key", alert.RuleConfig{
 			Name: "r", When: "PRICE > 1", Key: "TICKER_SYMBOL",
@@ -197,29 +205,43 @@ func BenchmarkRemember(b *testing.B) {
 
 // BenchmarkMute is the cost of a record whose alert is suppressed, by what suppresses it.
 func BenchmarkMute(b *testing.B) {
-	inhibitor := alert.RuleConfig{Name: "first", When: "PRICE > 1", Topics: []string{"oncall"},
-		Resolve: alert.Stretch{Records: 3}}
+	inhibitor := alert.RuleConfig{
+		Name: "first", When: "PRICE > 1", Topics: []string{"oncall"},
+		Resolve: alert.Stretch{Records: 3},
+	}
 	for _, c := range []struct {
 		name     string
 		rules    []alert.RuleConfig
 		silences []alert.SilenceConfig
 	}{
 		{"dedup", []alert.RuleConfig{{Name: "r", When: "PRICE > 1", Dedup: time.Hour}}, nil},
-		{"inhibited", []alert.RuleConfig{inhibitor, {Name: "r", When: "PRICE > 1", InhibitedBy: []string{"first"}}},
-			nil},
-		{"silence", []alert.RuleConfig{{Name: "r", When: "PRICE > 1"}},
-			[]alert.SilenceConfig{{Name: "s", When: "PRICE > 2", Until: "2099-01-01T00:00:00Z"}}},
-		{"quiet hours", []alert.RuleConfig{{Name: "r", When: "PRICE > 1",
-			Quiet: []alert.QuietConfig{{From: "00:00", To: "23:59"}}}}, nil},
-		{"rate limit", []alert.RuleConfig{{Name: "r", When: "PRICE > 1",
-			RateLimit: alert.Rate{Events: 1, Per: time.Hour}}}, nil},
+		{
+			"inhibited",
+			[]alert.RuleConfig{inhibitor, {Name: "r", When: "PRICE > 1", InhibitedBy: []string{"first"}}},
+			nil,
+		},
+		{
+			"silence",
+			[]alert.RuleConfig{{Name: "r", When: "PRICE > 1"}},
+			[]alert.SilenceConfig{{Name: "s", When: "PRICE > 2", Until: "2099-01-01T00:00:00Z"}},
+		},
+		{"quiet hours", []alert.RuleConfig{{
+			Name: "r", When: "PRICE > 1",
+			Quiet: []alert.QuietConfig{{From: "00:00", To: "23:59"}},
+		}}, nil},
+		{"rate limit", []alert.RuleConfig{{
+			Name: "r", When: "PRICE > 1",
+			RateLimit: alert.Rate{Events: 1, Per: time.Hour},
+		}}, nil},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for i := range c.rules {
 				c.rules[i].Topics = []string{"oncall"}
 			}
-			w := newWorld(b, alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: c.rules,
-				Silences: c.silences})
+			w := newWorld(b, alert.Config{
+				Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: c.rules,
+				Silences: c.silences,
+			})
 			rec := record("1", benchRecord)
 			rec.Arrival = noon()
 			w.evaluator.Evaluate(rec)

@@ -41,41 +41,59 @@ func allocated(fn func()) uint64 {
 // ends it.
 func overBudget() map[string]struct{ when, payload, part string } {
 	return map[string]struct{ when, payload, part string }{
-		"replace": {`replace(host, ".", sep) != ""`,
-			`{"host":"` + strings.Repeat(".", 300_000) + `","sep":` + textOf(300_000) + `}`, "text"},
+		"replace": {
+			`replace(host, ".", sep) != ""`,
+			`{"host":"` + strings.Repeat(".", 300_000) + `","sep":` + textOf(300_000) + `}`, "text",
+		},
 		"replace of none": {`replace(s, "", s) != ""`, `{"s":` + textOf(100_000) + `}`, "text"},
 		"repeat":          {`repeat(s, 100000) != ""`, `{"s":` + textOf(1000) + `}`, "text"},
 		"join":            {`join(split(s, ""), s) != ""`, `{"s":` + textOf(30_000) + `}`, "text"},
-		"doubling": {`let a = s + s; let b = a + a; let c = b + b; let d = c + c; d + d != ""`,
-			`{"s":` + textOf(300_000) + `}`, "text"},
+		"doubling": {
+			`let a = s + s; let b = a + a; let c = b + b; let d = c + c; d + d != ""`,
+			`{"s":` + textOf(300_000) + `}`, "text",
+		},
 		"sum of fields": {`a + a + a + a != ""`, `{"a":` + textOf(1<<20) + `}`, "text"},
-		"copies": {`upper(a) == "" || lower(a) == "" || upper(a) == "x"`, `{"a":` + textOf(1<<20) + `}`,
-			"text"},
+		"copies": {
+			`upper(a) == "" || lower(a) == "" || upper(a) == "x"`, `{"a":` + textOf(1<<20) + `}`,
+			"text",
+		},
 		"reduce": {`reduce(1..n, #acc + s, "") != ""`, `{"s":` + textOf(10_000) + `,"n":1000}`, "text"},
-		"toJSON": {`toJSON(o) != ""`, `{"o":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
-			"text"},
+		"toJSON": {
+			`toJSON(o) != ""`, `{"o":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
+			"text",
+		},
 		"string of shared": {`let a = [o, o, o, o]; let b = [a, a, a, a]; let c = [b, b, b, b]; let d = [c, c, c, ` +
 			`c]; string([d, d, d, d]) != ""`, `{"o":` + textOf(9000) + `}`, "text"},
-		"format": {`count(1..n, arrival.Format(s) == "") > 0`, `{"s":` + textOf(10_000) + `,"n":1000}`,
-			"text"},
+		"format": {
+			`count(1..n, arrival.Format(s) == "") > 0`, `{"s":` + textOf(10_000) + `,"n":1000}`,
+			"text",
+		},
 		"any in any": {`any(xs, any(xs, # == -1))`, `{"xs":` + numbers(8000) + `}`, "work"},
 		"in":         {`all(xs, # in xs)`, `{"xs":` + numbers(20_000) + `}`, "work"},
 		"uniq":       {`len(uniq(xs)) > 0`, `{"xs":` + numbers(20_000) + `}`, "work"},
 		"pattern":    {`s matches "(a?){1000}(b?){1000}c"`, `{"s":` + textOf(1_000_000) + `}`, "work"},
-		"pattern in any": {`any(xs, s matches "((a{0,30}){0,30})c")`, `{"s":` + textOf(100_000) + `,"xs":[1,2,3]}`,
-			"work"},
-		"comparison": {`count(1..n, a == b) > 0`,
-			`{"a":` + textOf(400_000) + `,"b":` + textOf(400_000) + `,"n":100000}`, "work"},
+		"pattern in any": {
+			`any(xs, s matches "((a{0,30}){0,30})c")`, `{"s":` + textOf(100_000) + `,"xs":[1,2,3]}`,
+			"work",
+		},
+		"comparison": {
+			`count(1..n, a == b) > 0`,
+			`{"a":` + textOf(400_000) + `,"b":` + textOf(400_000) + `,"n":100000}`, "work",
+		},
 		"group": {`len(groupBy(1..n, s)) > 0`, `{"s":` + textOf(400_000) + `,"n":100000}`, "work"},
-		"numerals": {`count(1..n, int(s) == 5) > 0`,
-			`{"s":"` + strings.Repeat("0", 100_000) + `1","n":100000}`, "work"},
+		"numerals": {
+			`count(1..n, int(s) == 5) > 0`,
+			`{"s":"` + strings.Repeat("0", 100_000) + `1","n":100000}`, "work",
+		},
 		"range":             {`sum(1..n) > 0`, `{"n":9000000000000000}`, "lists"},
 		"ranges":            {`len(map(1..n, map(1..1000, #))) > 0`, `{"n":100000}`, "lists"},
 		"objects":           {`len(map(1..n, ({"a": #, "b": 2}))) > 0`, `{"n":900000}`, "lists"},
 		"split":             {`len(split(s, "")) > 0`, `{"s":` + textOf(4_000_000) + `}`, "lists"},
 		"objects of record": {`o[0].a == 1`, `{"o":[` + strings.Repeat(`{"a":1},`, 1_000_000) + `{}]}`, "lists"},
-		"pattern of record": {`any(ps, s matches #)`,
-			`{"s":` + textOf(10) + `,"ps":["((a{30}){30})+` + strings.Repeat("b{999}", 500) + `"]}`, "work"},
+		"pattern of record": {
+			`any(ps, s matches #)`,
+			`{"s":` + textOf(10) + `,"ps":["((a{30}){30})+` + strings.Repeat("b{999}", 500) + `"]}`, "work",
+		},
 	}
 }
 
@@ -85,8 +103,10 @@ func TestOverBudget(t *testing.T) {
 	for name, c := range overBudget() {
 		t.Run(name, func(t *testing.T) {
 			config := oneRule(alert.RuleConfig{Name: "costly", When: c.when})
-			config.Rules = append(config.Rules, alert.RuleConfig{Name: "plain", When: "true",
-				Topics: []string{"oncall"}})
+			config.Rules = append(config.Rules, alert.RuleConfig{
+				Name: "plain", When: "true",
+				Topics: []string{"oncall"},
+			})
 			w := newWorld(t, config)
 			rec := record("1", c.payload)
 			var d alert.Decision
@@ -124,8 +144,10 @@ func TestOverBudgetLeavesMemoryAlone(t *testing.T) {
 		"metered key": {Key: `let a = s; any([a], # + # == s) ? "a" : "b"`, Dedup: time.Hour},
 		"value":       {Value: costly + ` ? 1 : 2`, Dedup: time.Hour},
 		"severity":    {Severity: costly + ` ? "critical" : "info"`, Dedup: time.Hour},
-		"window.of": {Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: costly + ` ? 1 : 2`,
-			Is: "> 100"}},
+		"window.of": {Window: alert.WindowConfig{
+			Length: time.Minute, Aggregate: "sum", Of: costly + ` ? 1 : 2`,
+			Is: "> 100",
+		}},
 		"when": {When: "!(" + costly + ")", Dedup: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,14 +173,18 @@ func TestBudgetIsOfRuleAndRecord(t *testing.T) {
 	t.Parallel()
 	// The condition takes most of the work, the severity the rest: also of a record that is swallowed, and has no
 	// severity.
-	r := alert.RuleConfig{Name: "r", When: `kind == "k" && !(` + costly + `)`, Dedup: time.Hour,
-		Severity: costly + ` ? "info" : "critical"`}
+	r := alert.RuleConfig{
+		Name: "r", When: `kind == "k" && !(` + costly + `)`, Dedup: time.Hour,
+		Severity: costly + ` ? "info" : "critical"`,
+	}
 	within, beyond := `{"kind":"k","s":`+textOf(8_000)+`}`, `{"kind":"k","s":`+textOf(16_000)+`}`
 	for name, more := range map[string]int{"alone": 0, "indexed among others": 50} {
 		config := oneRule(r)
 		for i := range more {
-			config.Rules = append(config.Rules, alert.RuleConfig{Name: fmt.Sprint("other-", i),
-				When: fmt.Sprintf(`kind == "%d"`, i), Topics: []string{"oncall"}})
+			config.Rules = append(config.Rules, alert.RuleConfig{
+				Name: fmt.Sprint("other-", i),
+				When: fmt.Sprintf(`kind == "%d"`, i), Topics: []string{"oncall"},
+			})
 		}
 		w := newWorld(t, config)
 		for i := range 3 {
@@ -203,36 +229,58 @@ func TestSilenceOverBudget(t *testing.T) {
 // A template that costs too much gives way to the default words: the alert goes out. The memory is not made.
 func TestTemplateOverBudget(t *testing.T) {
 	for name, c := range map[string]struct{ message, payload string }{
-		"loops": {`{{range .Fields.xs}}{{range $.Fields.xs}}{{end}}{{end}}`,
-			`{"xs":` + numbers(20_000) + `}`},
-		"continued": {`{{range .Fields.xs}}{{range $.Fields.xs}}{{continue}}{{end}}{{end}}`,
-			`{"xs":` + numbers(3000) + `}`},
-		"sorted": {`{{range .Fields.xs}}{{range $.Fields}}{{break}}{{end}}{{end}}`,
-			`{"xs":` + numbers(2000) + `,` + members(20_000) + `}`},
-		"texts compared": {`{{range .Fields.xs}}{{if eq $.Fields.s $.Fields.t}}x{{end}}{{end}}`,
-			`{"xs":` + numbers(60_000) + `,"s":` + textOf(300_000) + `,"t":` + textOf(300_000) + `}`},
-		"printed widths": {`{{range .Fields.xs}}{{$x := printf "%1000000d" 5}}{{end}}`,
-			`{"xs":` + numbers(1000) + `}`},
+		"loops": {
+			`{{range .Fields.xs}}{{range $.Fields.xs}}{{end}}{{end}}`,
+			`{"xs":` + numbers(20_000) + `}`,
+		},
+		"continued": {
+			`{{range .Fields.xs}}{{range $.Fields.xs}}{{continue}}{{end}}{{end}}`,
+			`{"xs":` + numbers(3000) + `}`,
+		},
+		"sorted": {
+			`{{range .Fields.xs}}{{range $.Fields}}{{break}}{{end}}{{end}}`,
+			`{"xs":` + numbers(2000) + `,` + members(20_000) + `}`,
+		},
+		"texts compared": {
+			`{{range .Fields.xs}}{{if eq $.Fields.s $.Fields.t}}x{{end}}{{end}}`,
+			`{"xs":` + numbers(60_000) + `,"s":` + textOf(300_000) + `,"t":` + textOf(300_000) + `}`,
+		},
+		"printed widths": {
+			`{{range .Fields.xs}}{{$x := printf "%1000000d" 5}}{{end}}`,
+			`{"xs":` + numbers(1000) + `}`,
+		},
 		"format of record": {`{{printf .Fields.f 1 2 3}}`, `{"f":"` + strings.Repeat("%1000000d", 1000) + `"}`},
-		"argument again": {`{{printf .Fields.f .Fields.s}}`,
-			`{"f":"` + strings.Repeat("%[1]s", 1000) + `","s":` + textOf(100_000) + `}`},
+		"argument again": {
+			`{{printf .Fields.f .Fields.s}}`,
+			`{"f":"` + strings.Repeat("%[1]s", 1000) + `","s":` + textOf(100_000) + `}`,
+		},
 		"asterisks": {`{{if .Fields.x}}{{printf "%*d%*d%*d%*d%*d" 1000000 5 1000000 5 1000000 5 1000000 5 ` +
 			`1000000 5}}{{end}}`, `{"x":1}`},
 		"width of elements": {`{{printf "%100000v" .Fields.xs}}`, `{"xs":` + numbers(1000) + `}`},
-		"doubling": {`{{$x := .Fields.s}}{{range .Fields.xs}}{{$x = print $x $x}}{{end}}`,
-			`{"xs":` + numbers(100) + `,"s":"aaaa"}`},
-		"joining": {`{{$x := .Fields.s}}{{range .Fields.xs}}{{$x = join $x $.Fields.l}}{{end}}`,
-			`{"xs":` + numbers(100) + `,"l":["","",""],"s":"aaaa"}`},
-		"upper": {`{{range .Fields.xs}}{{$x := upper $.Fields.s}}{{end}}`,
-			`{"xs":` + numbers(1000) + `,"s":` + textOf(100_000) + `}`},
+		"doubling": {
+			`{{$x := .Fields.s}}{{range .Fields.xs}}{{$x = print $x $x}}{{end}}`,
+			`{"xs":` + numbers(100) + `,"s":"aaaa"}`,
+		},
+		"joining": {
+			`{{$x := .Fields.s}}{{range .Fields.xs}}{{$x = join $x $.Fields.l}}{{end}}`,
+			`{"xs":` + numbers(100) + `,"l":["","",""],"s":"aaaa"}`,
+		},
+		"upper": {
+			`{{range .Fields.xs}}{{$x := upper $.Fields.s}}{{end}}`,
+			`{"xs":` + numbers(1000) + `,"s":` + textOf(100_000) + `}`,
+		},
 		"json":          {`{{range .Fields.xs}}{{$x := json $.Fields}}{{end}}`, `{"xs":` + numbers(5000) + `}`},
 		"html":          {`{{html .Fields.s}}`, `{"s":"` + strings.Repeat("<", 1_000_000) + `"}`},
 		"small numbers": {`{{.Fields.l}}`, `{"l":[` + strings.Repeat("1e-300,", 100_000) + `1]}`},
-		"date": {`{{range .Fields.xs}}{{$x := date $.Fields.s $.At}}{{end}}`,
-			`{"xs":` + numbers(1000) + `,"s":"` + strings.Repeat("January", 10_000) + `"}`},
+		"date": {
+			`{{range .Fields.xs}}{{$x := date $.Fields.s $.At}}{{end}}`,
+			`{"xs":` + numbers(1000) + `,"s":"` + strings.Repeat("January", 10_000) + `"}`,
+		},
 		"fields": {`{{.Fields.a}}`, `{"a":1,"b":[` + strings.Repeat(`{"a":1},`, 1_000_000) + `1]}`},
-		"payload times": {`{{range .Fields.xs}}{{$.Record.Data}}{{end}}`,
-			`{"xs":` + numbers(9000) + `,"s":` + textOf(700_000) + `}`},
+		"payload times": {
+			`{{range .Fields.xs}}{{$.Record.Data}}{{end}}`,
+			`{"xs":` + numbers(9000) + `,"s":` + textOf(700_000) + `}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, oneRule(alert.RuleConfig{Name: "r", When: "true", Message: c.message}))
@@ -329,10 +377,16 @@ func TestEachPartOfABudgetIsCounted(t *testing.T) {
 	require.EqualValues(t, 1, over(alert.RuleConfig{When: `repeat(s, 5) != ""`}, `{"s":`+textOf(1<<20)+`}`))
 	require.EqualValues(t, 0, over(alert.RuleConfig{When: `repeat(s, 4) != ""`}, `{"s":`+textOf(1<<20)+`}`))
 	require.EqualValues(t, 1, over(alert.RuleConfig{When: `len(split(s, "")) > 0`}, `{"s":`+textOf(2<<20)+`}`))
-	require.EqualValues(t, 1, over(alert.RuleConfig{When: "true",
-		Message: `{{range .Fields.xs}}{{printf "%1000000d" 1}}{{end}}`}, `{"xs":[1,2,3,4,5]}`))
-	require.EqualValues(t, 0, over(alert.RuleConfig{When: "true",
-		Message: `{{range .Fields.xs}}{{printf "%100000d" 1}}{{end}}`}, `{"xs":[1,2,3,4,5]}`))
-	require.EqualValues(t, 1, over(alert.RuleConfig{When: "true",
-		Message: `{{range .Fields.xs}}{{range $.Fields.xs}}{{end}}{{end}}`}, `{"xs":`+numbers(4000)+`}`))
+	require.EqualValues(t, 1, over(alert.RuleConfig{
+		When:    "true",
+		Message: `{{range .Fields.xs}}{{printf "%1000000d" 1}}{{end}}`,
+	}, `{"xs":[1,2,3,4,5]}`))
+	require.EqualValues(t, 0, over(alert.RuleConfig{
+		When:    "true",
+		Message: `{{range .Fields.xs}}{{printf "%100000d" 1}}{{end}}`,
+	}, `{"xs":[1,2,3,4,5]}`))
+	require.EqualValues(t, 1, over(alert.RuleConfig{
+		When:    "true",
+		Message: `{{range .Fields.xs}}{{range $.Fields.xs}}{{end}}{{end}}`,
+	}, `{"xs":`+numbers(4000)+`}`))
 }

@@ -372,8 +372,10 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 		errs.add("state.max_keys", fmt.Sprint(c.State.MaxKeys), "must be 1 to %d", maxMaxKeys)
 	}
 	topics := errs.topics(&c)
-	out := &compiled{schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys,
-		letters: c.DeadLetterInvalid}
+	out := &compiled{
+		schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys,
+		letters: c.DeadLetterInvalid,
+	}
 	out.filter = errs.filter(&c)
 	out.scores, out.scored = errs.scores(c.Score, c.Format)
 	if len(c.Rules) == 0 {

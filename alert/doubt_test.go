@@ -195,52 +195,76 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 		return alert.Config{Rules: []alert.RuleConfig{rule}, Silences: []alert.SilenceConfig{s}}
 	}
 	scored := func(when string) alert.Config {
-		return alert.Config{Score: []alert.ScoreConfig{{Fields: []string{"temp"}}},
-			Rules: []alert.RuleConfig{{Name: "r", When: when}}}
+		return alert.Config{
+			Score: []alert.ScoreConfig{{Fields: []string{"temp"}}},
+			Rules: []alert.RuleConfig{{Name: "r", When: when}},
+		}
 	}
 	for name, c := range map[string]struct {
 		config alert.Config
 		want   string
 	}{
 		"severity that is none": {
-			alert.Config{Rules: []alert.RuleConfig{{Name: "r", When: "temp > 3",
-				Severity: `temp > 9 ? "critical" : temp > 5 ? "crit" : "info"`}}},
+			alert.Config{Rules: []alert.RuleConfig{{
+				Name: "r", When: "temp > 3",
+				Severity: `temp > 9 ? "critical" : temp > 5 ? "crit" : "info"`,
+			}}},
 			`gives "crit", which is no severity and counts as warning`,
 		},
 		"count below 0":   {window(alert.WindowConfig{Is: "< 0"}), "can never hold for the count of a window"},
 		"count of a half": {window(alert.WindowConfig{Is: "== 2.5"}), "can never hold"},
 		"count from 0":    {window(alert.WindowConfig{Is: ">= 0"}), "holds for every window"},
 		"count":           {window(alert.WindowConfig{Is: "> 100"}), ""},
-		"count below its least": {window(alert.WindowConfig{Is: "< 5", MinRecords: 5}),
-			"can never hold for the count of a window: min_records makes it 5 at least"},
+		"count below its least": {
+			window(alert.WindowConfig{Is: "< 5", MinRecords: 5}),
+			"can never hold for the count of a window: min_records makes it 5 at least",
+		},
 		"count above its least": {window(alert.WindowConfig{Is: "< 6", MinRecords: 5}), ""},
-		"rate below its least": {window(alert.WindowConfig{Aggregate: "rate", Is: "< 1", MinRecords: 60}),
-			"can never hold for the rate of a window: min_records makes it 1 at least"},
-		"least of values": {window(alert.WindowConfig{Aggregate: "distinct", Of: "temp", Is: "< 2",
-			MinRecords: 60}), ""},
+		"rate below its least": {
+			window(alert.WindowConfig{Aggregate: "rate", Is: "< 1", MinRecords: 60}),
+			"can never hold for the rate of a window: min_records makes it 1 at least",
+		},
+		"least of values": {window(alert.WindowConfig{
+			Aggregate: "distinct", Of: "temp", Is: "< 2",
+			MinRecords: 60,
+		}), ""},
 		"rate below 0":         {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0"}), "can never hold"},
 		"rate":                 {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0.5"}), ""},
 		"sum below 0":          {window(alert.WindowConfig{Aggregate: "sum", Of: "temp", Is: "< 0"}), ""},
 		"silence for ever":     {silence(alert.SilenceConfig{Until: "2099-01-01T00:00:00Z"}), "lasts 2\\d{4} days"},
 		"silence for two days": {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z"}), ""},
-		"silence to come, long": {silence(alert.SilenceConfig{From: "2027-01-01T00:00:00Z",
-			Until: "2027-03-01T00:00:00Z"}), "lasts 59 days"},
-		"silence that is over": {silence(alert.SilenceConfig{From: "2025-01-01T00:00:00Z",
-			Until: "2025-12-01T00:00:00Z"}), ""},
-		"silence of nothing": {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z",
-			When: `host == "a" and host == "b"`}), "can never hold"},
+		"silence to come, long": {silence(alert.SilenceConfig{
+			From:  "2027-01-01T00:00:00Z",
+			Until: "2027-03-01T00:00:00Z",
+		}), "lasts 59 days"},
+		"silence that is over": {silence(alert.SilenceConfig{
+			From:  "2025-01-01T00:00:00Z",
+			Until: "2025-12-01T00:00:00Z",
+		}), ""},
+		"silence of nothing": {silence(alert.SilenceConfig{
+			Until: "2026-12-02T00:00:00Z",
+			When:  `host == "a" and host == "b"`,
+		}), "can never hold"},
 		"score below 0":         {scored(`ANOMALY_SCORE < 0`), "a score is"},
 		"score beyond its most": {scored(`ANOMALY_SCORE > 9`), "between 0 and 8"},
 		"score":                 {scored(`ANOMALY_SCORE > 3.5`), ""},
-		"key is no number": {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":[7]}`)},
-			Rules: []alert.RuleConfig{rule}}, "partition key is a string"},
-		"key is there": {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":[{"exists":false}]}`)},
-			Rules: []alert.RuleConfig{rule}}, "can never match"},
-		"key": {alert.Config{Filter: []filter.Pattern{pattern(`{"partitionKey":["7", 7]}`)},
-			Rules: []alert.RuleConfig{rule}}, ""},
-		"one way is open": {alert.Config{Filter: []filter.Pattern{pattern(
-			`{"data":{"c":["x"]},"$or":[{"partitionKey":[7]},{"partitionKey":["x"]}]}`)},
-			Rules: []alert.RuleConfig{rule}}, ""},
+		"key is no number": {alert.Config{
+			Filter: []filter.Pattern{pattern(`{"partitionKey":[7]}`)},
+			Rules:  []alert.RuleConfig{rule},
+		}, "partition key is a string"},
+		"key is there": {alert.Config{
+			Filter: []filter.Pattern{pattern(`{"partitionKey":[{"exists":false}]}`)},
+			Rules:  []alert.RuleConfig{rule},
+		}, "can never match"},
+		"key": {alert.Config{
+			Filter: []filter.Pattern{pattern(`{"partitionKey":["7", 7]}`)},
+			Rules:  []alert.RuleConfig{rule},
+		}, ""},
+		"one way is open": {alert.Config{
+			Filter: []filter.Pattern{pattern(
+				`{"data":{"c":["x"]},"$or":[{"partitionKey":[7]},{"partitionKey":["x"]}]}`)},
+			Rules: []alert.RuleConfig{rule},
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -267,8 +291,10 @@ func TestDoubtsAreNeverWrong(tt *testing.T) {
 			return o + rapid.SampledFrom([]string{" > ", " < ", " >= ", " <= ", " == ", " != "}).Draw(t, "op") +
 				rapid.SampledFrom([]string{"0", "1", "1.5", "2", "-1"}).Draw(t, "number")
 		case 3:
-			return "b" + rapid.SampledFrom([]string{" == ", " != ", " startsWith ", " endsWith ", " contains ",
-				" < "}).Draw(t, "op") + rapid.SampledFrom([]string{`"x"`, `"xy"`, `"X"`, `""`}).Draw(t, "text")
+			return "b" + rapid.SampledFrom([]string{
+				" == ", " != ", " startsWith ", " endsWith ", " contains ",
+				" < ",
+			}).Draw(t, "op") + rapid.SampledFrom([]string{`"x"`, `"xy"`, `"X"`, `""`}).Draw(t, "text")
 		case 4:
 			return o + rapid.SampledFrom([]string{" in [1, 2]", ` in ["x", "xy"]`, " in 0..2", " not in [1]"}).Draw(t,
 				"in")
@@ -292,8 +318,10 @@ func TestDoubtsAreNeverWrong(tt *testing.T) {
 			return "not (" + condition(depth-1).Draw(t, "inner") + ")"
 		})
 	}
-	values := []string{"", "null", "true", "0", "1", "1.5", "2", "3", "-1", "4", "0.5", `"x"`, `"xy"`, `"X"`, `""`,
-		`"yx"`, `"1"`, "[1]"}
+	values := []string{
+		"", "null", "true", "0", "1", "1.5", "2", "3", "-1", "4", "0.5", `"x"`, `"xy"`, `"X"`, `""`,
+		`"yx"`, `"1"`, "[1]",
+	}
 	rapid.Check(tt, func(t *rapid.T) {
 		when := condition(3).Draw(t, "condition")
 		c := oneRule(alert.RuleConfig{Name: "r", When: when})

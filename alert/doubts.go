@@ -37,8 +37,10 @@ func (c Config) Doubts(now time.Time) []Doubt {
 	patterns := filter.Doubts(c.Filter)
 	for _, i := range slices.Sorted(maps.Keys(patterns)) {
 		text, _ := c.Filter[i].MarshalJSON()
-		out = append(out, Doubt{&ConfigError{Field: fmt.Sprintf("filter[%d]", i), Value: string(text),
-			Rule: "can never match: " + patterns[i]}, true})
+		out = append(out, Doubt{&ConfigError{
+			Field: fmt.Sprintf("filter[%d]", i), Value: string(text),
+			Rule: "can never match: " + patterns[i],
+		}, true})
 	}
 	for i := range c.Rules {
 		r, field := &c.Rules[i], fmt.Sprintf("rules[%d].", i)

@@ -25,8 +25,10 @@ func (r *rule) senseOf(c RuleConfig) sense {
 	if r.window != nil || c.Absence.After > 0 { // what was counted, and what is a sign of life
 		memory = append(memory, c.When)
 	}
-	claim := []any{c.When, c.For.Records, c.For.Time, c.Window.Is, c.Window.MinRecords, c.Absence.After,
-		c.Resolve.Records, c.Resolve.Time}
+	claim := []any{
+		c.When, c.For.Records, c.For.Time, c.Window.Is, c.Window.MinRecords, c.Absence.After,
+		c.Resolve.Records, c.Resolve.Time,
+	}
 	sum := func(list []any) [16]byte {
 		var b strings.Builder
 		for _, x := range list {

@@ -61,14 +61,18 @@ type fleetOfOne struct {
 func (*fleetOfOne) config(rules []alert.RuleConfig) alert.Config {
 	return alert.Config{
 		Topics: map[string]alert.TopicConfig{"t": {Subject: "of t"}, "u": {}},
-		Rules: append(slices.Clone(rules), alert.RuleConfig{Name: "other", When: "w > 0", Dedup: time.Hour,
-			Topics: []string{"u"}}),
+		Rules: append(slices.Clone(rules), alert.RuleConfig{
+			Name: "other", When: "w > 0", Dedup: time.Hour,
+			Topics: []string{"u"},
+		}),
 	}
 }
 
 func (f *fleetOfOne) start(rules []alert.RuleConfig) {
-	p, err := alert.NewOf(f.config(rules), alert.Deps{Stream: streamARN, Log: zap.NewNop(),
-		Registerer: prometheus.NewRegistry()})
+	p, err := alert.NewOf(f.config(rules), alert.Deps{
+		Stream: streamARN, Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
 	require.NoError(f.t, err)
 	f.pipeline = p
 }
@@ -154,8 +158,10 @@ type edit struct {
 }
 
 func edits() []edit {
-	hot := alert.RuleConfig{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Second},
-		Topics: []string{"t"}, Message: "as before {{.Key}}"}
+	hot := alert.RuleConfig{
+		Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Second},
+		Topics: []string{"t"}, Message: "as before {{.Key}}",
+	}
 	with := func(change func(*alert.RuleConfig)) alert.RuleConfig {
 		c := hot
 		change(&c)
@@ -164,47 +170,67 @@ func edits() []edit {
 	both := with(func(c *alert.RuleConfig) { c.Topics = []string{"t", "u"} })
 	repeated := with(func(c *alert.RuleConfig) { c.RepeatInterval = 30 * time.Second })
 	counted := with(func(c *alert.RuleConfig) { c.Window = alert.WindowConfig{Length: 2 * time.Minute, Is: ">= 1"} })
-	absent := alert.RuleConfig{Name: "r", When: "v < 0", Absence: alert.AbsenceConfig{After: time.Second},
-		Topics: []string{"t"}}
+	absent := alert.RuleConfig{
+		Name: "r", When: "v < 0", Absence: alert.AbsenceConfig{After: time.Second},
+		Topics: []string{"t"},
+	}
 	byRecords := with(func(c *alert.RuleConfig) { c.Resolve = alert.Stretch{Records: 1} })
 	const kept = "t r a: firing resolved"
 	return []edit{
 		{"no edit", hot, func(*alert.RuleConfig) {}, kept, ""},
 		{"taken out", hot, nil, "t r a: firing ended", ""},
 		{"taken out, ends by records", byRecords, nil, "t r a: firing ended", ""},
-		{"taken out of two topics", both, nil, "t r a: firing ended\nu r a: firing ended",
-			"t r a: firing resolved\nu r a: firing resolved"},
+		{
+			"taken out of two topics", both, nil, "t r a: firing ended\nu r a: firing ended",
+			"t r a: firing resolved\nu r a: firing resolved",
+		},
 		{"a window taken out", counted, nil, "t r a: firing ended", ""},
-		{"goes to another topic", hot, func(c *alert.RuleConfig) { c.Topics = []string{"u"} },
-			"t r a: firing ended\nu r a: firing resolved", ""},
-		{"leaves a topic", both, func(c *alert.RuleConfig) { c.Topics = []string{"u"} },
-			"t r a: firing ended\nu r a: firing resolved", "t r a: firing resolved\nu r a: firing resolved"},
+		{
+			"goes to another topic", hot, func(c *alert.RuleConfig) { c.Topics = []string{"u"} },
+			"t r a: firing ended\nu r a: firing resolved", "",
+		},
+		{
+			"leaves a topic", both, func(c *alert.RuleConfig) { c.Topics = []string{"u"} },
+			"t r a: firing ended\nu r a: firing resolved", "t r a: firing resolved\nu r a: firing resolved",
+		},
 		{"gets a topic", hot, func(c *alert.RuleConfig) { c.Topics = []string{"u", "t"} }, kept, ""},
-		{"gets a topic, repeats", repeated, func(c *alert.RuleConfig) { c.Topics = []string{"u", "t"} },
-			"t r a: firing repeat resolved\nu r a: repeat resolved", "t r a: firing repeat resolved"},
-		{"renamed", hot, func(c *alert.RuleConfig) { c.Name = "s" }, "t r a: firing ended\nt s a: firing resolved",
-			"t r a: firing resolved\nt s a: firing ended"},
+		{
+			"gets a topic, repeats", repeated, func(c *alert.RuleConfig) { c.Topics = []string{"u", "t"} },
+			"t r a: firing repeat resolved\nu r a: repeat resolved", "t r a: firing repeat resolved",
+		},
+		{
+			"renamed", hot, func(c *alert.RuleConfig) { c.Name = "s" }, "t r a: firing ended\nt s a: firing resolved",
+			"t r a: firing resolved\nt s a: firing ended",
+		},
 		{"mode shadow", hot, func(c *alert.RuleConfig) { c.Mode = "shadow" }, "t r a: firing ended", ""},
 		{"another threshold", hot, func(c *alert.RuleConfig) { c.When = "v > 4" }, kept, ""},
 		{"a threshold that does not hold", hot, func(c *alert.RuleConfig) { c.When = "v > 9" }, kept, ""},
-		{"another key", hot, func(c *alert.RuleConfig) { c.Key = `k + partition_key` },
-			"t r a: firing ended\nt r xa: firing resolved", "t r a: firing resolved\nt r xa: firing ended"},
-		{"another window", counted, func(c *alert.RuleConfig) { c.Window.Length = 3 * time.Minute },
-			"t r a: firing firing resolved", "t r a: firing firing resolved"},
+		{
+			"another key", hot, func(c *alert.RuleConfig) { c.Key = `k + partition_key` },
+			"t r a: firing ended\nt r xa: firing resolved", "t r a: firing resolved\nt r xa: firing ended",
+		},
+		{
+			"another window", counted, func(c *alert.RuleConfig) { c.Window.Length = 3 * time.Minute },
+			"t r a: firing firing resolved", "t r a: firing firing resolved",
+		},
 		{"another bound of a window", counted, func(c *alert.RuleConfig) { c.Window.Is = ">= 2" }, kept, ""},
-		{"no end any more", both, func(c *alert.RuleConfig) {
-			c.Topics, c.Resolve, c.Dedup = []string{"t"},
-				alert.Stretch{}, time.Hour
-		}, "t r a: firing firing ended\nu r a: firing ended",
-			"t r a: firing firing resolved\nu r a: firing resolved"},
+		{
+			"no end any more", both, func(c *alert.RuleConfig) {
+				c.Topics, c.Resolve, c.Dedup = []string{"t"},
+					alert.Stretch{}, time.Hour
+			}, "t r a: firing firing ended\nu r a: firing ended",
+			"t r a: firing firing resolved\nu r a: firing resolved",
+		},
 		{"repeats, limits and words", hot, func(c *alert.RuleConfig) {
 			c.RepeatInterval, c.RateLimit, c.Severity, c.Message = time.Hour, alert.Rate{Events: 9, Per: time.Second},
 				"critical", "new {{.Key}}"
 			c.Dedup, c.For = time.Minute, alert.Stretch{Records: 2}
 		}, kept, ""},
 		{"absence taken out", absent, nil, "t r a: firing ended", "t r a: firing"},
-		{"absence of another time", absent, func(c *alert.RuleConfig) { c.Absence.After = 2 * time.Second },
-			"t r a: firing", "t r a: firing"},
+		{
+			"absence of another time", absent, func(c *alert.RuleConfig) { c.Absence.After = 2 * time.Second },
+			"t r a: firing", "t r a: firing",
+		},
 	}
 }
 
@@ -334,8 +360,10 @@ func newFleetOfOne(t *testing.T, rules ...alert.RuleConfig) *fleetOfOne {
 }
 
 func hotRule() alert.RuleConfig {
-	return alert.RuleConfig{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Second},
-		Topics: []string{"t"}}
+	return alert.RuleConfig{
+		Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Second},
+		Topics: []string{"t"},
+	}
 }
 
 // What is kept of rules that are no more is bounded, in time and in size. Whoever was told hears the end before it is

@@ -27,18 +27,24 @@ func TestGivenUpErrorWithoutAFailure(t *testing.T) {
 // of a request that AWS repeats after a line break.
 func TestErrorTextIsOneBoundedLine(t *testing.T) {
 	t.Parallel()
-	signature := &smithy.GenericAPIError{Code: "SignatureDoesNotMatch",
-		Message: "The signature does not match.\n\nThe Canonical String should have been 'x-amz-security-token:SECRET'"}
+	signature := &smithy.GenericAPIError{
+		Code:    "SignatureDoesNotMatch",
+		Message: "The signature does not match.\n\nThe Canonical String should have been 'x-amz-security-token:SECRET'",
+	}
 	for want, err := range map[string]error{
 		"": nil,
 		"AuthorizationError: User: arn:aws:sts::1:role is not authorized": &smithy.OperationError{
-			ServiceID: "SNS", Err: &smithy.GenericAPIError{Code: "AuthorizationError",
-				Message: "User: arn:aws:sts::1:role is not authorized"},
+			ServiceID: "SNS", Err: &smithy.GenericAPIError{
+				Code:    "AuthorizationError",
+				Message: "User: arn:aws:sts::1:role is not authorized",
+			},
 		},
 		"SignatureDoesNotMatch: The signature does not match.": &alert.RejectedError{Err: signature},
 		"no answer in time": fmt.Errorf("call: %w", context.DeadlineExceeded),
-		"dial tcp: refused": &url.Error{Op: "Post", URL: "https://user:secret@sns",
-			Err: errors.New("dial tcp: refused")}, //nolint:gosec // it must not be shown
+		"dial tcp: refused": &url.Error{ //nolint:gosec // it must not be shown
+			Op: "Post", URL: "https://user:secret@sns",
+			Err: errors.New("dial tcp: refused"),
+		},
 		"a b [31m": errors.New("a\tb\x1b[31m\r\nc"),
 		"Code":     &smithy.GenericAPIError{Code: "Code"},
 		"C: " + strings.Repeat("é", 200) + "…": &smithy.GenericAPIError{Code: "C", Message: strings.Repeat("é", 300)},

@@ -14,14 +14,18 @@ import (
 
 // cramped is a configuration in which a shard remembers so many keys.
 func cramped(keys int, rules ...alert.RuleConfig) alert.Config {
-	return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: keys},
-		Rules: rules}
+	return alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}}, State: alert.StateConfig{MaxKeys: keys},
+		Rules: rules,
+	}
 }
 
 // busy is a rule whose keys are quiet until a third record comes within a minute.
 func busy(name, when string) alert.RuleConfig {
-	return alert.RuleConfig{Name: name, When: when, Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"},
-		Resolve: alert.Stretch{Records: 1}}
+	return alert.RuleConfig{
+		Name: name, When: when, Window: alert.WindowConfig{Length: time.Minute, Is: "> 2"},
+		Resolve: alert.Stretch{Records: 1},
+	}
 }
 
 func (s *story) evicted(metric, rule string) int {
@@ -255,11 +259,15 @@ func TestOrderOfForgettingOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		busy("busy", "v < 3"),
-		{Name: "resolves", When: "v > 6", Resolve: alert.Stretch{Time: 20 * time.Second},
-			RepeatInterval: 10 * time.Second},
+		{
+			Name: "resolves", When: "v > 6", Resolve: alert.Stretch{Time: 20 * time.Second},
+			RepeatInterval: 10 * time.Second,
+		},
 		{Name: "waits", When: "v in [2, 4, 6, 8]", For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 2}},
-		{Name: "stays", When: "v == 5", Absence: alert.AbsenceConfig{After: 15 * time.Second,
-			GiveUp: 30 * time.Second}},
+		{Name: "stays", When: "v == 5", Absence: alert.AbsenceConfig{
+			After:  15 * time.Second,
+			GiveUp: 30 * time.Second,
+		}},
 		{Name: "dedup", When: "v > 2", Dedup: 30 * time.Second},
 	}
 	for seed := range uint64(20) {
@@ -291,8 +299,10 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "once", Absence: alert.AbsenceConfig{After: 5 * time.Minute}},
-		alert.RuleConfig{Name: "repeats", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: time.Hour},
-			RepeatInterval: 25 * time.Minute},
+		alert.RuleConfig{
+			Name: "repeats", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: time.Hour},
+			RepeatInterval: 25 * time.Minute,
+		},
 		// longer than it is reported
 		alert.RuleConfig{Name: "slow", Absence: alert.AbsenceConfig{After: 48 * time.Hour}},
 		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: 72 * time.Hour, Of: "shard"}},
@@ -330,8 +340,10 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 func TestAbsenceIsGivenUpHoweverTimeComes(t *testing.T) {
 	t.Parallel()
 	for _, repeat := range []time.Duration{0, time.Minute, 7 * time.Minute, 50 * time.Hour} {
-		rule := alert.RuleConfig{Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 10 * time.Hour},
-			RepeatInterval: repeat}
+		rule := alert.RuleConfig{
+			Name: "r", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 10 * time.Hour},
+			RepeatInterval: repeat,
+		}
 		last := func(step float64, restarts bool) string {
 			s := newStory(t, rule)
 			s.v(0, "a", 1)

@@ -311,8 +311,10 @@ func (x *RuleExplanation) depends() {
 		}
 	}
 	for _, name := range x.open {
-		if one := (Dependency{Setting: name,
-			Says: "comes from the records before this one, which are not looked at here"}); !slices.Contains(x.Depends,
+		if one := (Dependency{
+			Setting: name,
+			Says:    "comes from the records before this one, which are not looked at here",
+		}); !slices.Contains(x.Depends,
 			one) {
 			x.Depends = append(x.Depends, one)
 		}

@@ -27,24 +27,40 @@ func TestExplainFirstFailingTerm(t *testing.T) {
 	tests := map[string]struct {
 		when, payload, want string
 	}{
-		"by how much": {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":2.91}`,
-			"ANOMALY_SCORE 2.91 > 3.5: false by 0.59"},
-		"equal is not more": {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":3.5}`,
-			"ANOMALY_SCORE 3.5 > 3.5: false, they are equal"},
+		"by how much": {
+			"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":2.91}`,
+			"ANOMALY_SCORE 2.91 > 3.5: false by 0.59",
+		},
+		"equal is not more": {
+			"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":3.5}`,
+			"ANOMALY_SCORE 3.5 > 3.5: false, they are equal",
+		},
 		"decimals, not floats": {"x < 0.1", `{"x":0.3}`, "x 0.3 < 0.1: false by 0.2"},
-		"digits beyond float64": {"id < 9007199254740993", `{"id":9007199254740995}`,
-			"id 9007199254740995 < 9007199254740993: false by 2"},
+		"digits beyond float64": {
+			"id < 9007199254740993", `{"id":9007199254740995}`,
+			"id 9007199254740995 < 9007199254740993: false by 2",
+		},
 		"far away": {"x > 1e300", `{"x":1}`, "x 1 > 1e+300: false by 1e+300"},
-		"computed": {"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1", `{"CHANGE":0.5,"PRICE":100.5}`,
-			"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1: 0.5 > 1: false by 0.5"},
-		"texts have no distance": {`rateType == "HIGH"`, `{"rateType":"NORMAL"}`,
-			`rateType == "HIGH": false; rateType is "NORMAL"`},
-		"missing": {"ANOMALY_SCORE > 3.5", `{}`,
-			"ANOMALY_SCORE > 3.5: undefined (missing); ANOMALY_SCORE is missing"},
-		"null": {"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":null}`,
-			"ANOMALY_SCORE > 3.5: undefined (null); ANOMALY_SCORE is null"},
-		"a number as text": {"heartRate > 150", `{"heartRate":"180"}`,
-			`heartRate > 150: undefined (mistyped); heartRate is "180"`},
+		"computed": {
+			"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1", `{"CHANGE":0.5,"PRICE":100.5}`,
+			"abs(CHANGE / (PRICE - CHANGE)) * 100 > 1: 0.5 > 1: false by 0.5",
+		},
+		"texts have no distance": {
+			`rateType == "HIGH"`, `{"rateType":"NORMAL"}`,
+			`rateType == "HIGH": false; rateType is "NORMAL"`,
+		},
+		"missing": {
+			"ANOMALY_SCORE > 3.5", `{}`,
+			"ANOMALY_SCORE > 3.5: undefined (missing); ANOMALY_SCORE is missing",
+		},
+		"null": {
+			"ANOMALY_SCORE > 3.5", `{"ANOMALY_SCORE":null}`,
+			"ANOMALY_SCORE > 3.5: undefined (null); ANOMALY_SCORE is null",
+		},
+		"a number as text": {
+			"heartRate > 150", `{"heartRate":"180"}`,
+			`heartRate > 150: undefined (mistyped); heartRate is "180"`,
+		},
 		"the first of several": {"a > 1 && b > 1", `{"a":2,"b":0}`, "b 0 > 1: false by 1"},
 		"nested":               {"order.price > 10", `{"order":{"price":7}}`, "order.price 7 > 10: false by 3"},
 		"a division by zero":   {"1 / x > 1", `{"x":0}`, "1 / x > 1: undefined (not_finite); x is 0"},
@@ -90,13 +106,19 @@ func TestExplainOutcome(t *testing.T) {
 	filtered := rule(func(*alert.RuleConfig) {})
 	filtered.Filter = []filter.Pattern{data}
 	silenced := rule(func(*alert.RuleConfig) {})
-	silenced.Silences = []alert.SilenceConfig{{Name: "works", When: "score < 9",
-		Until: at.Add(time.Hour).Format(time.RFC3339)}}
+	silenced.Silences = []alert.SilenceConfig{{
+		Name: "works", When: "score < 9",
+		Until: at.Add(time.Hour).Format(time.RFC3339),
+	}}
 	inhibited := oneRule(alert.RuleConfig{Name: "worse", When: "score > 8"})
-	inhibited.Rules = append(inhibited.Rules, alert.RuleConfig{Name: "r", When: "score > 3",
-		InhibitedBy: []string{"worse"}})
-	hours := []alert.QuietConfig{{From: at.Add(-time.Hour).UTC().Format("15:04"),
-		To: at.Add(time.Hour).UTC().Format("15:04")}}
+	inhibited.Rules = append(inhibited.Rules, alert.RuleConfig{
+		Name: "r", When: "score > 3",
+		InhibitedBy: []string{"worse"},
+	})
+	hours := []alert.QuietConfig{{
+		From: at.Add(-time.Hour).UTC().Format("15:04"),
+		To:   at.Add(time.Hour).UTC().Format("15:04"),
+	}}
 	tests := map[string]struct {
 		config  alert.Config
 		payload string
@@ -106,24 +128,34 @@ func TestExplainOutcome(t *testing.T) {
 	}{
 		"matches":  {config: rule(func(*alert.RuleConfig) {}), want: "alerted"},
 		"does not": {config: rule(func(*alert.RuleConfig) {}), payload: `{"score":1}`, want: "unmatched"},
-		"cannot be read": {config: rule(func(*alert.RuleConfig) {}), payload: `{"score":`,
-			want: "invalid truncated"},
+		"cannot be read": {
+			config: rule(func(*alert.RuleConfig) {}), payload: `{"score":`,
+			want: "invalid truncated",
+		},
 		"filtered": {config: filtered, payload: `{"kind":"LOW","score":9}`, want: "filtered"},
 		"no JSON":  {config: filtered, payload: `HIGH`, want: "filtered not_json"},
-		"silenced": {config: silenced, want: "suppressed silenced",
-			mutes: []string{"silence works, until " + at.Add(time.Hour).UTC().Format(time.RFC3339)}},
+		"silenced": {
+			config: silenced, want: "suppressed silenced",
+			mutes: []string{"silence works, until " + at.Add(time.Hour).UTC().Format(time.RFC3339)},
+		},
 		"not the silence's": {config: silenced, payload: `{"score":10}`, want: "alerted"},
 		"quiet": {
 			config: rule(func(r *alert.RuleConfig) { r.Quiet = hours }), want: "suppressed quiet_hours",
 			mutes: []string{"quiet hours " + hours[0].From + " to " + hours[0].To + " UTC"},
 		},
 		"inhibited by the same record": {config: inhibited, payload: `{"score":10}`, want: "alerted"},
-		"shadow": {config: rule(func(r *alert.RuleConfig) { r.Mode = alert.ModeShadow }),
-			want: "unmatched"},
-		"for": {config: rule(func(r *alert.RuleConfig) { r.For.Records = 3 }),
-			want: "unmatched", depends: []string{"for"}},
-		"for one record": {config: rule(func(r *alert.RuleConfig) { r.For.Records = 1 }),
-			want: "alerted"},
+		"shadow": {
+			config: rule(func(r *alert.RuleConfig) { r.Mode = alert.ModeShadow }),
+			want:   "unmatched",
+		},
+		"for": {
+			config: rule(func(r *alert.RuleConfig) { r.For.Records = 3 }),
+			want:   "unmatched", depends: []string{"for"},
+		},
+		"for one record": {
+			config: rule(func(r *alert.RuleConfig) { r.For.Records = 1 }),
+			want:   "alerted",
+		},
 		"window too small": {
 			config: rule(func(r *alert.RuleConfig) { r.Window = alert.WindowConfig{Length: time.Minute, Is: "> 1"} }),
 			want:   "unmatched", depends: []string{"window"},
@@ -134,8 +166,10 @@ func TestExplainOutcome(t *testing.T) {
 			}),
 			want: "alerted", depends: []string{"window"},
 		},
-		"absence": {config: rule(func(r *alert.RuleConfig) { r.Absence.After = time.Minute }), want: "unmatched",
-			depends: []string{"absence"}},
+		"absence": {
+			config: rule(func(r *alert.RuleConfig) { r.Absence.After = time.Minute }), want: "unmatched",
+			depends: []string{"absence"},
+		},
 		"all that is remembered": {
 			config: rule(func(r *alert.RuleConfig) {
 				r.Dedup, r.Resolve.Time, r.RepeatInterval = time.Minute, time.Hour, time.Hour
@@ -143,8 +177,10 @@ func TestExplainOutcome(t *testing.T) {
 			}),
 			want: "alerted", depends: []string{"dedup", "resolve", "repeat_interval", "rate_limit"},
 		},
-		"age": {config: rule(func(r *alert.RuleConfig) { r.When = `score > 3 && age < duration("1s")` }),
-			want: "alerted", depends: []string{"age"}},
+		"age": {
+			config: rule(func(r *alert.RuleConfig) { r.When = `score > 3 && age < duration("1s")` }),
+			want:   "alerted", depends: []string{"age"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -190,8 +226,10 @@ func TestExplainPublications(t *testing.T) {
 	want := w.evaluator.Evaluate(rec).Alerts
 	require.Equal(t, []alert.Publication{{Topic: "oncall", Subject: "7b: 5", AlertID: want[0].ID}},
 		x.Rules[0].Publishes)
-	require.Equal(t, []alert.Publication{{Topic: "archive", Subject: "Anomaly detected", AlertID: want[1].ID,
-		Failed: []string{"subject"}}}, x.Rules[1].Publishes)
+	require.Equal(t, []alert.Publication{{
+		Topic: "archive", Subject: "Anomaly detected", AlertID: want[1].ID,
+		Failed: []string{"subject"},
+	}}, x.Rules[1].Publishes)
 
 	x = w.pipeline.Explain(record("1", `{"score":5}`))
 	require.Equal(t, "missing", x.Rules[0].KeyCause)
@@ -204,8 +242,10 @@ func TestExplainPublications(t *testing.T) {
 // Whoever asks for an explanation changes nothing: no counter, no state.
 func TestExplainLeavesNoTrace(t *testing.T) {
 	t.Parallel()
-	c := oneRule(alert.RuleConfig{Name: "r", When: `shard != "x" && score > 3`, Key: "nosuch", Dedup: time.Hour,
-		Subject: "{{ .Fields.nosuch }}"})
+	c := oneRule(alert.RuleConfig{
+		Name: "r", When: `shard != "x" && score > 3`, Key: "nosuch", Dedup: time.Hour,
+		Subject: "{{ .Fields.nosuch }}",
+	})
 	w := newWorld(t, c)
 	before, err := testutil.GatherAndCount(w.registry)
 	require.NoError(t, err)
@@ -267,8 +307,10 @@ func TestMentions(t *testing.T) {
 		Rules: []alert.RuleConfig{{
 			Name: "r", When: "shard != \"x\" &&\n order.price > 3 && $env[\"heart rate\"] > order.price && (note ?? " +
 				"\"\") == \"\"",
-			Key: "ward", Value: "order", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "n",
-				Is: "> 1"},
+			Key: "ward", Value: "order", Window: alert.WindowConfig{
+				Length: time.Minute, Aggregate: "sum", Of: "n",
+				Is: "> 1",
+			},
 			Severity: `ward == "7b" ? "info" : "warning"`,
 		}, {Name: "s", When: "any(list, .x > 1)", Severity: "info"}},
 		Silences: []alert.SilenceConfig{{Name: "x", When: "quiet", Until: "2027-01-01T00:00:00Z"}},
@@ -305,8 +347,10 @@ func TestMentions(t *testing.T) {
 // What is due at a moment happens when that moment is elapsed, with no allowance for late records.
 func TestElapse(t *testing.T) {
 	t.Parallel()
-	c := oneRule(alert.RuleConfig{Name: "silence",
-		Absence: alert.AbsenceConfig{After: time.Minute, Of: alert.AbsenceOfStream}})
+	c := oneRule(alert.RuleConfig{
+		Name:    "silence",
+		Absence: alert.AbsenceConfig{After: time.Minute, Of: alert.AbsenceOfStream},
+	})
 	c.Watchdog = alert.WatchdogConfig{Interval: time.Minute, Topics: []string{"oncall"}}
 	w := newWorld(t, c)
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -350,12 +394,16 @@ func TestExplainOfScores(t *testing.T) {
 		"a verdict":          {`ANOMALY_BEGINS`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_BEGINS"}},
 		"not a verdict":      {`not ANOMALY`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY"}},
 		"whether it has one": {`ANOMALY_SCORE == nil`, `{"v":1}`, alert.VerdictDepends, []string{"ANOMALY_SCORE"}},
-		"two": {`ANOMALY and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends,
-			[]string{"ANOMALY_SCORE", "ANOMALY"}},
+		"two": {
+			`ANOMALY and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends,
+			[]string{"ANOMALY_SCORE", "ANOMALY"},
+		},
 		"another term is false": {`v > 3 and ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictFalse, nil},
 		"another is true":       {`v > 3 or ANOMALY_SCORE > 3`, `{"v":5}`, alert.VerdictTrue, nil},
-		"another may be": {`v > 3 or ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends,
-			[]string{"ANOMALY_SCORE"}},
+		"another may be": {
+			`v > 3 or ANOMALY_SCORE > 3`, `{"v":1}`, alert.VerdictDepends,
+			[]string{"ANOMALY_SCORE"},
+		},
 		"its own":        {`ANOMALY_SCORE > 3`, `{"v":1,"ANOMALY_SCORE":5}`, alert.VerdictTrue, nil},
 		"no point":       {`ANOMALY_SCORE > 3`, `{"v":"x"}`, alert.VerdictUndefined, nil},
 		"no score in it": {`v > 0`, `{"v":1}`, alert.VerdictTrue, nil},

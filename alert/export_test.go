@@ -89,8 +89,10 @@ func HostileStates(rules []RuleConfig) map[string][]byte {
 		return seal(false, of, body)
 	}
 	plain := func(w *writer, i int) {
-		w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]},
-			key: string(binary.AppendUvarint(nil, uint64(i)))}) //nolint:gosec // a count
+		w.entry(0, &entry{
+			of:  &ruleMemory{rule: c.rules[0]},
+			key: keyNumber(i),
+		})
 	}
 	counted := func(n uint64) *writer {
 		w := &writer{}
@@ -135,12 +137,16 @@ func HostileStates(rules []RuleConfig) map[string][]byte {
 			return Sealed(b[:len(b)-1])
 		}(),
 		"empty windows": rule(1, size, func(w *writer, i int) {
-			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))),
-				window: &window{last: 1000, size: 120}}) //nolint:gosec // a count
+			w.entry(0, &entry{
+				of: &ruleMemory{rule: c.rules[0]}, key: keyNumber(i),
+				window: &window{last: 1000, size: 120},
+			})
 		}),
 		"windows of few values": rule(2, size, func(w *writer, i int) {
-			w.entry(0, &entry{of: &ruleMemory{rule: c.rules[0]}, key: string(binary.AppendUvarint(nil, uint64(i))),
-				window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}}}) //nolint:gosec // a count
+			w.entry(0, &entry{
+				of: &ruleMemory{rule: c.rules[0]}, key: keyNumber(i),
+				window: &window{last: 1000, size: 12, legacy: map[uint64]int64{1: 1}},
+			})
 		}),
 		"families": seal(true, 0, family),
 		"claims":   seal(true, 0, relatives),
@@ -178,3 +184,6 @@ func (p *Pipeline) UpdateTo(config Config) error {
 	}
 	return p.Update(rules)
 }
+
+// keyNumber is a short key.
+func keyNumber(i int) string { return string(binary.AppendUvarint(nil, uint64(i))) } //nolint:gosec // a count

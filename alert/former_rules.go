@@ -141,7 +141,7 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 	r.limit()
 	for range r.count() {
 		rank := r.entry(v)
-		if r.failed || s.notified != nil && int(v.entry.audience) >= len(s.notified.audiences) {
+		if r.failed || s.notified != nil && int(v.audience) >= len(s.notified.audiences) {
 			return false
 		}
 		do(rank, v.bits, v.rest[:len(v.rest)-len(r.buf)], v)
@@ -154,7 +154,7 @@ func (s *section) owedTo(v *entryView) []string {
 	if s.notified == nil || !s.notified.ends || !v.firing || !v.notified {
 		return nil
 	}
-	return s.notified.audiences[v.entry.audience]
+	return s.notified.audiences[v.audience]
 }
 
 // countOwedEnds counts the entries whose ends are owed.
@@ -178,7 +178,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	t.audiences = slices.Clone(t.audiences)
 	owes := 0
 	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		heard := uint64(v.entry.audience)
+		heard := uint64(v.audience)
 		if topics := s.owedTo(v); len(topics) > 0 {
 			left := to(v, topics)
 			if bits &^= entryAudience; len(left) == 0 {
@@ -237,7 +237,7 @@ func (s *section) absorb(t section) {
 			}
 			n++
 			w.uint(rank)
-			if heard := first + uint64(v.entry.audience); heard > 0 {
+			if heard := first + uint64(v.audience); heard > 0 {
 				w.uint(bits | entryAudience)
 				w.uint(heard)
 			} else {

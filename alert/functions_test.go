@@ -61,11 +61,15 @@ func TestTemplateFunctions(t *testing.T) {
 	const payload = `{"score":3.14159,"id":12345678,"wide":9007199254740993,"name":"  Zoë Müller ","nul":null,"empty":"","zero":0,
 		"order":{"price":12.5,"lines":["a","b",3,null]},"ts":"2026-11-22T10:30:00+01:00","text":"2.5","emoji":"😀\"\u0007"}`
 	cases := []struct{ source, want string }{
-		{`{{ upper .Fields.name }}|{{ lower .Fields.name }}|{{ trim .Fields.name }}`,
-			"  ZOË MÜLLER |  zoë müller |Zoë Müller"},
+		{
+			`{{ upper .Fields.name }}|{{ lower .Fields.name }}|{{ trim .Fields.name }}`,
+			"  ZOË MÜLLER |  zoë müller |Zoë Müller",
+		},
 		{`{{ .Rule | upper }}{{ upper .Fields.id }}`, "HEART12345678"},
-		{`{{ .Fields.name | trim | truncate 5 }}|{{ truncate 10 (trim .Fields.name) }}|{{ truncate 1 "ab" }}`,
-			"Zoë …|Zoë Müller|…"},
+		{
+			`{{ .Fields.name | trim | truncate 5 }}|{{ truncate 10 (trim .Fields.name) }}|{{ truncate 1 "ab" }}`,
+			"Zoë …|Zoë Müller|…",
+		},
 		{`{{ get .Fields "order" "price" }}|{{ get .Fields "order" "nosuch" "deep" | default "none" }}`, "12.5|none"},
 		{`{{ get .Labels "team" }}|{{ get .Labels "nosuch" | default "nobody" }}`, "heart|nobody"},
 		{`{{ .Fields.nul | default "n" }}{{ .Fields.empty | default "e" }}{{ .Fields.zero | default "z" }}`, "ne0"},
@@ -83,15 +87,19 @@ func TestTemplateFunctions(t *testing.T) {
 				`json .Labels }}`,
 			`"  Zoë Müller " {"lines":["a","b",3,null],"price":12.5} 9007199254740993 null {"team":"heart"}`,
 		},
-		{`{{ json .Fields.emoji }} {{ json .Fields.id }} {{ json (.At.Sub .Since) }} {{ json .At }}`,
-			`"😀\"\u0007" 12345678 "1h5m0s" "2026-11-22T09:05:00Z"`},
+		{
+			`{{ json .Fields.emoji }} {{ json .Fields.id }} {{ json (.At.Sub .Since) }} {{ json .At }}`,
+			`"😀\"\u0007" 12345678 "1h5m0s" "2026-11-22T09:05:00Z"`,
+		},
 		{`{{ urlquery .Key }} {{ urlquery .Fields.id }}`, "p+17 12345678"},
 	}
 	for _, c := range cases {
 		t.Run(c.source, func(t *testing.T) {
 			t.Parallel()
-			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: c.source,
-				Labels: map[string]string{"team": "heart"}})
+			r := newRenderer(t, TopicConfig{}, RuleConfig{
+				Name: "heart", Message: c.source,
+				Labels: map[string]string{"team": "heart"},
+			})
 			require.Equal(t, c.want, message(t, r, someAlert(KindFiring, payload)).Body)
 			require.Empty(t, failures(r))
 		})

@@ -17,8 +17,10 @@ import (
 
 // drawCondition makes a condition of terms that the index has shelves for, and of some that it has none for.
 func drawCondition(t *rapid.T) string {
-	numbers := []string{"0", "-1", "1", "2.5", "9007199254740991", "9007199254740993", "1e19", "-1e19",
-		"9007199254740992.0"}
+	numbers := []string{
+		"0", "-1", "1", "2.5", "9007199254740991", "9007199254740993", "1e19", "-1e19",
+		"9007199254740992.0",
+	}
 	field := rapid.SampledFrom([]string{"a", "b", "o.p"})
 	draw := func(list ...string) string { return rapid.SampledFrom(list).Draw(t, "of") }
 	term := func() string {

@@ -268,8 +268,10 @@ func (s *story) met(shard, version string, other *story) {
 // forgets it.
 func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	t.Parallel()
-	rules := []alert.RuleConfig{{Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second},
-		Resolve: alert.Stretch{Time: time.Minute}}}
+	rules := []alert.RuleConfig{{
+		Name: "held", When: "v > 3", For: alert.Stretch{Time: time.Second},
+		Resolve: alert.Stretch{Time: time.Minute},
+	}}
 	parent := newStory(t, rules...)
 	for at := range 3 {
 		parent.v(float64(at), "a", 5)
@@ -340,8 +342,10 @@ func FuzzReadRelative(f *testing.F) {
 	child := func(t require.TestingT, sibling string) *alert.Evaluator {
 		parent, e := p.Shard("p"), p.Shard(shardID)
 		for i := range 4 {
-			parent.Evaluate(&alert.Record{PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(),
-				Data: []byte(`{}`)})
+			parent.Evaluate(&alert.Record{
+				PartitionKey: fmt.Sprint(i), SequenceNumber: "1", Arrival: noon(),
+				Data: []byte(`{}`),
+			})
 		}
 		require.NoError(t, e.Inherit([][]byte{parent.State()}, alert.Heir{
 			Owns: func(key string) bool { return key < "2" }, Siblings: []string{sibling},

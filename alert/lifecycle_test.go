@@ -191,8 +191,10 @@ func TestAbsenceOfKeyAndShard(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: time.Minute}},
-		alert.RuleConfig{Name: "shard", When: "v > 0",
-			Absence: alert.AbsenceConfig{After: 2 * time.Minute, Of: "shard"}},
+		alert.RuleConfig{
+			Name: "shard", When: "v > 0",
+			Absence: alert.AbsenceConfig{After: 2 * time.Minute, Of: "shard"},
+		},
 	)
 	s.v(0, "a", 1)
 	s.v(30, "b", 1)
@@ -228,8 +230,10 @@ func TestAbsenceOfStreamIsDecidedByOne(t *testing.T) {
 		second := func(x float64) time.Time { return noon().Add(time.Duration(x * float64(time.Second))) }
 		s.note(s.evaluator.Tick(alert.Tick{
 			CaughtUp: second(caughtUp),
-			Fleet: alert.Fleet{Decides: decides, LastArrival: second(last),
-				CaughtUp: second(caughtUp).Add(2 * time.Second)},
+			Fleet: alert.Fleet{
+				Decides: decides, LastArrival: second(last),
+				CaughtUp: second(caughtUp).Add(2 * time.Second),
+			},
 		}))
 	}
 	s.v(0, "a", 1)
@@ -360,8 +364,10 @@ func TestWindowAggregates(t *testing.T) {
 		}
 		w := newWorld(t, oneRule(alert.RuleConfig{
 			Name: "r", When: "v > 0", Message: "{{ .Value }}",
-			Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Aggregate: c.aggregate, Of: of,
-				Is: c.is},
+			Window: alert.WindowConfig{
+				Length: 10 * time.Second, Tumbling: true, Aggregate: c.aggregate, Of: of,
+				Is: c.is,
+			},
 		}))
 		for i, v := range []int{1, 2, 3, 4} {
 			d := w.evaluator.Evaluate(&alert.Record{
@@ -445,8 +451,10 @@ func TestRateLimitOfARule(t *testing.T) {
 
 func TestShadowPublishesNothing(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Mode: alert.ModeShadow,
-		Resolve: alert.Stretch{Records: 1}})
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", Mode: alert.ModeShadow,
+		Resolve: alert.Stretch{Records: 1},
+	})
 	require.Equal(t, alert.Unmatched, s.v(0, "a", 11).Outcome)
 	s.v(1, "a", 1)
 	s.said()
@@ -506,8 +514,10 @@ func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
 	s := newStory(t,
 		alert.RuleConfig{Name: "dedup", When: "v > 0", Window: window, Dedup: 90 * time.Second},
 		alert.RuleConfig{Name: "for", When: "v > 0", Window: window, For: alert.Stretch{Time: 90 * time.Second}},
-		alert.RuleConfig{Name: "resolve", When: "v > 0", Window: window,
-			Resolve: alert.Stretch{Time: 45 * time.Second}},
+		alert.RuleConfig{
+			Name: "resolve", When: "v > 0", Window: window,
+			Resolve: alert.Stretch{Time: 45 * time.Second},
+		},
 	)
 	for _, at := range []float64{0, 1, 60.5, 62} {
 		s.v(at, "a", 1)
@@ -531,8 +541,10 @@ func TestTumblingWindowBeganAtItsBeginning(t *testing.T) {
 	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
 	for name, r := range map[string]alert.RuleConfig{
 		"each window": {Name: "r", When: "v > 0", Window: window},
-		"excursions": {Name: "r", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 10 * time.Minute},
-			RepeatInterval: time.Minute},
+		"excursions": {
+			Name: "r", When: "v > 0", Window: window, Resolve: alert.Stretch{Time: 10 * time.Minute},
+			RepeatInterval: time.Minute,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, oneRule(r))
@@ -589,8 +601,10 @@ func TestInhibitionByTheShardAsAWhole(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
 		alert.RuleConfig{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
-		alert.RuleConfig{Name: "key", Absence: alert.AbsenceConfig{After: 2 * time.Minute},
-			InhibitedBy: []string{"shard"}},
+		alert.RuleConfig{
+			Name: "key", Absence: alert.AbsenceConfig{After: 2 * time.Minute},
+			InhibitedBy: []string{"shard"},
+		},
 	)
 	s.v(0, "a", 1)
 	s.v(1, "b", 1)
@@ -616,8 +630,10 @@ func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 			{Name: "known", When: "v > 100", Resolve: one},
 			{Name: "after-known", When: "v > 10", Resolve: one, InhibitedBy: []string{"known"}},
 		},
-		Silences: []alert.SilenceConfig{{Name: "s", Rules: []string{"known"},
-			Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+		Silences: []alert.SilenceConfig{{
+			Name: "s", Rules: []string{"known"},
+			Until: noon().Add(time.Hour).Format(time.RFC3339),
+		}},
 	})
 	s.at(0, "a", `{"v": 101, "host": 1}`)
 	s.said("firing after-night a at 0s", "firing after-plain a at 0s", "firing rare a at 0s")
@@ -671,20 +687,34 @@ func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 			alert.RuleConfig{Absence: alert.AbsenceConfig{After: 30 * time.Second, Of: "shard"}},
 			[]string{"firing r  at 31s", "resolved r  at 51s", "firing r  at 1m21s"},
 		},
-		"for records": {alert.RuleConfig{For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 1}},
-			[]string{"firing r a at 1s", "resolved r a at 2s"}},
+		"for records": {
+			alert.RuleConfig{For: alert.Stretch{Records: 2}, Resolve: alert.Stretch{Records: 1}},
+			[]string{"firing r a at 1s", "resolved r a at 2s"},
+		},
 		"for a time": {alert.RuleConfig{For: alert.Stretch{Time: 20 * time.Second}}, nil},
-		"records": {alert.RuleConfig{Resolve: alert.Stretch{Records: 3}},
-			[]string{"firing r a at 0s", "resolved r a at 4s (1 swallowed)", "firing r a at 51s",
-				"resolved r a at 54s"}},
-		"time": {alert.RuleConfig{Resolve: alert.Stretch{Time: 10 * time.Second}},
-			[]string{"firing r a at 0s", "resolved r a at 11s (1 swallowed)", "firing r a at 51s",
-				"resolved r a at 1m1s"}},
+		"records": {
+			alert.RuleConfig{Resolve: alert.Stretch{Records: 3}},
+			[]string{
+				"firing r a at 0s", "resolved r a at 4s (1 swallowed)", "firing r a at 51s",
+				"resolved r a at 54s",
+			},
+		},
+		"time": {
+			alert.RuleConfig{Resolve: alert.Stretch{Time: 10 * time.Second}},
+			[]string{
+				"firing r a at 0s", "resolved r a at 11s (1 swallowed)", "firing r a at 51s",
+				"resolved r a at 1m1s",
+			},
+		},
 		"dedup": {alert.RuleConfig{Dedup: time.Minute}, []string{"firing r a at 0s"}},
-		"window": {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: ">= 3"},
-			Resolve: alert.Stretch{Time: time.Hour}}, []string{"firing r a at 51s"}},
-		"whole window": {alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 3"}},
-			[]string{"firing r a at 1m"}},
+		"window": {alert.RuleConfig{
+			Window:  alert.WindowConfig{Length: time.Minute, Is: ">= 3"},
+			Resolve: alert.Stretch{Time: time.Hour},
+		}, []string{"firing r a at 51s"}},
+		"whole window": {
+			alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 3"}},
+			[]string{"firing r a at 1m"},
+		},
 	}
 	shapes := []string{
 		"v > 5", `kind == "x"`, "beat", `kind != "y"`, "a || b", `name startsWith "a"`, "v * 2 > 10", "v > w",
@@ -716,8 +746,10 @@ func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 func TestWindowBelow(t *testing.T) {
 	t.Parallel()
 	sliding := func(is string) alert.RuleConfig {
-		return alert.RuleConfig{Window: alert.WindowConfig{Length: time.Minute, Is: is},
-			Resolve: alert.Stretch{Time: time.Minute}}
+		return alert.RuleConfig{
+			Window:  alert.WindowConfig{Length: time.Minute, Is: is},
+			Resolve: alert.Stretch{Time: time.Minute},
+		}
 	}
 	tumbling := func(c alert.WindowConfig) alert.RuleConfig {
 		c.Length, c.Tumbling = time.Minute, true
@@ -740,20 +772,34 @@ func TestWindowBelow(t *testing.T) {
 		"sliding, falls below":     {sliding("< 3"), []string{"firing r a at 5m35s"}},
 		"sliding, is always below": {sliding("< 50"), []string{"firing r a at 1m5s"}},
 		"sliding, never below":     {sliding("< 0"), nil},
-		"sliding, passes a number": {sliding("== 2"),
-			[]string{"firing r a at 5m35s", "resolved r a at 6m40s"}},
-		"sliding, the greatest": {of7(alert.AggregateMax, "< 8"),
-			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
-		"sliding, the least": {of7(alert.AggregateMin, "> 6"),
-			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"}},
-		"sliding, the least of a part is more": {of7(alert.AggregateMin, "< 8"),
-			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
-		"sliding, the mean of a part": {of7(alert.AggregateAvg, "< 8"),
-			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"}},
-		"tumbling, falls silent": {tumbling(alert.WindowConfig{Is: "< 3"}),
-			[]string{"firing r a at 6m"}},
-		"tumbling, is always below": {tumbling(alert.WindowConfig{Is: "<= 6"}),
-			[]string{"firing r a at 2m"}},
+		"sliding, passes a number": {
+			sliding("== 2"),
+			[]string{"firing r a at 5m35s", "resolved r a at 6m40s"},
+		},
+		"sliding, the greatest": {
+			of7(alert.AggregateMax, "< 8"),
+			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"},
+		},
+		"sliding, the least": {
+			of7(alert.AggregateMin, "> 6"),
+			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"},
+		},
+		"sliding, the least of a part is more": {
+			of7(alert.AggregateMin, "< 8"),
+			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"},
+		},
+		"sliding, the mean of a part": {
+			of7(alert.AggregateAvg, "< 8"),
+			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"},
+		},
+		"tumbling, falls silent": {
+			tumbling(alert.WindowConfig{Is: "< 3"}),
+			[]string{"firing r a at 6m"},
+		},
+		"tumbling, is always below": {
+			tumbling(alert.WindowConfig{Is: "<= 6"}),
+			[]string{"firing r a at 2m"},
+		},
 		"tumbling, sum": {tumbling(sum("< 40")), []string{"firing r a at 6m"}},
 		"tumbling, rate": {tumbling(
 			alert.WindowConfig{Aggregate: alert.AggregateRate, Is: "< 0.05"}), []string{"firing r a at 6m"}},
@@ -761,8 +807,10 @@ func TestWindowBelow(t *testing.T) {
 			alert.WindowConfig{Aggregate: alert.AggregateDistinct, Of: "v", Is: "< 1"}), []string{"firing r a at 6m"}},
 		"tumbling, the mean of nothing is none": {tumbling(
 			alert.WindowConfig{Aggregate: alert.AggregateAvg, Of: "v", Is: "< 5"}), nil},
-		"tumbling, with a least number": {tumbling(alert.WindowConfig{Is: "< 7", MinRecords: 6}),
-			[]string{"firing r a at 2m", "resolved r a at 6m"}},
+		"tumbling, with a least number": {
+			tumbling(alert.WindowConfig{Is: "< 7", MinRecords: 6}),
+			[]string{"firing r a at 2m", "resolved r a at 6m"},
+		},
 	}
 	for name, test := range tests {
 		for _, restarts := range []bool{false, true} {
@@ -796,8 +844,10 @@ func TestWindowBelow(t *testing.T) {
 func TestWindowOfABoolean(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
-		Name: "r", When: "true", Window: alert.WindowConfig{Length: time.Minute, Aggregate: alert.AggregateAvg,
-			Of: "v >= 500", Is: ">= 0.5", MinRecords: 4},
+		Name: "r", When: "true", Window: alert.WindowConfig{
+			Length: time.Minute, Aggregate: alert.AggregateAvg,
+			Of: "v >= 500", Is: ">= 0.5", MinRecords: 4,
+		},
 		Resolve: alert.Stretch{Time: time.Hour},
 	})
 	for i, status := range []int{500, 500, 200, 200} {
@@ -889,8 +939,10 @@ func TestInhibitionThatCannotWork(t *testing.T) {
 		},
 	} {
 		c.by.Name, c.r.Name, c.r.InhibitedBy = "by", "r", []string{"by"}
-		err := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}},
-			Rules: []alert.RuleConfig{c.by, c.r}}.Validate()
+		err := alert.Config{
+			Topics: map[string]alert.TopicConfig{"oncall": {}},
+			Rules:  []alert.RuleConfig{c.by, c.r},
+		}.Validate()
 		require.ErrorContains(t, err, "rules[1].inhibited_by[0]")
 		require.ErrorContains(t, err, c.says)
 	}
@@ -905,18 +957,26 @@ func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 		Rules: []alert.RuleConfig{
 			{Name: "shard", Absence: alert.AbsenceConfig{After: time.Minute, Of: "shard"}},
 			{Name: "silenced", Absence: after},
-			{Name: "quiet", Absence: after, Quiet: []alert.QuietConfig{{From: "12:30", To: "13:15",
-				Zone: "Europe/Berlin"}}},
+			{Name: "quiet", Absence: after, Quiet: []alert.QuietConfig{{
+				From: "12:30", To: "13:15",
+				Zone: "Europe/Berlin",
+			}}},
 			{Name: "inhibited", Absence: after, InhibitedBy: []string{"shard"}},
 			{Name: "limited", Absence: after, RateLimit: alert.Rate{Events: 1, Per: 90 * time.Second}},
-			{Name: "held", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second},
-				Resolve: alert.Stretch{Records: 1}},
-			{Name: "over", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second},
-				Resolve: alert.Stretch{Time: 50 * time.Second}},
+			{
+				Name: "held", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second},
+				Resolve: alert.Stretch{Records: 1},
+			},
+			{
+				Name: "over", When: "v > 10", For: alert.Stretch{Time: 30 * time.Second},
+				Resolve: alert.Stretch{Time: 50 * time.Second},
+			},
 		},
 		Silences: []alert.SilenceConfig{
-			{Name: "s", Rules: []string{"silenced", "held", "over"},
-				Until: noon().Add(200 * time.Second).Format(time.RFC3339)},
+			{
+				Name: "s", Rules: []string{"silenced", "held", "over"},
+				Until: noon().Add(200 * time.Second).Format(time.RFC3339),
+			},
 		},
 	})
 	s.v(0, "a", 11)
@@ -983,11 +1043,19 @@ func TestRiseInSeverity(t *testing.T) {
 				"1m30s firing critical", "1m40s resolved critical",
 			},
 		},
-		"dedup alone": {alert.RuleConfig{Dedup: time.Hour}, nil,
-			[]string{"0s firing info", "20s firing warning", "40s firing critical"}},
-		"a rate limit": {alert.RuleConfig{Resolve: alert.Stretch{Records: 1},
-			RateLimit: alert.Rate{Events: 2, Per: time.Hour}}, nil,
-			[]string{"0s firing info", "20s firing warning", "1m20s resolved warning"}},
+		"dedup alone": {
+			alert.RuleConfig{Dedup: time.Hour},
+			nil,
+			[]string{"0s firing info", "20s firing warning", "40s firing critical"},
+		},
+		"a rate limit": {
+			alert.RuleConfig{
+				Resolve:   alert.Stretch{Records: 1},
+				RateLimit: alert.Rate{Events: 2, Per: time.Hour},
+			},
+			nil,
+			[]string{"0s firing info", "20s firing warning", "1m20s resolved warning"},
+		},
 		"repeats tell the rise that a rate limit swallowed": {
 			alert.RuleConfig{
 				Resolve: alert.Stretch{Records: 1}, RepeatInterval: 50 * time.Second,
@@ -998,20 +1066,28 @@ func TestRiseInSeverity(t *testing.T) {
 		},
 		"silenced while it rises": {
 			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}},
-			[]alert.SilenceConfig{{Name: "s", From: noon().Add(15 * time.Second).Format(time.RFC3339),
-				Until: noon().Add(45 * time.Second).Format(time.RFC3339)}},
-			[]string{"0s firing info", "45s firing critical", "1m20s resolved critical", "1m30s firing critical",
-				"1m40s resolved critical"},
+			[]alert.SilenceConfig{{
+				Name: "s", From: noon().Add(15 * time.Second).Format(time.RFC3339),
+				Until: noon().Add(45 * time.Second).Format(time.RFC3339),
+			}},
+			[]string{
+				"0s firing info", "45s firing critical", "1m20s resolved critical", "1m30s firing critical",
+				"1m40s resolved critical",
+			},
 		},
 		"a window": {
-			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"},
-				Resolve: alert.Stretch{Time: 15 * time.Second}},
+			alert.RuleConfig{
+				Window:  alert.WindowConfig{Length: 10 * time.Second, Is: ">= 1"},
+				Resolve: alert.Stretch{Time: 15 * time.Second},
+			},
 			nil,
 			[]string{"0s firing info", "20s firing warning", "40s firing critical"},
 		},
 		"a tumbling window": {
-			alert.RuleConfig{Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"},
-				Dedup: time.Hour},
+			alert.RuleConfig{
+				Window: alert.WindowConfig{Length: 10 * time.Second, Tumbling: true, Is: ">= 1"},
+				Dedup:  time.Hour,
+			},
 			nil,
 			[]string{"10s firing info", "30s firing warning", "50s firing critical"},
 		},
@@ -1026,8 +1102,10 @@ func TestRiseInSeverity(t *testing.T) {
 				if r.Severity == "" {
 					r.Severity = severity
 				}
-				config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r},
-					Silences: test.silences}
+				config := alert.Config{
+					Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r},
+					Silences: test.silences,
+				}
 				s := tell(t, config)
 				s.evaluator.Agree(alert.HashKey{1}, alert.StateFormat)
 				var got []string
@@ -1112,8 +1190,10 @@ func TestForIsNotMetByWhatIsOver(t *testing.T) {
 // TestSwallowedIsToldWithTheNextMessage: also what was swallowed in an excursion that nobody heard of.
 func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute,
-		Resolve: alert.Stretch{Records: 1}})
+	s := newStory(t, alert.RuleConfig{
+		Name: "r", When: "v > 10", Dedup: time.Minute,
+		Resolve: alert.Stretch{Records: 1},
+	})
 	for i, v := range []int{11, 12, 1, 11, 1, 11, 12, 1} {
 		s.v(float64(i), "a", v)
 	}
@@ -1125,10 +1205,14 @@ func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
-		alert.RuleConfig{Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 96 * time.Hour},
-			RepeatInterval: time.Minute},
-		alert.RuleConfig{Name: "r", When: "v > 10", Resolve: alert.Stretch{Time: 90 * time.Minute},
-			RepeatInterval: time.Minute},
+		alert.RuleConfig{
+			Name: "absent", Absence: alert.AbsenceConfig{After: time.Minute, GiveUp: 96 * time.Hour},
+			RepeatInterval: time.Minute,
+		},
+		alert.RuleConfig{
+			Name: "r", When: "v > 10", Resolve: alert.Stretch{Time: 90 * time.Minute},
+			RepeatInterval: time.Minute,
+		},
 		alert.RuleConfig{
 			Name: "stream", Absence: alert.AbsenceConfig{After: time.Minute, Of: "stream"}, RepeatInterval: time.Minute,
 		},
@@ -1157,8 +1241,10 @@ func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 func TestOddTimesAndSums(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneRule(alert.RuleConfig{
-		Name: "r", When: "v != 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v",
-			Is: "< 0"},
+		Name: "r", When: "v != 0", Window: alert.WindowConfig{
+			Length: time.Minute, Aggregate: "sum", Of: "v",
+			Is: "< 0",
+		},
 	}))
 	at := time.Date(1969, 7, 20, 0, 0, 0, 0, time.UTC)
 	for i, v := range []string{"1e308", "1e308", "1e308", "-1e308", "-1e308"} {
@@ -1198,8 +1284,10 @@ func TestQuietHoursThroughTheYear(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.want, s.v(at.Sub(noon()).Seconds(), "a", 11).Outcome, c.at)
 	}
-	always := oneRule(alert.RuleConfig{Name: "r", When: "v > 10",
-		Quiet: []alert.QuietConfig{{From: "00:00", To: "00:00"}}})
+	always := oneRule(alert.RuleConfig{
+		Name: "r", When: "v > 10",
+		Quiet: []alert.QuietConfig{{From: "00:00", To: "00:00"}},
+	})
 	require.ErrorContains(t, always.Validate(), "covers every hour of the week")
 	always.Rules[0].Quiet[0].Days = []string{"sat", "sun"}
 	require.NoError(t, always.Validate())

@@ -73,10 +73,14 @@ func TestLikelyCause(t *testing.T) {
 			strings.Repeat("x", 16), payload.LikelyAggregate},
 		"aggregate, cut": {"\xf3\x89\x9a\xc2\n\x02", payload.LikelyAggregate},
 		"avro":           {"Obj\x01\x04\x16avro.schema", payload.LikelyAvro},
-		"glue": {"\x03\x00" + raw("b7b4a7f09c964e4aa687fb5de9ef0c63") + "\x06o-1",
-			payload.LikelyGlue},
-		"glue, zlib": {"\x03\x05" + raw("b7b4a7f09c964e4aa687fb5de9ef0c63") + "x\x9c",
-			payload.LikelyGlue},
+		"glue": {
+			"\x03\x00" + raw("b7b4a7f09c964e4aa687fb5de9ef0c63") + "\x06o-1",
+			payload.LikelyGlue,
+		},
+		"glue, zlib": {
+			"\x03\x05" + raw("b7b4a7f09c964e4aa687fb5de9ef0c63") + "x\x9c",
+			payload.LikelyGlue,
+		},
 		"confluent":             {"\x00\x00\x00\x00*\x06o-1\x82\x80", payload.LikelyConfluent},
 		"utf-8 mark":            {"\xef\xbb\xbf" + object, payload.LikelyUTF8Mark},
 		"utf-16":                {wide(object, true), payload.LikelyUTF16},
@@ -96,17 +100,23 @@ func TestLikelyCause(t *testing.T) {
 		"escaped":               {`{\"level\":\"error\",\"ms\":1250}` + "\n", payload.LikelyEscapedJSON},
 		"python":                {`{'n': 1, 'ok': True, 'none': None}`, payload.LikelyPython},
 		"base64 of JSON":        {base64.StdEncoding.EncodeToString([]byte(object)), payload.LikelyBase64},
-		"base64 of gzip": {base64.StdEncoding.EncodeToString(
-			[]byte(packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, object))),
-			payload.LikelyBase64},
-		"base64 url": {base64.RawURLEncoding.EncodeToString([]byte(`{"a":"??>>??>>"}`)),
-			payload.LikelyBase64},
+		"base64 of gzip": {
+			base64.StdEncoding.EncodeToString(
+				[]byte(packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, object))),
+			payload.LikelyBase64,
+		},
+		"base64 url": {
+			base64.RawURLEncoding.EncodeToString([]byte(`{"a":"??>>??>>"}`)),
+			payload.LikelyBase64,
+		},
 		"xml":          {`<event><id>7</id></event>`, payload.LikelyXML},
 		"csv":          {"ts,level,msg\n1,INFO\n2,ERROR,x,y\n", payload.LikelyCSV},
 		"csv, one row": {"1796000000,INFO,started,7", payload.LikelyCSV},
 		"tabs":         {"1796000000.123\t192.0.2.7\t0.001\t200", payload.LikelyCSV},
-		"logfmt": {`ts=2026-11-30T00:00:00Z level=error msg="disk \"sda\" full" dur=1.25s`,
-			payload.LikelyLogfmt},
+		"logfmt": {
+			`ts=2026-11-30T00:00:00Z level=error msg="disk \"sda\" full" dur=1.25s`,
+			payload.LikelyLogfmt,
+		},
 		"logfmt lines": {"a=1\nb=\"open\nc=3\n", payload.LikelyLogfmt},
 		"access log": {`127.0.0.1 - - [30/Nov/2026:00:00:00 +0000] "GET /index.html HTTP/1.1" 200 2326` +
 			"\n", payload.LikelyText},
@@ -135,8 +145,10 @@ func TestLikelyCause(t *testing.T) {
 			p, err := NewOf(Config{
 				Rules:  []RuleConfig{{Name: "r", When: "n > 1"}},
 				Topics: map[string]TopicConfig{"t": {ARN: "arn:aws:sns:us-east-1:000000000000:t"}},
-			}, Deps{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
-				Registerer: prometheus.NewRegistry()})
+			}, Deps{
+				Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry(),
+			})
 			require.NoError(t, err)
 			d := p.Shard("shardId-000000000000").Evaluate(&Record{Data: []byte(c.data)})
 			require.Equal(t, Invalid, d.Outcome)

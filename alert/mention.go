@@ -70,8 +70,10 @@ func (c Config) Mentions() []Mention {
 }
 
 func mentionIn(field, source, rule string, m condition.Mention) Mention {
-	return Mention{Field: field, Value: source, Rule: rule, Path: m.Path, Optional: m.Optional, Line: m.Line,
-		Col: m.Col}
+	return Mention{
+		Field: field, Value: source, Rule: rule, Path: m.Path, Optional: m.Optional, Line: m.Line,
+		Col: m.Col,
+	}
 }
 
 // filterMentions are the fields that a pattern looks at in the payload.

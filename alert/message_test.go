@@ -43,8 +43,10 @@ func TestMessageTemplates(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, oneRule(alert.RuleConfig{Name: "any", When: "true", Severity: "critical",
-				Message: c.source}))
+			w := newWorld(t, oneRule(alert.RuleConfig{
+				Name: "any", When: "true", Severity: "critical",
+				Message: c.source,
+			}))
 			require.Equal(t, c.want, render(t, w, payload).Body)
 		})
 	}

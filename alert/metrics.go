@@ -153,8 +153,10 @@ func (m *metrics) adopt(c *compiled) {
 		}
 	}
 	for _, x := range c.scores {
-		x.metrics = scoreMetrics{skipped: make(map[Reason]prometheus.Counter),
-			evicted: m.felled.WithLabelValues(x.config.As)}
+		x.metrics = scoreMetrics{
+			skipped: make(map[Reason]prometheus.Counter),
+			evicted: m.felled.WithLabelValues(x.config.As),
+		}
 		for _, reason := range skipReasons() {
 			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
 		}
@@ -197,8 +199,10 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
-			for _, vec := range []*prometheus.CounterVec{m.matched, m.suppressed, m.shadow, m.evicted, m.cut,
-				m.templates} {
+			for _, vec := range []*prometheus.CounterVec{
+				m.matched, m.suppressed, m.shadow, m.evicted, m.cut,
+				m.templates,
+			} {
 				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
 			}
 		}

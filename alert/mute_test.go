@@ -20,8 +20,10 @@ func TestOnlyAlertsSpendTokens(t *testing.T) {
 			Name: "r", When: "v > 0", Topics: []string{"oncall"}, Resolve: alert.Stretch{Time: time.Hour},
 			RateLimit: alert.Rate{Events: 2, Per: 24 * time.Hour},
 		}},
-		Silences: []alert.SilenceConfig{{Name: "deploy", When: `partition_key == "muted"`,
-			Until: noon().Add(24 * time.Hour).Format(time.RFC3339)}},
+		Silences: []alert.SilenceConfig{{
+			Name: "deploy", When: `partition_key == "muted"`,
+			Until: noon().Add(24 * time.Hour).Format(time.RFC3339),
+		}},
 	})
 	n := 0
 	at := func(key string) *alert.Record {
@@ -55,8 +57,10 @@ func TestMutersAreAskedInOrder(t *testing.T) {
 				Quiet:     []alert.QuietConfig{{From: "00:00", To: "23:59"}},
 			},
 		},
-		Silences: []alert.SilenceConfig{{Name: "deploy", Rules: []string{"r"},
-			Until: noon().Add(24 * time.Hour).Format(time.RFC3339)}},
+		Silences: []alert.SilenceConfig{{
+			Name: "deploy", Rules: []string{"r"},
+			Until: noon().Add(24 * time.Hour).Format(time.RFC3339),
+		}},
 	})
 	rec := record("1", `{"v":1}`)
 	rec.Arrival = noon()

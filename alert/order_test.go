@@ -20,8 +20,10 @@ func TestWindowsAreJudgedAtTheirEnds(t *testing.T) {
 	s.said("firing r a at 24s") // and not again when dedup is over, in the middle of a window of a key that is gone
 
 	s = newStory(t, alert.RuleConfig{
-		Name: "r", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: alert.AggregateSum,
-			Of: "v", Is: ">= 3"},
+		Name: "r", When: "v > 0", Window: alert.WindowConfig{
+			Length: time.Minute, Aggregate: alert.AggregateSum,
+			Of: "v", Is: ">= 3",
+		},
 		Resolve: alert.Stretch{Records: 3}, RepeatInterval: 50 * time.Second,
 	})
 	s.v(12, "a", 5)
@@ -36,8 +38,10 @@ func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	s := tell(t, alert.Config{
 		Topics: map[string]alert.TopicConfig{"oncall": {}},
 		Rules:  []alert.RuleConfig{{Name: "r", When: "v > 10", Resolve: alert.Stretch{Records: 1}}},
-		Silences: []alert.SilenceConfig{{Name: "s", From: noon().Add(30 * time.Second).Format(time.RFC3339),
-			Until: noon().Add(time.Hour).Format(time.RFC3339)}},
+		Silences: []alert.SilenceConfig{{
+			Name: "s", From: noon().Add(30 * time.Second).Format(time.RFC3339),
+			Until: noon().Add(time.Hour).Format(time.RFC3339),
+		}},
 	})
 	s.v(0, "a", 11)
 	s.v(20, "a", 1)
@@ -72,8 +76,10 @@ func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "gone", When: "v > 10", Absence: alert.AbsenceConfig{After: 9 * time.Second}},
-		{Name: "high", When: "v > 10", Resolve: alert.Stretch{Records: 1}, RepeatInterval: 5 * time.Second,
-			InhibitedBy: []string{"gone"}},
+		{
+			Name: "high", When: "v > 10", Resolve: alert.Stretch{Records: 1}, RepeatInterval: 5 * time.Second,
+			InhibitedBy: []string{"gone"},
+		},
 	}
 	parent := newStory(t, rules...)
 	parent.v(0, "a", 11)

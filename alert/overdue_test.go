@@ -23,8 +23,10 @@ func TestOverdueRepetitions(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
-		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 5 * time.Minute},
-			RepeatInterval: time.Minute},
+		{
+			Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 5 * time.Minute},
+			RepeatInterval: time.Minute,
+		},
 	}
 	const hour = 3600
 	t.Run("record by record", func(t *testing.T) {

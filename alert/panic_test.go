@@ -76,8 +76,10 @@ func TestPanicOfTimeEndsWithItsKey(t *testing.T) {
 		p, err := NewOf(config, Deps{Stream: "arn", Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		e := p.Shard("shardId-000000000000")
-		require.Equal(t, Unmatched, e.Evaluate(&Record{PartitionKey: "k", SequenceNumber: "1", Arrival: at,
-			Data: []byte(`{}`)}).Outcome)
+		require.Equal(t, Unmatched, e.Evaluate(&Record{
+			PartitionKey: "k", SequenceNumber: "1", Arrival: at,
+			Data: []byte(`{}`),
+		}).Outcome)
 		p.current.Load().rules[0].metrics.suppressed = nil
 		e.memory.rules[0].entries["k"].sent = at.UnixMilli() // within dedup, so that the map is used
 		return p, e
@@ -90,11 +92,15 @@ func TestPanicOfTimeEndsWithItsKey(t *testing.T) {
 	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
 
 	p, e = begin()
-	d := e.Evaluate(&Record{PartitionKey: "j", SequenceNumber: "2", Arrival: at.Add(10 * time.Second),
-		Data: []byte(`{}`)})
+	d := e.Evaluate(&Record{
+		PartitionKey: "j", SequenceNumber: "2", Arrival: at.Add(10 * time.Second),
+		Data: []byte(`{}`),
+	})
 	require.Equal(t, []any{Invalid, ReasonPanic, 1}, []any{d.Outcome, d.Reason, len(d.Alerts)})
-	d = e.Evaluate(&Record{PartitionKey: "j", SequenceNumber: "3", Arrival: at.Add(10 * time.Second),
-		Data: []byte(`{}`)})
+	d = e.Evaluate(&Record{
+		PartitionKey: "j", SequenceNumber: "3", Arrival: at.Add(10 * time.Second),
+		Data: []byte(`{}`),
+	})
 	require.Equal(t, Unmatched, d.Outcome)
 	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
 }

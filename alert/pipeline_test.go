@@ -49,8 +49,10 @@ func oneRule(r alert.RuleConfig) alert.Config {
 func TestSampleParity(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, alert.Config{Topics: map[string]alert.TopicConfig{"ExampleTopic": {}}})
-	for _, payload := range []string{`{"heartRate":180,"rateType":"HIGH","ANOMALY_SCORE":3.1}`, "QXZ,HEALTHCARE,-1.2",
-		"not\x00JSON", ""} {
+	for _, payload := range []string{
+		`{"heartRate":180,"rateType":"HIGH","ANOMALY_SCORE":3.1}`, "QXZ,HEALTHCARE,-1.2",
+		"not\x00JSON", "",
+	} {
 		d := w.evaluator.Evaluate(record("1", payload))
 		require.Equal(t, alert.Alerted, d.Outcome)
 		require.Len(t, d.Alerts, 1)
@@ -127,8 +129,10 @@ func TestDecisionsOutliveTheNextRecord(t *testing.T) {
 
 func TestEvaluateText(t *testing.T) {
 	t.Parallel()
-	config := oneRule(alert.RuleConfig{Name: "r",
-		When: `data matches "ERROR|FATAL" && partition_key startsWith "part"`})
+	config := oneRule(alert.RuleConfig{
+		Name: "r",
+		When: `data matches "ERROR|FATAL" && partition_key startsWith "part"`,
+	})
 	config.Format = alert.FormatText
 	w := newWorld(t, config)
 	require.Equal(t, alert.Alerted, w.evaluator.Evaluate(record("1", "2026-11-22 ERROR disk full")).Outcome)
@@ -264,8 +268,10 @@ func TestNewNamesMissingDependencies(t *testing.T) {
 	require.EqualError(t, err, "alert: Deps.Log is nil")
 	_, err = alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop()})
 	require.EqualError(t, err, "alert: Deps.Registerer is nil")
-	_, err = alert.NewOf(alert.Config{}, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
-		Registerer: prometheus.NewRegistry()})
+	_, err = alert.NewOf(alert.Config{}, alert.Deps{
+		Stream: streamARN, Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
 	require.ErrorContains(t, err, "exactly one topic")
 }
 
@@ -328,8 +334,10 @@ func TestDeterminism(t *testing.T) {
 			})
 		}
 		run := func(order []*alert.Record) map[string]string {
-			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
-				Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{
+				Stream: streamARN, Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry(),
+			})
 			require.NoError(t, err)
 			shards := make(map[string]*alert.Evaluator)
 			out := make(map[string]string)

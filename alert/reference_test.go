@@ -116,8 +116,10 @@ func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.
 				return float64(x), ok
 			}
 		}
-		bounds := map[string][]string{"": {"1", "2", "4"}, "sum": {"6", "20"}, "rate": {"0.05", "0.2"},
-			"distinct": {"1", "2"}}
+		bounds := map[string][]string{
+			"": {"1", "2", "4"}, "sum": {"6", "20"}, "rate": {"0.05", "0.2"},
+			"distinct": {"1", "2"},
+		}
 		r.Window.Is = rapid.SampledFrom([]string{">", ">=", "<", "<=", "==", "!="}).Draw(t, "is") + " " +
 			rapid.SampledFrom(append(bounds[r.Window.Aggregate], "3", "5")).Draw(t, "bound")
 		if maybe("min_records") {
@@ -239,10 +241,14 @@ func rfc3339(at int64) string { return time.UnixMilli(at).UTC().Format(time.RFC3
 
 // drawRecord draws a record some time after the one before.
 func drawRecord(t *rapid.T, at int64) reference.Record {
-	pause := rapid.SampledFrom([]int64{0, 500, 1000, 1000, 3000, 5000, 10_000, 10_000, 30_000, 61_000, 130_000,
-		700_000}).Draw(t, "pause")
-	rec := reference.Record{Key: fmt.Sprint("key-", rapid.IntRange(0, 3).Draw(t, "key")), At: at + pause,
-		Fields: map[string]any{}}
+	pause := rapid.SampledFrom([]int64{
+		0, 500, 1000, 1000, 3000, 5000, 10_000, 10_000, 30_000, 61_000, 130_000,
+		700_000,
+	}).Draw(t, "pause")
+	rec := reference.Record{
+		Key: fmt.Sprint("key-", rapid.IntRange(0, 3).Draw(t, "key")), At: at + pause,
+		Fields: map[string]any{},
+	}
 	if rapid.IntRange(0, 9).Draw(t, "has v") > 0 {
 		rec.Fields["v"] = rapid.IntRange(0, 10).Draw(t, "v")
 	}
@@ -277,8 +283,10 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 		silences, when := drawSilences(t, rules)
 		config := lawConfig(rules, silences, when)
 		pipeline := func() *alert.Pipeline {
-			p, err := alert.NewOf(config, alert.Deps{Stream: streamARN, Log: zap.NewNop(),
-				Registerer: prometheus.NewRegistry()})
+			p, err := alert.NewOf(config, alert.Deps{
+				Stream: streamARN, Log: zap.NewNop(),
+				Registerer: prometheus.NewRegistry(),
+			})
 			require.NoError(t, err)
 			return p
 		}
@@ -365,8 +373,10 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 			}
 			now = rec.At
 			at := time.UnixMilli(now)
-			switch rapid.SampledFrom([]string{"", "", "", "split", "split", "merge", "restart", "restart", "ask",
-				"settle"}).Draw(t, "step") {
+			switch rapid.SampledFrom([]string{
+				"", "", "", "split", "split", "merge", "restart", "restart", "ask",
+				"settle",
+			}).Draw(t, "step") {
 			case "split":
 				id := rapid.SampledFrom(c.open).Draw(t, "shard")
 				if s := c.shards[id]; s.first < s.last {

@@ -77,8 +77,10 @@ func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
 // ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs
 // are the shards that took over from it, if it has ended. The answer keeps state.
 func ReadRelative(shard, version string, state []byte, heirs []string) (*Relative, error) {
-	x := &Relative{shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{},
-		senses: map[string]*relativeSection{}}
+	x := &Relative{
+		shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{},
+		senses: map[string]*relativeSection{},
+	}
 	if state == nil {
 		return x, nil
 	}

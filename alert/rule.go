@@ -90,7 +90,8 @@ const (
 
 // rule compiles c, whose defaults are filled in. before are the rules that stand before it.
 func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema,
-	before map[string]*rule) *rule {
+	before map[string]*rule,
+) *rule {
 	f.name(field+".name", c.Name, "_-.")
 	if c.Name == watchdogName {
 		f.add(field+".name", c.Name, "is the name of the watchdog's own messages; use another one")
@@ -272,8 +273,10 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 		case listed[name]:
 			f.add(at, name, "is listed twice; one alert per topic is sent")
 		default:
-			r.routes = append(r.routes, &route{rule: r, topic: name, render: f.render(shared, own),
-				savedWords: shared.savedWords})
+			r.routes = append(r.routes, &route{
+				rule: r, topic: name, render: f.render(shared, own),
+				savedWords: shared.savedWords,
+			})
 		}
 		listed[name] = true
 	}

@@ -409,8 +409,10 @@ func (c ScoreConfig) withDefaults() ScoreConfig {
 	c.Scoring = cmp.Or(c.Scoring, string(forest.KDA))
 	c.Memory = cmp.Or(c.Memory, defaultScoreMemory)
 	c.Fields = slices.Clone(c.Fields)
-	grown := forest.Config{Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle,
-		Seed: uint64(max(c.Seed, 0))}.WithDefaults()
+	grown := forest.Config{
+		Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle,
+		Seed: uint64(max(c.Seed, 0)),
+	}.WithDefaults()
 	c.Trees, c.Samples, c.Decay, c.Shingle = grown.Trees, grown.SampleSize, grown.Decay, grown.Shingle
 	c.Seed = cmp.Or(c.Seed, int(grown.Seed)) //nolint:gosec // it was an int
 	if c.Threshold == "auto" {

@@ -208,8 +208,10 @@ func TestScoreConfigErrors(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	auto := scoring(
-		alert.ScoreConfig{Fields: []string{"x"}, Threshold: "auto",
-			Auto: alert.AutoConfig{Rate: 2, Group: 0.02, IgnoreNear: alert.NearConfig{Ratio: -1}}},
+		alert.ScoreConfig{
+			Fields: []string{"x"}, Threshold: "auto",
+			Auto: alert.AutoConfig{Rate: 2, Group: 0.02, IgnoreNear: alert.NearConfig{Ratio: -1}},
+		},
 		alert.ScoreConfig{Fields: []string{"x"}, As: "b", Auto: alert.AutoConfig{Floor: 2.5}},
 	)
 	err = auto.Validate()

@@ -77,8 +77,8 @@ func (p *pressure) weigh(en *entry) {
 
 func (p *pressure) resize(en *entry, now bulk) {
 	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>phaseBits)}
-	en.heap, en.packed = uint32(now.heap), uint32(now.stored)<<phaseBits|uint32(
-		en.listedPhase()) //nolint:gosec // keys, values and panes are bounded
+	en.heap = uint32(now.heap)                                           //nolint:gosec // keys, values and panes are bounded
+	en.packed = uint32(now.stored)<<phaseBits | uint32(en.listedPhase()) //nolint:gosec // as above
 	p.bulk.add(more)
 	if r := en.of; !r.rule.keyless() {
 		r.bulk.add(more)

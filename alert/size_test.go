@@ -21,13 +21,17 @@ func TestSizesAreOfWhatIsRemembered(t *testing.T) {
 	}
 	rules := []alert.RuleConfig{
 		{Name: "dedup", When: "v > 5", Key: "k", Dedup: 5 * time.Second},
-		{Name: "hold", When: "v > 5", Key: "k", For: alert.Stretch{Time: 3 * time.Second},
-			Resolve: alert.Stretch{Time: 4 * time.Second}},
+		{
+			Name: "hold", When: "v > 5", Key: "k", For: alert.Stretch{Time: 3 * time.Second},
+			Resolve: alert.Stretch{Time: 4 * time.Second},
+		},
 		{Name: "slides", When: "v > 1", Key: "k", Window: window(alert.WindowConfig{Aggregate: "sum", Is: "> 20"})},
 		{Name: "tumbles", When: "v > 1", Window: window(
 			alert.WindowConfig{Aggregate: "avg", Is: "> 5", Tumbling: true})},
-		{Name: "distinct", When: "v > 1", Key: "k",
-			Window: window(alert.WindowConfig{Aggregate: "distinct", Is: "> 3"})},
+		{
+			Name: "distinct", When: "v > 1", Key: "k",
+			Window: window(alert.WindowConfig{Aggregate: "distinct", Is: "> 3"}),
+		},
 		{Name: "absence", Key: "k", Absence: alert.AbsenceConfig{After: 6 * time.Second}},
 	}
 	config := oneRule(rules[0])

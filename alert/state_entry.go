@@ -185,8 +185,10 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 	rest := r.buf
 	*v = entryView{
 		bits: bits, rest: rest,
-		entry: entry{place: -1, firing: bits&entryFiring != 0, notified: bits&entryNotified != 0,
-			ended: bits&entryEnded != 0, audience: uint16(heard)}, isProvisional: bits&entryProvisional != 0,
+		entry: entry{
+			place: -1, firing: bits&entryFiring != 0, notified: bits&entryNotified != 0,
+			ended: bits&entryEnded != 0, audience: uint16(heard),
+		}, isProvisional: bits&entryProvisional != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
 	v.severity = r.severity()
@@ -298,8 +300,10 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	en := new(v.entry)
 	en.key, en.of = m.shortened(of.rule, string(v.key)), of
 	if v.located {
-		en.last = &lastRecord{partitionKey: string(v.partitionKey), sequence: string(v.sequence), sub: v.sub,
-			arrival: v.arrival}
+		en.last = &lastRecord{
+			partitionKey: string(v.partitionKey), sequence: string(v.sequence), sub: v.sub,
+			arrival: v.arrival,
+		}
 	}
 	if v.windowed {
 		w := new(v.win)
@@ -313,8 +317,10 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 		}
 		w.legacy, w.values = v.legacy.read(), v.values.read()
 		if v.win.silenced != nil {
-			w.silenced = &silencedPart{panes: slices.Clone(v.silenced.panes), by: v.silenced.by,
-				audible: v.audible.read()}
+			w.silenced = &silencedPart{
+				panes: slices.Clone(v.silenced.panes), by: v.silenced.by,
+				audible: v.audible.read(),
+			}
 		}
 		en.window = w
 	}
@@ -422,8 +428,10 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 		return
 	}
 	for range n {
-		p := pane{n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(),
-			min: r.float(), max: r.float()}
+		p := pane{
+			n: v.win.last - int64(r.small(maxPanes)), count: r.uint(), sum: r.float(), rest: r.float(),
+			min: r.float(), max: r.float(),
+		}
 		if before := len(v.silenced.panes); p.count == 0 || p.n < 0 || p.n <= v.win.last-int64(v.win.size) ||
 			before > 0 && v.silenced.panes[before-1].n >= p.n {
 			r.fail()

@@ -16,10 +16,14 @@ import (
 func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 	rules := []alert.RuleConfig{
 		{Name: "plain", When: "v > 0", Dedup: time.Hour},
-		{Name: "panes", When: "v > 0", Window: alert.WindowConfig{Length: 2 * time.Hour, Step: time.Minute,
-			Is: "> 1000"}},
-		{Name: "values", When: "v > 0", Window: alert.WindowConfig{Length: time.Hour, Aggregate: "distinct", Of: "v",
-			Is: "> 1000"}},
+		{Name: "panes", When: "v > 0", Window: alert.WindowConfig{
+			Length: 2 * time.Hour, Step: time.Minute,
+			Is: "> 1000",
+		}},
+		{Name: "values", When: "v > 0", Window: alert.WindowConfig{
+			Length: time.Hour, Aggregate: "distinct", Of: "v",
+			Is: "> 1000",
+		}},
 	}
 	for name, state := range alert.HostileStates(rules) {
 		t.Run(name, func(t *testing.T) {
@@ -40,8 +44,8 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 				most := int64(len(state)) + 64<<20
 				if err != nil {
 					require.ErrorIs(t, err, alert.ErrState)
-					require.Less(t, int64(after.TotalAlloc-before.TotalAlloc), most, "%s was refused",
-						what) //nolint:gosec // bytes
+					taken := int64(after.TotalAlloc - before.TotalAlloc) //nolint:gosec // bytes
+					require.Less(t, taken, most, "%s was refused", what)
 				}
 				runtime.GC()
 				runtime.ReadMemStats(&after)
@@ -56,13 +60,19 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 // have ended.
 func TestTimeThatComesFarIsOneStep(t *testing.T) {
 	s := newStory(t,
-		alert.RuleConfig{Name: "tumbling", When: "v > 0",
+		alert.RuleConfig{
+			Name: "tumbling", When: "v > 0",
 			Window: alert.WindowConfig{Length: time.Second, Tumbling: true, Is: ">= 0"}, RepeatInterval: time.Hour,
-			Resolve: alert.Stretch{Records: 2}},
-		alert.RuleConfig{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: time.Second, Is: ">= 0"},
-			Resolve: alert.Stretch{Records: 2}},
-		alert.RuleConfig{Name: "insists", When: "v > 0", For: alert.Stretch{Time: time.Second},
-			RateLimit: alert.Rate{Events: 1, Per: 100 * 365 * 24 * time.Hour}},
+			Resolve: alert.Stretch{Records: 2},
+		},
+		alert.RuleConfig{
+			Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: time.Second, Is: ">= 0"},
+			Resolve: alert.Stretch{Records: 2},
+		},
+		alert.RuleConfig{
+			Name: "insists", When: "v > 0", For: alert.Stretch{Time: time.Second},
+			RateLimit: alert.Rate{Events: 1, Per: 100 * 365 * 24 * time.Hour},
+		},
 	)
 	for i := range 10 {
 		s.evaluator.Evaluate(&alert.Record{

@@ -306,7 +306,7 @@ func (l *loading) take() bool {
 	sound := true
 	return l.entries(func(i int, rank uint64, v *entryView, c *inheritedCopy) {
 		r, t := l.m.rules[i], l.notified[i]
-		if v.entry.audience != 0 && (t == nil || int(v.entry.audience) >= len(t.audiences)) {
+		if v.audience != 0 && (t == nil || int(v.audience) >= len(t.audiences)) {
 			sound = false
 		}
 		k := &l.kept[i]

@@ -30,18 +30,26 @@ func everyRule() []alert.RuleConfig {
 		{Name: "limit", When: "v > 2", RateLimit: alert.Rate{Events: 2, Per: 10 * second}},
 		{Name: "absent", Absence: alert.AbsenceConfig{After: 6 * second}, RepeatInterval: 5 * second},
 		{Name: "silent", When: "v > 5", Absence: alert.AbsenceConfig{After: 9 * second, Of: "shard"}},
-		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 5 * second, Tumbling: true,
-			Aggregate: "sum", Of: "v", Is: "> 9"}},
-		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: 6 * second, Step: second, Aggregate: "avg",
-			Of: "v / 3", Is: "> 1.5"}},
+		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{
+			Length: 5 * second, Tumbling: true,
+			Aggregate: "sum", Of: "v", Is: "> 9",
+		}},
+		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{
+			Length: 6 * second, Step: second, Aggregate: "avg",
+			Of: "v / 3", Is: "> 1.5",
+		}},
 		{
 			Name: "distinct", When: "v > 0", Key: `"all"`, Resolve: alert.Stretch{Time: 2 * second},
-			Window: alert.WindowConfig{Length: 4 * second, Step: 2 * second, Aggregate: "distinct", Of: "v",
-				Is: ">= 3"},
+			Window: alert.WindowConfig{
+				Length: 4 * second, Step: 2 * second, Aggregate: "distinct", Of: "v",
+				Is: ">= 3",
+			},
 		},
 		{Name: "inhibited", When: "v > 7", InhibitedBy: []string{"resolve", "plain"}, Dedup: second},
-		{Name: "tumbling-dedup", When: "v > 0", Window: alert.WindowConfig{Length: 4 * second, Tumbling: true,
-			Is: ">= 2"}, Dedup: 6 * second},
+		{Name: "tumbling-dedup", When: "v > 0", Window: alert.WindowConfig{
+			Length: 4 * second, Tumbling: true,
+			Is: ">= 2",
+		}, Dedup: 6 * second},
 		{
 			Name: "tumbling-for", When: "v > 0", For: alert.Stretch{Time: 3 * second},
 			Resolve: alert.Stretch{Time: 3 * second},
@@ -65,8 +73,10 @@ func everySilence() []alert.SilenceConfig {
 	return []alert.SilenceConfig{
 		{Name: "s", From: after(10), Until: after(25)},
 		{Name: "key", When: `name == "n1"`, From: after(15), Until: after(90)},
-		{Name: "value", When: "v in [2, 4, 9]", Rules: []string{"sliding", "distinct", "tumbling", "tumbling-for",
-			"absent"}, Until: after(60)},
+		{Name: "value", When: "v in [2, 4, 9]", Rules: []string{
+			"sliding", "distinct", "tumbling", "tumbling-for",
+			"absent",
+		}, Until: after(60)},
 	}
 }
 
@@ -371,8 +381,10 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "absent", Key: "name", Absence: alert.AbsenceConfig{After: time.Minute}},
-		{Name: "firing", When: "v > 10", Key: "name", Resolve: alert.Stretch{Time: 10 * time.Minute},
-			RepeatInterval: 2 * time.Minute},
+		{
+			Name: "firing", When: "v > 10", Key: "name", Resolve: alert.Stretch{Time: 10 * time.Minute},
+			RepeatInterval: 2 * time.Minute,
+		},
 	}
 	parent := newStory(t, rules...)
 	parent.at(0, "a", `{"v":11,"name":"x"}`)
@@ -395,8 +407,10 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	require.NoError(t, child.evaluator.Inherit([][]byte{state},
 		alert.Heir{Owns: func(partitionKey string) bool { return partitionKey == "a" }}))
 	child.tick(2)
-	require.NoError(t, child.pipeline.UpdateTo(alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}},
-		Rules: rules}))
+	require.NoError(t, child.pipeline.UpdateTo(alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules:  rules,
+	}))
 	child.tick(130)
 	child.said("firing absent x at 1m2s", "repeat firing x at 2m")
 }

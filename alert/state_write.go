@@ -106,8 +106,10 @@ func (x *encoding) scores() {
 		if err := m.write(body); err != nil {
 			continue // unreachable: a forest of a validated configuration can be written
 		}
-		x.add(section{name: scorePrefix + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now,
-			body: body.buf})
+		x.add(section{
+			name: scorePrefix + m.score.config.As, fingerprint: m.score.fingerprint, used: x.now,
+			body: body.buf,
+		})
 	}
 }
 

@@ -89,8 +89,10 @@ func (p *Pipeline) Status() Status {
 	}
 	s.Filters = set.filter != nil
 	for _, x := range set.silences {
-		one := SilenceStatus{Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until,
-			Muted: x.muted.Load()}
+		one := SilenceStatus{
+			Name: x.name, Rules: x.rules, Conditional: x.bit != 0, From: x.from, Until: x.until,
+			Muted: x.muted.Load(),
+		}
 		if len(one.Rules) == 0 {
 			for _, r := range set.rules {
 				one.Rules = append(one.Rules, r.name)

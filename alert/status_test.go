@@ -12,10 +12,14 @@ import (
 // Status counts what the metrics count, and goes on counting over a reload.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	config := oneRule(alert.RuleConfig{Name: "hot", When: "t > 10 and u > 0", Dedup: time.Minute, Severity: "critical",
-		Topics: []string{"oncall"}})
-	config.Rules = append(config.Rules, alert.RuleConfig{Name: "tried", When: "t > 0", Mode: alert.ModeShadow,
-		Topics: []string{"oncall"}})
+	config := oneRule(alert.RuleConfig{
+		Name: "hot", When: "t > 10 and u > 0", Dedup: time.Minute, Severity: "critical",
+		Topics: []string{"oncall"},
+	})
+	config.Rules = append(config.Rules, alert.RuleConfig{
+		Name: "tried", When: "t > 0", Mode: alert.ModeShadow,
+		Topics: []string{"oncall"},
+	})
 	w := newWorld(t, config)
 	evaluate := func(payloads ...string) {
 		for i, payload := range payloads {

@@ -69,8 +69,10 @@ type tried struct {
 // rule tries the templates of a rule with its topics. field is empty in the mode without rules.
 func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords, format string) {
 	var f faults
-	r, own := &rule{formula: condition.Formula{When: &condition.Condition{}}, hold: c.For, absence: c.Absence,
-		resolve: c.Resolve, repeat: millis(c.RepeatInterval)}, (*ruleWords)(nil)
+	r, own := &rule{
+		formula: condition.Formula{When: &condition.Condition{}}, hold: c.For, absence: c.Absence,
+		resolve: c.Resolve, repeat: millis(c.RepeatInterval),
+	}, (*ruleWords)(nil)
 	s := condition.NewSchema(format == FormatText)
 	known := map[string]condition.KindSet{}
 	if field != "" {
@@ -209,7 +211,8 @@ func trialValues(kinds condition.KindSet) []string {
 
 // try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
 func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet,
-	format string) *ConfigError {
+	format string,
+) *ConfigError {
 	paths := x.words.Fields()
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
@@ -250,8 +253,10 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 	a := &Alert{
 		Topic: "topic", Kind: kind, Severity: SeverityWarning, Key: "key", At: time.Unix(1_800_000_000, 0),
 		Since:      time.Unix(1_800_000_000, 0),
-		Suppressed: 2, Record: Record{Shard: "shardId-000000000000", PartitionKey: "key", SequenceNumber: "1",
-			Arrival: time.Unix(1_800_000_000, 0)},
+		Suppressed: 2, Record: Record{
+			Shard: "shardId-000000000000", PartitionKey: "key", SequenceNumber: "1",
+			Arrival: time.Unix(1_800_000_000, 0),
+		},
 	}
 	at := make([]int, len(choices))
 	// passes says that the template does not fail for the types of what is chosen.

@@ -19,8 +19,10 @@ func TestTrials(t *testing.T) {
 	t.Parallel()
 	ends := alert.Stretch{Records: 1}
 	hot := alert.RuleConfig{When: `state == "hot" and temp > 90`, Resolve: ends}
-	window := alert.RuleConfig{When: `temp > 90`, Window: alert.WindowConfig{Length: time.Minute, Is: "> 5"},
-		Resolve: ends}
+	window := alert.RuleConfig{
+		When: `temp > 90`, Window: alert.WindowConfig{Length: time.Minute, Is: "> 5"},
+		Resolve: ends,
+	}
 	absent := alert.RuleConfig{When: `state == "up"`, Absence: alert.AbsenceConfig{After: time.Minute}}
 	for _, c := range []struct {
 		rule     alert.RuleConfig
@@ -63,11 +65,15 @@ func TestTrials(t *testing.T) {
 		{absent, `{{ .Key }} {{ if eq .Kind "resolved" }}{{ gt .Fields.state 5 }}{{ end }}`, "kind resolved"},
 		{alert.RuleConfig{When: `a or b > 3`}, `{{ gt .Fields.b "x" }}`, ""},
 		{alert.RuleConfig{When: `x != nil and (x == 1 or x == "a")`}, `{{ gt .Fields.x "b" }}`, ""},
-		{alert.RuleConfig{When: `temp > 1`, For: alert.Stretch{Time: time.Minute}},
-			`{{ if .Record.Data }}{{ gt .Key 1 }}{{ else }}x{{ end }}`, ""},
+		{
+			alert.RuleConfig{When: `temp > 1`, For: alert.Stretch{Time: time.Minute}},
+			`{{ if .Record.Data }}{{ gt .Key 1 }}{{ else }}x{{ end }}`, "",
+		},
 	} {
-		for _, at := range []string{"rules[0].message", "rules[0].subject", "rules[0].attributes.a.value",
-			"topics.t.message", "topics.t.bodies.sms"} {
+		for _, at := range []string{
+			"rules[0].message", "rules[0].subject", "rules[0].attributes.a.value",
+			"topics.t.message", "topics.t.bodies.sms",
+		} {
 			rule, topic := c.rule, alert.TopicConfig{}
 			rule.Name = "r"
 			switch at {
@@ -94,8 +100,10 @@ func TestTrials(t *testing.T) {
 			require.Contains(t, faults[0].Rule, c.fails)
 			require.Contains(t, faults[0].Rule, "fails in every message of kind ")
 			require.Positive(t, faults[0].Line)
-			config.Rules = append(config.Rules, alert.RuleConfig{Name: "other",
-				When: "temp > 90 and state > 5 and key in [1, 2]", Topics: []string{"t"}})
+			config.Rules = append(config.Rules, alert.RuleConfig{
+				Name: "other",
+				When: "temp > 90 and state > 5 and key in [1, 2]", Topics: []string{"t"},
+			})
 			if strings.HasPrefix(at, "topics.") && strings.Contains(c.template, "gt .Fields.state 90") {
 				require.Empty(t, config.Trials(), "a topic's template that is good for another rule")
 			}
@@ -116,14 +124,18 @@ func TestTrialsAreNeverWrong(t *testing.T) {
 		`upper .Fields.a`, `date "15:04" .Fields.b`, `round 1 .Fields.b`, `len .Fields.a`, `index .Fields.b 0`,
 		`gt .Value 1`, `.Value`, `get .Fields "a" "b"`, `slice .Fields.b 0 2`,
 	}
-	values := []string{`1`, `2.5`, `"x"`, `"xy"`, `"2026-01-01T00:00:00Z"`, `true`, `null`, `["x","y"]`, `{"b":1}`,
-		`{"b":"x"}`, `[]`, `""`, `7`, `-3`}
+	values := []string{
+		`1`, `2.5`, `"x"`, `"xy"`, `"2026-01-01T00:00:00Z"`, `true`, `null`, `["x","y"]`, `{"b":1}`,
+		`{"b":"x"}`, `[]`, `""`, `7`, `-3`,
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		var template strings.Builder
 		for _, action := range rapid.SliceOfN(rapid.SampledFrom(actions), 1, 3).Draw(t, "actions") {
-			form := rapid.SampledFrom([]string{"{{%s}} ", "{{if .Fields.b}}{{%s}}{{end}}.",
+			form := rapid.SampledFrom([]string{
+				"{{%s}} ", "{{if .Fields.b}}{{%s}}{{end}}.",
 				`{{if eq .Kind "firing"}}{{%s}}{{end}}.`,
-				"{{with .Fields.a}}{{with $}}{{%s}}{{end}}{{end}}."}).Draw(t, "form")
+				"{{with .Fields.a}}{{with $}}{{%s}}{{end}}{{end}}.",
+			}).Draw(t, "form")
 			_, _ = fmt.Fprintf(&template, form, action)
 		}
 		config := alert.Config{Topics: map[string]alert.TopicConfig{"t": {}}, Rules: []alert.RuleConfig{{

@@ -26,8 +26,10 @@ func TestRateAndStretchAsText(t *testing.T) {
 	for _, text := range []string{"8", "8/", "/s", "0/s", "-1/s", "8/x", "1.5/s", "8/0s", "unlimitted"} {
 		require.ErrorContains(t, new(alert.Rate).UnmarshalText([]byte(text)), "want a rate", text)
 	}
-	for text, want := range map[string]alert.Stretch{"3": {Records: 3}, "30s": {Time: 30 * time.Second},
-		"1h30m": {Time: 90 * time.Minute}, "": {}} {
+	for text, want := range map[string]alert.Stretch{
+		"3": {Records: 3}, "30s": {Time: 30 * time.Second},
+		"1h30m": {Time: 90 * time.Minute}, "": {},
+	} {
 		var s, again alert.Stretch
 		require.NoError(t, s.UnmarshalText([]byte(text)), text)
 		require.Equal(t, want, s, text)

@@ -24,8 +24,10 @@ func newWatched(t *testing.T, when ...string) *watched {
 	for i, w := range when {
 		c.Rules = append(c.Rules, RuleConfig{Name: fmt.Sprintf("r%d", i), When: w})
 	}
-	p, err := NewOf(c, Deps{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
-		Registerer: prometheus.NewRegistry()})
+	p, err := NewOf(c, Deps{
+		Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
 	require.NoError(t, err)
 	return &watched{t, p, p.Shard("shardId-000000000000"), time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 }
@@ -60,15 +62,23 @@ func TestFieldThatNoRecordHas(t *testing.T) {
 		when, record, want string
 	}{
 		"another case": {`ID >= 0`, `{"id":7}`, "no ID but id, sure true"},
-		"another case, below": {`order.Price > 3`, `{"order":{"price":7}}`,
-			"no order.Price but order.price, sure true"},
+		"another case, below": {
+			`order.Price > 3`, `{"order":{"price":7}}`,
+			"no order.Price but order.price, sure true",
+		},
 		"another style": {`heart_rate > 3`, `{"heartRate":7}`, "no heart_rate but heartRate, sure true"},
-		"a dot in the name": {`sensor.temp > 3`, `{"sensor.temp":7}`,
-			`no sensor.temp but $env["sensor.temp"], sure true`},
-		"no dot in the name": {`$env["sensor.temp"] > 3`, `{"sensor":{"temp":7}}`,
-			`no $env["sensor.temp"] but sensor.temp, sure true`},
-		"behind a term that fails": {`kind == "b" and Temp > 3`, `{"kind":"a","temp":7}`,
-			"no Temp but temp, sure true"},
+		"a dot in the name": {
+			`sensor.temp > 3`, `{"sensor.temp":7}`,
+			`no sensor.temp but $env["sensor.temp"], sure true`,
+		},
+		"no dot in the name": {
+			`$env["sensor.temp"] > 3`, `{"sensor":{"temp":7}}`,
+			`no $env["sensor.temp"] but sensor.temp, sure true`,
+		},
+		"behind a term that fails": {
+			`kind == "b" and Temp > 3`, `{"kind":"a","temp":7}`,
+			"no Temp but temp, sure true",
+		},
 		"in a function":        {`len(Kind) > 3`, `{"kind":"abc"}`, "no Kind but kind, sure true"},
 		"nothing like it":      {`pressure > 3`, `{"id":7}`, "no pressure"},
 		"elsewhere, too early": {`reading.temp > 3`, `{"sensor":{"temp":7}}`, "no reading.temp"},

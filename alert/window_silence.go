@@ -26,8 +26,10 @@ type silencedPart struct {
 }
 
 func (h *silencedPart) bulk() bulk {
-	return bulk{silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap,
-		len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored}
+	return bulk{
+		silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap,
+		len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored,
+	}
 }
 
 // keepCovers keeps with a key what the conditions of silences say of its record at hand.

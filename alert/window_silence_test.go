@@ -15,8 +15,10 @@ func silenceOf(when string, from, until float64, rules ...string) alert.SilenceC
 	after := func(seconds float64) string {
 		return noon().Add(time.Duration(seconds * float64(time.Second))).Format(time.RFC3339)
 	}
-	return alert.SilenceConfig{Name: "s" + fmt.Sprint(from), When: when, From: after(from), Until: after(until),
-		Rules: rules}
+	return alert.SilenceConfig{
+		Name: "s" + fmt.Sprint(from), When: when, From: after(from), Until: after(until),
+		Rules: rules,
+	}
 }
 
 // silenced tells a story under silences, with a restart after each record or with none.
@@ -63,7 +65,8 @@ func eachSilenced(t *testing.T, rules []alert.RuleConfig, silences []alert.Silen
 }
 
 func newSilenced(t *testing.T, rules []alert.RuleConfig, silences []alert.SilenceConfig, format int,
-	restarts bool) *silenced {
+	restarts bool,
+) *silenced {
 	t.Helper()
 	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: rules, Silences: silences}
 	s := &silenced{story: tell(t, config), config: config, format: format, restarts: restarts}
@@ -83,10 +86,14 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 	rules := []alert.RuleConfig{
 		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 30 * time.Second}, Resolve: minute()},
 		{Name: "repeats", When: "v > 3", Resolve: alert.Stretch{Time: 10 * time.Minute}, RepeatInterval: time.Minute},
-		{Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 3 * time.Minute},
-			RepeatInterval: time.Minute},
-		{Name: "tumbles", When: "v > 3", Window: alert.WindowConfig{Length: 25 * time.Second, Tumbling: true,
-			Is: "> 5"}},
+		{
+			Name: "gone", When: "v > 3", Absence: alert.AbsenceConfig{After: 3 * time.Minute},
+			RepeatInterval: time.Minute,
+		},
+		{Name: "tumbles", When: "v > 3", Window: alert.WindowConfig{
+			Length: 25 * time.Second, Tumbling: true,
+			Is: "> 5",
+		}},
 	}
 	t.Run("from the beginning", func(t *testing.T) {
 		t.Parallel()
@@ -171,8 +178,10 @@ func TestSilencesAndReloads(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "r", When: "v > 3", Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
-		{Name: "w", When: "v > 3", Window: alert.WindowConfig{Length: 10 * time.Minute, Is: "> 0"},
-			Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute},
+		{
+			Name: "w", When: "v > 3", Window: alert.WindowConfig{Length: 10 * time.Minute, Is: "> 0"},
+			Resolve: alert.Stretch{Time: time.Hour}, RepeatInterval: time.Minute,
+		},
 	}
 	h1, h2, new1 := silenceOf(ofH1, 0, 3600), silenceOf(`host == "h2"`, 3000, 3600),
 		silenceOf(`host startsWith "h1"`, 2, 3600)
@@ -252,33 +261,53 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 		"a sum":     {sliding("sum", "> 50"), nil, join(many(0, 10, "h1", 9), one(12, "h2", 9)), 65, nil},
 		"a rate":    {sliding("rate", "> 0.1"), nil, join(many(0, 10, "h1", 9), one(12, "h2", 9)), 65, nil},
 		"a maximum": {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
-		"another's own": {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
-			[]string{"firing r  at 12s (2 swallowed)"}},
+		"another's own": {
+			sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
+			[]string{"firing r  at 12s (2 swallowed)"},
+		},
 		"an average": {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
-		"its own too": {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
-			[]string{"firing r  at 12s (2 swallowed)"}},
-		"values": {sliding("distinct", "> 2"), nil,
-			join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h1", 3), one(12, "h2", 1)), 65, nil},
-		"values of both": {sliding("distinct", "> 2"), nil,
+		"its own too": {
+			sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
+			[]string{"firing r  at 12s (2 swallowed)"},
+		},
+		"values": {
+			sliding("distinct", "> 2"), nil,
+			join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h1", 3), one(12, "h2", 1)), 65, nil,
+		},
+		"values of both": {
+			sliding("distinct", "> 2"), nil,
 			join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h2", 3), one(12, "h2", 2), one(13, "h2", 1)), 65,
-			[]string{"firing r  at 13s (3 swallowed)"}},
+			[]string{"firing r  at 13s (3 swallowed)"},
+		},
 
 		// Too few: silenced records count, and what is left without them does not make it right.
-		"enough of all": {tumbling("count", "< 5"), nil,
-			join(one(5, "h2", 1), many(60, 9, "h1", 1), one(70, "h2", 1)), 121, nil},
-		"too few of all": {tumbling("count", "< 5"), nil,
-			join(one(5, "h2", 1), many(60, 2, "h1", 1), one(70, "h2", 1)), 121, []string{"firing r  at 2m"}},
-		"too few of what is known": {tumbling("count", "< 5"), nil, join(one(5, "h1", 1), many(60, 2, "h1", 1)), 185,
-			nil},
-		"nothing any more": {tumbling("count", "< 5"), nil,
-			join(many(0, 10, "h1", 1), many(60, 10, "h1", 1), one(70, "h2", 1)), 181, []string{"firing r  at 3m"}},
+		"enough of all": {
+			tumbling("count", "< 5"), nil,
+			join(one(5, "h2", 1), many(60, 9, "h1", 1), one(70, "h2", 1)), 121, nil,
+		},
+		"too few of all": {
+			tumbling("count", "< 5"), nil,
+			join(one(5, "h2", 1), many(60, 2, "h1", 1), one(70, "h2", 1)), 121,
+			[]string{"firing r  at 2m"},
+		},
+		"too few of what is known": {
+			tumbling("count", "< 5"), nil, join(one(5, "h1", 1), many(60, 2, "h1", 1)), 185,
+			nil,
+		},
+		"nothing any more": {
+			tumbling("count", "< 5"), nil,
+			join(many(0, 10, "h1", 1), many(60, 10, "h1", 1), one(70, "h2", 1)), 181,
+			[]string{"firing r  at 3m"},
+		},
 
 		"from the middle of a window on": {
 			tumbling("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 30, 3600)}, many(0, 50, "h1", 1), 61, nil,
 		},
 		"what came before still counts": {
-			tumbling("count", "> 5"), []alert.SilenceConfig{silenceOf(ofH1, 30, 3600)},
-			join(many(0, 50, "h1", 1), one(51, "h2", 1)), 61, []string{"firing r  at 1m"},
+			tumbling("count", "> 5"),
+			[]alert.SilenceConfig{silenceOf(ofH1, 30, 3600)},
+			join(many(0, 50, "h1", 1), one(51, "h2", 1)), 61,
+			[]string{"firing r  at 1m"},
 		},
 		"what still holds at its end is told": {
 			sliding("count", "> 5"),
@@ -316,8 +345,10 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 // one.
 func TestSilencesOfManyConditions(t *testing.T) {
 	t.Parallel()
-	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}},
-		Rules: []alert.RuleConfig{{Name: "r", When: "v > 3"}}}
+	config := alert.Config{
+		Topics: map[string]alert.TopicConfig{"oncall": {}},
+		Rules:  []alert.RuleConfig{{Name: "r", When: "v > 3"}},
+	}
 	for i := range 32 {
 		config.Silences = append(config.Silences, silenceOf(fmt.Sprintf("host == %d", i), 0, 60),
 			silenceOf(fmt.Sprintf("host == %d", i), 90, 100), silenceOf("true", 0, 1))
@@ -333,8 +364,10 @@ func TestChildrenInheritWhatSilencesSay(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
 		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 30 * time.Second}},
-		{Name: "window", When: "v > 3", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "distinct", Of: "v",
-			Is: "> 2"}},
+		{Name: "window", When: "v > 3", Window: alert.WindowConfig{
+			Length: time.Minute, Aggregate: "distinct", Of: "v",
+			Is: "> 2",
+		}},
 	}
 	for _, siblings := range [][]string{nil, {"sibling"}} {
 		parent := newSilenced(t, rules, []alert.SilenceConfig{silenceOf(ofH1, 0, 3600)}, alert.StateFormat, false)

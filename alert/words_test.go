@@ -32,8 +32,10 @@ func TestTemplateSeesTheAlert(t *testing.T) {
 	require.Equal(t, "heart critical p 17 repeat 8cf6 09:05 08:00 3 199.5 cardio https://wiki.example/heart "+
 		"https://graf.example/?key=p+17 oncall "+testStream+" 2", message(t, r, a).Body)
 
-	r = newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart",
-		Message: `{{ with .Value }}{{ . }}{{ else }}no value{{ end }}{{ if .Since.IsZero }}, no since{{ end }}`})
+	r = newRenderer(t, TopicConfig{}, RuleConfig{
+		Name:    "heart",
+		Message: `{{ with .Value }}{{ . }}{{ else }}no value{{ end }}{{ if .Since.IsZero }}, no since{{ end }}`,
+	})
 	for _, value := range []float64{0, math.NaN(), math.Inf(1)} {
 		a = &Alert{Value: value}
 		if value != 0 {
@@ -98,16 +100,22 @@ func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 		{KindResolved, "", "", "[RESOLVED] Anomaly detected", "*"},
 		{KindResolved, "{{ .Fields.nosuch }}", "x", "[RESOLVED] Anomaly detected", "[RESOLVED] x"},
 		{KindResolved, "{{ .Kind }}: heart", "{{ $.Kind }}: heart", "resolved: heart", "resolved: heart"},
-		{KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`, `{{ with . }}{{ .Kind }}{{ end }}`,
-			"resolved", "resolved"},
+		{
+			KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`, `{{ with . }}{{ .Kind }}{{ end }}`,
+			"resolved", "resolved",
+		},
 		{KindResolved, `{{ $d := . }}{{ $d.Kind }}`, `{{ (.).Kind }}`, "resolved", "resolved"},
 		{KindResolved, `{{ printf "%.3s" (.Kind) }}`, `{{ if eq .Kind "resolved" }}well{{ end }}`, "res", "well"},
-		{KindResolved, `{{ if json . }}all of it{{ end }}`, `{{ if json $ }}all of it{{ end }}`, "all of it",
-			"all of it"},
+		{
+			KindResolved, `{{ if json . }}all of it{{ end }}`, `{{ if json $ }}all of it{{ end }}`, "all of it",
+			"all of it",
+		},
 		// Another Kind is not the alert's.
 		{KindResolved, `{{ .Fields.Kind }}`, `{{ with .Fields }}{{ .Kind }}{{ end }}`, "[RESOLVED] x", "[RESOLVED] x"},
-		{KindResolved, `{{ range .Fields.list }}{{ .Kind }}{{ end }}`,
-			`{{ template "k" .Fields }}{{ define "k" }}{{ $.Kind }}{{ end }}`, "[RESOLVED] y", "[RESOLVED] x"},
+		{
+			KindResolved, `{{ range .Fields.list }}{{ .Kind }}{{ end }}`,
+			`{{ template "k" .Fields }}{{ define "k" }}{{ $.Kind }}{{ end }}`, "[RESOLVED] y", "[RESOLVED] x",
+		},
 		{KindResolved, strings.Repeat("x", 99), "x", "[RESOLVED] " + strings.Repeat("x", 88), "[RESOLVED] x"},
 		// A document for a machine stays one.
 		{KindResolved, "x", `{"rule":{{ json .Rule }}}`, "[RESOLVED] x", `{"rule":"heart"}`},
@@ -205,8 +213,10 @@ func TestBodyIsCompleted(t *testing.T) {
 		suppressed    uint32
 		want          string
 	}{
-		{"links", "too high\n", 0,
-			"too high\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
+		{
+			"links", "too high\n", 0,
+			"too high\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17",
+		},
 		{
 			"swallowed", "too high {{ .Runbook }}{{ .Dashboard }}", 2,
 			"too high https://wiki.example/hearthttps://graf.example/d?key=p+17\n\n(2 more were suppressed since " +
@@ -219,17 +229,23 @@ func TestBodyIsCompleted(t *testing.T) {
 		},
 		{"said", "{{ .Suppressed }}{{ if .Runbook }}r{{ end }}{{ with .Dashboard }}d{{ end }}", 5, "5rd"},
 		{"document", ` [1, {{ .Value }}] `, 5, " [1, 199.5] "},
-		{"no document", `[x`, 0,
-			"[x\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17"},
-		{"default words", "", 0,
+		{
+			"no document", `[x`, 0,
+			"[x\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17",
+		},
+		{
+			"default words", "", 0,
 			"Anomaly detected ...  {}\n\nRunbook: https://wiki.example/heart\nDashboard: " +
-				"https://graf.example/d?key=p+17"},
+				"https://graf.example/d?key=p+17",
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart", Message: c.message, Runbook: runbook,
-				Dashboard: dashboard})
+			r := newRenderer(t, TopicConfig{}, RuleConfig{
+				Name: "heart", Message: c.message, Runbook: runbook,
+				Dashboard: dashboard,
+			})
 			a := someAlert(KindFiring, `{}`)
 			a.Suppressed = c.suppressed
 			require.Equal(t, c.want, message(t, r, a).Body)
@@ -272,8 +288,10 @@ func TestBodiesOfProtocols(t *testing.T) {
 			"http":  "{{ .Fields.nosuch }}",
 		},
 	}
-	r := newRenderer(t, topic, RuleConfig{Name: "heart", Labels: map[string]string{"team": "x"},
-		Runbook: "https://wiki.example/"})
+	r := newRenderer(t, topic, RuleConfig{
+		Name: "heart", Labels: map[string]string{"team": "x"},
+		Runbook: "https://wiki.example/",
+	})
 	a := someAlert(KindResolved, `{"a":[1]}`)
 	a.Suppressed = 4
 	require.Equal(t, Message{
@@ -308,8 +326,10 @@ func TestSampleWithBodies(t *testing.T) {
 
 func TestGroupID(t *testing.T) {
 	t.Parallel()
-	topic := TopicConfig{ARN: "arn:aws:sns:us-east-1:000000000000:alerts.fifo",
-		GroupID: " {{ .Rule }}-{{ .Fields.ward }}\n"}
+	topic := TopicConfig{
+		ARN:     "arn:aws:sns:us-east-1:000000000000:alerts.fifo",
+		GroupID: " {{ .Rule }}-{{ .Fields.ward }}\n",
+	}
 	r := newRenderer(t, topic, RuleConfig{Name: "heart"})
 	require.Equal(t, "heart-7", message(t, r, someAlert(KindFiring, `{"ward":7}`)).Group)
 	require.Empty(t, failures(r))
@@ -326,8 +346,12 @@ func TestWordsConfigErrors(t *testing.T) {
 		rule  RuleConfig
 		want  string
 	}{
-		{"long subject", TopicConfig{Subject: long}, RuleConfig{},
-			`topics.a.subject: "` + long + `": has 100 characters, SNS takes 99`},
+		{
+			"long subject",
+			TopicConfig{Subject: long},
+			RuleConfig{},
+			`topics.a.subject: "` + long + `": has 100 characters, SNS takes 99`,
+		},
 		{
 			"subject of lines",
 			TopicConfig{},
@@ -335,8 +359,12 @@ func TestWordsConfigErrors(t *testing.T) {
 			`rules[0].subject: "a\nb": must not contain line breaks or control characters: SNS takes none in a subject`,
 		},
 		{"no subject", TopicConfig{}, RuleConfig{Subject: " "}, `rules[0].subject: " ": must not be empty`},
-		{"no message", TopicConfig{Message: "\n"}, RuleConfig{},
-			`topics.a.message: "\n": must not be empty: SNS takes no empty message`},
+		{
+			"no message",
+			TopicConfig{Message: "\n"},
+			RuleConfig{},
+			`topics.a.message: "\n": must not be empty: SNS takes no empty message`,
+		},
 		{
 			"protocol",
 			TopicConfig{Bodies: map[string]string{"pager": "x"}},
@@ -344,16 +372,24 @@ func TestWordsConfigErrors(t *testing.T) {
 			`topics.a.bodies.pager: "x": "pager" is not one of the protocols: email, email-json, sms, sqs, http, ` +
 				`https, lambda, application, firehose`,
 		},
-		{"default", TopicConfig{Bodies: map[string]string{"default": "x"}}, RuleConfig{},
-			`topics.a.bodies.default: "x": is what message is for`},
+		{
+			"default",
+			TopicConfig{Bodies: map[string]string{"default": "x"}},
+			RuleConfig{},
+			`topics.a.bodies.default: "x": is what message is for`,
+		},
 		{
 			"no body",
 			TopicConfig{Bodies: map[string]string{"sms": ""}},
 			RuleConfig{},
 			`topics.a.bodies.sms: "": must not be empty: leave it out for the protocol to get the message`,
 		},
-		{"blank body", TopicConfig{Bodies: map[string]string{"sms": " "}}, RuleConfig{},
-			`topics.a.bodies.sms: " ": must not be empty: SNS takes no empty message`},
+		{
+			"blank body",
+			TopicConfig{Bodies: map[string]string{"sms": " "}},
+			RuleConfig{},
+			`topics.a.bodies.sms: " ": must not be empty: SNS takes no empty message`,
+		},
 		{
 			"attributes with bodies",
 			TopicConfig{Bodies: map[string]string{"sms": "x"}},
@@ -368,10 +404,18 @@ func TestWordsConfigErrors(t *testing.T) {
 			`topics.a.group_id: "x": is for FIFO topics, whose ARN ends in .fifo; this one is ` +
 				`"arn:aws:sns:us-east-1:000000000000:alerts"`,
 		},
-		{"link", TopicConfig{}, RuleConfig{Runbook: "wiki/heart"},
-			`rules[0].runbook: "wiki/heart": must be an absolute URL that begins with http:// or https://`},
-		{"link to nowhere", TopicConfig{}, RuleConfig{Runbook: "https://"},
-			`rules[0].runbook: "https://": must be an absolute URL that begins with http:// or https://`},
+		{
+			"link",
+			TopicConfig{},
+			RuleConfig{Runbook: "wiki/heart"},
+			`rules[0].runbook: "wiki/heart": must be an absolute URL that begins with http:// or https://`,
+		},
+		{
+			"link to nowhere",
+			TopicConfig{},
+			RuleConfig{Runbook: "https://"},
+			`rules[0].runbook: "https://": must be an absolute URL that begins with http:// or https://`,
+		},
 		{
 			"link with space",
 			TopicConfig{},
@@ -445,8 +489,10 @@ func TestWordsConfigErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.rule.Name, c.rule.When = "r", "true"
-			require.EqualError(t, Config{Topics: map[string]TopicConfig{"a": c.topic},
-				Rules: []RuleConfig{c.rule}}.Validate(), c.want)
+			require.EqualError(t, Config{
+				Topics: map[string]TopicConfig{"a": c.topic},
+				Rules:  []RuleConfig{c.rule},
+			}.Validate(), c.want)
 		})
 	}
 	for _, fine := range []string{
@@ -456,8 +502,10 @@ func TestWordsConfigErrors(t *testing.T) {
 		"{{ .At.Year }}{{ .Record.Arrival.Unix }}",
 		strings.Repeat("{{ .Rule }}", 40),
 	} {
-		require.NoError(t, Config{Topics: map[string]TopicConfig{"a": {Message: fine}},
-			Rules: []RuleConfig{{Name: "r", When: "true"}}}.Validate(), fine)
+		require.NoError(t, Config{
+			Topics: map[string]TopicConfig{"a": {Message: fine}},
+			Rules:  []RuleConfig{{Name: "r", When: "true"}},
+		}.Validate(), fine)
 	}
 }
 
@@ -537,8 +585,10 @@ func FuzzTemplates(f *testing.F) {
 		topic := TopicConfig{ARN: "x.fifo", Subject: source, Message: source, GroupID: source}
 		rule := RuleConfig{
 			Name: "r", Labels: map[string]string{"team": "x"}, Runbook: source, Dashboard: source,
-			Attributes: map[string]AttributeConfig{"s": {Value: source}, "n": {Type: "Number", Value: source},
-				"a": {Type: "String.Array", Value: source}},
+			Attributes: map[string]AttributeConfig{
+				"s": {Value: source}, "n": {Type: "Number", Value: source},
+				"a": {Type: "String.Array", Value: source},
+			},
 		}
 		kinds := []Kind{KindFiring, KindRepeat, KindResolved, KindWatchdog, KindDigest, KindDrill, ""}
 		a := someAlert(kinds[int(kind)%len(kinds)], payload)
@@ -580,10 +630,14 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 			return strings.Join(
 				rapid.SliceOfN(fragment, 0, 3).Draw(t, "fragments"), "")
 		})
-		name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "c.d", "kind", "a..b", "AWS.x", "e", "f", "g", "h",
-			"i"}), rapid.StringMatching(`[a-z.-]{1,4}`))
-		config := Config{Topics: map[string]TopicConfig{"one": {Subject: source.Draw(t, "topic subject"),
-			Message: source.Draw(t, "topic message")}, "two": {}}}
+		name := rapid.OneOf(rapid.SampledFrom([]string{
+			"a", "b", "c.d", "kind", "a..b", "AWS.x", "e", "f", "g", "h",
+			"i",
+		}), rapid.StringMatching(`[a-z.-]{1,4}`))
+		config := Config{Topics: map[string]TopicConfig{"one": {
+			Subject: source.Draw(t, "topic subject"),
+			Message: source.Draw(t, "topic message"),
+		}, "two": {}}}
 		if rapid.Bool().Draw(t, "bodies") {
 			two := TopicConfig{Bodies: rapid.MapOfN(rapid.SampledFrom(append(protocols(), "default", "fax")), source, 0,
 				2).Draw(t, "two")}
