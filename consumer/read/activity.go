@@ -146,11 +146,6 @@ func Remedy(code string) string {
 	case "timeout", "unreachable", "":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
 	}
-	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
-		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
-		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
-			"set processing.poll_interval to 1s in each application, or take a reader away",
-		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
-	})
+	remedy := awsfault.Of(code).Remedy(awsfault.Stream())
 	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }
