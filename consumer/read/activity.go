@@ -25,13 +25,14 @@ const (
 	WaitsForAlerts = "alerts"
 )
 
-// Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record nothing.
+// Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record
+// nothing.
 type Activity struct {
 	at atomic.Uint32 // a place
 	// trouble is the failures in a row up to the last call of Kinesis; nil after one that succeeded.
 	trouble atomic.Pointer[trouble]
-	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time, and
-	// since when the evaluator has been at work without a wait in between. 0 is never.
+	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time,
+	// and since when the evaluator has been at work without a wait in between. 0 is never.
 	throttled, evaluating atomic.Int64
 }
 
@@ -145,11 +146,6 @@ func Remedy(code string) string {
 	case "timeout", "unreachable", "":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
 	}
-	remedy := awsfault.Of(code).Remedy(awsfault.Resource{
-		Name: "the stream", Actions: "kinesis:GetRecords and kinesis:GetShardIterator", KeyActions: "kms:Decrypt",
-		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers together; " +
-			"set processing.poll_interval to 1s in each application, or take a reader away",
-		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
-	})
+	remedy := awsfault.Of(code).Remedy(awsfault.Stream())
 	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }
