@@ -43,8 +43,8 @@ type Config struct {
 	PollInterval time.Duration
 	// OnRejected is OnRejectedHold or OnRejectedSkip. Defaults to OnRejectedHold.
 	OnRejected string
-	// MergeShards gives the gauges of shards one value for the whole process, the worst or the sum, with AllShards for the
-	// shard, where thousands of series would be too many.
+	// MergeShards gives the gauges of shards one value for the whole process, the worst or the sum, with AllShards for
+	// the shard, where thousands of series would be too many.
 	MergeShards bool
 }
 

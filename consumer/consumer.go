@@ -26,8 +26,8 @@ import (
 type Deps struct {
 	Leases    Leases
 	Publisher lanes.Publisher
-	// DeadLetters takes alerts that cannot be published, and records that the pipeline wants to be seen there. Without it
-	// an alert that SNS will never accept is dealt with as Config.OnRejected says, one that is given up is dropped.
+	// DeadLetters takes alerts that cannot be published, and records that the pipeline wants to be seen there. Without
+	// it an alert that SNS will never accept is dealt with as Config.OnRejected says, one that is given up is dropped.
 	DeadLetters lanes.DeadLetters
 	Pipeline    *alert.Pipeline
 	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
@@ -187,9 +187,9 @@ func (c *Consumer) begin(id string) error {
 	return nil
 }
 
-// end winds a shard down. It is called when the KCL's consumer of the shard exits. What it returns is called when the table
-// has let the lease go: until then a heartbeat speaks of the shard, and must not tell of a time up to which only the others
-// were read.
+// end winds a shard down. It is called when the KCL's consumer of the shard exits. What it returns is called when the
+// table has let the lease go: until then a heartbeat speaks of the shard, and must not tell of a time up to which only
+// the others were read.
 func (c *Consumer) end(id string) (released func()) {
 	s := c.shard(id)
 	if s == nil {

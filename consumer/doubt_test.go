@@ -57,8 +57,8 @@ func (w *world) setCheckpoint(shard, position string) {
 	require.NoError(w.t, err)
 }
 
-// TestShardThatStandsStill: a shard that nobody read for longer than the retention, whose pages stay empty as far behind
-// as that, is read from its oldest record.
+// TestShardThatStandsStill: a shard that nobody read for longer than the retention, whose pages stay empty as far
+// behind as that, is read from its oldest record.
 func TestShardThatStandsStill(t *testing.T) {
 	for _, how := range fakeaws.TrimmedAnswers() {
 		t.Run(how.String(), func(t *testing.T) {

@@ -52,7 +52,8 @@ func endLies() map[string]func(*kinesis.GetRecordsOutput) {
 	}
 }
 
-// TestFalseEndIsNotBelieved: an open shard is read on whatever a GetRecords answer says about its end, once or for a while.
+// TestFalseEndIsNotBelieved: an open shard is read on whatever a GetRecords answer says about its end, once or for a
+// while.
 func TestFalseEndIsNotBelieved(t *testing.T) {
 	for name, lie := range endLies() {
 		for _, answers := range []int{1, 3, -1} {

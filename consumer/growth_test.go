@@ -44,9 +44,10 @@ func (*acceptingClient) GetTopicAttributes(context.Context, *awssns.GetTopicAttr
 	return &awssns.GetTopicAttributesOutput{}, nil
 }
 
-// TestNothingGrowsWithRecordsOrAlerts plays 200,000 records that make 40,000 alerts through a shard, rules that remember and the
-// publisher; SCALE=1 plays ten million that make two, in minutes, and leaves a heap profile in growth.pprof. The keys of one rule push
-// those of others out. The topic with a rate gets one alert in 20 records: its rate is what more would wait for.
+// TestNothingGrowsWithRecordsOrAlerts plays 200,000 records that make 40,000 alerts through a shard, rules that
+// remember and the publisher; SCALE=1 plays ten million that make two, in minutes, and leaves a heap profile in
+// growth.pprof. The keys of one rule push those of others out. The topic with a rate gets one alert in 20 records: its
+// rate is what more would wait for.
 func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 	records := 200_000
 	if os.Getenv("SCALE") != "" {

@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// intake brings pages and ticks through the pipeline into the watermark and the lanes. "Here" is the KCL's goroutine of the
-// shard.
+// intake brings pages and ticks through the pipeline into the watermark and the lanes. "Here" is the KCL's goroutine of
+// the shard.
 type intake struct {
 	*tools
 	progress *progress
@@ -31,8 +31,8 @@ type intake struct {
 	unknown  time.Time    // by when the record arrived that is being ingested, where it has no arrival time
 	closed   bool         // the last page was ingested to its end
 	children []types.ChildShard
-	// noTicksBefore is the end of what an earlier owner settled. Before it time must not bring about what the records did:
-	// those of the earlier owner would drop it if they made it, and else there is nobody to.
+	// noTicksBefore is the end of what an earlier owner settled. Before it time must not bring about what the records
+	// did: those of the earlier owner would drop it if they made it, and else there is nobody to.
 	noTicksBefore position.Position
 	nextTick      time.Time
 
@@ -53,8 +53,8 @@ type takenPage struct {
 	settled bool
 }
 
-// ingest runs a page through the pipeline and queues its alerts. It stops early, and answers false, when the lease is lost
-// or the process stops; what was not ingested is read again by the shard's next owner.
+// ingest runs a page through the pipeline and queues its alerts. It stops early, and answers false, when the lease is
+// lost or the process stops; what was not ingested is read again by the shard's next owner.
 func (in *intake) ingest(p *read.Page) bool {
 	taken := &takenPage{}
 	in.mu.Lock()
@@ -148,8 +148,8 @@ func (in *intake) ingestUserRecord(rec *alert.Record, at position.Position) erro
 	return nil
 }
 
-// recordKeyless notes that records come without partition key, as from a stream that distributes them by itself: rules that remember by
-// partition key then remember by shard.
+// recordKeyless notes that records come without partition key, as from a stream that distributes them by itself: rules
+// that remember by partition key then remember by shard.
 func (in *intake) recordKeyless() {
 	stateful := in.eval.Stateful()
 	in.mu.Lock()
@@ -180,8 +180,8 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 	return in.submit(e, parts, behindTime)
 }
 
-// partsFor are the tasks of a decision, without what this process has dealt with before. A record that the configuration
-// wants to see among the dead letters is one, if there is a place for these.
+// partsFor are the tasks of a decision, without what this process has dealt with before. A record that the
+// configuration wants to see among the dead letters is one, if there is a place for these.
 func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Decision) (parts []*part, dealt []string) {
 	letter := d.DeadLetter && in.lanes.TakesDeadLetters()
 	if len(d.Alerts) == 0 && !letter {
@@ -252,8 +252,8 @@ func (in *intake) room(bytes int) error {
 	}
 }
 
-// arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet, the
-// time of the answer.
+// arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet,
+// the time of the answer.
 func (in *intake) arrival(r *types.Record, p *read.Page) time.Time {
 	if r.ApproximateArrivalTimestamp != nil {
 		in.arrived, in.unknown = *r.ApproximateArrivalTimestamp, time.Time{}

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// kinEvery is how often it is looked whether there is a new snapshot of a shard for which something waits, which is a call only
-	// if there is one, and kinIdle the same for a shard for which nothing waits.
+	// kinEvery is how often it is looked whether there is a new snapshot of a shard for which something waits, which is
+	// a call only if there is one, and kinIdle the same for a shard for which nothing waits.
 	kinEvery = time.Second
 	kinIdle  = 10 * time.Minute
 	// kinPatience is how long what is due waits for the memory of another shard.
 	kinPatience = 5 * time.Minute
 	// kinReported is how long it is reported that something was decided without it.
 	kinReported = 15 * time.Minute
-	// stateKinEvery is the least time between two snapshots of which the second is for the other shards, and stateKinIdle how often
-	// a state is saved in which only time passes, while other shards may ask.
+	// stateKinEvery is the least time between two snapshots of which the second is for the other shards, and
+	// stateKinIdle how often a state is saved in which only time passes, while other shards may ask.
 	stateKinEvery = 10 * time.Second
 	stateKinIdle  = 2 * time.Minute
 )
@@ -57,7 +57,8 @@ type kinAnswer struct {
 	err      error
 }
 
-// look takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits any longer.
+// look takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits any
+// longer.
 func (k *kin) look(now time.Time) (without []string) {
 	select {
 	case a := <-k.reading:

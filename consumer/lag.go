@@ -22,9 +22,10 @@ func lagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time
 	return 0
 }
 
-// unheard is since when nobody knows what is in a shard that Kinesis has not answered for since began: since the last owner had
-// read it, or every restart in an outage of Kinesis would set the lag back to nothing. For the first moments of a shard that is not
-// believed, because the row of an idle shard may be minutes old and the first answer is under way.
+// unheard is since when nobody knows what is in a shard that Kinesis has not answered for since began: since the last
+// owner had read it, or every restart in an outage of Kinesis would set the lag back to nothing. For the first moments
+// of a shard that is not believed, because the row of an idle shard may be minutes old and the first answer is under
+// way.
 func unheard(now, began, caughtUp time.Time) time.Time {
 	if caughtUp.IsZero() || caughtUp.After(began) || now.Sub(began) <= staleRead {
 		return began

@@ -23,9 +23,9 @@ type Leases interface {
 	// has returned can the shard be granted to this process again. A lease that is over is forgotten.
 	Release(shardID string) error
 
-	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent it
-	// back, and its checkpoint (empty: none yet; what is no number activity for the end). known is false for a shard without
-	// a row. It does no I/O.
+	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent
+	// it back, and its checkpoint (empty: none yet; what is no number activity for the end). known is false for a shard
+	// without a row. It does no I/O.
 	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
 
 	// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (empty
@@ -73,53 +73,56 @@ type Lease interface {
 	// KeepLease calls a requested handoff off, because the drain took too long.
 	KeepLease()
 
-	// Ended reports whether the shard has ended, as an answer of GetRecords at that time said: it waits for a listing of
-	// the stream that began after the answer. It is false when the listing shows the shard open. An error says that ctx
-	// ended first.
+	// Ended reports whether the shard has ended, as an answer of GetRecords at that time said: it waits for a listing
+	// of the stream that began after the answer. It is false when the listing shows the shard open. An error says that
+	// ctx ended first.
 	Ended(ctx context.Context, answered time.Time) (bool, error)
 
 	// Finish ends the shard: rows for its children first, then SHARD_END with the last offer. Call it when all is
 	// resolved. Children is what the last GetRecords answer said, or nil.
 	Finish(ctx context.Context, children []types.ChildShard) error
 
-	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader goes on
-	// at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers up to when
-	// the shard was read, and whether records may have been missed: false when the caught-up time is not before that, so that all that has left the stream had been read.
+	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader goes
+	// on at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers up to when the shard
+	// was read, and whether records may have been missed: false when the caught-up time is not before that, so that all
+	// that has left the stream had been read.
 	Lost(oldest time.Time) (caughtUp time.Time, missed bool)
 
-	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it, whatever
-	// it is.
+	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it,
+	// whatever it is.
 	Unusable()
 
 	// Retention is how long the stream keeps its records; 0 while that is not known.
 	Retention() time.Duration
 
 	// LoadState returns the snapshot of evaluation that the shard begins with: its own, with the last record that it
-	// includes (an empty sequence: it is from before the first record), or, while it has none yet, those of its parents.
-	// Without any snapshot everything is empty. It does I/O and waits out what passes, until ctx is done. An error while
-	// ctx lives says that the snapshot is lost or damaged.
+	// includes (an empty sequence: it is from before the first record), or, while it has none yet, those of its
+	// parents. Without any snapshot everything is empty. It does I/O and waits out what passes, until ctx is done. An
+	// error while ctx lives says that the snapshot is lost or damaged.
 	LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error)
 
 	// SaveState stores a snapshot that includes everything up to and including (sequence, sub), which must not be above
-	// the last offer of Commit. It replaces the one before in one conditional write. It does I/O; after an error the one
-	// before is in force, unless the write landed all the same.
+	// the last offer of Commit. It replaces the one before in one conditional write. It does I/O; after an error the
+	// one before is in force, unless the write landed all the same.
 	SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error
 
-	// Agreement answers the key of the application under which its workers hash what producers write, and the latest format of
-	// snapshots that all live workers read. It does no I/O.
+	// Agreement answers the key of the application under which its workers hash what producers write, and the latest
+	// format of snapshots that all live workers read. It does no I/O.
 	Agreement() (key [16]byte, format int)
 
-	// Settled says whether all live workers have had the configuration that is in force here for a minute. It does no I/O.
+	// Settled says whether all live workers have had the configuration that is in force here for a minute. It does no
+	// I/O.
 	Settled() bool
 
-	// Inherits says whether what the parents remember of a partition key falls to this shard, by its hash range: each falls to one
-	// of their children. It does no I/O.
+	// Inherits says whether what the parents remember of a partition key falls to this shard, by its hash range: each
+	// falls to one of their children. It does no I/O.
 	Inherits(partitionKey string) bool
 
 	// Family answers the parents of the shard, and the other shards that take over from them. It does no I/O.
 	Family() (parents, siblings []string)
 
-	// Relative reads the snapshot in force of another shard, with its version, and, if that shard has ended, its children. It answers
-	// the version that was given, and nothing else, while there is nothing new. It does I/O, and does not try again.
+	// Relative reads the snapshot in force of another shard, with its version, and, if that shard has ended, its
+	// children. It answers the version that was given, and nothing else, while there is nothing new. It does I/O, and
+	// does not try again.
 	Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error)
 }

@@ -78,7 +78,8 @@ func (a *account) shrink(n int) {
 	}
 }
 
-// ledger keeps the accounts of the shards that this process has lost, until it takes them again or the table has it all.
+// ledger keeps the accounts of the shards that this process has lost, until it takes them again or the table has it
+// all.
 type ledger struct {
 	dropped func(n int)
 

@@ -31,8 +31,8 @@ func (w *world) loseTable(n *node, meanwhile func()) {
 	w.eventually(2*lease, "taken again", func() bool { return n.reading() > 0 })
 }
 
-// TestShardTakenAgainRepeatsNothing: what SNS accepted while the checkpoint could not be stored is not published again by
-// the same process, whatever it was that could not be stored.
+// TestShardTakenAgainRepeatsNothing: what SNS accepted while the checkpoint could not be stored is not published again
+// by the same process, whatever it was that could not be stored.
 func TestShardTakenAgainRepeatsNothing(t *testing.T) {
 	t.Run("all accepted", func(t *testing.T) {
 		inWorld(t, 2, func(w *world) {
@@ -173,8 +173,8 @@ func TestShardTakenAgainRepeatsNothing(t *testing.T) {
 	})
 }
 
-// TestRewindRepeats: an operator who sends a shard back gets its alerts again, also from the process that had them accepted
-// a moment ago.
+// TestRewindRepeats: an operator who sends a shard back gets its alerts again, also from the process that had them
+// accepted a moment ago.
 func TestRewindRepeats(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		one := w.join("one")
@@ -204,7 +204,8 @@ func (w *world) admin() *admin.Admin {
 	return a
 }
 
-// TestLettersAreNotSentTwice: a record that went to the dead letters with some of its alerts to come is no letter again.
+// TestLettersAreNotSentTwice: a record that went to the dead letters with some of its alerts to come is no letter
+// again.
 func TestLettersAreNotSentTwice(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		var mu sync.Mutex

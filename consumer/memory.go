@@ -20,25 +20,25 @@ import (
 const (
 	// tickEvery is the least time between two ticks of a shard.
 	tickEvery = 250 * time.Millisecond
-	// stateEvery is how often a state that changes is saved, and stateIdle one in which only time can have changed something,
-	// such as since when a silence is waited for: a thousand idle shards are not worth a thousand writes a minute.
-	// stateAfterTick is how soon it is saved after a tick that made alerts, which a replay would make once more, and
-	// stateRetry how soon after a save that failed.
+	// stateEvery is how often a state that changes is saved, and stateIdle one in which only time can have changed
+	// something, such as since when a silence is waited for: a thousand idle shards are not worth a thousand writes a
+	// minute. stateAfterTick is how soon it is saved after a tick that made alerts, which a replay would make once
+	// more, and stateRetry how soon after a save that failed.
 	stateEvery     = time.Minute
 	stateIdle      = 10 * time.Minute
 	stateAfterTick = 2 * time.Second
 	stateRetry     = 10 * time.Second
 	// replayTips is how many pages in a row must be at the tip for a checkpoint that was not met to be beyond it.
 	replayTips = 2
-	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or a
-	// stop.
+	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or
+	// a stop.
 	saveLimit     = 30 * time.Second
 	lastSaveLimit = 3 * time.Second
 	// loadOwedLimit bounds how long a shard whose rules remember nothing waits for what those before them have told.
 	loadOwedLimit = 10 * time.Second
-	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an outage
-	// of the table, so what fails for so long is a fault of the state itself or of the configuration, and the alerts of
-	// the children cannot wait for ever.
+	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an
+	// outage of the table, so what fails for so long is a fault of the state itself or of the configuration, and the
+	// alerts of the children cannot wait for ever.
 	endWithout = 10 * time.Minute
 )
 
@@ -56,8 +56,8 @@ func gapReasons() []string {
 	return []string{gapLost, gapDamaged, gapTrimmed, gapAhead, gapFuture, gapUnsaved}
 }
 
-// memory keeps what the rules remember of a shard with its checkpoint. "Here" is the KCL's goroutine of the shard. Nothing
-// of it is used while evaluation is not stateful, except at and midPage.
+// memory keeps what the rules remember of a shard with its checkpoint. "Here" is the KCL's goroutine of the shard.
+// Nothing of it is used while evaluation is not stateful, except at and midPage.
 type memory struct {
 	*tools
 	progress *progress
@@ -68,10 +68,11 @@ type memory struct {
 	origin types.StartingPosition // where reading began when there was no checkpoint
 	opened bool                   // load has come to its end
 	at     position.Position      // the state includes everything up to here
-	// midPage says that evaluation is, or was left, in the middle of a page or a tick: the state includes what the watermark
-	// does not know of, so it must not be saved.
+	// midPage says that evaluation is, or was left, in the middle of a page or a tick: the state includes what the
+	// watermark does not know of, so it must not be saved.
 	midPage bool
-	// replays says that reading began at the snapshot, not at the checkpoint, and from is where that snapshot was taken.
+	// replays says that reading began at the snapshot, not at the checkpoint, and from is where that snapshot was
+	// taken.
 	replays bool
 	from    position.Position
 	tips    int       // pages in a row that reached the tip of the shard while the checkpoint was still ahead
@@ -79,9 +80,9 @@ type memory struct {
 	dirty   bool      // records have changed the state since it was captured, or a tick made alerts
 	ticked  bool      // time may have changed it
 	next    time.Time // of capturing it
-	// waiting is a captured state that includes what is not settled. It is saved when all of that is: what it has done would
-	// otherwise be lost. It is not replaced by a newer one, or a storm in which something always waits would keep every one
-	// of them from being saved.
+	// waiting is a captured state that includes what is not settled. It is saved when all of that is: what it has done
+	// would otherwise be lost. It is not replaced by a newer one, or a storm in which something always waits would keep
+	// every one of them from being saved.
 	waiting *capture
 	writing chan error // of the save in the background, which writes it; nil when there is none
 	failing time.Time  // since when saves fail; zero while they do not
@@ -115,16 +116,16 @@ type savedState struct {
 	taken time.Time
 }
 
-// lookAtKin takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits
-// any longer.
+// lookAtKin takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing
+// waits any longer.
 func (m *memory) lookAtKin(now time.Time) (without []string) {
 	without = m.kin.look(now)
 	m.ticked, m.kin.news = m.ticked || m.kin.news, false
 	return without
 }
 
-// open finds out where to read from, and brings back what evaluation should remember. It is false when a context has ended;
-// then it may be called again.
+// open finds out where to read from, and brings back what evaluation should remember. It is false when a context has
+// ended; then it may be called again.
 func (m *memory) open() (from types.StartingPosition, ok bool) {
 	from = m.progress.start
 	m.at = m.progress.startAt
@@ -170,8 +171,8 @@ func (m *memory) loadState() (types.StartingPosition, bool) {
 	return m.replayFrom(m.progress.stored), true
 }
 
-// loadOwed restores what earlier rules have told and still owe the end of, where no rule of today remembers anything. Reading resumes at the
-// checkpoint: no rule needs what came before.
+// loadOwed restores what earlier rules have told and still owe the end of, where no rule of today remembers anything.
+// Reading resumes at the checkpoint: no rule needs what came before.
 func (m *memory) loadOwed() {
 	ctx, cancel := context.WithTimeout(m.readCtx, loadOwedLimit)
 	defer cancel()
@@ -229,9 +230,9 @@ func (m *memory) replayFrom(at position.Position) types.StartingPosition {
 	return startBehind(at)
 }
 
-// beyondTip reports whether the checkpoint is one that the shard cannot have. Every record up to it is settled, and replayed
-// without an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed may be new. Then
-// the shard has to be opened again.
+// beyondTip reports whether the checkpoint is one that the shard cannot have. Every record up to it is settled, and
+// replayed without an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed
+// may be new. Then the shard has to be opened again.
 func (m *memory) beyondTip(p *read.Page) bool {
 	if !m.replays || !p.Tip || m.progress.startAt.IsZero() || m.at.Compare(m.progress.startAt) >= 0 {
 		m.tips = 0
@@ -252,8 +253,8 @@ func (m *memory) beyondTip(p *read.Page) bool {
 	return true
 }
 
-// trimmed reports whether only what the state is missing has left the stream, not the checkpoint. Then evaluation continues
-// at the checkpoint.
+// trimmed reports whether only what the state is missing has left the stream, not the checkpoint. Then evaluation
+// continues at the checkpoint.
 func (m *memory) trimmed() bool {
 	if !m.replays || m.progress.startAt.IsZero() {
 		return false
@@ -293,7 +294,8 @@ func (m *memory) inherit(parents [][]byte) {
 	m.bringBack()
 }
 
-// bringBack moves a state back whose time is ahead of the services' clock, or rules with memory would be silent until then.
+// bringBack moves a state back whose time is ahead of the services' clock, or rules with memory would be silent until
+// then.
 func (m *memory) bringBack() {
 	ahead := m.eval.BringBack(m.clock.Now())
 	if ahead == 0 {
@@ -318,8 +320,8 @@ func (m *memory) stateGap(reason string, err error) {
 		zap.String("reason", reason), zap.Error(err))
 }
 
-// keepsState says whether there is a state to save: that evaluation depends on what came before, or did until now, so that what is stored is not
-// what it was.
+// keepsState says whether there is a state to save: that evaluation depends on what came before, or did until now, so
+// that what is stored is not what it was.
 func (m *memory) keepsState() bool {
 	m.kept = m.kept || m.eval.Stateful()
 	return m.kept || m.waiting != nil || m.writing != nil
@@ -466,7 +468,8 @@ func (m *memory) saveLast(limit time.Duration) error {
 	return err
 }
 
-// saveForKin has the state saved soon when something came due of which the others will want to know whether it was heard of here.
+// saveForKin has the state saved soon when something came due of which the others will want to know whether it was
+// heard of here.
 func (m *memory) saveForKin(now time.Time) {
 	if m.eval.ParkedTo() <= m.kin.parkedTo {
 		return

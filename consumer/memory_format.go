@@ -13,8 +13,8 @@ import (
 // knows: when it was taken, and where reading began before there was a checkpoint. The lease table forgets that with
 // the first one, and a snapshot from before the first record has to be replayed from there.
 //
-// The header is a version, the kind of the beginning, its time and that of the snapshot, in nanoseconds since 1970, both
-// as eight bytes, big-endian.
+// The header is a version, the kind of the beginning, its time and that of the snapshot, in nanoseconds since 1970,
+// both as eight bytes, big-endian.
 type snapshot struct {
 	origin types.StartingPosition
 	taken  time.Time

@@ -43,7 +43,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		recordsLeft: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_left_total",
-			Help: "User records taken in that still waited when the shard was lost or given up: whoever reads it next accounts for them.",
+			Help: "User records taken in that still waited when the shard was lost or given up: whoever reads it " +
+				"next accounts for them.",
 		}),
 		recordsSkip: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_skipped_total",
@@ -72,17 +73,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		forgotten: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_accepted_forgotten_total",
-			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking the shard again repeats them.",
+			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking " +
+				"the shard again repeats them.",
 		}),
 	}
 	m.endsRefuted = f.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shard_ends_refuted_total",
-		Help: "Answers of GetRecords that said that a shard has ended while ListShards showed it open; the shard is read on.",
+		Help: "Answers of GetRecords that said that a shard has ended while ListShards showed it open; the shard " +
+			"is read on.",
 	})
 	m.stateMetrics(f)
 	skipped := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_alerts_skipped_total",
-		Help: "Alerts dropped: rejected by SNS and skipped as configured, or given up within the limits without dead letters.",
+		Help: "Alerts dropped: rejected by SNS and skipped as configured, or given up within the limits without " +
+			"dead letters.",
 	}, []string{"reason"})
 	for _, r := range []alert.Reason{alert.ReasonRejected, lanes.ReasonRecordAge, lanes.ReasonRetryAttempts} {
 		m.skipped[r] = skipped.WithLabelValues(string(r))
@@ -131,16 +135,22 @@ func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool)
 	}
 	return &shardCollector{
 		shards: shards, budget: b, merge: merge,
-		lag:        d("shard_lag_seconds", "Age of the oldest record that is not resolved; without one, how far reading is behind the tip and for how long Kinesis has not answered, from 5 s on.", "shard"),
-		behind:     d("shard_behind_seconds", "Distance of reading from the tip of the shard, at the last answer.", "shard"),
+		lag: d("shard_lag_seconds",
+			"Age of the oldest record that is not resolved; without one, how far reading is behind the tip and "+
+				"for how long Kinesis has not answered, from 5 s on.", "shard"),
+		behind: d("shard_behind_seconds",
+			"Distance of reading from the tip of the shard, at the last answer.", "shard"),
 		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
 		unresolved: d("shard_unresolved_records", "Records whose alerts wait to be accepted.", "shard"),
-		heldKeys:   d("shard_held_keys", "Partition keys held because of an alert that SNS will never accept.", "shard"),
+		heldKeys: d("shard_held_keys",
+			"Partition keys held because of an alert that SNS will never accept.", "shard"),
 		gathered:   d("shard_gathered_records", "Records whose alerts wait in digests.", "shard"),
 		stateBytes: d("state_bytes", "Size of the last snapshot of the shard's evaluation.", "shard"),
-		stateAge:   d("state_age_seconds", "Age of the last snapshot of the shard's evaluation; it stays while nothing is evaluated.", "shard"),
-		buffered:   d("buffered_bytes", "Byte credits in use by pages and unresolved records."),
-		inFlight:   d("inflight_records", "Records of all shards whose alerts wait to be accepted, those in digests included."),
+		stateAge: d("state_age_seconds",
+			"Age of the last snapshot of the shard's evaluation; it stays while nothing is evaluated.", "shard"),
+		buffered: d("buffered_bytes", "Byte credits in use by pages and unresolved records."),
+		inFlight: d("inflight_records",
+			"Records of all shards whose alerts wait to be accepted, those in digests included."),
 	}
 }
 
@@ -186,11 +196,12 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// AllShards is the label value of the one series that activity for all shards of the process where they have none of their own.
+// AllShards is the label value of the one series that activity for all shards of the process where they have none of
+// their own.
 const AllShards = "all"
 
-// merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none. A shard that
-// has no time yet takes no part in the earliest: it would take the figure away from all. Its lag speaks for it.
+// merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none. A shard
+// that has no time yet takes no part in the earliest: it would take the figure away from all. Its lag speaks for it.
 func merged(shards []ShardStatus) []ShardStatus {
 	if len(shards) == 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"kinesis-alerter/consumer/lanes"
 )
 
-// outcomes accounts for the alerts of a shard that SNS did not accept. Lanes' workers and the publishers' goroutines write
-// it; offers and the status read it.
+// outcomes accounts for the alerts of a shard that SNS did not accept. Lanes' workers and the publishers' goroutines
+// write it; offers and the status read it.
 type outcomes struct {
 	metrics *metrics
 	log     *zap.Logger

@@ -11,7 +11,8 @@ type part struct {
 	lanes.Task // it is the task's owner
 
 	entry *entry
-	// decides says that the outcome of the record depends on the part. Alerts of other keys that ride along do not count.
+	// decides says that the outcome of the record depends on the part. Alerts of other keys that ride along do not
+	// count.
 	decides bool
 	// page is the page whose credit the part keeps; nil when it keeps none. The shard's mutex guards it.
 	page *takenPage

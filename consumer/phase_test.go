@@ -33,8 +33,8 @@ func TestLifecycleStories(t *testing.T) {
 	}
 }
 
-// TestReportSpeaksOfAShardUntilItsLeaseIsGone: a heartbeat between the end of a shard and the release of its row names the
-// shard as held, so the times beside it must not leave the shard out.
+// TestReportSpeaksOfAShardUntilItsLeaseIsGone: a heartbeat between the end of a shard and the release of its row names
+// the shard as held, so the times beside it must not leave the shard out.
 func TestReportSpeaksOfAShardUntilItsLeaseIsGone(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		n := w.join("one")

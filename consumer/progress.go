@@ -162,8 +162,8 @@ func (p *progress) abandon() {
 }
 
 // offer offers the lease how far everything is settled. With all, and while a key is held, it names what is settled
-// above that as well: a held key may hold the mark for days, and a crash would repeat all that the others had since. Else
-// it names only what an earlier owner settled and what is still to come, so that a crash does not repeat that.
+// above that as well: a held key may hold the mark for days, and a crash would repeat all that the others had since.
+// Else it names only what an earlier owner settled and what is still to come, so that a crash does not repeat that.
 func (p *progress) offer(all bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock() // offers must reach the lease in the order of their marks
@@ -233,8 +233,8 @@ func (p *progress) recordLoad(page *read.Page) {
 	p.load.add(page.At, bytes)
 }
 
-// recordIngested records that everything of a page is in the watermark. How far time has come is recorded with the latest
-// arrival up to then: who gets both may conclude that nothing arrived in between.
+// recordIngested records that everything of a page is in the watermark. How far time has come is recorded with the
+// latest arrival up to then: who gets both may conclude that nothing arrived in between.
 func (p *progress) recordIngested(page *read.Page) {
 	stateful, eventTime := p.eval.Stateful(), time.Time{}
 	if stateful {
@@ -266,8 +266,8 @@ func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load fl
 	return oldest, p.mark.unresolved(), p.load.rate(now)
 }
 
-// recall begins with what this process has dealt with above the checkpoint: the watermark is where all below is, and the
-// rest is as if an earlier owner had named it.
+// recall begins with what this process has dealt with above the checkpoint: the watermark is where all below is, and
+// the rest is as if an earlier owner had named it.
 func (p *progress) recall(a *account) {
 	p.stored, p.offered = p.startAt, p.startAt
 	defer func() { p.mark.last = p.startAt }()
@@ -332,8 +332,8 @@ func (p *progress) dealtBefore(alerts []*alert.Alert) (left []*alert.Alert, ids 
 	return left, ids
 }
 
-// wasDealt reports whether this process has dealt with an alert, or a dead letter, before. It does so once: a second one
-// with the id would be another.
+// wasDealt reports whether this process has dealt with an alert, or a dead letter, before. It does so once: a second
+// one with the id would be another.
 func (p *progress) wasDealt(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -351,8 +351,8 @@ func (p *progress) undoDealt(at position.Position, ids []string) {
 	}
 }
 
-// keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that time brought about,
-// and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
+// keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that time brought
+// about, and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
 func (p *progress) keepDealt(e *entry) {
 	if p.mark.unresolved() == 0 {
 		p.dealt = slices.DeleteFunc(p.dealt, func(d dealtAlert) bool { return !d.timed })

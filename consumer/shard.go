@@ -66,9 +66,9 @@ func (t *tools) callOff(why error) {
 	t.log.Warn("handoff called off, shard kept", zap.Error(why))
 }
 
-// shard is one shard's life on this worker, from Begin to End: it reads pages, has them ingested, and ends in one of the
-// ways of phase. Reading and evaluation run on the KCL's goroutine for the shard ("here"), so records are evaluated in
-// sequence order; publishing runs in the lanes.
+// shard is one shard's life on this worker, from Begin to End: it reads pages, has them ingested, and ends in one of
+// the ways of phase. Reading and evaluation run on the KCL's goroutine for the shard ("here"), so records are evaluated
+// in sequence order; publishing runs in the lanes.
 type shard struct {
 	*tools
 	progress *progress // what is settled, and offered to the lease
@@ -316,9 +316,9 @@ func (s *shard) ingest(p *read.Page) {
 	}
 }
 
-// afterPage does what is due between two pages, when evaluation depends on what came before: it lets time bring about what
-// is due, and keeps the state. While the page has no next iterator it may be its children's time, and the state is saved
-// with the end.
+// afterPage does what is due between two pages, when evaluation depends on what came before: it lets time bring about
+// what is due, and keeps the state. While the page has no next iterator it may be its children's time, and the state is
+// saved with the end.
 func (s *shard) afterPage(p *read.Page) {
 	if s.memory.keepsState() && !p.Null {
 		if now := time.Now(); s.eval.Stateful() && s.intake.mayTick(p, now) {
@@ -331,9 +331,9 @@ func (s *shard) afterPage(p *read.Page) {
 	}
 }
 
-// gap is called when the position that reading was to resume at has left the stream, and answers where to continue. shown
-// says that the oldest record is behind it: then what was settled before still is. Without a record to show it the position
-// may be none at all.
+// gap is called when the position that reading was to resume at has left the stream, and answers where to continue.
+// shown says that the oldest record is behind it: then what was settled before still is. Without a record to show it
+// the position may be none at all.
 func (s *shard) gap(shown bool) types.StartingPosition {
 	if s.memory.trimmed() {
 		return s.progress.start

@@ -32,8 +32,8 @@ func stuck(on string, ids ...string) func(context.Context, *node, *alert.Alert) 
 	}
 }
 
-// TestRestartRemembers: whatever ends a worker, the next one goes on with the same numbers, and evaluates again what the
-// snapshot does not have without publishing it.
+// TestRestartRemembers: whatever ends a worker, the next one goes on with the same numbers, and evaluates again what
+// the snapshot does not have without publishing it.
 func TestRestartRemembers(t *testing.T) {
 	for _, crash := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
@@ -44,8 +44,8 @@ func TestRestartRemembers(t *testing.T) {
 				s.put(n, fmt.Sprint("key-", n%7))
 				n++
 			}
-			// 90 s, so at least one snapshot in the middle; and more until the last one is neither just taken, or there would be
-			// nothing behind it, nor about to be replaced.
+			// 90 s, so at least one snapshot in the middle; and more until the last one is neither just taken, or there
+			// would be nothing behind it, nor about to be replaced.
 			snapshot := func() float64 { return counter(t, one, "kinesis_alerter_state_age_seconds", "", "") }
 			for n < 300 || snapshot() < 3 || snapshot() > 50 {
 				put()
@@ -162,8 +162,8 @@ func TestReplayInsideAnAggregate(t *testing.T) {
 	})
 }
 
-// TestMemoryThatBeginsInsideAnAggregate: rules with a memory are new, and the checkpoint is in the middle of one. What is
-// before it is neither evaluated nor in the snapshot, which is in the middle too.
+// TestMemoryThatBeginsInsideAnAggregate: rules with a memory are new, and the checkpoint is in the middle of one. What
+// is before it is neither evaluated nor in the snapshot, which is in the middle too.
 func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -195,7 +195,8 @@ func TestMemoryThatBeginsInsideAnAggregate(t *testing.T) {
 	})
 }
 
-// TestStopUnderLoadRemembers: a stop comes while a record is evaluated and has no room; the state must not be saved with it.
+// TestStopUnderLoadRemembers: a stop comes while a record is evaluated and has no room; the state must not be saved
+// with it.
 func TestStopUnderLoadRemembers(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -283,8 +284,8 @@ func TestSilenceOfAKey(t *testing.T) {
 	})
 }
 
-// TestSilenceThatWasNotTold: the alert of a tick is on its way while later records are resolved, and the worker dies. The
-// next one makes it again with one of these records, which must not count as resolved.
+// TestSilenceThatWasNotTold: the alert of a tick is on its way while later records are resolved, and the worker dies.
+// The next one makes it again with one of these records, which must not count as resolved.
 func TestSilenceThatWasNotTold(t *testing.T) {
 	for _, crash := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
@@ -370,8 +371,8 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 	})
 }
 
-// TestSnapshotsWaitForWhatTheyInclude: none is saved over something unresolved, a minute passes between two, and none is
-// made where nothing was evaluated.
+// TestSnapshotsWaitForWhatTheyInclude: none is saved over something unresolved, a minute passes between two, and none
+// is made where nothing was evaluated.
 func TestSnapshotsWaitForWhatTheyInclude(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -590,7 +591,8 @@ func TestStateThatIsLost(t *testing.T) {
 	}
 }
 
-// TestNothingIsKeptForRulesWithoutMemory: a shard asks once, as it begins, whether earlier rules owe the end of an alert.
+// TestNothingIsKeptForRulesWithoutMemory: a shard asks once, as it begins, whether earlier rules owe the end of an
+// alert.
 func TestNothingIsKeptForRulesWithoutMemory(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -629,7 +631,8 @@ func TestReportOfManyShards(t *testing.T) {
 	})
 }
 
-// TestChaosRemembers is TestChaos with an evaluator that has a memory: every alert is the one of a run without restarts.
+// TestChaosRemembers is TestChaos with an evaluator that has a memory: every alert is the one of a run without
+// restarts.
 func TestChaosRemembers(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -28,12 +28,12 @@ type ShardStatus struct {
 	Gathered int `json:"gathered"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`
-	// Firing are, by rule, the keys that were reported as firing. Leaving are those whose rule was taken out or changed: their
-	// end is reported once all workers have had the same rules for a minute.
+	// Firing are, by rule, the keys that were reported as firing. Leaving are those whose rule was taken out or
+	// changed: their end is reported once all workers have had the same rules for a minute.
 	Firing  map[string]int `json:"firing_keys,omitempty"`
 	Leaving map[string]int `json:"leaving_keys,omitempty"`
-	// EndUnproven is since when Kinesis claims that the shard has ended while no listing confirms it, and EndChildren are the
-	// children that wait for that; zero and empty while it makes no such claim.
+	// EndUnproven is since when Kinesis claims that the shard has ended while no listing confirms it, and EndChildren
+	// are the children that wait for that; zero and empty while it makes no such claim.
 	EndUnproven time.Time `json:"end_unproven,omitzero"`
 	EndChildren []string  `json:"end_children,omitempty"`
 
@@ -43,15 +43,17 @@ type ShardStatus struct {
 
 // MemoryStatus is what a shard's memory of the rules looks like.
 type MemoryStatus struct {
-	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without one.
+	// StateBytes is the size of the last snapshot of the shard's evaluation, StateTaken when it was taken; zero without
+	// one.
 	StateBytes int       `json:"state_bytes,omitempty"`
 	StateTaken time.Time `json:"state_taken,omitzero"`
 	// StateFailing is since when saving that fails; zero while it does not.
 	StateFailing time.Time `json:"state_failing,omitzero"`
-	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty where none is.
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty where none
+	// is.
 	StateTooLarge string `json:"state_too_large,omitempty"`
-	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due for
-	// such keys in the last 15 minutes was decided without it.
+	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due
+	// for such keys in the last 15 minutes was decided without it.
 	Unheard []string `json:"unheard,omitempty"`
 }
 

@@ -295,8 +295,8 @@ func (r *rider) Evaluate(rec *alert.Record) alert.Decision {
 	return alert.Decision{Outcome: outcome, Alerts: alerts}
 }
 
-// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that activity still holds the position,
-// not the others.
+// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that activity still holds the
+// position, not the others.
 func TestAlertsOfOtherKeysRideAlong(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		release := make(chan struct{})

@@ -21,8 +21,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// tally is an evaluator with a memory. It numbers the records of each key, with an alert for each, and says so when a key
-// has been silent for a while: with a tick, or with the next record, as timers are functions of event time.
+// tally is an evaluator with a memory. It numbers the records of each key, with an alert for each, and says so when a
+// key has been silent for a while: with a tick, or with the next record, as timers are functions of event time.
 type tally struct {
 	world *stateWorld
 	// what a snapshot holds

@@ -11,9 +11,9 @@ import (
 // watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
 // It is pure: no clock, no lock, no I/O. Only what waits for something has an entry; other records just pass.
 //
-// An entry activity for a record, or for what time brought about between two records. Entries form a list, so that one is
-// resolved in the same time wherever it activity and however many wait: the first may be held for days while all others go
-// on, and tens of thousands wait while a digest gathers.
+// An entry activity for a record, or for what time brought about between two records. Entries form a list, so that one
+// is resolved in the same time wherever it activity and however many wait: the first may be held for days while all
+// others go on, and tens of thousands wait while a digest gathers.
 type watermark struct {
 	// last is the last record taken in, resolved or not.
 	last        position.Position
@@ -81,8 +81,8 @@ func (w *watermark) push(e *entry) *entry {
 	return e
 }
 
-// resolve marks a part of an entry as done and answers whether it was the last one. A call for an entry that is resolved
-// changes nothing.
+// resolve marks a part of an entry as done and answers whether it was the last one. A call for an entry that is
+// resolved changes nothing.
 func (w *watermark) resolve(e *entry) bool {
 	if e.parts == 0 {
 		return false
@@ -160,7 +160,8 @@ func (w *watermark) resolvedAbove() []position.Range {
 	return out
 }
 
-// lastAbove lists what is resolved above the mark, up to the first time entry: the last n of it. It says how many it left out.
+// lastAbove lists what is resolved above the mark, up to the first time entry: the last n of it. It says how many it
+// left out.
 func (w *watermark) lastAbove(n int) (out []position.Range, dropped int) {
 	add := func(s position.Range) {
 		if out = append(out, s); len(out) == 2*n {

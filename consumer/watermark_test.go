@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// TestWatermarkAgainstReference compares the watermark with the obvious implementation: a list of all that was taken in,
-// with what is left of each.
+// TestWatermarkAgainstReference compares the watermark with the obvious implementation: a list of all that was taken
+// in, with what is left of each.
 func TestWatermarkAgainstReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type ref struct {

@@ -16,11 +16,11 @@ var _ chk.Checkpointer = (*Worker)(nil)
 // Init implements chk.Checkpointer without effect.
 func (*Worker) Init() error { return nil }
 
-// GetLease implements chk.Checkpointer. For a status that the library owns it is the renewal probe. Else it asks to start
-// a consumer.
+// GetLease implements chk.Checkpointer. For a status that the library owns it is the renewal probe. Else it asks to
+// start a consumer.
 //
-// A renewal that started before its consumer ended, but comes after that, finds no owner in the status and looks like the
-// second kind. If it got the lease, the shard would be owned without a consumer for good. Only the event loop calls
+// A renewal that started before its consumer ended, but comes after that, finds no owner in the status and looks like
+// the second kind. If it got the lease, the shard would be owned without a consumer for good. Only the event loop calls
 // FetchCheckpoint before, so a status that did not ask about this lease is refused.
 func (w *Worker) GetLease(status *par.ShardStatus, me string) error {
 	if status.GetLeaseOwner() == me {
@@ -39,8 +39,8 @@ func (w *Worker) GetLease(status *par.ShardStatus, me string) error {
 	return nil
 }
 
-// FetchCheckpoint implements chk.Checkpointer. It never touches the owner, and never answers that there is no checkpoint,
-// which the library would read as a finished parent.
+// FetchCheckpoint implements chk.Checkpointer. It never touches the owner, and never answers that there is no
+// checkpoint, which the library would read as a finished parent.
 func (w *Worker) FetchCheckpoint(status *par.ShardStatus) error {
 	if lease := w.table.Lease(status.ID); lease != nil {
 		w.mu.Lock()

@@ -97,8 +97,8 @@ func TestDefect11LateRenewalOwnsNothing(t *testing.T) {
 	require.Empty(t, st.GetLeaseOwner())
 	require.NoError(t, take(t, w, st), "the event loop gets it")
 
-	// The narrowest race: the late renewal comes between the two calls of the event loop. The first call makes the status
-	// owned, and the event loop's own call answers nil, so a consumer starts.
+	// The narrowest race: the late renewal comes between the two calls of the event loop. The first call makes the
+	// status owned, and the event loop's own call answers nil, so a consumer starts.
 	st.SetLeaseOwner("")
 	require.NoError(t, w.RemoveLeaseOwner("a"))
 	g["a"] = &grant{}
@@ -132,8 +132,8 @@ func TestNoLeaseIsTakenWhileStopping(t *testing.T) {
 	require.False(t, g["a"].taken)
 }
 
-// Defects 2, 42 and 46 of the KCL: its checkpointer moves memory before the durable write, its prepared one panics, and it
-// dies with a panic. Progress takes another way, so nil does for both.
+// Defects 2, 42 and 46 of the KCL: its checkpointer moves memory before the durable write, its prepared one panics, and
+// it dies with a panic. Progress takes another way, so nil does for both.
 func TestProcessorsPanicAlone(t *testing.T) {
 	p := newWorker(t, grants{"a": {}}).CreateProcessor()
 	p.Initialize(&interfaces.InitializationInput{ShardId: "a"})

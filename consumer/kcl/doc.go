@@ -24,8 +24,8 @@
 //
 //   - No call of the library reaches the network. It never paces, decodes or unpacks anything, and every error that it
 //     sees ends its consumer of the shard.
-//   - A shard has one consumer at most. A lease is taken once, and only for a status that the event loop has just asked
-//     about: a late renewal of an earlier consumer takes nothing.
+//   - A shard has one consumer at most. A lease is taken once, and only for a status that the event loop has just
+//     asked about: a late renewal of an earlier consumer takes nothing.
 //   - Every exit of a consumer calls End: lost, drained, ended or failed.
 //   - A panic in Shards does not end the process.
 //   - The library logs at debug level, and its Fatal and Panic end nothing.

@@ -33,7 +33,8 @@ type Lease interface {
 type Shards interface {
 	// Begin starts to read a shard whose lease was taken.
 	Begin(shard string) error
-	// Next waits for the next page, which arrived at that time; no page follows the last one. An error ends the consumer.
+	// Next waits for the next page, which arrived at that time; no page follows the last one. An error ends the
+	// consumer.
 	Next(shard string) (at time.Time, last bool, err error)
 	// Ingest processes the page of the last Next.
 	Ingest(shard string)
@@ -90,8 +91,8 @@ func (w *Worker) Start() error {
 	return nil
 }
 
-// Shutdown ends the event loop and waits for every consumer. Call it once: the library closes its channel without a look
-// (defect 39).
+// Shutdown ends the event loop and waits for every consumer. Call it once: the library closes its channel without a
+// look (defect 39).
 func (w *Worker) Shutdown() { w.worker.Shutdown() }
 
 // guarded calls Shards. The library would end the process with a panic (defect 46).

@@ -197,8 +197,8 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 	}
 }
 
-// TestLanesWaitForDigestsOfTheSameTopicOnly: a topic for people gathers, and the queue that gets the same alerts does not
-// wait for it. Each topic has the alerts of a key in their order.
+// TestLanesWaitForDigestsOfTheSameTopicOnly: a topic for people gathers, and the queue that gets the same alerts does
+// not wait for it. Each topic has the alerts of a key in their order.
 func TestLanesWaitForDigestsOfTheSameTopicOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -446,7 +446,8 @@ func TestLanesMostConsequentialOutcome(t *testing.T) {
 	})
 }
 
-// TestLanesLettersHoldTheirKeysOnly: the destination stands still, and the only publishing worker goes on with the others.
+// TestLanesLettersHoldTheirKeysOnly: the destination stands still, and the only publishing worker goes on with the
+// others.
 func TestLanesLettersHoldTheirKeysOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := &letterBox{send: func(ctx context.Context, _ *alert.Letter) error {

@@ -34,8 +34,9 @@ func (f Disposition) outcome() (alert.Outcome, alert.Reason) {
 	return alert.Alerted, ""
 }
 
-// dispositionOf says what becomes of an alert after an answer of the publisher. An error that is not in the publisher's contract
-// holds the key, aloud: a lane without a worker would be silent for good, and to drop the alert could be wrong.
+// dispositionOf says what becomes of an alert after an answer of the publisher. An error that is not in the publisher's
+// contract holds the key, aloud: a lane without a worker would be silent for good, and to drop the alert could be
+// wrong.
 func (l *Lanes) dispositionOf(err error) Disposition {
 	var rejected *alert.RejectedError
 	var given *alert.GivenUpError

@@ -6,7 +6,8 @@
 //     wait in the digests of a topic, its next one for that topic is gathered too, or waits. Other topics do not wait.
 //   - An alert that cannot be published holds its own key at most. Dead letters have workers of their own, so a
 //     destination that does not answer holds only the keys that it concerns.
-//   - A task ends in one call of Owner.Settled, or in none once Stop was called. No call comes after Stop has returned.
+//   - A task ends in one call of Owner.Settled, or in none once Stop was called. No call comes after Stop has
+//     returned.
 //   - A panic while an alert is rendered rejects that alert.
 //   - What waits is bounded: MaxUnresolved records, MaxGathered in digests, and Config.MaxBytes.
 //

@@ -18,15 +18,16 @@ const (
 	MaxGathered = 100_000
 )
 
-// Lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other, so
-// that a key's alerts are accepted in the order of its records.
+// Lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other,
+// so that a key's alerts are accepted in the order of its records.
 //
-// An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one for
-// that topic may only be gathered too, as digests keep the order; else the lane waits, without a worker, until they are
-// settled. Alerts for other topics go on: whoever reads those must not wait for a storm elsewhere.
+// An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one
+// for that topic may only be gathered too, as digests keep the order; else the lane waits, without a worker, until they
+// are settled. Alerts for other topics go on: whoever reads those must not wait for a storm elsewhere.
 //
-// A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other keys
-// go on. Letters to the dead have workers of their own: a destination that stands still holds the keys that it concerns.
+// A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other
+// keys go on. Letters to the dead have workers of their own: a destination that stands still holds the keys that it
+// concerns.
 type Lanes struct {
 	cfg Config
 
@@ -85,8 +86,8 @@ type lane struct {
 	out     int       // of lanes.out
 	outTo   []topicOut
 	busy    bool // it has a worker, or waits for one
-	// waits says that its next alert could not be gathered and may not be published while alerts for its topic, waitsFor,
-	// are out.
+	// waits says that its next alert could not be gathered and may not be published while alerts for its topic,
+	// waitsFor, are out.
 	waits    bool
 	waitsFor string
 	held     bool
@@ -147,8 +148,8 @@ func (l *Lanes) Reserve(ctx context.Context, bytes int, limit time.Duration) err
 	return nil
 }
 
-// tryReserve answers nil when there was room, else a channel that is closed when there may be. Where nothing is kept, one
-// record always fits.
+// tryReserve answers nil when there was room, else a channel that is closed when there may be. Where nothing is kept,
+// one record always fits.
 func (l *Lanes) tryReserve(bytes int) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -163,8 +164,8 @@ func (l *Lanes) tryReserve(bytes int) <-chan struct{} {
 	return l.room
 }
 
-// releaseLocked gives back what is reserved for a task: its place among those that wait and, unless its record has to be
-// kept, its bytes.
+// releaseLocked gives back what is reserved for a task: its place among those that wait and, unless its record has to
+// be kept, its bytes.
 func (l *Lanes) releaseLocked(t *Task, keep bool) {
 	if t.slot {
 		t.slot = false
@@ -331,8 +332,8 @@ func (l *Lanes) Leaves() bool {
 	return l.left && l.held == 0 && l.quietLocked()
 }
 
-// Stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns when
-// no worker is left and nobody is told any more.
+// Stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns
+// when no worker is left and nobody is told any more.
 func (l *Lanes) Stop(cause error) {
 	l.mu.Lock()
 	l.stopped = true
@@ -358,16 +359,17 @@ type Publisher interface {
 	// alert.ErrGathering when the topic has begun to gather: the alert is then handed over by Gather.
 	Publish(ctx context.Context, a *alert.Alert) error
 
-	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one. done is
-	// called once, later and from another goroutine: with nil when SNS accepted the digest, with *alert.RejectedError or
-	// *alert.GivenUpError, or with another error when publishing ended first. The digest keeps the order in which alerts
-	// were gathered, and nothing of the record's payload.
+	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one.
+	// done is called once, later and from another goroutine: with nil when SNS accepted the digest, with
+	// *alert.RejectedError or *alert.GivenUpError, or with another error when publishing ended first. The digest keeps
+	// the order in which alerts were gathered, and nothing of the record's payload.
 	Gather(a *alert.Alert, done func(error)) bool
 }
 
 // DeadLetters takes what cannot be published.
 type DeadLetters interface {
-	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a configuration
-	// fault of the destination, until ctx is done; then it returns the context's cause. Safe for concurrent use.
+	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a
+	// configuration fault of the destination, until ctx is done; then it returns the context's cause. Safe for
+	// concurrent use.
 	Send(ctx context.Context, l *alert.Letter) error
 }

@@ -113,7 +113,8 @@ func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
 	return taskDispatched
 }
 
-// redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its rule goes now.
+// redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its
+// rule goes now.
 func (l *Lanes) redirect(t *Task, err error) bool {
 	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic || l.cfg.Instead == nil {
 		return false
@@ -131,7 +132,8 @@ func (l *Lanes) redirect(t *Task, err error) bool {
 // gatherPause is the pause between two tries to hand an alert over that neither a digest nor the topic takes.
 const gatherPause = 10 * time.Millisecond
 
-// errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests of its topic, or held.
+// errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests of its topic, or
+// held.
 var errKeyIsOut = errors.New("earlier alerts of the key are in digests of the topic, or held")
 
 // publishAlert gives an alert to a digest or, where there is none and the key's order allows it, publishes it. A panic
@@ -194,8 +196,8 @@ func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
 	return l.cfg.Publisher.Gather(a, func(err error) { l.settleGathered(g, err) })
 }
 
-// allDispatched lets go of a task whose alerts are all dealt with or in digests. What is in digests needs no payload any more,
-// unless it may become a letter.
+// allDispatched lets go of a task whose alerts are all dealt with or in digests. What is in digests needs no payload
+// any more, unless it may become a letter.
 func (l *Lanes) allDispatched(t *Task) {
 	keep := l.cfg.DeadLetters != nil
 	l.mu.Lock()

@@ -2,14 +2,14 @@ package lanes
 
 import "kinesis-alerter/alert"
 
-// Task is work for one partition key: alerts that have to be published in order, or a record that goes to the dead letters
-// as it is. Its owner makes it, and gets it back with each call of Owner.
+// Task is work for one partition key: alerts that have to be published in order, or a record that goes to the dead
+// letters as it is. Its owner makes it, and gets it back with each call of Owner.
 type Task struct {
 	Owner  any // the owner's own value
 	Key    string
 	Alerts []*alert.Alert
-	// Letter is the record itself, as a dead letter, and letterID stands for it where an alert has its id; nil once it is
-	// sent.
+	// Letter is the record itself, as a dead letter, and letterID stands for it where an alert has its id; nil once it
+	// is sent.
 	Letter   *alert.Letter
 	LetterID string
 	Bytes    int // of memory that the task keeps

@@ -25,13 +25,14 @@ const (
 	WaitsForAlerts = "alerts"
 )
 
-// Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record nothing.
+// Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record
+// nothing.
 type Activity struct {
 	at atomic.Uint32 // a place
 	// trouble is the failures in a row up to the last call of Kinesis; nil after one that succeeded.
 	trouble atomic.Pointer[trouble]
-	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time, and
-	// since when the evaluator has been at work without a wait in between. 0 is never.
+	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time,
+	// and since when the evaluator has been at work without a wait in between. 0 is never.
 	throttled, evaluating atomic.Int64
 }
 

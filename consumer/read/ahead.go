@@ -17,13 +17,14 @@ const (
 
 // CorrectArrivals takes arrival times back that are ahead of their time, and says how many there were. One record must
 // not carry its shard into
-// the future: whatever is due until then would happen, and until time has come as far again rules with memory would be silent.
+// the future: whatever is due until then would happen, and until time has come as far again rules with memory would be
+// silent.
 //
-// A time that is ahead of all before it counts only as far as something bears it out. That is the next records of the page: if more
-// of them arrived before it than behind it, it counts as the earliest of those. They are in the stream for every reader, so a
-// replay finds the same; only of the last record of a page another reader may know more. And it is Kinesis' clock, where answers have
-// told it: a record cannot have arrived after it was read. reached is the time up to which the records before were evaluated; zero
-// where there were none.
+// A time that is ahead of all before it counts only as far as something bears it out. That is the next records of the
+// page: if more of them arrived before it than behind it, it counts as the earliest of those. They are in the stream
+// for every reader, so a replay finds the same; only of the last record of a page another reader may know more. And it
+// is Kinesis' clock, where answers have told it: a record cannot have arrived after it was read. reached is the time up
+// to which the records before were evaluated; zero where there were none.
 func CorrectArrivals(records []types.Record, reached time.Time, now *clock.Clock, read time.Time) int {
 	n := 0
 	latest, known := now.Latest(read)

@@ -95,8 +95,8 @@ func TestArrivalThatNothingBearsOut(t *testing.T) {
 	}
 }
 
-// One wrong time among right ones is found wherever pages begin and end, if another record stands behind it in its page. It never
-// moves the others.
+// One wrong time among right ones is found wherever pages begin and end, if another record stands behind it in its
+// page. It never moves the others.
 func TestOneWrongArrivalMovesNoOther(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

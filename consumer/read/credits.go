@@ -12,9 +12,10 @@ const MinCredit = 64 << 10
 // it asks Kinesis for a page, so that a backlog cannot grow beyond the pool.
 //
 // No reader gets more than a quarter of what is free (but at least what it cannot do without), so a few shards that are
-// stuck with large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the difference,
-// except that one page at a time may overdraw: without that, pages that wait for each other would wait for ever. What it
-// overdraws has to be given back before the next one may: its records may keep it for as long as SNS stands still.
+// stuck with large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the
+// difference, except that one page at a time may overdraw: without that, pages that wait for each other would wait for
+// ever. What it overdraws has to be given back before the next one may: its records may keep it for as long as SNS
+// stands still.
 type Credits struct {
 	mu        sync.Mutex
 	total     int

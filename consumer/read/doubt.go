@@ -11,13 +11,14 @@ import (
 )
 
 // AWS does not document what becomes of a position whose records have left the stream. Three answers are known: the
-// iterator is refused, reading goes on at the oldest record without a word, or the pages stay empty as far behind as the
-// retention. None of them alone proves it: a refusal may pass, and old records may still be there. So a position that may
-// be gone is doubted: the oldest record of the shard tells whether it is.
+// iterator is refused, reading goes on at the oldest record without a word, or the pages stay empty as far behind as
+// the retention. None of them alone proves it: a refusal may pass, and old records may still be there. So a position
+// that may be gone is doubted: the oldest record of the shard tells whether it is.
 const (
 	// refusals is how often in a row Kinesis must refuse a position before it is doubted.
 	refusals = 3
-	// unusableAfter is how long Kinesis must refuse a position, while older records are there, before it counts as none.
+	// unusableAfter is how long Kinesis must refuse a position, while older records are there, before it counts as
+	// none.
 	unusableAfter = 30 * time.Second
 	// doubtEvery is how soon the same position is doubted again after it was found to be good.
 	doubtEvery = 30 * time.Second
@@ -43,8 +44,8 @@ func (r *Polling) overtaken(now time.Time) bool {
 		r.source.clock.At(now).Sub(d.caughtUp) > r.shard.Retention() && now.Sub(d.cleared) >= doubtEvery
 }
 
-// adrift reports whether a page says that the position is before all that the stream holds: it is empty, and as far behind
-// as the retention.
+// adrift reports whether a page says that the position is before all that the stream holds: it is empty, and as far
+// behind as the retention.
 func (r *Polling) adrift(p *Page) bool {
 	d := &r.doubt
 	return !d.active() && len(p.Records) == 0 && !p.Null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.shard.Retention() > 0 &&
@@ -89,8 +90,8 @@ func (r *Polling) restart(from types.StartingPosition) {
 	r.from, r.iterator, r.tip = from, "", time.Time{}
 }
 
-// judge decides about a position in doubt by a page from the beginning of the shard. It answers whether the page is to be
-// taken in; if not, its records are read again.
+// judge decides about a position in doubt by a page from the beginning of the shard. It answers whether the page is to
+// be taken in; if not, its records are read again.
 func (r *Polling) judge(p *Page) (take bool) {
 	d := &r.doubt
 	was := d.position

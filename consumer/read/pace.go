@@ -9,15 +9,15 @@ const (
 	// shardBytesPerSecond is what Kinesis gives from one shard (2 MB/s). After an answer of n bytes it refuses calls
 	// until n bytes' worth of time has passed, so asking earlier only burns one of the five calls a second.
 	shardBytesPerSecond = 2_000_000
-	// The first kclCalls polls of a shard are kclSlack further apart. The KCL counts the calls of GetRecords that it makes,
-	// five in more than a second, then it sleeps. Its first call is answered at once, so its second follows at once, and
-	// its sixth would come after only four intervals.
+	// The first kclCalls polls of a shard are kclSlack further apart. The KCL counts the calls of GetRecords that it
+	// makes, five in more than a second, then it sleeps. Its first call is answered at once, so its second follows at
+	// once, and its sixth would come after only four intervals.
 	kclCalls = 4
 	kclSlack = 49 * time.Millisecond
 	// paceSlack keeps a 200 ms interval from ever putting six calls into one second, as Kinesis and the KCL count it.
 	paceSlack = 2 * time.Millisecond
-	// maxWidening bounds how far throttling stretches the interval, and maxSpacing to how long: whoever asks once a second because
-	// others read the stream must not become ten times slower than they, or they get everything.
+	// maxWidening bounds how far throttling stretches the interval, and maxSpacing to how long: whoever asks once a
+	// second because others read the stream must not become ten times slower than they, or they get everything.
 	maxWidening = 10
 	maxSpacing  = 2 * time.Second
 	// minTrouble and maxTrouble bound the wait after an error; the wait is drawn (full jitter).

@@ -16,11 +16,11 @@ type Page struct {
 	// Behind is how far this page is from the tip of the shard; tip says that Kinesis said 0.
 	Behind time.Duration
 	Tip    bool
-	// At is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when the call for it
-	// began, and date when it was answered.
+	// At is when the answer came, by the machine's clock. By the service's clock, asked is what had surely passed when
+	// the call for it began, and date when it was answered.
 	At, Asked, Date time.Time
-	// Null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children are
-	// what it was split or merged into. proven says that a listing confirms it: no page follows.
+	// Null says that the answer named no next iterator. end says that the shard has ended, as Kinesis claims; children
+	// are what it was split or merged into. proven says that a listing confirms it: no page follows.
 	Null, End, Proven bool
 	Children          []types.ChildShard
 }

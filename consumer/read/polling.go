@@ -229,8 +229,8 @@ func (r *Polling) renewIterator(ctx context.Context) error {
 	})
 	var invalid *types.InvalidArgumentException
 	if errors.As(err, &invalid) && r.from.SequenceNumber != nil {
-		// The position may have left the stream. Trying it for ever would block the shard for good (defect 36); believing
-		// a refusal would, if it is a passing one, publish all that the stream holds once more.
+		// The position may have left the stream. Trying it for ever would block the shard for good (defect 36);
+		// believing a refusal would, if it is a passing one, publish all that the stream holds once more.
 		r.refuse(time.Now())
 	}
 	if err != nil {

@@ -473,7 +473,8 @@ func manyReaders(t *testing.T, announced bool) {
 	})
 }
 
-// A pause between two reads, which throttling makes seconds long, must not hold up a handoff: its receiver waits for it.
+// A pause between two reads, which throttling makes seconds long, must not hold up a handoff: its receiver waits for
+// it.
 func TestReaderAnswersHandoffsInItsPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)

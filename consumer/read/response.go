@@ -15,8 +15,8 @@ import (
 )
 
 // answerGate looks at the answer to one GetRecords call after its header and before its body is read. Limit bounds the
-// number of records and not their size, so a page can be far larger than what its credits were taken for: 64 shards that
-// meet 10 MB pages at the same moment would decode 640 MB before anyone had counted them.
+// number of records and not their size, so a page can be far larger than what its credits were taken for: 64 shards
+// that meet 10 MB pages at the same moment would decode 640 MB before anyone had counted them.
 //
 // A page gets the missing credits if they are there, and is let go unread if they are not. Large ones are decoded a few
 // at a time.

@@ -11,8 +11,9 @@ import (
 	"kinesis-alerter/internal/answer"
 )
 
-// A page with arrival times that cannot be is a bad answer, and is read again. If it stays so, its records count as having
-// none: times that are years ahead would silence every rule with memory, and waiting for better ones would hold the shard.
+// A page with arrival times that cannot be is a bad answer, and is read again. If it stays so, its records count as
+// having none: times that are years ahead would silence every rule with memory, and waiting for better ones would hold
+// the shard.
 const (
 	strangeReads = 3
 	strangeFor   = time.Minute
@@ -89,12 +90,12 @@ func (r *Polling) bears(records []types.Record, asked, answered time.Time, tip b
 	}
 }
 
-// nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the member
-// looks like it.
+// nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the
+// member looks like it.
 type nullAnswers struct{ before bool }
 
-// claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from a
-// fresh iterator behind the last record.
+// claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from
+// a fresh iterator behind the last record.
 func (n *nullAnswers) claim(out *kinesis.GetRecordsOutput) bool {
 	if out.NextShardIterator != nil {
 		n.before = false

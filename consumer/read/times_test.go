@@ -26,8 +26,8 @@ func datedAhead(cloud *fakeaws.AWS) (end func()) {
 	}})
 }
 
-// A page with arrival times that cannot be is read again. For a minute that holds the shard; then its records are read as
-// if they had no time, and so are those behind it. The first page with good times ends that.
+// A page with arrival times that cannot be is read again. For a minute that holds the shard; then its records are read
+// as if they had no time, and so are those behind it. The first page with good times ends that.
 func TestReaderGivesUpStrangeTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)
