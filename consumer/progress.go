@@ -38,7 +38,7 @@ type progress struct {
 	offered   position.Position     // the last offer's position; written and read by offers
 	recalled  map[string]dealtAlert // dealt with in an earlier life of the shard here, and not made again yet; here only
 	dealt     []dealtAlert          // dealt with in this life, in entries that no offer names; written by those who settle
-	load      load                  // written here; read by offers and the status
+	load      read.Load             // written here; read by offers and the status
 	caughtUp  time.Time             // up to when the shard is read; written here, read by offers and the heartbeat
 	evaluates bool                  // statefully, so that eventTime is known; written here, read by the heartbeat
 	eventTime time.Time             // of the evaluator; written here with caughtUp, read with it
@@ -174,7 +174,7 @@ func (p *progress) offer(all bool) {
 		settled = append(p.mark.ResolvedAbove(), p.inheritedAbove(p.mark.Last)...)
 	}
 	above := position.EncodeRanges(settled)
-	offer := position.Progress{At: mark, Above: above, Load: p.load.rate(time.Now())}
+	offer := position.Progress{At: mark, Above: above, Load: p.load.Rate(time.Now())}
 	if p.mark.Unresolved() == 0 {
 		offer.CaughtUp = p.caughtUp
 	}
@@ -231,7 +231,7 @@ func (p *progress) recordLoad(page *read.Page) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.load.add(page.At, bytes)
+	p.load.Add(page.At, bytes)
 }
 
 // recordIngested records that everything of a page is in the watermark. How far time has come is recorded with the
@@ -264,7 +264,7 @@ func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load fl
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	oldest, _ = p.mark.Oldest()
-	return oldest, p.mark.Unresolved(), p.load.rate(now)
+	return oldest, p.mark.Unresolved(), p.load.Rate(now)
 }
 
 // recall begins with what this process has dealt with above the checkpoint: the watermark is where all below is, and

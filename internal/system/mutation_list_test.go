@@ -238,8 +238,8 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "the lag is the age of the oldest record that waits",
-			file:   "consumer/lag.go", old: "		return max(0, now.Sub(oldest))\n", new: "		return behind\n",
-			by: only("consumer", "TestLag"), says: `.*Error:.*`,
+			file:   "consumer/read/lag.go", old: "		return max(0, now.Sub(oldest))\n", new: "		return behind\n",
+			by: only("consumer/read", "TestLag"), says: `.*Error:.*`,
 		},
 	}
 }
