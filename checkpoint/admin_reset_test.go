@@ -15,18 +15,22 @@ import (
 
 func (w *world) reset(to table.Start) (*admin.Reset, error) {
 	db, kin := w.clients("operator")
-	return NewReset(w.Context(), Config{Application: testTable}, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, to)
+	return NewReset(w.Context(), Config{Application: testTable},
+		Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, to)
 }
 
-// TestResetBeginsARecreatedStream at its first record, whatever the configuration's start is, or with latest where a person
-// says so. Nothing of the old stream is left.
+// TestResetBeginsARecreatedStream at its first record, whatever the configuration's start is, or with latest where a
+// person says so. Nothing of the old stream is left.
 func TestResetBeginsARecreatedStream(t *testing.T) {
 	for _, to := range []table.Start{{Kind: table.StartTrimHorizon}, {}} {
 		t.Run(to.String(), func(t *testing.T) {
 			bubble(t, 2, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
-				a.store.Lease(only).Commit(position.Progress{At: position.Past("100"), Above: "101>102", CaughtUp: time.Now()})
+				a.store.Lease(only).Commit(position.Progress{
+					At: position.Past("100"), Above: "101>102",
+					CaughtUp: time.Now(),
+				})
 				_, err := w.reset(to)
 				require.ErrorIs(w, err, admin.ErrSameStream)
 				w.aws.Kinesis.Delete(testStream)

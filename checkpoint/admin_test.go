@@ -23,7 +23,10 @@ func (w *world) admin(change ...func(*Config)) *admin.Admin {
 		c(&cfg)
 	}
 	db, kin := w.clients("operator")
-	a, err := NewAdmin(w.Context(), cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, false)
+	a, err := NewAdmin(w.Context(), cfg, Deps{
+		DynamoDB: db, Stream: kin, Log: w.log,
+		Registerer: prometheus.NewRegistry(),
+	}, false)
 	require.NoError(w, err)
 	return a
 }
@@ -175,11 +178,13 @@ func TestAdminNamesWhatIsWrong(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		open := func(c Config) error {
 			db, kin := w.clients("operator")
-			_, err := NewAdmin(context.WithoutCancel(w.Context()), c, Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, false)
+			_, err := NewAdmin(context.WithoutCancel(w.Context()), c,
+				Deps{DynamoDB: db, Stream: kin, Log: w.log, Registerer: prometheus.NewRegistry()}, false)
 			return err
 		}
 		require.ErrorContains(w, open(Config{Application: "nothing"}), "table nothing does not exist")
-		require.ErrorContains(w, open(Config{Application: testTable, StreamName: testStream}), "table "+testTable+" does not exist", "a look creates nothing")
+		require.ErrorContains(w, open(Config{Application: testTable, StreamName: testStream}),
+			"table "+testTable+" does not exist", "a look creates nothing")
 		p := w.start("a")
 		w.awaitHeld(5*time.Second, 1, p)
 		w.aws.Kinesis.Create("other", 1)
@@ -199,7 +204,8 @@ func TestExportStartsChildrenLikeTheWorkers(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		a.stop()
 		admin := w.admin()
-		changes, err := admin.Rewind(w.Context(), []string{table.ShardName(0)}, table.Start{Kind: table.StartTrimHorizon})
+		changes, err := admin.Rewind(w.Context(), []string{table.ShardName(0)},
+			table.Start{Kind: table.StartTrimHorizon})
 		require.NoError(w, err)
 		_, err = admin.Apply(w.Context(), changes, false)
 		require.NoError(w, err)

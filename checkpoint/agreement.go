@@ -10,8 +10,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// formatPatience is for how long all live workers must have read a format without a break before it is written: a worker of an older
-// version that joins meanwhile, as in a rolling deploy or one that is rolled back, can go on with every snapshot.
+// formatPatience is for how long all live workers must have read a format without a break before it is written: a
+// worker of an older version that joins meanwhile, as in a rolling deploy or one that is rolled back, can go on with
+// every snapshot.
 const formatPatience = time.Minute
 
 // agreement is what all live workers have in common: the format of snapshots that they read, and their configuration.
@@ -24,7 +25,8 @@ type agreement struct {
 	hashed  hashedConfig
 }
 
-// giveKey puts a hash key into an #application row that has none: that of this process, if it has one, and else a new one.
+// giveKey puts a hash key into an #application row that has none: that of this process, if it has one, and else a new
+// one.
 func (o *opener) giveKey(ctx context.Context, app *table.Application, was ddb.AttributeValue) error {
 	s := o.store
 	s.mu.Lock()
@@ -63,7 +65,8 @@ type formats struct {
 	agreed int       // the latest one that all of them were seen to read for long enough
 }
 
-// look takes what all live workers read. An application whose first worker read a format, too, has no earlier version to go back to.
+// look takes what all live workers read. An application whose first worker read a format, too, has no earlier version
+// to go back to.
 func (f *formats) look(now time.Time, seen, born int) {
 	if seen != f.seen {
 		f.seen, f.since = seen, now
@@ -111,8 +114,9 @@ func (a *agreement) formatsLocked() {
 	a.formats.look(now, s.view.readByAll(now, s.cfg.Reads), born)
 }
 
-// Agreement answers the application's hash key, and the latest format of snapshots that may be written: every live worker has said
-// for a minute that it reads it (Config.Reads), or says so and the application's first worker did, too. It is the first format while that is not known, or there is no key. It does no I/O.
+// Agreement answers the application's hash key, and the latest format of snapshots that may be written: every live
+// worker has said for a minute that it reads it (Config.Reads), or says so and the application's first worker did,
+// too. It is the first format while that is not known, or there is no key. It does no I/O.
 func (s *Store) Agreement() (key [16]byte, format int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,8 +19,8 @@ func (p *process) format() int {
 	return format
 }
 
-// A later format of snapshots is written once every live worker has said that it reads it, and not at the first word: during an
-// upgrade workers of the version before come and go.
+// A later format of snapshots is written once every live worker has said that it reads it, and not at the first word:
+// during an upgrade workers of the version before come and go.
 func TestFormatWaitsForEveryLiveWorker(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		old := w.start("old")
@@ -37,7 +37,8 @@ func TestFormatWaitsForEveryLiveWorker(t *testing.T) {
 		time.Sleep(formatPatience)
 		require.Equal(t, 1, a.format(), "a worker of the version before came back")
 		again.stop()
-		w.await("the format that both read", 2*formatPatience, func() bool { return a.format() == 2 && b.format() == 2 })
+		w.await("the format that both read", 2*formatPatience,
+			func() bool { return a.format() == 2 && b.format() == 2 })
 		rolledBack := w.start("rolled-back")
 		w.await("the format that all read", time.Minute, func() bool { return a.format() == 1 && b.format() == 1 })
 		rolledBack.stop()
@@ -47,8 +48,8 @@ func TestFormatWaitsForEveryLiveWorker(t *testing.T) {
 	})
 }
 
-// An application that begins with a later format has no earlier version to go back to, so its shards begin with that format, after
-// restarts, too: the first minutes of a worker are as the others.
+// An application that begins with a later format has no earlier version to go back to, so its shards begin with that
+// format, after restarts, too: the first minutes of a worker are as the others.
 func TestFormatOfAnApplicationThatBeginsWithIt(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		for _, name := range []string{"a", "b"} {
@@ -68,7 +69,8 @@ func TestFormatOfAnApplicationThatBeginsWithIt(t *testing.T) {
 	})
 }
 
-// The key of an application is made once, by the first worker that knows of one, and is the same for all workers for ever.
+// The key of an application is made once, by the first worker that knows of one, and is the same for all workers for
+// ever.
 func TestHashKeyIsOneForAnApplication(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		key := func(p *process) [16]byte {
@@ -82,13 +84,16 @@ func TestHashKeyIsOneForAnApplication(t *testing.T) {
 		require.Equal(t, table.HashKey(made).String(), table.Text(w.application()[table.AttrHashKey]))
 		require.Equal(t, made, key(w.start("second")))
 
-		w.edit(table.KeyApplication, func(e *table.Write) { e.Remove(table.AttrHashKey) }) // a worker of an earlier version wrote the row from memory
+		// a worker of an earlier version wrote the row from memory
+		w.edit(table.KeyApplication, func(e *table.Write) { e.Remove(table.AttrHashKey) })
 		first.store.opener.doubtTable()
-		w.await("the key that is known", 10*time.Second, func() bool { return table.Text(w.application()[table.AttrHashKey]) == table.HashKey(made).String() })
+		w.await("the key that is known", 10*time.Second,
+			func() bool { return table.Text(w.application()[table.AttrHashKey]) == table.HashKey(made).String() })
 
 		w.edit(table.KeyApplication, func(e *table.Write) { e.Set(table.AttrHashKey, table.Str("no key")) })
 		third := w.start("third")
-		require.Equal(t, table.HashKey(key(third)).String(), table.Text(w.application()[table.AttrHashKey]), "one that cannot be read is made anew")
+		require.Equal(t, table.HashKey(key(third)).String(), table.Text(w.application()[table.AttrHashKey]),
+			"one that cannot be read is made anew")
 	})
 }
 
@@ -100,8 +105,8 @@ func (w *world) application() table.Item {
 	return it
 }
 
-// What is taken out of a configuration is over once every live worker has had the same one for a minute: in a deployment, and before a
-// roll-back, old and new live side by side.
+// What is taken out of a configuration is over once every live worker has had the same one for a minute: in a
+// deployment, and before a roll-back, old and new live side by side.
 func TestSettledWaitsForEveryLiveWorker(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		started := func(name string) (p *process, config *atomic.Pointer[[]byte]) {

@@ -23,11 +23,17 @@ func TestCommitsAtOnce(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		id := table.ShardName(0)
 		l := a.store.Lease(id)
-		w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Delay, Delay: latency})
+		w.aws.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Delay,
+			Delay: latency,
+		})
 		time.Sleep(time.Second)
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
-			l.Commit(position.Progress{At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5})
+			l.Commit(position.Progress{
+				At:       position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3},
+				CaughtUp: time.Now(), Load: 5,
+			})
 			time.Sleep(time.Millisecond)
 		}
 		writes := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem") - before
@@ -54,7 +60,10 @@ func TestCommitsAtOnceBackOff(t *testing.T) {
 		throttle.Match = func(*fakeaws.Request) bool { calls.Add(1); return true }
 		remove := w.aws.Faults.Add(throttle)
 		for i := range 4000 {
-			l.Commit(position.Progress{At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5})
+			l.Commit(position.Progress{
+				At:       position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3},
+				CaughtUp: time.Now(), Load: 5,
+			})
 			time.Sleep(time.Millisecond)
 		}
 		require.Less(w, calls.Load(), int64(60), "two attempts a call, heartbeats among them")

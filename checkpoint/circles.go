@@ -14,9 +14,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// A shard waits for its parents, so rows whose parents lead back to them would keep shards from being read for ever. No stream
-// has such shards: the rows are damaged. They are named, the parents that the stream lists are believed, and the rows are
-// written anew.
+// A shard waits for its parents, so rows whose parents lead back to them would keep shards from being read for ever.
+// No stream has such shards: the rows are damaged. They are named, the parents that the stream lists are believed,
+// and the rows are written anew.
 
 // newCircles looks for circles in the rows and answers those that were not there before.
 func (v *view) newCircles() (fresh []string) {
@@ -91,7 +91,8 @@ func (w *watcher) mendCircle(ctx context.Context, id string) error {
 	if _, overtaken := table.Refused(err); err != nil && !overtaken {
 		return err
 	}
-	s.log.Warn("the parents of a shard were written anew", zap.String("row", id), zap.String("parents", strings.Join(parents, ",")))
+	s.log.Warn("the parents of a shard were written anew", zap.String("row", id),
+		zap.String("parents", strings.Join(parents, ",")))
 	s.changeRow(id, func(r *table.Row) { r.Claims, r.Parents, r.At = parents, parents, time.Now() })
 	w.rescan()
 	return nil

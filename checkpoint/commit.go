@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -18,8 +20,9 @@ const (
 	idleEvery = 5 * time.Minute
 	// idleSpace is the least time between two writes of this worker that carry nothing but a caught-up time.
 	idleSpace = 2 * time.Second
-	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each of them is
-	// written less often, the one that has waited longest first, so that a large fleet cannot run a table hot.
+	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each of
+	// them is written less often, the one that has waited longest first, so that a large fleet cannot run a table
+	// hot.
 	commitBudget = 100
 )
 
@@ -81,7 +84,8 @@ func (c *committer) due() []*Lease {
 			if now.Sub(l.ledger.written) >= s.cfg.CheckpointInterval {
 				out = append(out, l)
 			}
-		case l.ledger.offer.CaughtUp.Sub(l.ledger.stored.CaughtUp) >= idleEvery && (idle == nil || l.ledger.stored.CaughtUp.Before(idle.ledger.stored.CaughtUp)):
+		case l.ledger.offer.CaughtUp.Sub(l.ledger.stored.CaughtUp) >= idleEvery &&
+			(idle == nil || l.ledger.stored.CaughtUp.Before(idle.ledger.stored.CaughtUp)):
 			idle = l
 		}
 	}
@@ -124,7 +128,8 @@ func (l *Lease) acknowledge(p table.Progress) {
 	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved
 	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
-		now.Position, now.Resolved, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.CaughtUp, p.Load, time.Now()
+		now.Position, now.Resolved, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.CaughtUp, p.Load,
+			time.Now()
 		s.view.rows[l.shard] = &now
 	}
 	if l.state != leaseOver {
@@ -150,6 +155,39 @@ func (l *Lease) raise(r *table.Row) {
 	if l.comparableLocked(r) && r.Position.Compare(l.ledger.offer.Position) > 0 && !r.Ended() {
 		l.ledger.offer.Position, l.ledger.offer.Resolved = r.Position, r.Resolved
 	}
-	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position || l.ledger.offer.Resolved != l.ledger.stored.Resolved
+	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position ||
+		l.ledger.offer.Resolved != l.ledger.stored.Resolved
 	s.view.rows[l.shard] = r
+}
+
+// AtOnce is the checkpoint interval of a worker that writes progress as fast as DynamoDB answers. A shard has one write
+// under way at a time, and the next one carries what came meanwhile. All shards together stay within commitBudget.
+const AtOnce = time.Duration(math.MinInt64)
+
+// commitPace is when the progress of a lease may be written next. The Store's mu guards it.
+type commitPace struct {
+	busy   bool // a write is under way
+	failed int  // in a row
+	after  time.Time
+}
+
+// answered notes how a commit ended. At once, one that failed is tried again after a back-off; else its interval has
+// to pass.
+func (c *committer) answered(l *Lease, err error) {
+	s := c.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.ledger.pace.busy = false
+	if s.cfg.CheckpointInterval != AtOnce {
+		return
+	}
+	if err != nil {
+		l.ledger.pace.after = time.Now().Add(sleep.Backoff(l.ledger.pace.failed))
+		l.ledger.pace.failed++
+		return
+	}
+	l.ledger.pace.failed, l.ledger.pace.after = 0, time.Time{}
+	if l.ledger.dirty {
+		ask(c.wake)
+	}
 }

@@ -42,8 +42,9 @@ type Config struct {
 	// CheckpointInterval is how often progress of a shard is written at most, from 100 ms to a third of the lease
 	// duration, or AtOnce. Defaults to 1 s.
 	CheckpointInterval time.Duration
-	// StateWriteUnits bounds what this process spends on snapshots, in DynamoDB write units a second on average (a unit
-	// is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table. Defaults to 1,000.
+	// StateWriteUnits bounds what this process spends on snapshots, in DynamoDB write units a second on average (a
+	// unit is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table.
+	// Defaults to 1,000.
 	StateWriteUnits int
 	// CreateTable allows to create the table anew after it vanished under a running process. A table that this
 	// process never saw is always created.
@@ -56,7 +57,8 @@ type Config struct {
 	MergeShards bool
 	// Version of this program, shown in the worker's row.
 	Version string
-	// Reads is the latest format of snapshots that this program reads, named in the worker's row. Defaults to the first.
+	// Reads is the latest format of snapshots that this program reads, named in the worker's row. Defaults to the
+	// first.
 	Reads int
 	// Host is the readable part of the worker's id. Defaults to "worker".
 	Host string
@@ -79,10 +81,11 @@ func (c Config) Validate() error {
 	bad := func(field string, value any, rule string, args ...any) {
 		errs = append(errs, &ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(rule, args...)})
 	}
-	// AWS: table names have 3 to 255 characters of a-z A-Z 0-9 _ - and dot, stream names 1 to 128 of the same. The name of
-	// the state table is longer by its suffix.
+	// AWS: table names have 3 to 255 characters of a-z A-Z 0-9 _ - and dot, stream names 1 to 128 of the same. The
+	// name of the state table is longer by its suffix.
 	if !regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,249}$`).MatchString(c.Table) {
-		bad("stream.application", c.Table, "names the DynamoDB table: 3 to 249 letters, digits, dots, dashes or underscores")
+		bad("stream.application", c.Table,
+			"names the DynamoDB table: 3 to 249 letters, digits, dots, dashes or underscores")
 	}
 	switch {
 	case c.StreamARN != "":
@@ -94,21 +97,25 @@ func (c Config) Validate() error {
 			}
 		}
 	case !regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamName):
-		bad("stream.name", c.StreamName, "must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn")
+		bad("stream.name", c.StreamName,
+			"must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn")
 	}
 	if c.Start.Kind == table.StartTime && c.Start.Time.IsZero() {
 		bad("stream.start", c.Start, "needs a time")
 	}
 	if c.LeaseDuration < table.MinLeaseDuration || c.LeaseDuration > table.MaxLeaseDuration {
-		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", table.MinLeaseDuration, table.MaxLeaseDuration)
+		bad("leases.duration", c.LeaseDuration, "must be between %s and %s", table.MinLeaseDuration,
+			table.MaxLeaseDuration)
 	}
-	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval || i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
+	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval ||
+		i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
 		bad("processing.checkpoint_interval", i,
 			"must be 0s (as fast as DynamoDB answers), or between %s and a third of leases.duration (%s), so that a takeover repeats little",
 			MinCheckpointInterval, c.LeaseDuration/3)
 	}
 	if c.StateWriteUnits < MinStateWriteUnits || c.StateWriteUnits > MaxStateWriteUnits {
-		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits, MaxStateWriteUnits)
+		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits,
+			MaxStateWriteUnits)
 	}
 	return errors.Join(errs...)
 }
@@ -119,16 +126,16 @@ type Deps struct {
 	Stream     stream.API
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
-	// Report, if set, says of the shards that this process holds: the latest arrival of a record in any of them (zero:
-	// none yet), and the time up to which all of them were evaluated, so that every arrival up to then is counted in
-	// (zero: not known). A shard belongs to it from the first Commit of its lease on, until the lease is over. It is asked
-	// with every heartbeat and by Fleet, up to four times a second, from several goroutines; it must not block or call the
-	// Store.
+	// Report, if set, says of the shards that this process holds: the latest arrival of a record in any of them
+	// (zero: none yet), and the time up to which all of them were evaluated, so that every arrival up to then is
+	// counted in (zero: not known). A shard belongs to it from the first Commit of its lease on, until the lease is
+	// over. It is asked with every heartbeat and by Fleet, up to four times a second, from several goroutines; it
+	// must not block or call the Store.
 	Report func() (lastArrival, caughtUp time.Time)
-	// Configuration, if set, is what the workers of an application should have in common. Each heartbeat writes a keyed hash of it,
-	// so that they see whether they do. It must not block or call the Store.
+	// Configuration, if set, is what the workers of an application should have in common. Each heartbeat writes a
+	// keyed hash of it, so that they see whether they do. It must not block or call the Store.
 	Configuration func() []byte
-	// Now, if set, is the time by which records arrive. Without it that is the machine's. Leases need no time but how long something
-	// takes.
+	// Now, if set, is the time by which records arrive. Without it that is the machine's. Leases need no time but how
+	// long something takes.
 	Now func() time.Time
 }

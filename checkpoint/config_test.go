@@ -20,18 +20,33 @@ func TestConfigFaults(t *testing.T) {
 		"arn instead": {func(c *Config) {
 			c.StreamName, c.StreamARN = "", "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"
 		}, nil},
-		"table too short":   {func(c *Config) { c.Application = "a" }, []string{"stream.application"}},
-		"table too long":    {func(c *Config) { c.Table = strings.Repeat("a", 250) }, []string{"stream.application"}},
-		"longest table":     {func(c *Config) { c.Table = strings.Repeat("a", 249) }, nil},
-		"frugal state":      {func(c *Config) { c.StateWriteUnits = 10 }, []string{"leases.state_write_units"}},
-		"no stream":         {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
-		"bad arn":           {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
-		"short lease":       {func(c *Config) { c.LeaseDuration = time.Second }, []string{"leases.duration", "processing.checkpoint_interval"}},
-		"long lease":        {func(c *Config) { c.LeaseDuration = time.Hour }, []string{"leases.duration"}},
-		"lazy checkpoints":  {func(c *Config) { c.CheckpointInterval = 5 * time.Second }, []string{"processing.checkpoint_interval"}},
-		"eager checkpoints": {func(c *Config) { c.CheckpointInterval = time.Millisecond }, []string{"processing.checkpoint_interval"}},
-		"time without time": {func(c *Config) { c.Start = table.Start{Kind: table.StartTime} }, []string{"stream.start"}},
-		"several":           {func(c *Config) { c.Application, c.StreamName = "", "" }, []string{"stream.application", "stream.name"}},
+		"table too short": {func(c *Config) { c.Application = "a" }, []string{"stream.application"}},
+		"table too long":  {func(c *Config) { c.Table = strings.Repeat("a", 250) }, []string{"stream.application"}},
+		"longest table":   {func(c *Config) { c.Table = strings.Repeat("a", 249) }, nil},
+		"frugal state":    {func(c *Config) { c.StateWriteUnits = 10 }, []string{"leases.state_write_units"}},
+		"no stream":       {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
+		"bad arn":         {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
+		"short lease": {
+			func(c *Config) { c.LeaseDuration = time.Second },
+			[]string{"leases.duration", "processing.checkpoint_interval"},
+		},
+		"long lease": {func(c *Config) { c.LeaseDuration = time.Hour }, []string{"leases.duration"}},
+		"lazy checkpoints": {
+			func(c *Config) { c.CheckpointInterval = 5 * time.Second },
+			[]string{"processing.checkpoint_interval"},
+		},
+		"eager checkpoints": {
+			func(c *Config) { c.CheckpointInterval = time.Millisecond },
+			[]string{"processing.checkpoint_interval"},
+		},
+		"time without time": {
+			func(c *Config) { c.Start = table.Start{Kind: table.StartTime} },
+			[]string{"stream.start"},
+		},
+		"several": {
+			func(c *Config) { c.Application, c.StreamName = "", "" },
+			[]string{"stream.application", "stream.name"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := good

@@ -27,7 +27,8 @@ func (a *agreement) configHashLocked() string {
 	if len(text) == 0 {
 		return ""
 	}
-	app := fmt.Sprintf("%s\x00%s\x00%d\x00%s", s.cfg.Table, s.view.app.StreamARN, s.view.app.StreamCreated, s.view.app.Generation)
+	app := fmt.Sprintf("%s\x00%s\x00%d\x00%s", s.cfg.Table, s.view.app.StreamARN, s.view.app.StreamCreated,
+		s.view.app.Generation)
 	if a.hashed.of == &text[0] && a.hashed.app == app {
 		return a.hashed.hash
 	}
@@ -50,8 +51,8 @@ type configs struct {
 	since time.Time // without a break
 }
 
-// configOfAll is the hash of the configuration that every live worker has, as far as their rows say, if it is hash, that
-// of this one; else it is empty.
+// configOfAll is the hash of the configuration that every live worker has, as far as their rows say, if it is hash,
+// that of this one; else it is empty.
 func (v *view) configOfAll(now time.Time, hash string) string {
 	if v.me == nil || !v.me.window.open(now) || v.scanned.Before(v.me.joined) {
 		return ""
@@ -64,11 +65,12 @@ func (v *view) configOfAll(now time.Time, hash string) string {
 	return hash
 }
 
-// configPatience is for how long all live workers must have had the same configuration without a break for it to be more than a step of
-// a deployment: what it took out is not coming back by a roll-back.
+// configPatience is for how long all live workers must have had the same configuration without a break for it to be
+// more than a step of a deployment: what it took out is not coming back by a roll-back.
 const configPatience = time.Minute
 
-// Settled says whether every live worker has said for a minute that it has the configuration that is in force here. It does no I/O.
+// Settled says whether every live worker has said for a minute that it has the configuration that is in force here.
+// It does no I/O.
 func (s *Store) Settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

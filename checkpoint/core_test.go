@@ -20,12 +20,15 @@ import (
 // however the two monotonic clocks drift within a tenth and however long this machine was suspended.
 func TestWindowClosesBeforeAnyPeerMayFence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lease := time.Duration(rapid.Int64Range(int64(table.MinLeaseDuration), int64(table.MaxLeaseDuration)).Draw(t, "lease"))
-		real := time.Duration(rapid.Int64Range(0, int64(2*table.MaxLeaseDuration)).Draw(t, "real time since the attempt"))
+		lease := time.Duration(rapid.Int64Range(int64(table.MinLeaseDuration), int64(table.MaxLeaseDuration)).Draw(t,
+			"lease"))
+		real := time.Duration(rapid.Int64Range(0, int64(2*table.MaxLeaseDuration)).Draw(t,
+			"real time since the attempt"))
 		suspended := time.Duration(rapid.Int64Range(0, int64(real)).Draw(t, "suspended"))
 		peerRate := rapid.Float64Range(0.96, 1.04).Draw(t, "peer clock rate")
 		ownRate := rapid.Float64Range(0.97, 1.03).Draw(t, "own clock rate")
-		setBack := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "wall clock set back")) * time.Duration(rapid.IntRange(0, 1).Draw(t, "is set back"))
+		setBack := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t,
+			"wall clock set back")) * time.Duration(rapid.IntRange(0, 1).Draw(t, "is set back"))
 		mono := time.Duration(float64(real-suspended) * ownRate)
 		wall := time.Duration(float64(real)*ownRate) - setBack
 		span := newTrustWindow(time.Time{}, lease).span
@@ -52,7 +55,10 @@ func TestWindowIgnoresAWallClockSetBack(t *testing.T) {
 func TestShardListRoundTrip(t *testing.T) {
 	name := rapid.OneOf(
 		rapid.Custom(func(t *rapid.T) string { return table.ShardName(rapid.Uint64Range(0, 40).Draw(t, "n")) }),
-		rapid.Custom(func(t *rapid.T) string { return table.ShardName(rapid.Uint64Range(0, 999_999_999_999).Draw(t, "n")) }),
+		rapid.Custom(func(t *rapid.T) string {
+			return table.ShardName(rapid.Uint64Range(0, 999_999_999_999).Draw(t,
+				"n"))
+		}),
 		rapid.StringMatching(`[a-z][a-zA-Z0-9_.-]{0,20}`),
 		rapid.Just("shardId-1"), rapid.Just("shardId-0000000000001"),
 	)
@@ -88,7 +94,8 @@ func drawTree(t *rapid.T) tree {
 	add := func(parents ...string) {
 		id := table.ShardName(next)
 		next++
-		s := types.Shard{ShardId: &id, SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
+		s := types.Shard{ShardId: &id, SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String(
+			"1")}}
 		if len(parents) > 0 {
 			s.ParentShardId = &parents[0]
 		}
@@ -100,7 +107,10 @@ func drawTree(t *rapid.T) tree {
 	}
 	closeShard := func(id string) {
 		s := tr.shards[id]
-		s.SequenceNumberRange = &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1"), EndingSequenceNumber: aws.String("9")}
+		s.SequenceNumberRange = &types.SequenceNumberRange{
+			StartingSequenceNumber: aws.String("1"),
+			EndingSequenceNumber:   aws.String("9"),
+		}
 		tr.shards[id] = s
 		open = slices.DeleteFunc(open, func(o string) bool { return o == id })
 	}
@@ -127,7 +137,10 @@ func drawTree(t *rapid.T) tree {
 func TestGate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tr := drawTree(t)
-		start := table.Start{Kind: rapid.SampledFrom([]table.StartKind{table.StartLatest, table.StartTrimHorizon, table.StartTime}).Draw(t, "start")}
+		start := table.Start{Kind: rapid.SampledFrom([]table.StartKind{
+			table.StartLatest, table.StartTrimHorizon,
+			table.StartTime,
+		}).Draw(t, "start")}
 		o := table.Origin{Open: map[string]bool{}, Closed: map[string]bool{}}
 		l := lineage.New()
 		rows := map[string]*table.Row{}
@@ -156,7 +169,10 @@ func TestGate(t *testing.T) {
 			case 2:
 				rows[id] = &table.Row{ID: id, Parents: tr.parents[id], Position: position.Position{Sequence: "5"}}
 			case 3:
-				rows[id] = &table.Row{ID: id, Parents: tr.parents[id], Position: position.Position{Sequence: position.ShardEnd}}
+				rows[id] = &table.Row{
+					ID: id, Parents: tr.parents[id],
+					Position: position.Position{Sequence: position.ShardEnd},
+				}
 			}
 		}
 		l.Listed(listing, nil, time.Now(), true)
@@ -172,14 +188,16 @@ func TestGate(t *testing.T) {
 			if got := l.GateOpen(id, rows, &o, start); got != want {
 				t.Fatalf("gate of %s (parents %v) is %v, want %v", id, tr.parents[id], got, want)
 			}
-			if from := o.From(start, id); !o.Open[id] && !o.Closed[id] && from.Type != types.ShardIteratorTypeTrimHorizon {
+			if from := o.From(start, id); !o.Open[id] && !o.Closed[id] &&
+				from.Type != types.ShardIteratorTypeTrimHorizon {
 				t.Fatalf("%s is younger than T0 and starts at %s", id, from.Type)
 			}
 		}
 	})
 }
 
-// A child's row of a peer may be seen before the parent's: an unknown parent blocks until Kinesis says that there is none.
+// A child's row of a peer may be seen before the parent's: an unknown parent blocks until Kinesis says that there is
+// none.
 func TestGateWaitsForAnUnknownParent(t *testing.T) {
 	l := lineage.New()
 	l.Learn("child", []string{"parent"})
@@ -187,7 +205,8 @@ func TestGateWaitsForAnUnknownParent(t *testing.T) {
 	require.False(t, l.GateOpen("child", nil, o, table.Start{}))
 	child := types.Shard{ShardId: aws.String("child"), ParentShardId: aws.String("parent")}
 	l.Listed([]types.Shard{child}, l.Known(), time.Now(), true)
-	require.False(t, l.GateOpen("child", nil, o, table.Start{}), "one listing is no proof that the parent has left the stream")
+	require.False(t, l.GateOpen("child", nil, o, table.Start{}),
+		"one listing is no proof that the parent has left the stream")
 	require.Equal(t, []string{"parent"}, l.Missing())
 	l.Sought("parent", false)
 	require.True(t, l.GateOpen("child", nil, o, table.Start{}))
@@ -222,15 +241,18 @@ func TestAbsenceNeedsSpacedListings(t *testing.T) {
 	require.False(t, l.Shards["s"].Absent.Any())
 }
 
-// Scans are eventually consistent, and rows are written while one is under way: what was seen before stays when the scan
-// shows less, and no lease is doubted for it.
+// Scans are eventually consistent, and rows are written while one is under way: what was seen before stays when the
+// scan shows less, and no lease is doubted for it.
 func TestScanNeverGoesBack(t *testing.T) {
 	bubble(t, 0, func(w *world) {
 		s, _ := w.newStore("a")
 		at := func(d time.Duration) time.Time { return time.Now().Add(d) }
 		s.view.rows = map[string]*table.Row{
-			"newer epoch":   {ID: "newer epoch", Owner: "b", Epoch: 5, At: at(-time.Minute)},
-			"ended":         {ID: "ended", Epoch: 5, Position: position.Position{Sequence: position.ShardEnd}, At: at(-time.Minute)},
+			"newer epoch": {ID: "newer epoch", Owner: "b", Epoch: 5, At: at(-time.Minute)},
+			"ended": {
+				ID: "ended", Epoch: 5, Position: position.Position{Sequence: position.ShardEnd},
+				At: at(-time.Minute),
+			},
 			"just written":  {ID: "just written", Owner: "c", Epoch: 5, At: at(time.Second)},
 			"just created":  {ID: "just created", Epoch: 0, At: at(time.Second)},
 			"deleted":       {ID: "deleted", Epoch: 5, At: at(-time.Minute)},
@@ -259,8 +281,10 @@ func TestScanNeverGoesBack(t *testing.T) {
 func TestRowRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &table.Row{
-			ID: table.ShardName(rapid.Uint64Range(0, 1000).Draw(t, "n")), Owner: rapid.SampledFrom([]string{"", "w/1"}).Draw(t, "owner"),
-			Epoch: rapid.Int64Range(0, table.MostCount).Draw(t, "epoch"), Resolved: rapid.SampledFrom([]string{"", "5-7"}).Draw(t, "resolved"),
+			ID:       table.ShardName(rapid.Uint64Range(0, 1000).Draw(t, "n")),
+			Owner:    rapid.SampledFrom([]string{"", "w/1"}).Draw(t, "owner"),
+			Epoch:    rapid.Int64Range(0, table.MostCount).Draw(t, "epoch"),
+			Resolved: rapid.SampledFrom([]string{"", "5-7"}).Draw(t, "resolved"),
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "position") {
 		case 1:
@@ -273,7 +297,8 @@ func TestRowRoundTrip(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "state") {
 			r.State = table.Saved{
-				Version: "7.b.3", Chunks: 2, Sum: rapid.Uint32().Draw(t, "sum"), Bytes: 400_000, Generation: rapid.Uint32().Draw(t, "generation"),
+				Version: "7.b.3", Chunks: 2, Sum: rapid.Uint32().Draw(t, "sum"), Bytes: 400_000,
+				Generation: rapid.Uint32().Draw(t, "generation"),
 			}
 			if rapid.Bool().Draw(t, "of records") {
 				r.State.At = position.Position{Sequence: "122", Sub: rapid.Uint32().Draw(t, "state sub")}

@@ -23,7 +23,8 @@ func (w *watcher) noteDamage(key string, why error) {
 	d := s.view.damaged[key]
 	if d == nil || d.Cause != cause || d.Mended {
 		s.m.damagedRows.Inc()
-		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key), zap.String("because", cause))
+		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key),
+			zap.String("because", cause))
 	}
 	s.view.damaged[key] = &table.DamagedRow{Key: key, Cause: cause, At: time.Now()}
 }

@@ -13,8 +13,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// TestRowsThatNobodyCanRead: whatever somebody writes into a row, its shard is read again soon, where the row can still say
-// so at its place, and the row is named by the page and by leases list.
+// TestRowsThatNobodyCanRead: whatever somebody writes into a row, its shard is read again soon, where the row can
+// still say so at its place, and the row is named by the page and by leases list.
 func TestRowsThatNobodyCanRead(t *testing.T) {
 	const stored = "100"
 	for name, c := range map[string]struct {
@@ -22,15 +22,42 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 		from   types.ShardIteratorType
 		names  string
 	}{
-		"epoch":    {func(e *tablepkg.Write) { e.Set(tablepkg.AttrEpoch, tablepkg.Str("seven")) }, types.ShardIteratorTypeAfterSequenceNumber, `leaseEpoch is the text "seven"`},
-		"no epoch": {func(e *tablepkg.Write) { e.Remove(tablepkg.AttrEpoch) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is missing"},
-		"negative": {func(e *tablepkg.Write) { e.Set(tablepkg.AttrEpoch, tablepkg.Num(-3)) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is the number -3"},
-		"sub":      {func(e *tablepkg.Write) { e.Set(tablepkg.AttrSub, tablepkg.Str("x")) }, types.ShardIteratorTypeAtSequenceNumber, "checkpointSub"},
-		"offers":   {func(e *tablepkg.Write) { e.Set(tablepkg.AttrOffers, tablepkg.Str("x")) }, types.ShardIteratorTypeAfterSequenceNumber, "offers"},
-		"owner":    {func(e *tablepkg.Write) { e.Set(tablepkg.AttrOwner, tablepkg.Num(5)) }, types.ShardIteratorTypeAfterSequenceNumber, "leaseOwner is the number 5"},
-		"start":    {func(e *tablepkg.Write) { e.Set(tablepkg.AttrStartAt, tablepkg.Str("tomorrow")) }, types.ShardIteratorTypeAfterSequenceNumber, "startAt"},
-		"position": {func(e *tablepkg.Write) { e.Set(tablepkg.AttrPosition, tablepkg.Num(12345)) }, types.ShardIteratorTypeTrimHorizon, "checkpoint is the number 12345"},
-		"null":     {func(e *tablepkg.Write) { e.Set(tablepkg.AttrPosition, &ddb.AttributeValueMemberNULL{Value: true}) }, types.ShardIteratorTypeTrimHorizon, "checkpoint is null"},
+		"epoch": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrEpoch, tablepkg.Str("seven")) },
+			types.ShardIteratorTypeAfterSequenceNumber, `leaseEpoch is the text "seven"`,
+		},
+		"no epoch": {
+			func(e *tablepkg.Write) { e.Remove(tablepkg.AttrEpoch) },
+			types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is missing",
+		},
+		"negative": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrEpoch, tablepkg.Num(-3)) },
+			types.ShardIteratorTypeAfterSequenceNumber, "leaseEpoch is the number -3",
+		},
+		"sub": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrSub, tablepkg.Str("x")) },
+			types.ShardIteratorTypeAtSequenceNumber, "checkpointSub",
+		},
+		"offers": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrOffers, tablepkg.Str("x")) },
+			types.ShardIteratorTypeAfterSequenceNumber, "offers",
+		},
+		"owner": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrOwner, tablepkg.Num(5)) },
+			types.ShardIteratorTypeAfterSequenceNumber, "leaseOwner is the number 5",
+		},
+		"start": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrStartAt, tablepkg.Str("tomorrow")) },
+			types.ShardIteratorTypeAfterSequenceNumber, "startAt",
+		},
+		"position": {
+			func(e *tablepkg.Write) { e.Set(tablepkg.AttrPosition, tablepkg.Num(12345)) },
+			types.ShardIteratorTypeTrimHorizon, "checkpoint is the number 12345",
+		},
+		"null": {func(e *tablepkg.Write) {
+			e.Set(tablepkg.AttrPosition,
+				&ddb.AttributeValueMemberNULL{Value: true})
+		}, types.ShardIteratorTypeTrimHorizon, "checkpoint is null"},
 		"two of it": {func(e *tablepkg.Write) {
 			e.Set(tablepkg.AttrEpoch, tablepkg.Str("7"))
 			e.Set(tablepkg.AttrSub, tablepkg.Str("0"))
@@ -69,7 +96,8 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 	}
 }
 
-// TestRowOfAHeldShardThatNobodyCanRead: its holder loses it, and one of the workers has it again, at the place that it knew.
+// TestRowOfAHeldShardThatNobodyCanRead: its holder loses it, and one of the workers has it again, at the place that
+// it knew.
 func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
 	for _, attr := range []string{tablepkg.AttrEpoch, tablepkg.AttrPosition} {
 		bubble(t, 1, func(w *world) {
@@ -96,8 +124,8 @@ func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
 	}
 }
 
-// TestWorkerRowThatNobodyCanRead: the worker ends, and its shards are taken over when it is silent; one that is dead already
-// leaves nothing that stands for ever.
+// TestWorkerRowThatNobodyCanRead: the worker ends, and its shards are taken over when it is silent; one that is dead
+// already leaves nothing that stands for ever.
 func TestWorkerRowThatNobodyCanRead(t *testing.T) {
 	for _, crash := range []bool{true, false} {
 		bubble(t, 1, func(w *world) {

@@ -68,7 +68,10 @@ func (p *process) incidents(kind IncidentKind) int {
 }
 
 func ranged(first, last, ending string) types.Shard {
-	s := types.Shard{ShardId: aws.String("s" + first), HashKeyRange: &types.HashKeyRange{StartingHashKey: &first, EndingHashKey: &last}}
+	s := types.Shard{ShardId: aws.String("s" + first), HashKeyRange: &types.HashKeyRange{
+		StartingHashKey: &first,
+		EndingHashKey:   &last,
+	}}
 	s.SequenceNumberRange = &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}
 	if ending != "" {
 		s.SequenceNumberRange.EndingSequenceNumber = &ending
@@ -80,12 +83,14 @@ func TestListingIsCompleteWhenItCoversEveryKey(t *testing.T) {
 	const top = "340282366920938463463374607431768211455"
 	require.True(t, lineage.Covered([]types.Shard{ranged("0", top, "")}))
 	require.True(t, lineage.Covered([]types.Shard{ranged("100", top, ""), ranged("0", "99", "")}))
-	require.True(t, lineage.Covered([]types.Shard{ranged("0", "120", ""), ranged("100", top, "")}), "an overlap hides nothing")
+	require.True(t, lineage.Covered([]types.Shard{ranged("0", "120", ""), ranged("100", top, "")}),
+		"an overlap hides nothing")
 	require.True(t, lineage.Covered([]types.Shard{ranged("0", top, ""), ranged("0", "99", "5")}))
 	require.False(t, lineage.Covered(nil))
 	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", "")}))
 	require.False(t, lineage.Covered([]types.Shard{ranged("100", top, "")}))
-	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", ""), ranged("101", top, "")}), "one key is missing")
+	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", ""), ranged("101", top, "")}),
+		"one key is missing")
 	require.False(t, lineage.Covered([]types.Shard{ranged("0", "99", "7"), ranged("100", top, "")}), "closed")
 	require.False(t, lineage.Covered([]types.Shard{{ShardId: aws.String("s")}}), "no range")
 }
@@ -204,7 +209,8 @@ func TestEndOfAnOpenShardIsTakenBack(t *testing.T) {
 				}
 				closed := w.rewrite("GetRecords", func(doc map[string]any) { delete(doc, "NextShardIterator") })
 				time.Sleep(3 * time.Minute)
-				require.Equal(w, position.ShardEnd, w.row(id)[table.AttrPosition], "not before GetRecords from LATEST has a next iterator")
+				require.Equal(w, position.ShardEnd, w.row(id)[table.AttrPosition],
+					"not before GetRecords from LATEST has a next iterator")
 				require.False(w, statusOf(a, id).EndDoubted.IsZero())
 				closed()
 				took := w.await("read again", 3*time.Minute, func() bool { return isHeld(id, a) })
@@ -252,8 +258,8 @@ func statusOf(p *process, id string) ShardStatus {
 	return ShardStatus{}
 }
 
-// What the first listing shows wrongly is undone: shards that it lacks are read within seconds of a good one, and shards
-// that it shows closed are not skipped for ever.
+// What the first listing shows wrongly is undone: shards that it lacks are read within seconds of a good one, and
+// shards that it shows closed are not skipped for ever.
 func TestFirstListingIsNotTheLastWord(t *testing.T) {
 	lies := map[string]func(map[string]any){
 		"empty":      shardsOf(func(map[string]any) bool { return false }),
@@ -293,8 +299,8 @@ func TestFirstListingIsNotTheLastWord(t *testing.T) {
 	}
 }
 
-// Under latest an application begins with the first answer about its stream, however long the listing lets it wait: what came
-// meanwhile is read, also from a shard that was split while it waited.
+// Under latest an application begins with the first answer about its stream, however long the listing lets it wait:
+// what came meanwhile is read, also from a shard that was split while it waited.
 func TestBeginsWithTheFirstAnswer(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		began := time.Now()
@@ -315,11 +321,14 @@ func TestBeginsWithTheFirstAnswer(t *testing.T) {
 	})
 }
 
-// A worker whose listing is older than #application takes nothing back: a shard that was split in between was closed when the
-// application began, and its children are read already.
+// A worker whose listing is older than #application takes nothing back: a shard that was split in between was closed
+// when the application began, and its children are read already.
 func TestOlderListingUndoesNoSkip(t *testing.T) {
 	bubble(t, 2, func(w *world) {
-		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Delay, Delay: time.Second, Client: "a"})
+		remove := w.aws.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceDynamoDB, Operation: "PutItem",
+			Kind: fakeaws.Delay, Delay: time.Second, Client: "a",
+		})
 		a := w.start("a")
 		time.Sleep(500 * time.Millisecond) // it has listed the stream
 		w.aws.Kinesis.Split(testStream, table.ShardName(0))
@@ -344,7 +353,10 @@ func TestSkipIsUndone(t *testing.T) {
 		stop := w.rewrite("ListShards", func(doc map[string]any) {
 			showingClosed(id)(doc)
 			shardsOf(func(s map[string]any) bool {
-				s["HashKeyRange"] = map[string]any{"StartingHashKey": "0", "EndingHashKey": "340282366920938463463374607431768211455"}
+				s["HashKeyRange"] = map[string]any{
+					"StartingHashKey": "0",
+					"EndingHashKey":   "340282366920938463463374607431768211455",
+				}
 				return true
 			})(doc)
 		})
@@ -409,8 +421,8 @@ func TestSummaryThatLies(t *testing.T) {
 	}
 }
 
-// A listing that names a parent which is none holds a shard only as long as it says so, and that is told: such a shard would
-// wait for ever for an open one.
+// A listing that names a parent which is none holds a shard only as long as it says so, and that is told: such a
+// shard would wait for ever for an open one.
 func TestParentThatCannotBe(t *testing.T) {
 	for name, from := range map[string]time.Duration{"at the first start": 0, "later": time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -445,7 +457,10 @@ func TestListingCorrectsTheParentsOfAChild(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(0))
 		time.Sleep(time.Second)
-		w.finish(table.ShardName(0), []types.ChildShard{child(low, table.ShardName(0), table.ShardName(1)), child(high, table.ShardName(0))}, a)
+		w.finish(table.ShardName(0), []types.ChildShard{
+			child(low, table.ShardName(0), table.ShardName(1)),
+			child(high, table.ShardName(0)),
+		}, a)
 		w.await("both children", 90*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		a.stop()
 	})

@@ -1,14 +1,8 @@
 package checkpoint
 
 import (
-	"context"
 	"errors"
 	"fmt"
-
-	"github.com/aws/smithy-go"
-
-	"kinesis-alerter/checkpoint/table"
-	"kinesis-alerter/internal/answer"
 )
 
 // Causes of the end of a lease, as context.Cause of Lease.Context tells them.
@@ -53,32 +47,8 @@ func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %v: %s", e.Field,
 // ConfigField is the path of the value in the configuration file.
 func (e *ConfigError) ConfigField() string { return e.Field }
 
-// errorCode names an error of a call in one word: the service's code, that the answer was bad, or that
-// there was none.
-func errorCode(err error) string {
-	if answer.Is(err) {
-		return answer.Code
-	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return api.ErrorCode()
-	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, table.ErrFormat):
-		return "AnotherFormat"
-	case errors.Is(err, table.ErrForeignTable):
-		return "ForeignTable"
-	}
-	return "unreachable"
-}
-
-// isFatal reports whether waiting cannot help.
-func isFatal(err error) bool {
-	return errors.Is(err, table.ErrOtherStream) || errors.Is(err, table.ErrForeignTable) || errors.Is(err, table.ErrFormat)
-}
-
 // isOver reports whether err says that a lease had ended already, so that there is nothing left to do for it.
 func isOver(err error) bool {
-	return errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrLeaseHandedOff) || errors.Is(err, ErrLeaseReleased) || errors.Is(err, ErrShardEnded)
+	return errors.Is(err, ErrLeaseLost) || errors.Is(err, ErrLeaseHandedOff) || errors.Is(err, ErrLeaseReleased) ||
+		errors.Is(err, ErrShardEnded)
 }

@@ -70,7 +70,8 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			for id := range leases {
 				require.Equal(w, "500", w.row(id)[table.AttrPosition])
 			}
-			w.await("a back under a new id", 30*time.Second, func() bool { return len(a.held()) == 5 && len(b.held()) == 5 })
+			w.await("a back under a new id", 30*time.Second,
+				func() bool { return len(a.held()) == 5 && len(b.held()) == 5 })
 			a.stop()
 			b.stop()
 		})
@@ -82,7 +83,10 @@ func TestKilledWorkerIsTakenOver(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 8, a)
 		b, c := w.start("b"), w.start("c")
-		w.await("balance", 5*time.Second, func() bool { return len(b.held()) >= 2 && len(c.held()) >= 2 && len(a.held()) <= 3 })
+		w.await("balance", 5*time.Second, func() bool {
+			return len(b.held()) >= 2 && len(c.held()) >= 2 &&
+				len(a.held()) <= 3
+		})
 		a.kill()
 		took := w.awaitHeld(15*time.Second, 8, b, c)
 		require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
@@ -121,7 +125,8 @@ func TestWindowBeginsWithTheFirstAttempt(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		var effect atomic.Int64 // of the last heartbeat
 		w.aws.DynamoDB.Watch(func(_ string, before, after map[string]any) {
-			if key, _ := after[table.AttrKey].(string); strings.HasPrefix(key, table.KeyWorker) && (before == nil || before[table.AttrCounter] != after[table.AttrCounter]) {
+			if key, _ := after[table.AttrKey].(string); strings.HasPrefix(key, table.KeyWorker) &&
+				(before == nil || before[table.AttrCounter] != after[table.AttrCounter]) {
 				effect.Store(time.Now().UnixNano())
 			}
 		})
@@ -279,11 +284,13 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 			require.NoError(w, err)
 			return n
 		}
-		require.Equal(w, 2, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"), "also of the shard that was not committed yet")
+		require.Equal(w, 2, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"),
+			"also of the shard that was not committed yet")
 		require.Equal(w, 8, count("kinesis_alerter_lease_events_total"))
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.held), 0)
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.openShards), 0)
-		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(2, 0, 0)), "kinesis_alerter_shards"))
+		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(2, 0, 0)),
+			"kinesis_alerter_shards"))
 		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(`
 # HELP kinesis_alerter_stream_retention_seconds How long the stream keeps its records, as it said within the last minute or two.
 # TYPE kinesis_alerter_stream_retention_seconds gauge
@@ -294,14 +301,15 @@ kinesis_alerter_stream_retention_seconds 86400
 		require.Empty(w, problems)
 		a.stop()
 		require.Zero(w, count("kinesis_alerter_shard_checkpoint_timestamp_seconds"))
-		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(0, 0, 2)), "kinesis_alerter_shards"))
+		require.NoError(w, testutil.GatherAndCompare(a.reg, strings.NewReader(shardsByState(0, 0, 2)),
+			"kinesis_alerter_shards"))
 		require.InDelta(w, 0, testutil.ToFloat64(a.store.m.held), 0)
 		require.InDelta(w, 2, testutil.ToFloat64(a.store.m.events.WithLabelValues(string(eventReleased))), 0)
 	})
 }
 
-// With the table away everybody's trust ends. A worker that had no shard must not go on saying that others read them: it would be
-// the one voice by which nobody is paged.
+// With the table away everybody's trust ends. A worker that had no shard must not go on saying that others read them:
+// it would be the one voice by which nobody is paged.
 func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -314,14 +322,16 @@ func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 		}
 		w.await("b has seen what a holds", 15*time.Second, func() bool { return states(b)[table.ShardForeign] == 1 })
 		time.Sleep(time.Minute)
-		require.Equal(w, map[table.ShardState]int{table.ShardForeign: 1}, states(b), "a peer that is well is heard of in time")
+		require.Equal(w, map[table.ShardState]int{table.ShardForeign: 1}, states(b),
+			"a peer that is well is heard of in time")
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.Sleep(DefaultLeaseDuration + scanEvery + 5*time.Second)
 		require.Equal(w, map[table.ShardState]int{table.ShardUnread: 1}, states(a))
 		require.Equal(w, map[table.ShardState]int{table.ShardUnread: 1}, states(b))
 		remove()
 		w.await("somebody reads it again", time.Minute, func() bool {
-			return states(a)[table.ShardHeld]+states(b)[table.ShardHeld] == 1 && states(a)[table.ShardUnread]+states(b)[table.ShardUnread] == 0
+			return states(a)[table.ShardHeld]+states(b)[table.ShardHeld] == 1 &&
+				states(a)[table.ShardUnread]+states(b)[table.ShardUnread] == 0
 		})
 		b.stop()
 		a.stop()
@@ -333,7 +343,8 @@ func TestAttemptsToJoinLeaveNoWorkers(t *testing.T) {
 	bubble(t, 4, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 4, a)
-		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Lost}) // requests arrive, answers do not
+		// requests arrive, answers do not
+		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Lost})
 		w.await("trust ends", time.Minute, func() bool { return len(a.held()) == 0 })
 		time.Sleep(15 * time.Second)
 		remove()
@@ -374,7 +385,8 @@ func TestShardsOfASilentWorkerCountAsUnread(t *testing.T) {
 func TestOneCheckpointTimeForAllShards(t *testing.T) {
 	now := time.Now()
 	v := &view{leases: map[string]*Lease{
-		"new": {ledger: ledger{confirmed: now}}, "old": {ledger: ledger{confirmed: now.Add(-time.Hour)}}, "none": {}, "over": {state: leaseOver, ledger: ledger{confirmed: now.Add(-2 * time.Hour)}},
+		"new": {ledger: ledger{confirmed: now}}, "old": {ledger: ledger{confirmed: now.Add(-time.Hour)}}, "none": {},
+		"over": {state: leaseOver, ledger: ledger{confirmed: now.Add(-2 * time.Hour)}},
 	}}
 	require.Equal(t, map[string]time.Time{"new": now, "old": now.Add(-time.Hour)}, v.confirmed(false))
 	require.Equal(t, map[string]time.Time{"all": now.Add(-time.Hour)}, v.confirmed(true))
@@ -401,7 +413,10 @@ func TestClockSkewIsIrrelevant(t *testing.T) {
 		w.awaitHeld(5*time.Second, 4, a)
 		for _, id := range a.held() {
 			a.store.Lease(id).Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Unix(1, 0)})
-			a.store.Lease(id).Commit(position.Progress{At: position.Past("6"), CaughtUp: time.Now().Add(1000 * time.Hour)})
+			a.store.Lease(id).Commit(position.Progress{
+				At:       position.Past("6"),
+				CaughtUp: time.Now().Add(1000 * time.Hour),
+			})
 		}
 		time.Sleep(2 * time.Second)
 		b := w.start("b")

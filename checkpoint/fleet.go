@@ -10,11 +10,11 @@ import (
 const (
 	// fleetEvery is how old the answer of Fleet may be.
 	fleetEvery = 250 * time.Millisecond
-	// shareDelay is how long after joining a worker has no share of what the fleet divides: four looks at #fleet, in which
-	// its peers learn of it and make their own shares smaller.
+	// shareDelay is how long after joining a worker has no share of what the fleet divides: four looks at #fleet, in
+	// which its peers learn of it and make their own shares smaller.
 	shareDelay = 4 * watchTick
-	// clocksDiffer is how far the latest arrival that a peer reports may be ahead of the time here. What is further ahead did not
-	// arrive: it would hide the stream's silence until then.
+	// clocksDiffer is how far the latest arrival that a peer reports may be ahead of the time here. What is further
+	// ahead did not arrive: it would hide the stream's silence until then.
 	clocksDiffer = 5 * time.Second
 )
 
@@ -72,14 +72,15 @@ type fleetView struct {
 	paused            bool // a shard is, by an operator
 }
 
-// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (the lowest
-// id of those that are to be read; empty if unknown), the latest arrival of a record in any shard that this process has
-// heard of since it started (zero if none), and the time up to which every shard was read. That is zero while a shard is
-// read by nobody or its worker has not yet reported on it. Paused shards do not count. It does no I/O.
+// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (the
+// lowest id of those that are to be read; empty if unknown), the latest arrival of a record in any shard that this
+// process has heard of since it started (zero if none), and the time up to which every shard was read. That is zero
+// while a shard is read by nobody or its worker has not yet reported on it. Paused shards do not count. It does no
+// I/O.
 //
-// The two times belong together: of every record that arrived up to caughtUp, lastArrival is the arrival or a later one.
-// So silence up to caughtUp is certain, however old what is known of the peers. It is late by their heartbeat (a third of
-// the lease duration), and, with more than three workers, by up to ten seconds until the next scan.
+// The two times belong together: of every record that arrived up to caughtUp, lastArrival is the arrival or a later
+// one. So silence up to caughtUp is certain, however old what is known of the peers. It is late by their heartbeat (a
+// third of the lease duration), and, with more than three workers, by up to ten seconds until the next scan.
 func (s *Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
 	s.mu.Lock()
 	f := s.reports.seen
@@ -101,8 +102,8 @@ func (s *Store) AnyPaused() bool {
 	return s.reports.seen.paused
 }
 
-// fleetAt puts together what is known of all shards. own is the report of this process, latest the time by which records
-// arrive.
+// fleetAt puts together what is known of all shards. own is the report of this process, latest the time by which
+// records arrive.
 func (v *view) fleetAt(now, latest time.Time, own table.Report) fleetView {
 	f := fleetView{at: now, arrival: v.arrival}
 	unread := v.me == nil || v.app == nil || v.scanned.IsZero()
@@ -184,7 +185,8 @@ func (s *Store) Share() (index, workers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.view.me == nil || s.view.scanned.IsZero() || now.Sub(s.view.me.joined) < shareDelay || !s.view.me.window.open(now) {
+	if s.view.me == nil || s.view.scanned.IsZero() || now.Sub(s.view.me.joined) < shareDelay ||
+		!s.view.me.window.open(now) {
 		return 0, 0
 	}
 	workers = 1

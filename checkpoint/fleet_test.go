@@ -42,7 +42,12 @@ func (w *world) reporting(name string) (*process, *reported) {
 	w.Helper()
 	r := &reported{}
 	if w.work == nil { // the processes before this one use it already
-		w.work = func(_ *process, l *Lease) { l.Commit(position.Progress{At: position.Past("1"), CaughtUp: time.Now()}) }
+		w.work = func(_ *process, l *Lease) {
+			l.Commit(position.Progress{
+				At:       position.Past("1"),
+				CaughtUp: time.Now(),
+			})
+		}
 	}
 	w.report = r.report
 	p := w.start(name)
@@ -56,9 +61,13 @@ func TestFleetOfThreeWorkers(t *testing.T) {
 		b, rb := w.reporting("b")
 		c, rc := w.reporting("c")
 		fleet := []*process{a, b, c}
-		w.await("balance", 10*time.Second, func() bool { return len(a.held()) == 2 && len(b.held()) == 2 && len(c.held()) == 2 })
+		w.await("balance", 10*time.Second, func() bool {
+			return len(a.held()) == 2 && len(b.held()) == 2 &&
+				len(c.held()) == 2
+		})
 		at := func(minutes int) time.Time {
-			return time.UnixMilli(946684800000).Add(time.Duration(minutes)*time.Minute - time.Hour) // not ahead of the clock
+			// not ahead of the clock
+			return time.UnixMilli(946684800000).Add(time.Duration(minutes)*time.Minute - time.Hour)
 		}
 		ra.say(at(1), at(9))
 		rb.say(at(3), at(7))
@@ -103,7 +112,8 @@ func TestFleetOfThreeWorkers(t *testing.T) {
 	})
 }
 
-// A worker takes a shard that is far behind. No peer ever thinks that the shard was read as far as that worker's others.
+// A worker takes a shard that is far behind. No peer ever thinks that the shard was read as far as that worker's
+// others.
 func TestFleetIsNeverAheadOfAShardThatMoves(t *testing.T) {
 	bubble(t, 12, func(w *world) {
 		a, ra := w.reporting("a")
@@ -129,7 +139,8 @@ func TestFleetIsNeverAheadOfAShardThatMoves(t *testing.T) {
 				}
 				for _, p := range fleet {
 					_, _, upTo := p.store.Fleet()
-					require.False(w, upTo.After(time.Now().Add(-time.Hour)), "%s thinks that all is read up to %s ago", p.name, time.Since(upTo))
+					require.False(w, upTo.After(time.Now().Add(-time.Hour)),
+						"%s thinks that all is read up to %s ago", p.name, time.Since(upTo))
 				}
 			}
 		}
@@ -152,8 +163,8 @@ func TestFleetIsNeverAheadOfAShardThatMoves(t *testing.T) {
 	})
 }
 
-// A child that waits for its parent is no shard that nobody reads; one that may be read is, until somebody does. An ended
-// shard decides nothing.
+// A child that waits for its parent is no shard that nobody reads; one that may be read is, until somebody does. An
+// ended shard decides nothing.
 func TestFleetAcrossAReshard(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a, _ := w.reporting("a")
@@ -241,8 +252,8 @@ func TestNoReportNoAttributes(t *testing.T) {
 	})
 }
 
-// The fleet's rate is divided by what Share says: the sum of the shares is never more than the whole, while workers come,
-// stop, die, and come back, and all of it is given out when they are at rest.
+// The fleet's rate is divided by what Share says: the sum of the shares is never more than the whole, while workers
+// come, stop, die, and come back, and all of it is given out when they are at rest.
 func TestSharesAreNeverMoreThanTheWhole(t *testing.T) {
 	bubble(t, 4, func(w *world) {
 		var fleet []*process
@@ -290,7 +301,10 @@ func TestSharesAreNeverMoreThanTheWhole(t *testing.T) {
 		rested(2)
 		// One is cut off for long enough to be fenced, and comes back under another name.
 		w.aws.Faults.Clear()
-		remove := w.aws.Faults.Add(fakeaws.Fault{Client: "c", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		remove := w.aws.Faults.Add(fakeaws.Fault{
+			Client: "c", Service: fakeaws.ServiceDynamoDB,
+			Kind: fakeaws.BlackHole,
+		})
 		check(DefaultLeaseDuration + 5*time.Second)
 		_, workers = fleet[1].store.Share()
 		require.Zero(w, workers)
@@ -332,8 +346,8 @@ func TestPeersLearnOfANewWorkerAtOnce(t *testing.T) {
 	})
 }
 
-// A worker that died before this process started was heard when it wrote its last heartbeat, not when this process first saw
-// its row; one whose version does not write the time was not heard yet.
+// A worker that died before this process started was heard when it wrote its last heartbeat, not when this process
+// first saw its row; one whose version does not write the time was not heard yet.
 func TestAPeerWasHeardWhenItWrote(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -367,7 +381,8 @@ func TestAPeerWasHeardWhenItWrote(t *testing.T) {
 	})
 }
 
-// The hash of a configuration is the same for the same configuration in one application, and another one in each application.
+// The hash of a configuration is the same for the same configuration in one application, and another one in each
+// application.
 func TestConfigHash(t *testing.T) {
 	t.Parallel()
 	text := []byte("rules")
@@ -405,8 +420,8 @@ func TestKeepsake(t *testing.T) {
 	})
 }
 
-// An arrival that is still to come, as a peer reported it, arrived nowhere: it would hide the silence of the stream until then. And
-// no peer has read further than the present, whatever its machine's clock says.
+// An arrival that is still to come, as a peer reported it, arrived nowhere: it would hide the silence of the stream
+// until then. And no peer has read further than the present, whatever its machine's clock says.
 func TestFleetIsNotAheadOfThePresent(t *testing.T) {
 	bubble(t, 4, func(w *world) {
 		a, ra := w.reporting("a")

@@ -14,19 +14,24 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// FuzzRows: rows are data from strangers. Whatever stands in one, reading it ends with a row or with an error, and times and numbers
-// that are shown can be written as JSON. A line of the input is an attribute: its name, its type, its value.
+// FuzzRows: rows are data from strangers. Whatever stands in one, reading it ends with a row or with an error, and
+// times and numbers that are shown can be written as JSON. A line of the input is an attribute: its name, its type,
+// its value.
 func FuzzRows(f *testing.F) {
 	f.Add("leaseKey S shardId-000000000000\nleaseEpoch N 7\nleaseOwner S a")
 	for name, value := range hostileValues() {
 		if text := table.Text(value) + table.NumberText(value); text != "" {
-			f.Add(table.AttrCaughtUp + " N " + text + "\n" + table.AttrState + " S " + text + "\n" + table.AttrPosition + " S " + name)
+			f.Add(table.AttrCaughtUp + " N " + text + "\n" + table.AttrState + " S " + text + "\n" +
+				table.AttrPosition + " S " + name)
 		}
 	}
 	for _, attr := range []string{
-		table.AttrKey, table.AttrOwner, table.AttrEpoch, table.AttrPosition, table.AttrSub, table.AttrResolved, table.AttrOffers, table.AttrCaughtUp, table.AttrLoad, table.AttrParents, table.AttrLast, table.AttrLastSub,
-		table.AttrRewinds, table.AttrStartAt, table.AttrState, table.AttrStateChunks, table.AttrStateSum, table.AttrStateBytes, table.AttrStateAt, table.AttrStateSub, table.AttrStateGeneration,
-		table.AttrCounter, table.AttrArrival, table.AttrCovers, table.AttrVersion, table.AttrConfig, table.AttrBeat, table.AttrCreated, table.AttrT0, table.AttrMark, table.AttrKeepsake,
+		table.AttrKey, table.AttrOwner, table.AttrEpoch, table.AttrPosition, table.AttrSub, table.AttrResolved,
+		table.AttrOffers, table.AttrCaughtUp, table.AttrLoad, table.AttrParents, table.AttrLast, table.AttrLastSub,
+		table.AttrRewinds, table.AttrStartAt, table.AttrState, table.AttrStateChunks, table.AttrStateSum,
+		table.AttrStateBytes, table.AttrStateAt, table.AttrStateSub, table.AttrStateGeneration,
+		table.AttrCounter, table.AttrArrival, table.AttrCovers, table.AttrVersion, table.AttrConfig, table.AttrBeat,
+		table.AttrCreated, table.AttrT0, table.AttrMark, table.AttrKeepsake,
 	} {
 		f.Add(attr + " S x\n" + attr + " N 1\n" + attr + " L x")
 	}

@@ -66,10 +66,10 @@ func (l *Lease) Trusted() error {
 	return nil
 }
 
-// Release gives a shard back when its consumer is wound down. A lease that is over is forgotten; any other is released in
-// one conditional write with its last offer. Only after it returned can the shard be granted to this process again. A
-// release that could not be written within three seconds is returned as an error; the row then frees itself by expiry, or
-// comes back to this process.
+// Release gives a shard back when its consumer is wound down. A lease that is over is forgotten; any other is
+// released in one conditional write with its last offer. Only after it returned can the shard be granted to this
+// process again. A release that could not be written within three seconds is returned as an error; the row then frees
+// itself by expiry, or comes back to this process.
 func (s *Store) Release(shardID string) error {
 	s.mu.Lock()
 	l := s.view.leases[shardID]

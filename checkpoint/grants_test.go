@@ -132,7 +132,11 @@ func TestNoSecondConsumerBeforeTheFirstIsGone(t *testing.T) {
 		require.Same(w, l, s.Lease(l.shard))
 		require.False(w, l.Take())
 		require.NoError(w, s.Release(l.shard))
-		w.await("granted again", 5*time.Second, func() bool { again := s.Lease(l.shard); return again != nil && again.Take() })
+		w.await("granted again", 5*time.Second, func() bool {
+			again := s.Lease(l.shard)
+			return again != nil &&
+				again.Take()
+		})
 		stop()
 	})
 }

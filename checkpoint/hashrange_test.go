@@ -17,9 +17,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// Where the service puts a record is what a shard's range says, for the shards of a stream and for those that a split made of them,
-// whether the last GetRecords answer told of these or a listing. Of two children one inherits it, and that is the one to which it
-// comes if it came to the parent by its hash.
+// Where the service puts a record is what a shard's range says, for the shards of a stream and for those that a split
+// made of them, whether the last GetRecords answer told of these or a listing. Of two children one inherits it, and
+// that is the one to which it comes if it came to the parent by its hash.
 func TestRangesAreWhereTheServicePutsARecord(t *testing.T) {
 	for name, tell := range map[string]bool{"told by the parent": true, "listed": false} {
 		t.Run(name, func(t *testing.T) {
@@ -31,18 +31,24 @@ func TestRangesAreWhereTheServicePutsARecord(t *testing.T) {
 					w.Helper()
 					for i := range 200 {
 						key := fmt.Sprint("key ", i)
-						out, err := kin.PutRecord(w.Context(), &kinesis.PutRecordInput{StreamName: aws.String(testStream), PartitionKey: &key, Data: []byte("x")})
+						out, err := kin.PutRecord(w.Context(),
+							&kinesis.PutRecordInput{
+								StreamName: aws.String(testStream), PartitionKey: &key,
+								Data: []byte("x"),
+							})
 						require.NoError(w, err)
 						for _, id := range a.held() {
-							keys := a.store.Lease(id).keysLocked()
+							keys := a.store.view.keysOf(id)
 							hash := md5.Sum([]byte(key)) //nolint:gosec // as Kinesis does
-							require.Equal(w, id == *out.ShardId, keys.Holds(hash), "%s in %s, of %s", key, *out.ShardId, id)
+							require.Equal(w, id == *out.ShardId, keys.Holds(hash), "%s in %s, of %s", key,
+								*out.ShardId, id)
 						}
 						heirs := 0
 						for _, id := range children {
 							if a.store.Lease(id).Inherits(key) {
 								heirs++
-								require.True(w, id == *out.ShardId || !slices.Contains(children, *out.ShardId), "%s in %s", key, id)
+								require.True(w, id == *out.ShardId || !slices.Contains(children, *out.ShardId),
+									"%s in %s", key, id)
 							}
 						}
 						require.Equal(w, min(1, len(children)), heirs, key)
@@ -72,11 +78,15 @@ func TestRangesAreWhereTheServicePutsARecord(t *testing.T) {
 func (w *world) childOf(id string) types.ChildShard {
 	w.Helper()
 	_, kin := w.clients("reader")
-	out, err := kin.ListShards(context.WithoutCancel(w.Context()), &kinesis.ListShardsInput{StreamName: aws.String(testStream)})
+	out, err := kin.ListShards(context.WithoutCancel(w.Context()),
+		&kinesis.ListShardsInput{StreamName: aws.String(testStream)})
 	require.NoError(w, err)
 	for i := range out.Shards {
 		if s := &out.Shards[i]; *s.ShardId == id {
-			return types.ChildShard{ShardId: s.ShardId, ParentShards: lineage.ParentsOf(s), HashKeyRange: s.HashKeyRange}
+			return types.ChildShard{
+				ShardId: s.ShardId, ParentShards: lineage.ParentsOf(s),
+				HashKeyRange: s.HashKeyRange,
+			}
 		}
 	}
 	require.Fail(w, "no shard "+id)
@@ -86,11 +96,14 @@ func (w *world) childOf(id string) types.ChildShard {
 func TestUnknownRangeOwnsEverything(t *testing.T) {
 	x := md5.Sum([]byte("x")) //nolint:gosec // as Kinesis does
 	for name, r := range map[string]*types.HashKeyRange{
-		"none":     nil,
-		"empty":    {},
-		"no end":   {StartingHashKey: aws.String("0")},
-		"text":     {StartingHashKey: aws.String("a"), EndingHashKey: aws.String("b")},
-		"too long": {StartingHashKey: aws.String("0"), EndingHashKey: aws.String("340282366920938463463374607431768211456")},
+		"none":   nil,
+		"empty":  {},
+		"no end": {StartingHashKey: aws.String("0")},
+		"text":   {StartingHashKey: aws.String("a"), EndingHashKey: aws.String("b")},
+		"too long": {
+			StartingHashKey: aws.String("0"),
+			EndingHashKey:   aws.String("340282366920938463463374607431768211456"),
+		},
 		"reversed": {StartingHashKey: aws.String("2"), EndingHashKey: aws.String("1")},
 		"negative": {StartingHashKey: aws.String("-1"), EndingHashKey: aws.String("1")},
 	} {
@@ -100,7 +113,10 @@ func TestUnknownRangeOwnsEverything(t *testing.T) {
 	}
 	h := lineage.HashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("1")})
 	require.False(t, h.Holds(x))
-	h = lineage.HashRangeOf(&types.HashKeyRange{StartingHashKey: aws.String("0"), EndingHashKey: aws.String("340282366920938463463374607431768211455")})
+	h = lineage.HashRangeOf(&types.HashKeyRange{
+		StartingHashKey: aws.String("0"),
+		EndingHashKey:   aws.String("340282366920938463463374607431768211455"),
+	})
 	require.True(t, h.Known)
 	require.True(t, h.Holds(x))
 }

@@ -35,21 +35,31 @@ func hostileValues() map[string]ddb.AttributeValue {
 		"a far year":          tablepkg.Str("9999-12-31T23:59:59-12:00"),
 		"true":                &ddb.AttributeValueMemberBOOL{Value: true},
 		"null":                &ddb.AttributeValueMemberNULL{Value: true},
-		"a list":              &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{tablepkg.Num(1), tablepkg.Str(only)}},
-		"bytes":               &ddb.AttributeValueMemberB{Value: []byte{0xff, 0xfe}},
-		"a set":               &ddb.AttributeValueMemberSS{Value: []string{"a", "b", "c"}},
+		"a list": &ddb.AttributeValueMemberL{Value: []ddb.AttributeValue{
+			tablepkg.Num(1),
+			tablepkg.Str(only),
+		}},
+		"bytes": &ddb.AttributeValueMemberB{Value: []byte{0xff, 0xfe}},
+		"a set": &ddb.AttributeValueMemberSS{Value: []string{"a", "b", "c"}},
 	}
 }
 
-// TestHostileRows: whatever a row says in whatever attribute, the shard is read and commits within the time of a take-over, and
-// what the page and leases list show can be written as JSON, with no time that cannot be.
+// TestHostileRows: whatever a row says in whatever attribute, the shard is read and commits within the time of a
+// take-over, and what the page and leases list show can be written as JSON, with no time that cannot be.
 func TestHostileRows(t *testing.T) {
 	t.Parallel()
 	shard := []string{
-		tablepkg.AttrOwner, tablepkg.AttrEpoch, tablepkg.AttrPosition, tablepkg.AttrSub, tablepkg.AttrResolved, tablepkg.AttrOffers, tablepkg.AttrCaughtUp, tablepkg.AttrLoad, tablepkg.AttrParents, tablepkg.AttrLast, tablepkg.AttrLastSub,
-		tablepkg.AttrRewinds, tablepkg.AttrStartAt, tablepkg.AttrState, tablepkg.AttrStateChunks, tablepkg.AttrStateSum, tablepkg.AttrStateBytes, tablepkg.AttrStateAt, tablepkg.AttrStateSub, tablepkg.AttrStateGeneration,
+		tablepkg.AttrOwner, tablepkg.AttrEpoch, tablepkg.AttrPosition, tablepkg.AttrSub, tablepkg.AttrResolved,
+		tablepkg.AttrOffers, tablepkg.AttrCaughtUp, tablepkg.AttrLoad, tablepkg.AttrParents, tablepkg.AttrLast,
+		tablepkg.AttrLastSub,
+		tablepkg.AttrRewinds, tablepkg.AttrStartAt, tablepkg.AttrState, tablepkg.AttrStateChunks,
+		tablepkg.AttrStateSum, tablepkg.AttrStateBytes, tablepkg.AttrStateAt, tablepkg.AttrStateSub,
+		tablepkg.AttrStateGeneration,
 	}
-	worker := []string{tablepkg.AttrCounter, tablepkg.AttrArrival, tablepkg.AttrCaughtUp, tablepkg.AttrCovers, tablepkg.AttrVersion, tablepkg.AttrConfig, tablepkg.AttrBeat}
+	worker := []string{
+		tablepkg.AttrCounter, tablepkg.AttrArrival, tablepkg.AttrCaughtUp, tablepkg.AttrCovers,
+		tablepkg.AttrVersion, tablepkg.AttrConfig, tablepkg.AttrBeat,
+	}
 	for row, attrs := range map[string][]string{
 		only: shard, tablepkg.KeyWorker + "zz": worker, tablepkg.KeyFleet: {tablepkg.AttrCounter},
 		tablepkg.KeyApplication: {tablepkg.AttrCreated, tablepkg.AttrT0, tablepkg.AttrMark, tablepkg.AttrKeepsake},
@@ -101,8 +111,8 @@ func showable(w *world, v any) {
 	}
 }
 
-// TestRowsThatDescendFromThemselves: the stream says who the parents are. The rows are named, the shards are read, and the rows
-// are written anew.
+// TestRowsThatDescendFromThemselves: the stream says who the parents are. The rows are named, the shards are read,
+// and the rows are written anew.
 func TestRowsThatDescendFromThemselves(t *testing.T) {
 	const second = "shardId-000000000001"
 	for name, claims := range map[string]map[string][]string{
@@ -148,7 +158,8 @@ func TestRowsThatDescendFromThemselves(t *testing.T) {
 	}
 }
 
-// TestParentsOfRowsAreClaims: a row may hold up a shard with parents that the stream has not named, and not against its word.
+// TestParentsOfRowsAreClaims: a row may hold up a shard with parents that the stream has not named, and not against
+// its word.
 func TestParentsOfRowsAreClaims(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
@@ -172,12 +183,14 @@ func TestParentsOfRowsAreClaims(t *testing.T) {
 	l.Claimed("x", []string{"y"})
 	require.False(t, l.GateOpen("x", nil, &tablepkg.Origin{}, tablepkg.Start{}))
 	l.Learn("x", nil)
-	require.True(t, l.GateOpen("x", nil, &tablepkg.Origin{}, tablepkg.Start{}), "the stream's word counts, also when it comes later")
+	require.True(t, l.GateOpen("x", nil, &tablepkg.Origin{}, tablepkg.Start{}),
+		"the stream's word counts, also when it comes later")
 }
 
 func TestShardsOfAnApplicationAreBounded(t *testing.T) {
 	for _, s := range []string{
-		"0-18446744073709551615", "18446744073709551000-18446744073709551615", strings.Repeat("0-262142,", 2) + "300000-500000", "5-2",
+		"0-18446744073709551615", "18446744073709551000-18446744073709551615", strings.Repeat("0-262142,", 2) +
+			"300000-500000", "5-2",
 		"x" + strings.Repeat(",0-99999999", 3),
 	} {
 		_, err := tablepkg.DecodeShards(s)

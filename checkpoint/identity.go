@@ -15,8 +15,8 @@ import (
 // startPatience is how long a first start waits for a complete list of shards before it takes one that is not.
 const startPatience = time.Minute
 
-// sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so and
-// no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
+// sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so
+// and no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
 func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id lineage.Identity) error {
 	s := o.store
 	refusal := o.sameStream(app, id.ARN, id.Created)
@@ -47,9 +47,11 @@ func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id li
 	case !lineage.SameShards(shards, first, positions) && twice:
 		return refusal
 	case !lineage.SameShards(shards, first, positions):
-		return s.stream.Inconsistent("kinesis:DescribeStreamSummary", "OtherStream", "it names another stream than the lease table, for the first time")
+		return s.stream.Inconsistent("kinesis:DescribeStreamSummary", "OtherStream",
+			"it names another stream than the lease table, for the first time")
 	case !corrected:
-		s.log.Warn("the summary of the stream names another one, but its shards are the same", zap.String("arn", id.ARN), zap.Int64("created", id.Created))
+		s.log.Warn("the summary of the stream names another one, but its shards are the same",
+			zap.String("arn", id.ARN), zap.Int64("created", id.Created))
 		return nil
 	}
 	return o.correctIdentity(ctx, app, id)
@@ -69,7 +71,8 @@ func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id
 	if _, err := s.table.Update(ctx, table.KeyApplication, e); err != nil {
 		return err
 	}
-	s.log.Warn("the identity of the stream in the lease table was wrong and is corrected", zap.String("arn", id.ARN), zap.Int64("created", id.Created))
+	s.log.Warn("the identity of the stream in the lease table was wrong and is corrected", zap.String("arn", id.ARN),
+		zap.Int64("created", id.Created))
 	app.StreamARN, app.StreamCreated = id.ARN, id.Created
 	return nil
 }
@@ -100,14 +103,17 @@ func (o *opener) describeTwice(ctx context.Context, arn string, created int64) e
 		return err
 	}
 	if again != arn || at != created {
-		return s.stream.Inconsistent("kinesis:DescribeStreamSummary", "InconsistentAnswers", "two answers name different streams")
+		return s.stream.Inconsistent("kinesis:DescribeStreamSummary", "InconsistentAnswers",
+			"two answers name different streams")
 	}
 	return nil
 }
 
-// firstListing lists the stream for #application. It wants a complete listing, for a while, and answers which shards two
-// of them show closed.
-func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time, err error) {
+// firstListing lists the stream for #application. It wants a complete listing, for a while, and answers which shards
+// two of them show closed.
+func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time,
+	err error,
+) {
 	s := o.store
 	shards, at, err = s.catalog.List(ctx)
 	if err != nil {
@@ -117,7 +123,8 @@ func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed
 	wait := !s.catalog.health.complete && time.Since(s.catalog.health.since) < startPatience
 	s.mu.Unlock()
 	if wait {
-		return nil, nil, at, s.stream.Inconsistent("kinesis:ListShards", "IncompleteListing", "its open shards do not hold every key, or a parent is open or has other keys")
+		return nil, nil, at, s.stream.Inconsistent("kinesis:ListShards", "IncompleteListing",
+			"its open shards do not hold every key, or a parent is open or has other keys")
 	}
 	if closed = lineage.ClosedIn(shards); len(closed) == 0 {
 		return shards, closed, at, nil

@@ -28,7 +28,10 @@ const (
 
 // IncidentKinds are all of them.
 func IncidentKinds() []IncidentKind {
-	return []IncidentKind{IncidentGone, IncidentEndUndone, IncidentOrderBreached, IncidentSkipUndone, IncidentPosition, IncidentParents}
+	return []IncidentKind{
+		IncidentGone, IncidentEndUndone, IncidentOrderBreached, IncidentSkipUndone,
+		IncidentPosition, IncidentParents,
+	}
 }
 
 // Incident is something that befell a shard and that a person should hear of, although it needs nothing more.

@@ -15,9 +15,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With create, a
-// table that does not exist is made, with its #application row; config must name the stream then. Otherwise an absent
-// table is an error. The other errors are those of Store.Run, and of calls that fail.
+// NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With
+// create, a table that does not exist is made, with its #application row; config must name the stream then. Otherwise
+// an absent table is an error. The other errors are those of Store.Run, and of calls that fail.
 func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*admin.Admin, error) {
 	if config.StreamName == "" && config.StreamARN == "" {
 		app, err := table.ReadApplication(ctx, &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table})
@@ -109,7 +109,10 @@ func (i *inspection) Read(ctx context.Context, app *table.Application) error {
 func (i *inspection) Snapshot() admin.LeaseTable {
 	s, v := i.store, &i.store.view
 	now := time.Now()
-	out := admin.LeaseTable{Table: s.cfg.Table, Stream: v.app.StreamARN, T0: v.app.Origin.T0, LeaseDuration: v.app.Duration}
+	out := admin.LeaseTable{
+		Table: s.cfg.Table, Stream: v.app.StreamARN, T0: v.app.Origin.T0,
+		LeaseDuration: v.app.Duration,
+	}
 	for _, id := range slices.Sorted(maps.Keys(v.lineage.Shards)) {
 		info := v.lineage.Shards[id]
 		r := v.rows[id]

@@ -54,7 +54,8 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 	for i, err := range answers {
 		if err != nil && ctx.Err() == nil {
 			unsure = true
-			s.log.Debug("cannot find out whether a shard that is not listed exists", zap.String("shard", ids[i]), zap.Error(err))
+			s.log.Debug("cannot find out whether a shard that is not listed exists", zap.String("shard", ids[i]),
+				zap.Error(err))
 		}
 	}
 	if len(ids) > 0 {

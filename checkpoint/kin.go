@@ -12,8 +12,8 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// Family answers the parents of the shard, and its siblings: the other shards that take over from them. After a LoadState that
-// answered parents the siblings are known, unless the stream could not be listed. It does no I/O.
+// Family answers the parents of the shard, and its siblings: the other shards that take over from them. After a
+// LoadState that answered parents the siblings are known, unless the stream could not be listed. It does no I/O.
 func (l *Lease) Family() (parents, siblings []string) {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
@@ -38,14 +38,14 @@ func (l *Lease) familyLocked() (parents, siblings []string) {
 	return slices.Sorted(slices.Values(parents)), siblings
 }
 
-// Inherits says whether what its parents remember of a partition key falls to the shard: the stream places records with the key here
-// by its hash. Keys that somebody placed outside the parents' own range fall to the sibling with the lowest range, so that every key
-// falls to one shard. A shard whose range is not known yet inherits every key; after a LoadState that answered parents it is known,
-// unless the stream could not be listed. It does no I/O.
+// Inherits says whether what its parents remember of a partition key falls to the shard: the stream places records
+// with the key here by its hash. Keys that somebody placed outside the parents' own range fall to the sibling with
+// the lowest range, so that every key falls to one shard. A shard whose range is not known yet inherits every key;
+// after a LoadState that answered parents it is known, unless the stream could not be listed. It does no I/O.
 func (l *Lease) Inherits(partitionKey string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	own, hash := l.keysLocked(), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
+	own, hash := l.store.view.keysOf(l.shard), md5.Sum([]byte(partitionKey)) //nolint:gosec // see the import
 	if own.Holds(hash) {
 		return true
 	}
@@ -59,18 +59,20 @@ func (l *Lease) Inherits(partitionKey string) bool {
 	return true
 }
 
-// keysLocked is the range of the shard.
-func (l *Lease) keysLocked() lineage.HashRange {
-	if info := l.store.view.lineage.Shards[l.shard]; info != nil {
+// keysOf is the range of a shard; unknown while no listing has named it.
+func (v *view) keysOf(id string) lineage.HashRange {
+	if info := v.lineage.Shards[id]; info != nil {
 		return info.Keys
 	}
 	return lineage.HashRange{}
 }
 
-// Relative reads what another shard of the stream remembers: the state that is in force, with its version, and, if the shard has
-// ended, its children. It answers the version that was given, and nothing else, while there is nothing new. It may be late by a scan of
-// the table, which is how it learns of a later state without a call.
-func (l *Lease) Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error) {
+// Relative reads what another shard of the stream remembers: the state that is in force, with its version, and, if
+// the shard has ended, its children. It answers the version that was given, and nothing else, while there is nothing
+// new. It may be late by a scan of the table, which is how it learns of a later state without a call.
+func (l *Lease) Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string,
+	err error,
+) {
 	ctx, cancel := l.within(ctx)
 	defer cancel()
 	s := l.store
@@ -89,7 +91,9 @@ func (l *Lease) Relative(ctx context.Context, shard, version string) (now string
 	}
 }
 
-func (s *Store) relative(ctx context.Context, shard, version string, heirs []string) (now string, state []byte, children []string, err error) {
+func (s *Store) relative(ctx context.Context, shard, version string, heirs []string) (now string, state []byte,
+	children []string, err error,
+) {
 	it, err := s.table.Get(ctx, shard, true)
 	if err != nil {
 		return version, nil, nil, err

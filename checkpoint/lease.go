@@ -68,13 +68,14 @@ type ledger struct {
 	dirty bool
 	// suspect says that a scan saw the row otherwise: write, so that the fence decides. The watcher writes it.
 	suspect bool
-	// unstorable is why the last offer could not be taken, foreign why none can be stored over what the row has; both are
-	// empty when they can.
+	// unstorable is why the last offer could not be taken, foreign why none can be stored over what the row has; both
+	// are empty when they can.
 	unstorable, foreign string
 	replaces            string     // a checkpoint that any offer may be stored over
 	written             time.Time  // when the committer last had it written
 	pace                commitPace // of the committer
-	confirmed           time.Time  // when the stored checkpoint was last known to be current; a metric and the page read it
+	// when the stored checkpoint was last known to be current; a metric and the page read it
+	confirmed time.Time
 }
 
 // Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
@@ -89,22 +90,28 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 	case p.IsZero():
 		return l.start, 0, l.first.Resolved
 	case p.Sub == position.WholeRecord:
-		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.Resolved
+		return types.StartingPosition{
+			Type:           types.ShardIteratorTypeAfterSequenceNumber,
+			SequenceNumber: aws.String(p.Sequence),
+		}, p.Sub, l.first.Resolved
 	}
-	return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(p.Sequence)}, p.Sub, l.first.Resolved
+	return types.StartingPosition{
+		Type:           types.ShardIteratorTypeAtSequenceNumber,
+		SequenceNumber: aws.String(p.Sequence),
+	}, p.Sub, l.first.Resolved
 }
 
 // Generation is how often an operator has sent the shard back. Alerts of each generation have ids of their own, so that
 // what is published again is not taken for a repetition.
 func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 
-// CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row of an
-// idle shard is written every few minutes, so it may have read further.
+// CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row
+// of an idle shard is written every few minutes, so it may have read further.
 func (l *Lease) CaughtUp() time.Time { return l.first.CaughtUp }
 
-// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval, and with a release,
-// handoff or end. An offer below an earlier one is ignored and counted. What is longer than position.MaxText above the
-// checkpoint is stored as nothing, which repeats alerts but loses none.
+// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval, and with a
+// release, handoff or end. An offer below an earlier one is ignored and counted. What is longer than position.MaxText
+// above the checkpoint is stored as nothing, which repeats alerts but loses none.
 func (l *Lease) Commit(p position.Progress) {
 	s := l.store
 	s.mu.Lock()
@@ -168,7 +175,8 @@ func (l *Lease) KeepLease() {
 // false when the shard was known to be read up to oldest or later, so that nothing was there.
 func (l *Lease) Lost(oldest time.Time) (caughtUp time.Time, missed bool) {
 	l.store.mu.Lock()
-	caughtUp = l.ledger.offer.CaughtUp // of the row, or what was offered since: a shard may be held for longer than the retention
+	// of the row, or what was offered since: a shard may be held for longer than the retention
+	caughtUp = l.ledger.offer.CaughtUp
 	if p := l.ledger.offer.Position; !p.IsZero() && !position.ValidSequence(p.Sequence) {
 		l.ledger.disown()
 	}

@@ -33,7 +33,8 @@ type catalog struct {
 
 	health    listingHealth // list writes it; nextListing, firstListing and Status read it
 	retention time.Duration // of the stream's records; 0 while it is not known; describe writes it
-	met       time.Time     // Kinesis' time of the first answer about the stream; describe writes it, newApplication reads it
+	// Kinesis' time of the first answer about the stream; describe writes it, newApplication reads it
+	met time.Time
 }
 
 func (c *catalog) relist() { ask(c.wake) }
@@ -54,8 +55,8 @@ func (c *catalog) Describe(ctx context.Context) (arn string, created int64, err 
 	return told.ARN, told.Created, nil
 }
 
-// list lists the whole stream and merges the answer into the lineage. at is the service's own time of the first page, and
-// ours where it does not tell.
+// list lists the whole stream and merges the answer into the lineage. at is the service's own time of the first page,
+// and ours where it does not tell.
 func (c *catalog) List(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	s := c.store
 	s.mu.Lock()
@@ -98,10 +99,10 @@ func (c *catalog) run(ctx context.Context) error {
 		if !listed {
 			describe := time.Since(described) >= listEvery/2
 			if err := c.relook(ctx, describe); err != nil {
-				if isFatal(err) {
+				if table.IsFatal(err) {
 					return err
 				}
-				if text := faultText(err); ctx.Err() == nil && text != said {
+				if text := table.FaultText(err); ctx.Err() == nil && text != said {
 					said = text
 					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
 				}
@@ -167,17 +168,18 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 }
 
 // collect deletes the rows of shards that are past the retention: gone, read to the end or owned by nobody, and with
-// every child under way, so that no gate and no start position depends on the row. A row that was not at its end is kept
-// for the retention, so that a shard which comes back is read from its position. Its state
-// goes with it. A child that has progress but no state of its own by then, which is the whole retention later, could not be
-// read again from its beginning anyhow. The chunks go first, because only the row tells of them.
+// every child under way, so that no gate and no start position depends on the row. A row that was not at its end is
+// kept for the retention, so that a shard which comes back is read from its position. Its state goes with it. A child
+// that has progress but no state of its own by then, which is the whole retention later, could not be read again from
+// its beginning anyhow. The chunks go first, because only the row tells of them.
 func (c *catalog) collect(ctx context.Context) {
 	s := c.store
 	s.mu.Lock()
 	var old []*table.Row
 	for id, r := range s.view.rows {
 		info := s.view.lineage.Shards[id]
-		if info == nil || !info.Gone || s.view.leases[id] != nil || (!r.Ended() && (r.Owner != "" || r.Progressed() && info.Absent.To.Sub(info.Absent.From) < c.retention)) {
+		if info == nil || !info.Gone || s.view.leases[id] != nil ||
+			(!r.Ended() && (r.Owner != "" || r.Progressed() && info.Absent.To.Sub(info.Absent.From) < c.retention)) {
 			continue
 		}
 		if slices.ContainsFunc(s.view.lineage.Children(id), func(child string) bool {
@@ -193,7 +195,8 @@ func (c *catalog) collect(ctx context.Context) {
 		if r.State.Version != "" {
 			if err := s.states.Sweep(ctx, r.ID, r.State, r.Epoch+1); err != nil {
 				if ctx.Err() == nil {
-					s.log.Warn("cannot delete the state of a shard past the retention yet", zap.String("shard", r.ID), zap.Error(err))
+					s.log.Warn("cannot delete the state of a shard past the retention yet", zap.String("shard", r.ID),
+						zap.Error(err))
 				}
 				continue
 			}

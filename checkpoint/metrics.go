@@ -63,7 +63,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "kinesis_alerter_lease_renewals_total", Help: "Heartbeats of this process, by result.",
 		}, []string{"result"}),
 		commits: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "kinesis_alerter_checkpoints_total", Help: "Checkpoint writes, by result; ignored counts offers below an earlier one.",
+			Name: "kinesis_alerter_checkpoints_total",
+			Help: "Checkpoint writes, by result; ignored counts offers below an earlier one.",
 		}, []string{"result"}),
 		commitTime: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "kinesis_alerter_checkpoint_duration_seconds", Help: "Time of one checkpoint write.",
@@ -73,26 +74,34 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "kinesis_alerter_stream_open_shards", Help: "Open shards at the last listing.",
 		}),
 		gaps: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "kinesis_alerter_checkpoint_gaps_total", Help: "Checkpoints that the stream no longer held, by whether records may have been missed.",
+			Name: "kinesis_alerter_checkpoint_gaps_total",
+			Help: "Checkpoints that the stream no longer held, by whether records may have been missed.",
 		}, []string{"missed"}),
 		rewritten: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_lease_rows_rewritten_total", Help: "Rows that vanished from the table and were written again from memory.",
+			Name: "kinesis_alerter_lease_rows_rewritten_total",
+			Help: "Rows that vanished from the table and were written again from memory.",
 		}),
 		damagedRows: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_lease_rows_unreadable_total", Help: "Rows of the lease table that could not be read; they are written anew.",
+			Name: "kinesis_alerter_lease_rows_unreadable_total",
+			Help: "Rows of the lease table that could not be read; they are written anew.",
 		}),
 		incidents: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "kinesis_alerter_shard_incidents_total", Help: "What befell shards against the order of things, and was dealt with: gone (lost by the stream), " +
+			Name: "kinesis_alerter_shard_incidents_total",
+			Help: "What befell shards against the order of things, and was dealt with: gone (lost by the stream), " +
 				"end_undone, order_breached, skip_undone, position_unusable, parents_circular.",
 		}, []string{"kind"}),
 		liveWorkers: f.NewGauge(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_lease_workers", Help: "Live workers in the lease table, this one included.",
 		}),
 		stateUnits: f.NewCounter(prometheus.CounterOpts{
-			Name: "kinesis_alerter_lease_state_write_units_total", Help: "DynamoDB write units spent on the state table.",
+			Name: "kinesis_alerter_lease_state_write_units_total",
+			Help: "DynamoDB write units spent on the state table.",
 		}),
 	}
-	for _, e := range []leaseEvent{eventAcquired, eventStolen, eventReceived, eventHandedOff, eventReleased, eventEnded, eventLost, eventExpired} {
+	for _, e := range []leaseEvent{
+		eventAcquired, eventStolen, eventReceived, eventHandedOff, eventReleased,
+		eventEnded, eventLost, eventExpired,
+	} {
 		m.events.WithLabelValues(string(e))
 	}
 	for _, r := range []result{resultOK, resultError, resultFenced} {
@@ -126,10 +135,12 @@ func newShardCollector(s *Store) *shardCollector {
 	return &shardCollector{
 		store: s,
 		progressed: prometheus.NewDesc("kinesis_alerter_shard_checkpoint_timestamp_seconds",
-			"Time at which the stored checkpoint of a held shard was last confirmed to be current.", []string{"shard"}, nil),
+			"Time at which the stored checkpoint of a held shard was last confirmed to be current.",
+			[]string{"shard"}, nil),
 		states: prometheus.NewDesc("kinesis_alerter_shards",
 			"Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), "+
-				"unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.", []string{"state"}, nil),
+				"unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.",
+			[]string{"state"}, nil),
 		retention: prometheus.NewDesc("kinesis_alerter_stream_retention_seconds",
 			"How long the stream keeps its records, as it said within the last minute or two.", nil, nil),
 	}
@@ -145,7 +156,8 @@ func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	c.store.mu.Lock()
-	confirmed, states, retention := c.store.view.confirmed(c.store.cfg.MergeShards), c.store.view.countStates(time.Now()), c.store.catalog.retention
+	confirmed, states, retention := c.store.view.confirmed(c.store.cfg.MergeShards),
+		c.store.view.countStates(time.Now()), c.store.catalog.retention
 	c.store.mu.Unlock()
 	if retention > 0 {
 		ch <- prometheus.MustNewConstMetric(c.retention, prometheus.GaugeValue, retention.Seconds())
@@ -189,6 +201,6 @@ func (v *view) countStates(now time.Time) map[table.ShardState]int {
 	return out
 }
 
-// Missed is how many times since the process started a checkpoint had left the stream and records may have been missed. Safe for
-// concurrent use.
+// Missed is how many times since the process started a checkpoint had left the stream and records may have been
+// missed. Safe for concurrent use.
 func (s *Store) Missed() uint64 { return counts.Of(s.m.gaps.WithLabelValues("true")) }

@@ -19,10 +19,11 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// model is the protocol without services: a table of single-item conditional writes, a stream that is a tree of shards,
-// and workers whose every step is an event in one queue. What a worker decides, it decides with the Store's own
-// functions (decide, merge, observe, grant, claim, plan, gateOpen, trustWindow, …); what it writes is modelled by hand, so
-// that code and model have to agree on the conditions. One goroutine runs a schedule, which its seed repeats exactly.
+// model is the protocol without services: a table of single-item conditional writes, a stream that is a tree of
+// shards, and workers whose every step is an event in one queue. What a worker decides, it decides with the Store's
+// own functions (decide, merge, observe, grant, claim, plan, gateOpen, trustWindow, …); what it writes is modelled by
+// hand, so that code and model have to agree on the conditions. One goroutine runs a schedule, which its seed repeats
+// exactly.
 type model struct {
 	*rand.Rand
 	queue   events
@@ -79,7 +80,11 @@ func (e events) Less(i, j int) bool {
 	return e[i].at.Before(e[j].at) || (e[i].at.Equal(e[j].at) && e[i].order < e[j].order)
 }
 func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(v any)   { *e = append(*e, v.(event)) } //nolint:forcetypeassert // heap gives back what it was given
+func (e *events) Push(v any) {
+	*e = append(*e,
+		v.(event))
+} //nolint:forcetypeassert // heap gives back what it was given
+
 func (e *events) Pop() any {
 	last := (*e)[len(*e)-1]
 	*e = (*e)[:len(*e)-1]
@@ -142,17 +147,19 @@ func progressOf(r table.Row) table.Progress {
 // believes checks that what a trusted holder takes for stored is stored.
 func (m *model) believes(w *modelWorker, l *Lease) {
 	r := m.row(l.shard)
-	if l.ledger.dirty || l.ledger.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.Owner != l.worker.id || r.Epoch != l.epoch {
+	if l.ledger.dirty || l.ledger.suspect || w.busy[l] || !w.trusted(l) || r == nil || r.Owner != l.worker.id ||
+		r.Epoch != l.epoch {
 		return
 	}
 	if r.Position != l.ledger.stored.Position || r.Resolved != l.ledger.stored.Resolved {
-		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.ledger.stored.Resolved, l.ledger.stored.Position.Sequence, l.shard, r.Resolved, r.Position.Sequence)
+		m.violated("%s takes %s above %s of %s for stored, the row has %s above %s", w.name, l.ledger.stored.Resolved,
+			l.ledger.stored.Position.Sequence, l.shard, r.Resolved, r.Position.Sequence)
 	}
 }
 
-// Write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of every
-// write: neither checkpoints nor what is resolved above them move back, nothing is stored that was not resolved, and a new
-// owner has a new epoch.
+// Write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of
+// every write: neither checkpoints nor what is resolved above them move back, nothing is stored that was not
+// resolved, and a new owner has a new epoch.
 func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.Row)) (bool, *table.Row) {
 	old := m.row(id)
 	if !cond(old) {
@@ -172,7 +179,8 @@ func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.
 		case !r.Ended() && r.Position.Compare(old.Position) < 0:
 			m.violated("the checkpoint of %s goes back from %s to %s", id, old.Position.Sequence, r.Position.Sequence)
 		case !r.Ended() && reach(progressOf(r)) < reach(progressOf(*old)):
-			m.violated("what is resolved above the checkpoint of %s goes back from %s to %s", id, old.Resolved, r.Resolved)
+			m.violated("what is resolved above the checkpoint of %s goes back from %s to %s", id, old.Resolved,
+				r.Resolved)
 		case r.Offers < old.Offers:
 			m.violated("the number of %s goes back from %d to %d", id, old.Offers, r.Offers)
 		case r.Epoch < old.Epoch || (r.Owner != "" && r.Owner != old.Owner && r.Epoch == old.Epoch):
@@ -185,17 +193,21 @@ func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.
 			m.violated("%s ends with %d of %d resolved", id, s.offered, s.last)
 		}
 	case reach(progressOf(r)) > s.offered:
-		m.violated("%s is stored at %s, above it %s, but only %d was resolved", id, r.Position.Sequence, r.Resolved, s.offered)
+		m.violated("%s is stored at %s, above it %s, but only %d was resolved", id, r.Position.Sequence, r.Resolved,
+			s.offered)
 	}
 	return true, &r
 }
 
 func describe(r *table.Row) string {
-	return fmt.Sprintf("owner %q epoch %d offer %d checkpoint %s above it %s", r.Owner, r.Epoch, r.Offers, r.Position.Sequence, r.Resolved)
+	return fmt.Sprintf("owner %q epoch %d offer %d checkpoint %s above it %s", r.Owner, r.Epoch, r.Offers,
+		r.Position.Sequence, r.Resolved)
 }
 
 // writeWorker is write for the row of a worker; a nil result of change deletes it.
-func (m *model) writeWorker(id string, cond func(*table.Worker) bool, change func(table.Worker) *table.Worker) (bool, *table.Worker) {
+func (m *model) writeWorker(id string, cond func(*table.Worker) bool, change func(table.Worker) *table.Worker) (bool,
+	*table.Worker,
+) {
 	old := at(m.workers[id], 0)
 	if !cond(old) {
 		return false, old
@@ -215,7 +227,10 @@ func (m *model) listing() []types.Shard {
 	out := make([]types.Shard, 0, len(m.shards))
 	for _, id := range slices.Sorted(maps.Keys(m.shards)) {
 		s := m.shards[id]
-		sh := types.Shard{ShardId: aws.String(id), SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")}}
+		sh := types.Shard{
+			ShardId:             aws.String(id),
+			SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String("1")},
+		}
 		if s.closed {
 			sh.SequenceNumberRange.EndingSequenceNumber = aws.String(strconv.Itoa(s.last))
 		}
@@ -260,7 +275,8 @@ func (m *model) acts(w *modelWorker, l *Lease) {
 		if other == w || other.dead || other.stopping {
 			continue
 		}
-		if o := other.s.view.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] && other.trusted(o) {
+		if o := other.s.view.leases[l.shard]; o != nil && o.state == leaseRunning && !other.resting[o] &&
+			other.trusted(o) {
 			m.violated("%s acts on %s while %s may", w.name, l.shard, other.name)
 		}
 	}
@@ -380,12 +396,13 @@ func (m *model) schedule() string {
 func newModel(seed uint64, verbose bool) *model {
 	return &model{
 		Rand: rand.New(rand.NewPCG(seed, 7)), //nolint:gosec // a schedule that repeats needs a weak one
-		rows: map[string][]version[*table.Row]{}, workers: map[string][]version[*table.Worker]{}, shards: map[string]*modelShard{}, verbose: verbose,
+		rows: map[string][]version[*table.Row]{}, workers: map[string][]version[*table.Worker]{},
+		shards: map[string]*modelShard{}, verbose: verbose,
 	}
 }
 
-// TestSimProtocolModel runs 300 schedules, or MODEL_SCHEDULES of them; MODEL_SEED runs that one alone. A violation prints
-// the seed, and the history of the schedule.
+// TestSimProtocolModel runs 300 schedules, or MODEL_SCHEDULES of them; MODEL_SEED runs that one alone. A violation
+// prints the seed, and the history of the schedule.
 func TestSimProtocolModel(t *testing.T) {
 	first, count := uint64(0), uint64(300)
 	if n, err := strconv.ParseUint(os.Getenv("MODEL_SCHEDULES"), 10, 64); err == nil {

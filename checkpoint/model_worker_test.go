@@ -87,7 +87,8 @@ func (w *modelWorker) call(effect func(), then func(answered bool)) {
 	if w.dead {
 		w.m.violated("%s has stopped and still makes requests", w.name)
 	}
-	there, back := w.m.between(time.Millisecond, 20*time.Millisecond), w.m.between(time.Millisecond, 20*time.Millisecond)
+	there, back := w.m.between(time.Millisecond, 20*time.Millisecond),
+		w.m.between(time.Millisecond, 20*time.Millisecond)
 	if w.m.Float64() >= w.m.trouble {
 		w.m.later(there, func() {
 			effect()
@@ -106,7 +107,9 @@ func (w *modelWorker) call(effect func(), then func(answered bool)) {
 }
 
 // settle makes a write and finds out what became of it, as table.settle does.
-func settle[T any](w *modelWorker, write func() (bool, *T), read func() *T, landed func(*T) bool, then func(ok bool, now *T, unknown bool)) {
+func settle[T any](w *modelWorker, write func() (bool, *T), read func() *T, landed func(*T) bool,
+	then func(ok bool, now *T, unknown bool),
+) {
 	var (
 		ok  bool
 		now *T
@@ -130,12 +133,18 @@ func settle[T any](w *modelWorker, write func() (bool, *T), read func() *T, land
 	})
 }
 
-func (w *modelWorker) settleRow(id string, cond func(*table.Row) bool, change func(*table.Row), landed func(*table.Row) bool, then func(ok bool, now *table.Row, unknown bool)) {
-	settle(w, func() (bool, *table.Row) { return w.m.Write(id, cond, change) }, func() *table.Row { return w.m.row(id) }, landed, then)
+func (w *modelWorker) settleRow(id string, cond func(*table.Row) bool, change func(*table.Row),
+	landed func(*table.Row) bool, then func(ok bool, now *table.Row, unknown bool),
+) {
+	settle(w, func() (bool, *table.Row) { return w.m.Write(id, cond, change) },
+		func() *table.Row { return w.m.row(id) }, landed, then)
 }
 
-func (w *modelWorker) settleWorker(id string, cond func(*table.Worker) bool, change func(table.Worker) *table.Worker, landed func(*table.Worker) bool, then func(ok bool, now *table.Worker, unknown bool)) {
-	settle(w, func() (bool, *table.Worker) { return w.m.writeWorker(id, cond, change) }, func() *table.Worker { return at(w.m.workers[id], 0) }, landed, then)
+func (w *modelWorker) settleWorker(id string, cond func(*table.Worker) bool, change func(table.Worker) *table.Worker,
+	landed func(*table.Worker) bool, then func(ok bool, now *table.Worker, unknown bool),
+) {
+	settle(w, func() (bool, *table.Worker) { return w.m.writeWorker(id, cond, change) },
+		func() *table.Worker { return at(w.m.workers[id], 0) }, landed, then)
 }
 
 // enter joins the fleet under a new id.
@@ -364,8 +373,8 @@ func (w *modelWorker) begin(id string) {
 	w.later(w.m.between(0, modelTurn), func() { w.turn(l) })
 }
 
-// turn is a consumer's: it resolves a record, or the next one above one that waits, hands over when asked, and ends the shard
-// when all is resolved.
+// turn is a consumer's: it resolves a record, or the next one above one that waits, hands over when asked, and ends
+// the shard when all is resolved.
 func (w *modelWorker) turn(l *Lease) {
 	switch {
 	case l.ctx.Err() != nil:
@@ -388,7 +397,10 @@ func (w *modelWorker) turn(l *Lease) {
 				top = min(top, shard.last)
 			}
 			shard.offered = max(shard.offered, top)
-			l.Commit(position.Progress{At: position.Position{Sequence: l.ledger.offer.Position.Sequence, Sub: l.ledger.offer.Position.Sub}, Above: strconv.Itoa(top), CaughtUp: time.Now(), Load: load})
+			l.Commit(position.Progress{At: position.Position{
+				Sequence: l.ledger.offer.Position.Sequence,
+				Sub:      l.ledger.offer.Position.Sub,
+			}, Above: strconv.Itoa(top), CaughtUp: time.Now(), Load: load})
 		} else if at = max(at+1, top); !shard.closed || l.ledger.offer.Position.Sequence != strconv.Itoa(shard.last) {
 			if shard.closed {
 				at = min(at, shard.last)
@@ -537,16 +549,18 @@ func (w *modelWorker) finish(l *Lease, children []string) {
 		parents := w.m.shards[children[0]].parents
 		var answered bool
 		settle(w, func() (bool, *table.Row) {
-			return w.m.Write(children[0], func(r *table.Row) bool { return r == nil }, func(r *table.Row) { r.Parents = parents })
-		}, func() *table.Row { return w.m.row(children[0]) }, func(*table.Row) bool { return true }, func(ok bool, _ *table.Row, _ bool) {
-			answered = ok
-			if !answered {
-				w.rested(l)
-				return
-			}
-			w.s.view.lineage.Learn(children[0], parents)
-			w.finish(l, children[1:])
-		})
+			return w.m.Write(children[0], func(r *table.Row) bool { return r == nil },
+				func(r *table.Row) { r.Parents = parents })
+		}, func() *table.Row { return w.m.row(children[0]) }, func(*table.Row) bool { return true },
+			func(ok bool, _ *table.Row, _ bool) {
+				answered = ok
+				if !answered {
+					w.rested(l)
+					return
+				}
+				w.s.view.lineage.Learn(children[0], parents)
+				w.finish(l, children[1:])
+			})
 		return
 	}
 	c, err := l.claim()
@@ -610,7 +624,8 @@ func (w *modelWorker) release() {
 		return
 	}
 	settle(w, func() (bool, *table.Worker) {
-		return w.m.writeWorker(me.id, func(r *table.Worker) bool { return r != nil }, func(table.Worker) *table.Worker { return nil })
+		return w.m.writeWorker(me.id, func(r *table.Worker) bool { return r != nil },
+			func(table.Worker) *table.Worker { return nil })
 	}, func() *table.Worker { return at(w.m.workers[me.id], 0) }, func(*table.Worker) bool { return false },
 		func(bool, *table.Worker, bool) {
 			w.m.Note("%s has stopped", w.name)

@@ -27,7 +27,8 @@ func (l *Lease) comparableLocked(r *table.Row) bool {
 	s := l.store
 	foreign := ""
 	if ok := r.Ended() || r.Position.Comparable(l.ledger.offer.Position); !ok {
-		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s", table.Quoted(r.Position.Sequence), table.Quoted(l.ledger.offer.Position.Sequence))
+		foreign = fmt.Sprintf("the row has the checkpoint %s, which cannot be compared with %s",
+			table.Quoted(r.Position.Sequence), table.Quoted(l.ledger.offer.Position.Sequence))
 		s.m.committed(resultUnstorable)
 	}
 	l.reportUnstorableLocked(l.ledger.unstorable, foreign)
@@ -53,8 +54,8 @@ func (d *ledger) disown() {
 	d.replaces, d.offer.Position, d.offer.Resolved = d.offer.Position.Sequence, position.Position{}, ""
 }
 
-// stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then what the
-// row says is taken over.
+// stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then
+// what the row says is taken over.
 func (l *Lease) stillOurs(c claim, now table.Item) bool {
 	r, err := table.DecodeRow(now, l.since)
 	if err != nil || r.Owner != c.worker || r.Epoch != c.epoch {
@@ -76,7 +77,8 @@ func (l *Lease) Unusable() {
 	}
 	l.ledger.disown()
 	s.incidents.add(IncidentPosition, l.shard, table.Quoted(p.Sequence))
-	s.log.Error("the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
+	s.log.Error(
+		"the checkpoint is no position in the shard: it is read again from its oldest record, alerts are repeated",
 		zap.String("shard", l.shard), zap.String("checkpoint", table.Quoted(p.Sequence)))
 }
 

@@ -51,8 +51,8 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 	})
 }
 
-// TestEpochRaisedCarriesTheOffer: a handoff that gets no answer is shut out by a raised epoch, and what was drained for it
-// is in the row from that moment on.
+// TestEpochRaisedCarriesTheOffer: a handoff that gets no answer is shut out by a raised epoch, and what was drained
+// for it is in the row from that moment on.
 func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.startStubborn("a")
@@ -73,7 +73,10 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "5", w.row(l.shard)[table.AttrPosition])
 		before := l.epochNow()
-		remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+		remove := w.aws.Faults.Add(fakeaws.Fault{
+			Client: "a", Service: fakeaws.ServiceDynamoDB,
+			Kind: fakeaws.BlackHole,
+		})
 		time.AfterFunc(2*time.Second, remove)
 		l.Commit(position.Progress{At: position.Past("6"), Above: "7>8", CaughtUp: time.Now()}) // drained
 		ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
@@ -81,7 +84,8 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 		require.Error(w, l.HandOff(ctx))
 		require.NoError(w, l.Context().Err())
 		require.Equal(w, before+1, l.epochNow())
-		require.Equal(w, "6", w.row(l.shard)[table.AttrPosition], "a process that dies now must not repeat what it drained")
+		require.Equal(w, "6", w.row(l.shard)[table.AttrPosition],
+			"a process that dies now must not repeat what it drained")
 		require.Equal(w, "7>8", w.row(l.shard)[table.AttrResolved])
 		l.KeepLease()
 		a.stop()
@@ -89,8 +93,8 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 	})
 }
 
-// TestOffersGrowOverOwners: the number of a write is above those of all before, whoever made them, and a worker that knows
-// nothing of numbers changes nothing about that.
+// TestOffersGrowOverOwners: the number of a write is above those of all before, whoever made them, and a worker that
+// knows nothing of numbers changes nothing about that.
 func TestOffersGrowOverOwners(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		last := int64(0)
@@ -151,7 +155,8 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "100", w.row(only)[table.AttrPosition])
 				require.NotEmpty(w, a.store.Status().Shards[0].Unstorable)
-				require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
+				require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))),
+					0)
 				require.Len(w, logs.FilterMessage("progress of a shard cannot be stored").All(), 1)
 				l.Commit(position.Progress{At: position.Past("101"), CaughtUp: time.Now()})
 				time.Sleep(2 * time.Second)
@@ -164,7 +169,8 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// TestPositionsAreNotJudgedByTheirForm: whatever a service calls its positions can be stored, as long as it stays with that.
+// TestPositionsAreNotJudgedByTheirForm: whatever a service calls its positions can be stored, as long as it stays
+// with that.
 func TestPositionsAreNotJudgedByTheirForm(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")

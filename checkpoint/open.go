@@ -10,12 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/checkpoint/lineage"
 	"kinesis-alerter/checkpoint/table"
-	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -35,8 +33,8 @@ type opener struct {
 }
 
 // open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
-// fault once for each change of its text, and returns an error only for what waiting cannot mend, once the table has said it for
-// a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
+// fault once for each change of its text, and returns an error only for what waiting cannot mend, once the table has
+// said it for a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
 func (o *opener) open(ctx context.Context, failFast bool) error {
 	s := o.store
 	said := ""
@@ -46,7 +44,7 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := o.tryOpen(ctx)
-		if isFatal(err) {
+		if table.IsFatal(err) {
 			refused.Add(time.Now())
 		} else {
 			refused = lineage.Sighting{}
@@ -59,11 +57,13 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()), failFast && (table.NamesFault(err) || refusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
+		case table.IsFatal(err) && (failFast || errors.Is(err, table.ErrOtherStream) || refused.Confirmed()),
+			failFast &&
+				(table.NamesFault(err) || table.RefusesCredentials(err) && time.Since(begun) >= s.cfg.Patience):
 			return err
 		}
 		o.waitForCall(err)
-		if text := faultText(err); text != said {
+		if text := table.FaultText(err); text != said {
 			said = text
 			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
 		}
@@ -73,8 +73,8 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 	}
 }
 
-// opening is what the Store waits for before it can begin. What it waits for when the table has vanished later is not told: its
-// leases and its heartbeats say what that means.
+// opening is what the Store waits for before it can begin. What it waits for when the table has vanished later is not
+// told: its leases and its heartbeats say what that means.
 type opening struct {
 	what, because string
 	since         time.Time
@@ -100,24 +100,7 @@ func (o *opener) waitForCall(err error) {
 	if call, ok := errors.AsType[*table.CallError](err); ok {
 		what = call.Resource
 	}
-	o.waitFor(what, errorCode(err))
-}
-
-// refusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
-func refusesCredentials(err error) bool {
-	code, blamed := credentials.Blames(err)
-	return blamed && code != credentials.CodeUnavailable
-}
-
-// faultText is the text by which faults are told apart: request ids, which differ every time, left out.
-func faultText(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-			return op.OperationName + " " + api.ErrorCode() + " " + api.ErrorMessage()
-		}
-		return api.ErrorCode() + " " + api.ErrorMessage()
-	}
-	return err.Error()
+	o.waitFor(what, table.Code(err))
 }
 
 func (o *opener) tryOpen(ctx context.Context) error {
@@ -139,7 +122,8 @@ func (o *opener) ensureTable(ctx context.Context) error {
 			may := !o.tableSeen || s.cfg.CreateTable
 			s.mu.Unlock()
 			if !may {
-				return fmt.Errorf("%w: %s: restore it from a backup, or start with --create-table to begin a new one", table.ErrGone, s.cfg.Table)
+				return fmt.Errorf("%w: %s: restore it from a backup, or start with --create-table to begin a new one",
+					table.ErrGone, s.cfg.Table)
 			}
 			if err := o.createTable(ctx); err != nil {
 				return err
@@ -148,7 +132,8 @@ func (o *opener) ensureTable(ctx context.Context) error {
 			return table.Fault("dynamodb:DescribeTable", "table "+s.cfg.Table, err)
 		case desc.TableStatus == types.TableStatusActive, desc.TableStatus == types.TableStatusUpdating:
 			if len(desc.KeySchema) != 1 || aws.ToString(desc.KeySchema[0].AttributeName) != table.AttrKey {
-				return fmt.Errorf("%w: the key of table %s is %s, not %s: give this application another table name (leases import copies checkpoints)",
+				return fmt.Errorf(
+					"%w: the key of table %s is %s, not %s: give this application another table name (leases import copies checkpoints)",
 					table.ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), table.AttrKey)
 			}
 			s.mu.Lock()
@@ -254,9 +239,11 @@ func (o *opener) sameStream(app *table.Application, arn string, created int64) e
 	if arn != app.StreamARN {
 		reset += " --stream " + arn
 	}
-	return fmt.Errorf("%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-		"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", table.ErrOtherStream, s.cfg.Table,
-		app.StreamARN, time.Unix(app.StreamCreated, 0).UTC().Format(time.RFC3339), arn, time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
+	return fmt.Errorf(
+		"%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
+			"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", table.ErrOtherStream, s.cfg.Table,
+		app.StreamARN, time.Unix(app.StreamCreated, 0).UTC().Format(time.RFC3339), arn,
+		time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
 
 func (o *opener) adoptApplication(app *table.Application) {
@@ -275,12 +262,15 @@ func (o *opener) adoptApplication(app *table.Application) {
 	switch {
 	case before == nil:
 		if app.Duration != s.cfg.LeaseDuration {
-			s.log.Warn("the lease duration of the table is in force; to change it, stop all workers and change the row #application",
+			s.log.Warn(
+				"the lease duration of the table is in force; to change it, stop all workers and change the row #application",
 				zap.Duration("table", app.Duration), zap.Duration("configured", s.cfg.LeaseDuration))
 		}
-		s.log.Info("application read", zap.Time("t0", app.Origin.T0), zap.String("generation", app.Generation), zap.Duration("lease_duration", app.Duration))
+		s.log.Info("application read", zap.Time("t0", app.Origin.T0), zap.String("generation", app.Generation),
+			zap.Duration("lease_duration", app.Duration))
 	case before.Generation != app.Generation:
-		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.Generation), zap.String("before", before.Generation))
+		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.Generation),
+			zap.String("before", before.Generation))
 	}
 	s.planner.replan()
 }
@@ -294,7 +284,8 @@ func (o *opener) refuseForeign(ctx context.Context) error {
 	}
 	for _, it := range page.Items {
 		if _, java := it[table.AttrJavaLease]; java {
-			return fmt.Errorf("%w: table %s holds rows of a KCL for Java (row %s): give this application another table name; leases import copies checkpoints",
+			return fmt.Errorf(
+				"%w: table %s holds rows of a KCL for Java (row %s): give this application another table name; leases import copies checkpoints",
 				table.ErrForeignTable, s.cfg.Table, table.Text(it[table.AttrKey]))
 		}
 		if _, ours := it[table.AttrEpoch]; !ours && table.IsShardKey(table.Text(it[table.AttrKey])) {
@@ -305,10 +296,10 @@ func (o *opener) refuseForeign(ctx context.Context) error {
 	return nil
 }
 
-// newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it holds
-// was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the first answer
-// about the stream, so that no record is passed over that came while the start waited. A shard may have been closed
-// since then, so none counts as closed at T0: each is asked for what it has from T0 on.
+// newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it
+// holds was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the
+// first answer about the stream, so that no record is passed over that came while the start waited. A shard may have
+// been closed since then, so none counts as closed at T0: each is asked for what it has from T0 on.
 func (o *opener) newApplication(ctx context.Context, arn string, created int64) (*table.Application, error) {
 	s := o.store
 	shards, closed, at, err := o.firstListing(ctx)
@@ -327,7 +318,8 @@ func (o *opener) newApplication(ctx context.Context, arn string, created int64) 
 	}
 	app := &table.Application{
 		StreamARN: arn, StreamCreated: created, Generation: randomHex(8), Duration: s.cfg.LeaseDuration,
-		Origin: table.Origin{T0: at, Open: map[string]bool{}, Closed: closed}, Key: table.NewHashKey(), HasKey: true, Born: s.cfg.Reads,
+		Origin: table.Origin{T0: at, Open: map[string]bool{}, Closed: closed}, Key: table.NewHashKey(), HasKey: true,
+		Born: s.cfg.Reads,
 	}
 	for i := range shards {
 		id := aws.ToString(shards[i].ShardId)

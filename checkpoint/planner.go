@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// coolDown is how long this process leaves a shard alone after it released it, or after taking it failed; and missedCoolDown after a
-// peer's write came first, by a row that this process had not seen yet.
+// coolDown is how long this process leaves a shard alone after it released it, or after taking it failed; and
+// missedCoolDown after a peer's write came first, by a row that this process had not seen yet.
 const (
 	coolDown       = 2 * time.Second
 	missedCoolDown = coolDown / 4
@@ -79,7 +79,8 @@ func (p *planner) carryOut(ctx context.Context) {
 					took.Store(true)
 				}
 				s.mu.Lock()
-				if s.view.leases[w.shard] == nil { // or the next plan would try again at once, for ever where the rows deceive
+				// or the next plan would try again at once, for ever where the rows deceive
+				if s.view.leases[w.shard] == nil {
 					pause := coolDown
 					if err == nil {
 						pause = missedCoolDown
@@ -300,7 +301,8 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 	delete(s.view.memory, r.ID)
 	s.m.event(event)
 	s.m.held.Inc()
-	s.log.Info("lease taken", zap.String("shard", r.ID), zap.String("how", string(event)), zap.Int64("epoch", r.Epoch), zap.String("checkpoint", r.Position.Sequence))
+	s.log.Info("lease taken", zap.String("shard", r.ID), zap.String("how", string(event)),
+		zap.Int64("epoch", r.Epoch), zap.String("checkpoint", r.Position.Sequence))
 	s.notifyLocked()
 }
 

@@ -62,5 +62,6 @@ func (c *catalog) tellListing(complete bool, shards, open int) {
 		s.log.Info("the list of the stream's shards is complete again", fields...)
 		return
 	}
-	s.log.Warn("the list of the stream's shards cannot be right: its open shards do not hold every key, or a parent is open or has other keys; asking again", fields...)
+	s.log.Warn(
+		"the list of the stream's shards cannot be right: its open shards do not hold every key, or a parent is open or has other keys; asking again", fields...)
 }

@@ -42,8 +42,8 @@ func (w *world) finish(id string, children []types.ChildShard, ps ...*process) {
 	require.Fail(w, "nobody holds "+id)
 }
 
-// Defects 4, 5, 6 and 8 of the KCL: children are granted when the parent is at SHARD_END, at once and on any worker, and
-// they start at TRIM_HORIZON under start: latest too.
+// Defects 4, 5, 6 and 8 of the KCL: children are granted when the parent is at SHARD_END, at once and on any worker,
+// and they start at TRIM_HORIZON under start: latest too.
 func TestSplit(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a, b := w.start("a"), w.start("b")
@@ -87,7 +87,8 @@ func TestSplitBeforeTheListing(t *testing.T) {
 					children = []types.ChildShard{child(low, table.ShardName(0)), child(high, table.ShardName(0))}
 				}
 				w.finish(table.ShardName(0), children, a, b)
-				took := w.await("children", 7*time.Second, func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
+				took := w.await("children", 7*time.Second,
+					func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
 				w.Logf("one child on each worker after %v", took)
 				a.stop()
 				b.stop()
@@ -143,8 +144,8 @@ func TestStartOnAReshardedStream(t *testing.T) {
 	})
 }
 
-// T0 is fixed once: a shard that nobody committed for starts there after a restart days later, and a shard that was made
-// in between starts at its beginning.
+// T0 is fixed once: a shard that nobody committed for starts there after a restart days later, and a shard that was
+// made in between starts at its beginning.
 func TestT0SurvivesRestarts(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
@@ -158,7 +159,8 @@ func TestT0SurvivesRestarts(t *testing.T) {
 		time.Sleep(5 * time.Hour)
 		b := w.start("b")
 		w.awaitHeld(15*time.Second, 2, b)
-		require.ElementsMatch(w, []string{table.ShardName(0), table.ShardName(1)}, b.held(), "the parent first: it was open at T0")
+		require.ElementsMatch(w, []string{table.ShardName(0), table.ShardName(1)}, b.held(),
+			"the parent first: it was open at T0")
 		from, _, _ := b.store.Lease(table.ShardName(0)).Start()
 		require.Equal(w, types.ShardIteratorTypeAtTimestamp, from.Type)
 		require.Equal(w, t0, *from.Timestamp)

@@ -159,7 +159,8 @@ func (s *scale) change(name string, limit time.Duration, act func()) time.Durati
 	time.Sleep(10 * time.Second)
 	require.True(s, s.balanced(), "it stays so: %s", s.spread())
 	r, rd, wr := s.cost()
-	s.Logf("%s: %s; %d DynamoDB requests, %.0f read units, %.0f write units in %v", name, s.spread(), r-requests, rd-read, wr-write, time.Since(begin))
+	s.Logf("%s: %s; %d DynamoDB requests, %.0f read units, %.0f write units in %v", name, s.spread(), r-requests,
+		rd-read, wr-write, time.Since(begin))
 	return took
 }
 
@@ -179,7 +180,8 @@ func (s *scale) atRest() {
 	s.mu.Unlock()
 	beats := float64(span/(DefaultLeaseDuration/3)) * float64(len(s.fleet))
 	perBeat := float64(writes["worker"]+writes["fleet"]) / beats
-	s.report("lease writes at rest, per worker and heartbeat", fmt.Sprintf("%.2f", perBeat), 1, perBeat <= 1.03) // a beat at either edge
+	// a beat at either edge
+	s.report("lease writes at rest, per worker and heartbeat", fmt.Sprintf("%.2f", perBeat), 1, perBeat <= 1.03)
 	s.report("leases that changed owner at rest", writes["owner"], 0, writes["owner"] == 0)
 	s.Logf("at rest: %.1f read units a second and worker", (readAfter-read)/span.Seconds()/float64(len(s.fleet)))
 	s.setIdle(false)
@@ -277,5 +279,6 @@ func (s *scale) balanced() bool {
 
 func (s *scale) spread() string {
 	counts, loads := s.sums()
-	return fmt.Sprintf("shards %d to %d, MB/s %.2f to %.2f", slices.Min(counts), slices.Max(counts), slices.Min(loads)/(1<<20), slices.Max(loads)/(1<<20))
+	return fmt.Sprintf("shards %d to %d, MB/s %.2f to %.2f", slices.Min(counts), slices.Max(counts),
+		slices.Min(loads)/(1<<20), slices.Max(loads)/(1<<20))
 }

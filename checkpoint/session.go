@@ -17,8 +17,8 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// unsureKept is how many ids under which joining had no answer are remembered. An outage of hours has thousands; what still
-// appears is of the last attempts.
+// unsureKept is how many ids under which joining had no answer are remembered. An outage of hours has thousands; what
+// still appears is of the last attempts.
 const unsureKept = 16
 
 // incarnation is this process under one worker id. When it ends, its id is never used again.
@@ -82,7 +82,10 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 	lease := s.view.duration
 	s.mu.Unlock()
 	begin := time.Now()
-	row := table.Item{table.AttrKey: table.Str(table.KeyWorker + inc.id), table.AttrCounter: table.Num(inc.counter), table.AttrVersion: table.Str(s.cfg.Version)}
+	row := table.Item{
+		table.AttrKey: table.Str(table.KeyWorker + inc.id), table.AttrCounter: table.Num(inc.counter),
+		table.AttrVersion: table.Str(s.cfg.Version),
+	}
 	row[table.AttrBeat] = table.Num(s.now().UnixMilli())
 	if s.cfg.Reads > table.FirstFormat {
 		row[table.AttrReads] = table.Num(int64(s.cfg.Reads))
@@ -98,8 +101,8 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 		return !w.Fenced && w.Counter == inc.counter
 	})
 	if unknown != nil {
-		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for a lease
-		// duration, and have its share of the shards.
+		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for
+		// a lease duration, and have its share of the shards.
 		s.mu.Lock()
 		n.unsure = append(n.unsure, inc.id)
 		n.unsure = n.unsure[max(0, len(n.unsure)-unsureKept):]
@@ -187,7 +190,8 @@ func (n *session) beat(ctx context.Context, inc *incarnation) {
 			n.noteFailure(err)
 			s.opener.noteTable(err)
 			if first.Equal(begin) {
-				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err), zap.Duration("trust_left", n.trustLeft(inc)))
+				s.log.Warn("heartbeat failed, trying again while the leases are trusted", zap.Error(err),
+					zap.Duration("trust_left", n.trustLeft(inc)))
 			}
 			next = time.Now().Add(sleep.Jitter(interval / 10))
 		default:
@@ -205,7 +209,7 @@ func (n *session) noteFailure(err error) {
 	defer s.mu.Unlock()
 	n.failure = ""
 	if err != nil {
-		n.failure = errorCode(err)
+		n.failure = table.Code(err)
 	}
 }
 
@@ -305,7 +309,8 @@ func (n *session) endIncarnation(inc *incarnation, why string) {
 	}
 	s.notifyLocked()
 	s.mu.Unlock()
-	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why), zap.Int("leases", lost))
+	s.log.Error("leases lost, joining again under a new id", zap.String("worker", inc.id), zap.String("reason", why),
+		zap.Int("leases", lost))
 }
 
 // endAll cancels the contexts of all leases when Run returns; Stop and Release still release their rows.
@@ -353,8 +358,10 @@ func (l *Lease) rememberLocked(why error) {
 		return
 	}
 	r := &table.Row{
-		ID: l.shard, Epoch: l.epoch, Position: l.ledger.offer.Position, Resolved: l.ledger.offer.Resolved, CaughtUp: l.ledger.offer.CaughtUp,
-		Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, State: l.snapshot, Offers: l.ledger.number,
+		ID: l.shard, Epoch: l.epoch, Position: l.ledger.offer.Position, Resolved: l.ledger.offer.Resolved,
+		CaughtUp: l.ledger.offer.CaughtUp,
+		Parents:  l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, State: l.snapshot,
+		Offers: l.ledger.number,
 	}
 	if errors.Is(why, ErrShardEnded) {
 		r.Position, r.Last, r.Resolved = position.Position{Sequence: position.ShardEnd}, r.Position, ""

@@ -19,8 +19,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// simulation is a fleet under random faults, with the invariants of lease-protocol.md checked at every write and by every
-// consumer.
+// simulation is a fleet under random faults, with the invariants of lease-protocol.md checked at every write and by
+// every consumer.
 type simulation struct {
 	*world
 
@@ -58,12 +58,15 @@ func (s *simulation) written(_ string, before, after map[string]any) {
 	case is != position.ShardEnd && (position.Position{Sequence: is}).Compare(position.Position{Sequence: was}) < 0:
 		s.fail("the checkpoint of %s went back from %s to %s", key, was, is)
 	}
-	if e1, e2 := before[table.AttrEpoch].(int64), after[table.AttrEpoch].(int64); e2 < e1 || (before[table.AttrOwner] != after[table.AttrOwner] && after[table.AttrOwner] != nil && e1 == e2) {
-		s.fail("%s went from owner %v epoch %d to owner %v epoch %d", key, before[table.AttrOwner], e1, after[table.AttrOwner], e2)
+	if e1, e2 := before[table.AttrEpoch].(int64), after[table.AttrEpoch].(int64); e2 < e1 ||
+		(before[table.AttrOwner] != after[table.AttrOwner] && after[table.AttrOwner] != nil && e1 == e2) {
+		s.fail("%s went from owner %v epoch %d to owner %v epoch %d", key, before[table.AttrOwner], e1,
+			after[table.AttrOwner], e2)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at, ok := after[table.AttrStateAt].(string); ok && is != position.ShardEnd && (position.Position{Sequence: at}).Compare(position.Position{Sequence: is}) > 0 {
+	if at, ok := after[table.AttrStateAt].(string); ok && is != position.ShardEnd &&
+		(position.Position{Sequence: at}).Compare(position.Position{Sequence: is}) > 0 {
 		s.fail("the state of %s is at %s, the checkpoint at %s", key, at, is)
 	}
 	if n, err := strconv.Atoi(is); err == nil && n > s.offered[key] {
@@ -99,7 +102,8 @@ func (s *simulation) step(p *process, l *Lease) {
 	at := 100 // so that the number of digits grows on the way
 	if from, _, _ := l.Start(); from.SequenceNumber != nil {
 		at, _ = strconv.Atoi(*from.SequenceNumber)
-	} else if s.offered[id] == 0 && stored[table.AttrPosition] != nil && stored[table.AttrPosition] != position.ShardEnd {
+	} else if s.offered[id] == 0 && stored[table.AttrPosition] != nil &&
+		stored[table.AttrPosition] != position.ShardEnd {
 		s.fail("%s starts at its beginning, but %v is stored", id, stored)
 	}
 	s.offered[id] = max(s.offered[id], at) + 37
@@ -174,8 +178,9 @@ func TestSimFleetUnderFaults(t *testing.T) {
 func simulate(t *rapid.T) {
 	s := &simulation{
 		world:   &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zap.NewNop(), chunk: smallChunk},
-		offered: map[string]int{}, acting: map[string]acting{}, children: map[string][]types.ChildShard{}, parents: map[string][]string{},
-		began: map[*Lease]bool{},
+		offered: map[string]int{}, acting: map[string]acting{}, children: map[string][]types.ChildShard{},
+		parents: map[string][]string{},
+		began:   map[*Lease]bool{},
 	}
 	s.work, s.world.rest = s.step, s.rest
 	s.aws.History.CountOnly()
@@ -183,13 +188,17 @@ func simulate(t *rapid.T) {
 	s.aws.Kinesis.Create(testStream, rapid.IntRange(1, 4).Draw(t, "shards"))
 	time.Sleep(100 * time.Millisecond)
 	short := func(c *Config) {
-		c.LeaseDuration, c.CheckpointInterval, c.Start.Kind = table.MinLeaseDuration, 500*time.Millisecond, table.StartTrimHorizon
+		c.LeaseDuration, c.CheckpointInterval, c.Start.Kind = table.MinLeaseDuration, 500*time.Millisecond,
+			table.StartTrimHorizon
 	}
 	fleet := map[string]*process{}
 	for range rapid.IntRange(1, 12).Draw(t, "events") {
 		name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "process")
 		p := fleet[name]
-		event := rapid.SampledFrom([]string{"start", "start", "stop", "kill", "split", "fault", "fault", "fault", "wait"}).Draw(t, "event")
+		event := rapid.SampledFrom([]string{
+			"start", "start", "stop", "kill", "split", "fault", "fault", "fault",
+			"wait",
+		}).Draw(t, "event")
 		s.mu.Lock()
 		s.faults = append(s.faults, event+" "+name)
 		s.mu.Unlock()
@@ -211,7 +220,8 @@ func simulate(t *rapid.T) {
 		case event == "fault":
 			f := fakeaws.Fault{
 				Client: rapid.SampledFrom([]string{name, ""}).Draw(t, "client"), Service: fakeaws.ServiceDynamoDB,
-				Operation: rapid.SampledFrom([]string{"", "UpdateItem", "PutItem", "GetItem", "Scan"}).Draw(t, "operation"),
+				Operation: rapid.SampledFrom([]string{"", "UpdateItem", "PutItem", "GetItem", "Scan"}).Draw(t,
+					"operation"),
 				Kind: rapid.SampledFrom([]fakeaws.Kind{
 					fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition,
 				}).Draw(t, "kind"),

@@ -24,22 +24,24 @@ type saver struct {
 	swept   bool         // the rows of leases before this one are deleted
 }
 
-// SaveState stores a snapshot of at most MaxState bytes that includes everything up to and including (sequence, sub); an
-// empty sequence is before the first record. First its chunks are written, within the write budget of the process, and
-// then the row is made to point to them, by one write that is fenced as a commit is and that carries the last offer: so
-// the stored state never includes more than the stored checkpoint. A position above the last offer is refused with
-// ErrStateAhead. After an error, or a crash, the snapshot before is in force, unless the row was written all the same. It
-// waits for a save of the same lease that is under way, and ends with the lease.
+// SaveState stores a snapshot of at most MaxState bytes that includes everything up to and including (sequence, sub);
+// an empty sequence is before the first record. First its chunks are written, within the write budget of the process,
+// and then the row is made to point to them, by one write that is fenced as a commit is and that carries the last
+// offer: so the stored state never includes more than the stored checkpoint. A position above the last offer is
+// refused with ErrStateAhead. After an error, or a crash, the snapshot before is in force, unless the row was written
+// all the same. It waits for a save of the same lease that is under way, and ends with the lease.
 func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
 	at := position.Position{Sequence: sequence, Sub: sub}
 	switch {
 	case sequence == "":
 		at = position.Position{}
 	case table.Unstorable(at, position.Position{}) != "":
-		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence, table.Unstorable(at, position.Position{}))
+		return fmt.Errorf("save state of shard %s: %q is no position: %s", l.shard, sequence,
+			table.Unstorable(at, position.Position{}))
 	}
 	if len(data) > saved.MaxState {
-		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data), saved.MaxState)
+		return fmt.Errorf("save state of shard %s: %w: %d bytes, at most %d", l.shard, ErrStateTooLarge, len(data),
+			saved.MaxState)
 	}
 	ctx, cancel := l.within(ctx)
 	defer cancel()
@@ -195,8 +197,8 @@ func (sv *saver) flip(ctx context.Context, p table.Saved) error {
 	return fmt.Errorf("point to it: %w", err)
 }
 
-// sweepStates deletes what the leases before this one left, once, after its own first snapshot is in force. In the epoch
-// of the lease nothing is deleted: the slots take turns, because deleting a chunk costs as much as writing it.
+// sweepStates deletes what the leases before this one left, once, after its own first snapshot is in force. In the
+// epoch of the lease nothing is deleted: the slots take turns, because deleting a chunk costs as much as writing it.
 func (sv *saver) sweep(ctx context.Context) {
 	l := sv.lease
 	s := l.store
@@ -205,7 +207,8 @@ func (sv *saver) sweep(ctx context.Context) {
 	}
 	if err := s.states.Sweep(ctx, l.shard, l.first.State, l.first.Epoch); err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn("cannot delete the snapshots that were in force before, trying again with the next save", zap.String("shard", l.shard), zap.Error(err))
+			s.log.Warn("cannot delete the snapshots that were in force before, trying again with the next save",
+				zap.String("shard", l.shard), zap.Error(err))
 		}
 		return
 	}
@@ -214,17 +217,20 @@ func (sv *saver) sweep(ctx context.Context) {
 
 // LoadState returns the snapshot that the shard begins with: its own, with the last record that it includes (an empty
 // sequence: it is from before the first record), or, while it has none, those with which its parents ended, which are
-// from before its first record too. Without any snapshot everything is empty. A snapshot from before an operator sent the
-// shard back is none, and a shard that was sent to a time does not begin with its parents' state. It waits out whatever ails AWS, a missing permission
-// included, until ctx is done or the lease is over. A *StateError says that a snapshot is lost or damaged; what could be
-// read of the parents is returned beside it.
+// from before its first record too. Without any snapshot everything is empty. A snapshot from before an operator sent
+// the shard back is none, and a shard that was sent to a time does not begin with its parents' state. It waits out
+// whatever ails AWS, a missing permission included, until ctx is done or the lease is over. A *StateError says that a
+// snapshot is lost or damaged; what could be read of the parents is returned beside it.
 func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
 	s := l.store
 	ctx, cancel := l.within(ctx)
 	defer cancel()
 	if p := l.saved(); p.Version != "" && p.Generation == l.first.Rewinds {
 		if p == l.first.State && p.At.Compare(l.first.Position) > 0 { // somebody changed the row by hand
-			return nil, "", 0, nil, &saved.StateError{Shard: l.shard, Version: p.Version, Table: s.states.Name, What: "it is ahead of the checkpoint"}
+			return nil, "", 0, nil, &saved.StateError{
+				Shard: l.shard, Version: p.Version, Table: s.states.Name,
+				What: "it is ahead of the checkpoint",
+			}
 		}
 		own, err = s.readState(ctx, l.shard, p)
 		if err != nil {
@@ -299,9 +305,10 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
-		if text := faultText(err); text != said {
+		if text := table.FaultText(err); text != said {
 			said = text
-			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard), zap.Error(err))
+			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard),
+				zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return context.Cause(ctx)
@@ -321,6 +328,7 @@ func (c *catalog) learnRange(ctx context.Context, shard string) {
 		return
 	}
 	if _, _, err := c.List(ctx); err != nil && ctx.Err() == nil {
-		s.log.Warn("cannot list the hash range of a shard, it inherits every key", zap.String("shard", shard), zap.Error(err))
+		s.log.Warn("cannot list the hash range of a shard, it inherits every key", zap.String("shard", shard),
+			zap.Error(err))
 	}
 }

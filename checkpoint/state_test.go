@@ -77,10 +77,13 @@ func (w *world) watchState() *stateWatch {
 		}
 		sub, _ := after[tablepkg.AttrStateSub].(int64)
 		stored, _ := after[tablepkg.AttrSub].(int64)
-		if (position.Position{Sequence: at, Sub: uint32(sub)}).Compare(position.Position{Sequence: checkpoint, Sub: uint32(stored)}) > 0 { //nolint:gosec // as they were written
+		state := position.Position{Sequence: at, Sub: uint32(sub)}               //nolint:gosec // as it was written
+		progress := position.Position{Sequence: checkpoint, Sub: uint32(stored)} //nolint:gosec // as it was written
+		if state.Compare(progress) > 0 {
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[tablepkg.AttrKey], at, checkpoint))
+			v.ahead = append(v.ahead, fmt.Sprintf("%v: state at %s, checkpoint %q", after[tablepkg.AttrKey], at,
+				checkpoint))
 		}
 	})
 	w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool {
@@ -133,8 +136,8 @@ func (p *process) Commit(id, sequence string) {
 	p.store.Lease(id).Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
 }
 
-// The offer goes with the state in one write, a position that was not offered is refused before anything is written, and
-// so is what is too large.
+// The offer goes with the state in one write, a position that was not offered is refused before anything is written,
+// and so is what is too large.
 func TestStateIsNeverAheadOfTheCheckpoint(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		v := w.watchState()
@@ -148,9 +151,14 @@ func TestStateIsNeverAheadOfTheCheckpoint(t *testing.T) {
 		require.Error(w, l.SaveState(w.Context(), "five", 3, []byte("x")))
 		requests, _ := v.seen()
 		require.Zero(w, requests)
-		w.aws.Faults.Add(fakeaws.Fault{Operation: "UpdateItem", Kind: fakeaws.Before, Match: func(r *fakeaws.Request) bool { // commits, but no flips
-			return bytes.Contains(r.Body, []byte(tablepkg.AttrPosition)) && !bytes.Contains(r.Body, []byte(tablepkg.AttrState+`"`))
-		}})
+		// commits, but no flips
+		w.aws.Faults.Add(fakeaws.Fault{
+			Operation: "UpdateItem", Kind: fakeaws.Before,
+			Match: func(r *fakeaws.Request) bool {
+				return bytes.Contains(r.Body, []byte(tablepkg.AttrPosition)) &&
+					!bytes.Contains(r.Body, []byte(tablepkg.AttrState+`"`))
+			},
+		})
 		require.NoError(w, l.SaveState(w.Context(), "", 0, []byte("before the first")))
 		w.loads(a, only, []byte("before the first"), "")
 		require.NoError(w, l.SaveState(w.Context(), "5", 2, []byte("x")))
@@ -178,7 +186,10 @@ func TestStateTableIsMadeWhenItIsNeeded(t *testing.T) {
 			}
 		}
 		low, high := w.aws.Kinesis.Split(testStream, tablepkg.ShardName(0))
-		w.finish(tablepkg.ShardName(0), []types.ChildShard{child(low, tablepkg.ShardName(0)), child(high, tablepkg.ShardName(0))}, a, b)
+		w.finish(tablepkg.ShardName(0), []types.ChildShard{
+			child(low, tablepkg.ShardName(0)),
+			child(high, tablepkg.ShardName(0)),
+		}, a, b)
 		w.awaitHeld(5*time.Second, 5, a, b)
 		time.Sleep(2 * time.Minute)
 		requests, _ := v.seen()
@@ -195,23 +206,25 @@ func TestStateTableIsMadeWhenItIsNeeded(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		require.LessOrEqual(w, w.aws.History.Count(fakeaws.ServiceDynamoDB, "CreateTable")-tables, 2, "one for each process")
+		require.LessOrEqual(w, w.aws.History.Count(fakeaws.ServiceDynamoDB, "CreateTable")-tables, 2,
+			"one for each process")
 		require.Len(w, w.aws.DynamoDB.Items(testStateTable), 5)
 		a.stop()
 		b.stop()
 	})
 }
 
-// A process dies at any one of the writes of a save, before or after its effect: the next owner finds the snapshot before
-// or the new one, whole, and never one that includes more than the checkpoint.
+// A process dies at any one of the writes of a save, before or after its effect: the next owner finds the snapshot
+// before or the new one, whole, and never one that includes more than the checkpoint.
 func TestCrashInTheMiddleOfASave(t *testing.T) {
 	const writes = 3 + 1 + 3 + 3 // chunks, flip, and the deletion of two slots that were there before
 	for _, first := range []bool{true, false} {
 		for _, kind := range []fakeaws.Kind{fakeaws.BlackHole, fakeaws.Lost} {
 			for at := 1; at <= writes; at++ {
-				t.Run(fmt.Sprintf("first save of a lease %v, fault %v at write %d", first, kind, at), func(t *testing.T) {
-					bubble(t, 1, func(w *world) { w.crashAt(at, first, kind) })
-				})
+				t.Run(fmt.Sprintf("first save of a lease %v, fault %v at write %d", first, kind, at),
+					func(t *testing.T) {
+						bubble(t, 1, func(w *world) { w.crashAt(at, first, kind) })
+					})
 			}
 		}
 	}
@@ -238,19 +251,23 @@ func (w *world) crashAt(at int, first bool, kind fakeaws.Kind) {
 		defer mu.Unlock()
 		return dead
 	}
-	w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: kind, Match: func(r *fakeaws.Request) bool {
-		write := bytes.Contains(r.Body, []byte(testStateTable)) && !bytes.Contains(r.Body, []byte("ProjectionExpression"))
-		if !write && !bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks)) {
+	w.aws.Faults.Add(fakeaws.Fault{
+		Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: kind,
+		Match: func(r *fakeaws.Request) bool {
+			write := bytes.Contains(r.Body, []byte(testStateTable)) &&
+				!bytes.Contains(r.Body, []byte("ProjectionExpression"))
+			if !write && !bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks)) {
+				return false
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if n++; n == at {
+				dead = true
+				return true
+			}
 			return false
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if n++; n == at {
-			dead = true
-			return true
-		}
-		return false
-	}})
+		},
+	})
 	w.aws.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole, When: isDead})
 	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 	a.Commit(only, "400")
@@ -291,12 +308,18 @@ func TestFlipWithoutAnAnswer(t *testing.T) {
 				require.NoError(w, w.save(a, only, "100", stateOf(1)))
 				row := w.row(only)
 				late := a.flipOf(w, only) // as the one that gets no answer is, for later
-				w.aws.Faults.Add(fakeaws.Fault{Operation: "UpdateItem", Kind: kind, Times: 1, Match: func(r *fakeaws.Request) bool {
-					return bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks))
-				}})
-				remove := w.aws.Faults.Add(fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
-					return bytes.Contains(r.Body, []byte(only))
-				}})
+				w.aws.Faults.Add(fakeaws.Fault{
+					Operation: "UpdateItem", Kind: kind, Times: 1,
+					Match: func(r *fakeaws.Request) bool {
+						return bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks))
+					},
+				})
+				remove := w.aws.Faults.Add(fakeaws.Fault{
+					Operation: "GetItem", Kind: fakeaws.BlackHole,
+					Match: func(r *fakeaws.Request) bool {
+						return bytes.Contains(r.Body, []byte(only))
+					},
+				})
 				require.Error(w, w.save(a, only, "200", stateOf(2)))
 				require.Equal(w, kind == fakeaws.Lost, row[tablepkg.AttrState] != w.row(only)[tablepkg.AttrState])
 				remove()
@@ -325,20 +348,29 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 				a := w.startSmall("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				require.NoError(w, w.save(a, only, "100", stateOf(1)))
-				isFlip := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(tablepkg.AttrStateChunks)) }
+				isFlip := func(r *fakeaws.Request) bool {
+					return bytes.Contains(r.Body,
+						[]byte(tablepkg.AttrStateChunks))
+				}
 				w.aws.Faults.Add(fakeaws.Fault{Kind: fakeaws.Lost, Times: 1, Match: isFlip})
-				remove := w.aws.Faults.Add(fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
-					return bytes.Contains(r.Body, []byte(only))
-				}})
+				remove := w.aws.Faults.Add(fakeaws.Fault{
+					Operation: "GetItem", Kind: fakeaws.BlackHole,
+					Match: func(r *fakeaws.Request) bool {
+						return bytes.Contains(r.Body, []byte(only))
+					},
+				})
 				require.Error(w, w.save(a, only, "200", stateOf(2)))
 				remove()
 				n := 0
-				w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "PutItem", Kind: fakeaws.BlackHole, Match: func(r *fakeaws.Request) bool {
-					if bytes.Contains(r.Body, []byte(testStateTable)) {
-						n++
-					}
-					return n >= at
-				}})
+				w.aws.Faults.Add(fakeaws.Fault{
+					Client: "a", Operation: "PutItem", Kind: fakeaws.BlackHole,
+					Match: func(r *fakeaws.Request) bool {
+						if bytes.Contains(r.Body, []byte(testStateTable)) {
+							n++
+						}
+						return n >= at
+					},
+				})
 				ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 				defer cancel()
 				a.Commit(only, "300")
@@ -387,7 +419,8 @@ func (p *process) flipOf(w *world, id string) *tablepkg.Write {
 	now := l.saved()
 	e := &tablepkg.Write{}
 	e.Fence(c.worker, c.epoch)
-	e.Point(saved.NewSaved(saved.Version{Epoch: l.first.Epoch, Slot: 1, Number: 99}, c.offer.Position, 0, nil, 0), now.Version)
+	e.Point(saved.NewSaved(saved.Version{Epoch: l.first.Epoch, Slot: 1, Number: 99}, c.offer.Position, 0, nil, 0),
+		now.Version)
 	return e
 }
 
@@ -417,7 +450,8 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 					continue // a holder never writes into the slot that is in force
 				}
 				v := saved.Version{Epoch: l.first.Epoch, Slot: slot, Number: 50}
-				require.NoError(w, a.store.states.Write(w.Context(), only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(9), 3), stateOf(9), 3))
+				require.NoError(w, a.store.states.Write(w.Context(), only, v,
+					saved.NewSaved(v, position.Position{}, 0, stateOf(9), 3), stateOf(9), 3))
 			}
 		}
 		zombie()
@@ -443,7 +477,8 @@ func TestLateChunkOfAnEarlierSave(t *testing.T) {
 			require.NoError(w, w.save(a, only, fmt.Sprint(i*100), stateOf(i)))
 		}
 		v := saved.Version{Epoch: 1, Number: 1}
-		err := a.store.states.Write(w.Context(), only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(1), 3), stateOf(1), 3)
+		err := a.store.states.Write(w.Context(), only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(1), 3),
+			stateOf(1), 3)
 		require.ErrorAs(w, err, new(*saved.InTheWayError))
 		w.loads(a, only, stateOf(3), "300")
 		a.stop()
@@ -533,7 +568,8 @@ func TestChildrenInheritTheState(t *testing.T) {
 			a.store.mu.Lock()
 			require.True(w, a.store.view.lineage.Shards[id].Keys.Known, "the range by which the state is divided")
 			a.store.mu.Unlock()
-			require.NoError(w, l.SaveState(w.Context(), "", 0, stateOf(2)), "what it inherited, before its first record")
+			require.NoError(w, l.SaveState(w.Context(), "", 0, stateOf(2)),
+				"what it inherited, before its first record")
 			w.loads(a, id, stateOf(2), "")
 		}
 		require.NoError(w, w.save(a, low, "150", stateOf(3)))
@@ -632,18 +668,29 @@ func TestDamagedState(t *testing.T) {
 		damage func(w *world, s *Store)
 		says   string
 	}{
-		"a chunk is gone":   {func(w *world, _ *Store) { w.aws.DynamoDB.Delete(testStateTable, saved.ChunkKey(only, 1, 1, 2)) }, "chunk 3 of 3: it is not there"},
-		"the table is gone": {func(w *world, _ *Store) { w.aws.DynamoDB.DropTable(testStateTable) }, "the table is gone"},
+		"a chunk is gone": {func(w *world, _ *Store) {
+			w.aws.DynamoDB.Delete(testStateTable,
+				saved.ChunkKey(only, 1, 1, 2))
+		}, "chunk 3 of 3: it is not there"},
+		"the table is gone": {
+			func(w *world, _ *Store) { w.aws.DynamoDB.DropTable(testStateTable) },
+			"the table is gone",
+		},
 		"a chunk of another save": {func(w *world, s *Store) {
 			v := saved.Version{Epoch: 1, Slot: 1, Number: 9}
-			require.NoError(w, s.states.Put(w.Context(), saved.EncodeChunk(only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(2), 3), stateOf(2)[16:32], 1, 0), 9))
+			require.NoError(w, s.states.Put(w.Context(),
+				saved.EncodeChunk(only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(2), 3),
+					stateOf(2)[16:32], 1, 0), 9))
 		}, `chunk 2 of 3: it belongs to version "1.b.9"`},
 		"another chunk of the same name": {func(w *world, s *Store) {
 			v := saved.Version{Epoch: 1, Slot: 1, Number: 2}
-			require.NoError(w, s.states.Put(w.Context(), saved.EncodeChunk(only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(2), 3), stateOf(3)[16:32], 1, 0), 2))
+			require.NoError(w, s.states.Put(w.Context(),
+				saved.EncodeChunk(only, v, saved.NewSaved(v, position.Position{}, 0, stateOf(2), 3),
+					stateOf(3)[16:32], 1, 0), 2))
 		}, "checksum"},
 		"another format": {func(w *world, s *Store) {
-			it := saved.EncodeChunk(only, saved.Version{Epoch: 1, Slot: 1, Number: 2}, tablepkg.Saved{Version: "1.b.2"}, []byte("x"), 0, 0)
+			it := saved.EncodeChunk(only, saved.Version{Epoch: 1, Slot: 1, Number: 2},
+				tablepkg.Saved{Version: "1.b.2"}, []byte("x"), 0, 0)
 			it[tablepkg.AttrFormat] = tablepkg.Num(7)
 			require.NoError(w, s.states.Put(w.Context(), it, 2))
 		}, "format 1 of chunks, not \"7\""},
@@ -702,10 +749,14 @@ func TestStateFaultsNameTableAndPermission(t *testing.T) {
 				if operation == "GetItem" {
 					require.NoError(w, w.save(a, only, "100", stateOf(1)))
 				}
-				remove := w.aws.Faults.Add(fakeaws.Fault{Operation: operation, Kind: fakeaws.Before, Err: denied, Match: onState})
+				remove := w.aws.Faults.Add(fakeaws.Fault{
+					Operation: operation, Kind: fakeaws.Before, Err: denied,
+					Match: onState,
+				})
 				if operation != "GetItem" {
 					err := w.save(a, only, "100", stateOf(1))
-					require.ErrorContains(w, err, "permission dynamodb:"+operation+" on table "+testStateTable+" is missing")
+					require.ErrorContains(w, err,
+						"permission dynamodb:"+operation+" on table "+testStateTable+" is missing")
 					require.ErrorContains(w, err, "dynamodb:CreateTable, PutItem, GetItem and DeleteItem")
 					remove()
 					require.NoError(w, w.save(a, only, "100", stateOf(1)))
@@ -716,7 +767,8 @@ func TestStateFaultsNameTableAndPermission(t *testing.T) {
 				w.loads(a, only, stateOf(1), "100") // the state is not given up for a permission that can be granted
 				said := logs.FilterMessage("cannot read the state that a shard begins with, going on trying").All()
 				require.Len(w, said, 1)
-				require.Contains(w, said[0].ContextMap()["error"], "permission dynamodb:GetItem on table "+testStateTable+" is missing")
+				require.Contains(w, said[0].ContextMap()["error"],
+					"permission dynamodb:GetItem on table "+testStateTable+" is missing")
 				a.stop()
 			})
 		})
@@ -749,8 +801,8 @@ func TestLoadStateWaitsOutATroubleAndEndsWithTheLease(t *testing.T) {
 	})
 }
 
-// Snapshots cost the scans nothing, and one costs a write unit for each of its KB: what it replaces is written over, not
-// deleted.
+// Snapshots cost the scans nothing, and one costs a write unit for each of its KB: what it replaces is written over,
+// not deleted.
 func TestWhatStateCosts(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -772,7 +824,8 @@ func TestWhatStateCosts(t *testing.T) {
 			require.NoError(w, w.save(a, only, "100", make([]byte, size)))
 			_, after := w.aws.DynamoDB.Consumed(testStateTable)
 			require.InDelta(w, size/1024, after-before, 20)
-			require.InDelta(w, after-before, testutil.ToFloat64(a.store.m.stateUnits)-spent, 20, "what the budget counts is what the table counts")
+			require.InDelta(w, after-before, testutil.ToFloat64(a.store.m.stateUnits)-spent, 20,
+				"what the budget counts is what the table counts")
 		}
 		a.stop()
 	})
@@ -796,7 +849,8 @@ func TestStateWritesKeepTheirBudget(t *testing.T) {
 		_, spent := w.aws.DynamoDB.Consumed(testStateTable)
 		took := time.Since(begin).Seconds()
 		require.InDelta(w, 2010, spent, 20)
-		require.InDelta(w, 2010, 100*(took+saved.BurstSeconds)+201, 5, "the last write waits until it is within the budget, and is not counted before")
+		require.InDelta(w, 2010, 100*(took+saved.BurstSeconds)+201, 5,
+			"the last write waits until it is within the budget, and is not counted before")
 		a.stop()
 	})
 }

@@ -37,8 +37,8 @@ type WorkerStatus struct {
 	Fenced  bool
 	Leaving bool
 	Silent  time.Duration // since its last observed heartbeat, or since it was first seen; zero for this process
-	// Heard is when its last heartbeat was observed. Before the first one it is when the worker says that it wrote it, by its own
-	// clock; zero where it does not say.
+	// Heard is when its last heartbeat was observed. Before the first one it is when the worker says that it wrote
+	// it, by its own clock; zero where it does not say.
 	Heard time.Time
 	// Config is a keyed hash of the worker's configuration; empty where its version does not write it.
 	Config string
@@ -56,8 +56,8 @@ type Status struct {
 	LeaseDuration time.Duration
 	Scanned       time.Time
 	Retention     time.Duration // of the stream's records; 0 while it is not known
-	// WaitsFor is what the Store waits for before it can begin, since when, and the error code that the last call was answered
-	// with: what is missing, or no answer at all (timeout, unreachable). Empty from the first heartbeat on.
+	// WaitsFor is what the Store waits for before it can begin, since when, and the error code that the last call was
+	// answered with: what is missing, or no answer at all (timeout, unreachable). Empty from the first heartbeat on.
 	WaitsFor     string
 	WaitingSince time.Time
 	Because      string
@@ -77,8 +77,10 @@ func (s *Store) Status() Status {
 	defer s.mu.Unlock()
 	now := time.Now()
 	out := Status{
-		Ready: s.opener.ready, Leaving: s.view.leaving, LeaseDuration: s.view.duration, Scanned: s.view.scanned, Retention: s.catalog.retention,
-		WaitsFor: s.opener.opening.what, WaitingSince: s.opener.opening.since, Because: s.opener.opening.because, Failure: s.session.failure,
+		Ready: s.opener.ready, Leaving: s.view.leaving, LeaseDuration: s.view.duration, Scanned: s.view.scanned,
+		Retention: s.catalog.retention,
+		WaitsFor:  s.opener.opening.what, WaitingSince: s.opener.opening.since, Because: s.opener.opening.because,
+		Failure: s.session.failure,
 	}
 	out.Damaged = s.view.damagedRows(now)
 	out.Incomplete, out.Incidents = s.catalog.health.since, s.incidents.recent(now)
@@ -87,10 +89,16 @@ func (s *Store) Status() Status {
 	}
 	if s.view.me != nil {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.view.me.id, s.view.me.window.until(), s.view.me.window.anchor
-		out.Workers = append(out.Workers, WorkerStatus{ID: s.view.me.id, Version: s.cfg.Version, Self: true, Leaving: s.view.leaving, Config: s.agreement.configHashLocked()})
+		out.Workers = append(out.Workers, WorkerStatus{
+			ID: s.view.me.id, Version: s.cfg.Version, Self: true,
+			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(),
+		})
 	}
 	for id, p := range s.view.peers {
-		out.Workers = append(out.Workers, WorkerStatus{ID: id, Version: p.Version, Fenced: p.Fenced, Leaving: p.Leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.Config})
+		out.Workers = append(out.Workers, WorkerStatus{
+			ID: id, Version: p.Version, Fenced: p.Fenced,
+			Leaving: p.Leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.Config,
+		})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	for _, id := range slices.Sorted(maps.Keys(s.view.lineage.Shards)) {
@@ -106,9 +114,10 @@ func (v *view) shown(id string) bool {
 	return !v.lineage.Shards[id].Unlisted() || v.rows[id] != nil || v.leases[id] != nil
 }
 
-// abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know: it is
-// fenced, it was a former self of this process, or it was not heard of for a lease duration and the time between two looks at
-// all workers. The latter is so when the table is away, and then the owner's trust has ended like everyone's.
+// abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can
+// know: it is fenced, it was a former self of this process, or it was not heard of for a lease duration and the time
+// between two looks at all workers. The latter is so when the table is away, and then the owner's trust has ended
+// like everyone's.
 func (v *view) abandoned(owner string, now time.Time) bool {
 	p := v.peers[owner]
 	return p == nil || p.Fenced || now.Sub(p.since) > v.duration+scanEvery
@@ -116,13 +125,18 @@ func (v *view) abandoned(owner string, now time.Time) bool {
 
 // shardStatus is one shard of a Status.
 func (v *view) shardStatus(id string, now time.Time) ShardStatus {
-	out := ShardStatus{ID: id, Parents: v.lineage.Shards[id].Parents, State: table.ShardUnread, EndDoubted: v.lineage.Shards[id].Contradiction.From}
+	out := ShardStatus{
+		ID: id, Parents: v.lineage.Shards[id].Parents, State: table.ShardUnread,
+		EndDoubted: v.lineage.Shards[id].Contradiction.From,
+	}
 	if r := v.rows[id]; r != nil {
 		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = r.Owner, r.Epoch, r.Position, r.CaughtUp, r.Load
 	}
 	if l := v.held(id); l != nil {
-		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.Position, l.ledger.offer.CaughtUp, l.ledger.offer.Load
-		out.State, out.Handoff, out.Confirmed, out.Unstorable = table.ShardHeld, l.target, l.ledger.confirmed, cmp.Or(l.ledger.unstorable, l.ledger.foreign)
+		out.Owner, out.Epoch, out.Position, out.CaughtUp, out.Load = l.worker.id, l.epoch, l.ledger.offer.Position,
+			l.ledger.offer.CaughtUp, l.ledger.offer.Load
+		out.State, out.Handoff, out.Confirmed, out.Unstorable = table.ShardHeld, l.target, l.ledger.confirmed,
+			cmp.Or(l.ledger.unstorable, l.ledger.foreign)
 		return out
 	}
 	r := v.rows[id]

@@ -23,8 +23,8 @@ const partName = "lease table"
 // parallel is how many calls on the table one activity has under way at once.
 const parallel = 16
 
-// Store is the lease table of one process. Make it with New, run it with Run, end it with Stop. Its methods are safe for
-// concurrent use.
+// Store is the lease table of one process. Make it with New, run it with Run, end it with Stop. Its methods are safe
+// for concurrent use.
 //
 // Decisions are made by the view. Each activity of Run is a part of the Store that owns what only it needs.
 type Store struct {
@@ -106,10 +106,10 @@ func ask(c chan struct{}) {
 	}
 }
 
-// Run keeps the table, this worker's heartbeat and its leases until ctx is done or Stop is called; then it returns nil.
-// It waits out whatever ails AWS. It returns an error only for what waiting cannot mend (ErrOtherStream,
-// ErrForeignTable, ErrFormat), and with FailFast for a missing permission or stream at the start. When it returns, every
-// lease is over locally; Stop still releases the rows. So cancel ctx only after Stop.
+// Run keeps the table, this worker's heartbeat and its leases until ctx is done or Stop is called; then it returns
+// nil. It waits out whatever ails AWS. It returns an error only for what waiting cannot mend (ErrOtherStream,
+// ErrForeignTable, ErrFormat), and with FailFast for a missing permission or stream at the start. When it returns,
+// every lease is over locally; Stop still releases the rows. So cancel ctx only after Stop.
 func (s *Store) Run(ctx context.Context) error {
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -142,14 +142,15 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		g, ctx := errgroup.WithContext(ctx)
 		for _, part := range []func(context.Context) error{
-			s.opener.keepTable, s.catalog.run, s.session.run, s.session.guard, s.watcher.watch, s.planner.run, s.committer.run, s.watcher.notifyPeers,
+			s.opener.keepTable, s.catalog.run, s.session.run, s.session.guard, s.watcher.watch, s.planner.run,
+			s.committer.run, s.watcher.notifyPeers,
 		} {
 			g.Go(func() error { return guard.Run(ctx, partName, func() error { return part(ctx) }) })
 		}
 		return g.Wait()
 	})
 	err := g.Wait()
-	if isFatal(err) || (err != nil && parent.Err() == nil && !errors.Is(err, errStopped)) {
+	if table.IsFatal(err) || (err != nil && parent.Err() == nil && !errors.Is(err, errStopped)) {
 		return err
 	}
 	return nil
@@ -167,9 +168,9 @@ func (s *Store) Leave() {
 	}
 }
 
-// Stop ends Run, releases what is still held with the last offers, deletes the worker's row and tells the peers with one
-// change of #fleet. It returns what it could not do before ctx was done; peers then take those shards when the lease
-// duration is over. After Stop every method is harmless.
+// Stop ends Run, releases what is still held with the last offers, deletes the worker's row and tells the peers with
+// one change of #fleet. It returns what it could not do before ctx was done; peers then take those shards when the
+// lease duration is over. After Stop every method is harmless.
 func (s *Store) Stop(ctx context.Context) error {
 	s.Leave()
 	s.stopOnce.Do(func() { close(s.stopC) })

@@ -16,7 +16,8 @@ func TestHundredShardsStartAtOnce(t *testing.T) {
 		took := w.awaitHeld(5*time.Second, 100, p)
 		require.LessOrEqual(w, took, 2*time.Second)
 		require.LessOrEqual(w, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"), 12)
-		w.Logf("100 shards held after %v, %d ListShards calls", took, w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"))
+		w.Logf("100 shards held after %v, %d ListShards calls", took,
+			w.aws.History.Count(fakeaws.ServiceKinesis, "ListShards"))
 		p.stop()
 		for _, it := range w.aws.DynamoDB.Items(testTable) {
 			require.NotContains(w, it, table.AttrOwner)

@@ -61,7 +61,8 @@ func TestApplicationRowIsRewrittenFromMemory(t *testing.T) {
 	})
 }
 
-// The table vanishes and comes back empty: same generation, same T0, and what this process held goes on from its memory.
+// The table vanishes and comes back empty: same generation, same T0, and what this process held goes on from its
+// memory.
 func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a", func(c *Config) { c.CreateTable = true })
@@ -75,11 +76,14 @@ func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 		w.aws.DynamoDB.DropTable(testTable)
 		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("11"), CaughtUp: time.Now()})
 		w.await("table and leases back", time.Minute, func() bool {
-			return w.row(table.ShardName(0)) != nil && w.row(table.ShardName(0))[table.AttrPosition] == "11" && len(a.held()) == 3
+			return w.row(table.ShardName(0)) != nil && w.row(table.ShardName(0))[table.AttrPosition] == "11" &&
+				len(a.held()) == 3
 		})
 		require.Equal(w, before, w.row(table.KeyApplication))
-		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(table.ShardName(0), a), "the ended parent is not read again")
-		w.await("the parent's end is stored again", 5*time.Second, func() bool { return w.row(table.ShardName(1)) != nil })
+		require.True(w, isHeld(low, a) && isHeld(high, a) && isHeld(table.ShardName(0), a),
+			"the ended parent is not read again")
+		w.await("the parent's end is stored again", 5*time.Second,
+			func() bool { return w.row(table.ShardName(1)) != nil })
 		require.Equal(w, position.ShardEnd, w.row(table.ShardName(1))[table.AttrPosition])
 		require.NotContains(w, w.row(table.ShardName(1)), table.AttrOwner)
 		a.stop()
@@ -114,8 +118,11 @@ func (w *world) createTable(db *dynamodb.Client, key string) {
 	w.Helper()
 	_, err := db.CreateTable(w.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String(testTable), BillingMode: types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema: []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{
+			AttributeName: &key,
+			AttributeType: types.ScalarAttributeTypeS,
+		}},
 	})
 	require.NoError(w, err)
 	time.Sleep(100 * time.Millisecond)
@@ -147,8 +154,11 @@ func TestForeignTables(t *testing.T) {
 		says string
 	}{
 		"vmware-go-kcl": {"ShardID", table.Item{"ShardID": table.Str("shardId-0")}, "ShardID"},
-		"KCL for Java":  {table.AttrKey, table.Item{table.AttrKey: table.Str(table.ShardName(0)), table.AttrJavaLease: table.Num(7)}, "KCL for Java"},
-		"anything":      {table.AttrKey, table.Item{table.AttrKey: table.Str("customer-1")}, "customer-1"},
+		"KCL for Java": {table.AttrKey, table.Item{
+			table.AttrKey:       table.Str(table.ShardName(0)),
+			table.AttrJavaLease: table.Num(7),
+		}, "KCL for Java"},
+		"anything": {table.AttrKey, table.Item{table.AttrKey: table.Str("customer-1")}, "customer-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
@@ -192,7 +202,10 @@ func TestOtherFormatIsRefused(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		db, _ := w.clients("other")
 		w.createTable(db, table.AttrKey)
-		_, err := db.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: aws.String(testTable), Item: table.Item{table.AttrKey: table.Str(table.KeyApplication), table.AttrFormat: table.Num(2)}})
+		_, err := db.PutItem(w.Context(), &dynamodb.PutItemInput{
+			TableName: aws.String(testTable),
+			Item:      table.Item{table.AttrKey: table.Str(table.KeyApplication), table.AttrFormat: table.Num(2)},
+		})
 		require.NoError(w, err)
 		s, _ := w.newStore("a")
 		require.ErrorIs(w, s.Run(w.Context()), table.ErrFormat)
@@ -255,13 +268,37 @@ func TestStartUpFaultsNameResourceAndPermission(t *testing.T) {
 		fault  fakeaws.Fault
 		says   string
 	}{
-		"no stream":      {0, fakeaws.Fault{Operation: "none"}, "stream orders does not exist"},
-		"CreateTable":    {1, fakeaws.Fault{Operation: "CreateTable", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:CreateTable on table alerts is missing"},
-		"DescribeTable":  {1, fakeaws.Fault{Operation: "DescribeTable", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:DescribeTable on table alerts is missing"},
-		"GetItem":        {1, fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:GetItem on table alerts is missing"},
-		"PutItem":        {1, fakeaws.Fault{Operation: "PutItem", Kind: fakeaws.Before, Err: denied}, "permission dynamodb:PutItem on table alerts is missing"},
-		"ListShards":     {1, fakeaws.Fault{Operation: "ListShards", Kind: fakeaws.Before, Err: denied}, "permission kinesis:ListShards on stream orders is missing"},
-		"DescribeStream": {1, fakeaws.Fault{Operation: "DescribeStreamSummary", Kind: fakeaws.Before, Err: denied}, "permission kinesis:DescribeStreamSummary on stream orders is missing"},
+		"no stream": {0, fakeaws.Fault{Operation: "none"}, "stream orders does not exist"},
+		"CreateTable": {
+			1,
+			fakeaws.Fault{Operation: "CreateTable", Kind: fakeaws.Before, Err: denied},
+			"permission dynamodb:CreateTable on table alerts is missing",
+		},
+		"DescribeTable": {
+			1,
+			fakeaws.Fault{Operation: "DescribeTable", Kind: fakeaws.Before, Err: denied},
+			"permission dynamodb:DescribeTable on table alerts is missing",
+		},
+		"GetItem": {
+			1,
+			fakeaws.Fault{Operation: "GetItem", Kind: fakeaws.Before, Err: denied},
+			"permission dynamodb:GetItem on table alerts is missing",
+		},
+		"PutItem": {
+			1,
+			fakeaws.Fault{Operation: "PutItem", Kind: fakeaws.Before, Err: denied},
+			"permission dynamodb:PutItem on table alerts is missing",
+		},
+		"ListShards": {
+			1,
+			fakeaws.Fault{Operation: "ListShards", Kind: fakeaws.Before, Err: denied},
+			"permission kinesis:ListShards on stream orders is missing",
+		},
+		"DescribeStream": {
+			1,
+			fakeaws.Fault{Operation: "DescribeStreamSummary", Kind: fakeaws.Before, Err: denied},
+			"permission kinesis:DescribeStreamSummary on stream orders is missing",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, c.stream, func(w *world) {

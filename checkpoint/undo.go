@@ -91,8 +91,8 @@ func (c *catalog) undoEnd(ctx context.Context, r *table.Row) error {
 	return nil
 }
 
-// wronglySkipped are the shards that #application has as closed at T0 while a listing shows them open that began after the row was
-// read: an earlier one may have seen a shard before it was closed.
+// wronglySkipped are the shards that #application has as closed at T0 while a listing shows them open that began
+// after the row was read: an earlier one may have seen a shard before it was closed.
 func (v *view) wronglySkipped() []string {
 	if v.app == nil {
 		return nil

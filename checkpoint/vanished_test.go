@@ -46,7 +46,8 @@ func TestTableVanishesUnderTwoWorkers(t *testing.T) {
 			}
 			for i := range uint64(4) {
 				if row := w.row(table.ShardName(i)); row != nil {
-					require.Contains(w, []any{"10", "11"}, row[table.AttrPosition], "%s was put back by the one that held it", table.ShardName(i))
+					require.Contains(w, []any{"10", "11"}, row[table.AttrPosition],
+						"%s was put back by the one that held it", table.ShardName(i))
 				}
 			}
 			time.Sleep(5 * time.Millisecond)

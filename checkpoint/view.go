@@ -9,8 +9,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// view is what this process knows of the table and the stream. It has no lock and does no I/O: the Store's mu guards it,
-// so call its methods with mu held. A decision is a method of the view that takes the time and returns what to do.
+// view is what this process knows of the table and the stream. It has no lock and does no I/O: the Store's mu guards
+// it, so call its methods with mu held. A decision is a method of the view that takes the time and returns what to
+// do.
 type view struct {
 	start table.Start // where a shard without a checkpoint starts, by the configuration; never changes
 
@@ -28,13 +29,15 @@ type view struct {
 	cool    map[string]time.Time  // shards that this process does not take before
 
 	// Of the table. The watcher writes them after a scan, and whoever has just read or written a row.
-	scanned  time.Time
-	rows     map[string]*table.Row
-	peers    map[string]*peer
-	doubted  []string             // shards whose row a scan showed at a lower epoch than was known
-	orphans  map[string]time.Time // owners that have no worker row, confirmed, and since when their leases count as over
-	vanished map[string]time.Time // shards whose row vanished while another worker held it, and until when they are its own
-	circles  map[string]bool      // rows whose parents lead back to them, as of the last scan
+	scanned time.Time
+	rows    map[string]*table.Row
+	peers   map[string]*peer
+	doubted []string // shards whose row a scan showed at a lower epoch than was known
+	// owners that have no worker row, confirmed, and since when their leases count as over
+	orphans map[string]time.Time
+	// shards whose row vanished while another worker held it, and until when they are its own
+	vanished map[string]time.Time
+	circles  map[string]bool // rows whose parents lead back to them, as of the last scan
 	damaged  map[string]*table.DamagedRow
 	arrival  time.Time // the latest that any worker reported
 
@@ -44,7 +47,8 @@ type view struct {
 func newView(start table.Start, lease time.Duration) view {
 	return view{
 		start: start, duration: lease, retired: map[string]bool{}, leases: map[string]*Lease{},
-		memory: map[string]*table.Row{}, cool: map[string]time.Time{}, rows: map[string]*table.Row{}, peers: map[string]*peer{},
+		memory: map[string]*table.Row{}, cool: map[string]time.Time{}, rows: map[string]*table.Row{},
+		peers:   map[string]*peer{},
 		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, damaged: map[string]*table.DamagedRow{},
 		lineage: lineage.New(),
 	}
@@ -69,4 +73,25 @@ func (v *view) gateOpen(id string) bool {
 // startOf is where a shard without a checkpoint starts.
 func (v *view) startOf(id string) types.StartingPosition {
 	return v.lineage.From(id, v.rows, &v.app.Origin, v.start)
+}
+
+// noteVanished compares what a scan showed with what was known before. A row that is gone while another worker held the
+// shard is that worker's to put back: it is still inside its trust window, and it alone knows how far it is. After a
+// lease duration it has lost the shard, and anybody may have it. Call it before rows replace those known.
+func (v *view) noteVanished(rows map[string]*table.Row, now time.Time) {
+	for id, until := range v.vanished {
+		if rows[id] != nil || now.After(until) {
+			delete(v.vanished, id)
+		}
+	}
+	for id, old := range v.rows {
+		if rows[id] == nil && old.Owner != "" && !v.mine(old.Owner) && v.liveOwner(old.Owner, now) != "" {
+			v.vanished[id] = now.Add(v.duration)
+		}
+	}
+}
+
+// mine reports whether an owner is this process, under its present id or one before.
+func (v *view) mine(owner string) bool {
+	return v.retired[owner] || v.me != nil && owner == v.me.id
 }

@@ -35,8 +35,8 @@ type peer struct {
 	gone  time.Time // since when it is fenced
 }
 
-// watcher sees what others do to the table, and tells them of what this process did. It fences peers that fell silent and
-// repairs rows that nobody can read.
+// watcher sees what others do to the table, and tells them of what this process did. It fences peers that fell silent
+// and repairs rows that nobody can read.
 type watcher struct {
 	store   *Store
 	bumps   chan struct{} // by whoever changed something that peers should see: notifyPeers writes it
@@ -206,12 +206,15 @@ func (w *watcher) scan(ctx context.Context) error {
 			worker := table.DecodeWorker(it, s.now())
 			if workers[worker.ID] = worker; worker.Damaged && !worker.Fenced {
 				damaged[key] = true
-				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent", table.AttrCounter, table.Show(worker.Raw)))
+				w.noteDamage(key, fmt.Errorf(
+					"%s is %s, and should be a number: the worker ends, and its shards are taken when it is silent",
+					table.AttrCounter, table.Show(worker.Raw)))
 			}
 		case key == table.KeyFleet:
 			if _, ok := table.Count(it[table.AttrCounter]); !ok {
 				damaged[key] = true
-				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other", table.AttrCounter, table.Show(it[table.AttrCounter])))
+				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other",
+					table.AttrCounter, table.Show(it[table.AttrCounter])))
 			}
 		case table.IsShardID(key): // another key is no shard's, and no label's value
 			r, err := table.DecodeRow(it, begin)
@@ -258,9 +261,9 @@ func (w *watcher) scan(ctx context.Context) error {
 	return nil
 }
 
-// resolveDoubts reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But a
-// row that vanished is begun anew at epoch one; whoever went on believing the old one would wait for an owner that is none
-// for ever, and with all peers doing so nobody would read the shard.
+// resolveDoubts reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But
+// a row that vanished is begun anew at epoch one; whoever went on believing the old one would wait for an owner that
+// is none for ever, and with all peers doing so nobody would read the shard.
 func (w *watcher) resolveDoubts(ctx context.Context) error {
 	s := w.store
 	s.mu.Lock()
@@ -283,7 +286,9 @@ func (w *watcher) resolveDoubts(ctx context.Context) error {
 }
 
 // merge takes a scan into memory and answers the owners that it showed no worker row of.
-func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker, begin, now, latest time.Time) (unknown []string) {
+func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker, begin, now,
+	latest time.Time,
+) (unknown []string) {
 	for id, l := range v.leases {
 		// Also with a lower epoch: a row that vanished is begun anew at one. The write that follows is what decides.
 		if seen := rows[id]; seen != nil && seen.Owner != l.worker.id && v.me == l.worker && l.state != leaseOver {
@@ -313,7 +318,8 @@ func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker
 		v.lineage.Claimed(id, r.Parents)
 		r = v.believed(r)
 		rows[id] = r
-		if l := v.held(id); l != nil && v.me == l.worker && (r.Epoch > l.epoch || (r.Epoch == l.epoch && r.Owner != l.worker.id)) {
+		if l := v.held(id); l != nil && v.me == l.worker &&
+			(r.Epoch > l.epoch || (r.Epoch == l.epoch && r.Owner != l.worker.id)) {
 			l.ledger.suspect = true
 		}
 	}

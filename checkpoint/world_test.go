@@ -36,9 +36,11 @@ type world struct {
 	// work, if set, is what a consumer does every 100 ms with the lease that it runs on.
 	work   func(p *process, l *Lease)
 	report func() (lastArrival, caughtUp time.Time) // of the consumers of processes that start from now on
-	chunk  int                                      // of the state of processes that start from now on, in bytes; 0: as large as ever
-	config func() []byte                            // of processes that start from now on
-	rest   func(*Lease)                             // told before a handoff: the consumer has drained and does nothing until it is answered
+	// of the state of processes that start from now on, in bytes; 0: as large as ever
+	chunk  int
+	config func() []byte // of processes that start from now on
+	// told before a handoff: the consumer has drained and does nothing until it is answered
+	rest func(*Lease)
 }
 
 // tester is what testing.T and rapid.T share.
@@ -53,7 +55,10 @@ type tester interface {
 func bubble(t *testing.T, shards int, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{tester: t, aws: fakeaws.New(fakeaws.Options{}), log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}
+		w := &world{
+			tester: t, aws: fakeaws.New(fakeaws.Options{}),
+			log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)),
+		}
 		if shards > 0 {
 			w.aws.Kinesis.Create(testStream, shards)
 			time.Sleep(100 * time.Millisecond)
@@ -62,8 +67,8 @@ func bubble(t *testing.T, shards int, test func(w *world)) {
 	})
 }
 
-// process is one worker process with a stand-in for the consumer: it starts a consumer for each grant, hands over when asked,
-// and ends every consumer with Release.
+// process is one worker process with a stand-in for the consumer: it starts a consumer for each grant, hands over
+// when asked, and ends every consumer with Release.
 type process struct {
 	w        *world
 	name     string
@@ -82,10 +87,19 @@ type process struct {
 func (w *world) clients(name string) (*dynamodb.Client, *kinesis.Client) {
 	creds := credentials.NewStaticCredentialsProvider(name, "x", "")
 	retryer := func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 2, 50*time.Millisecond })
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = 2,
+				50*time.Millisecond
+		})
 	}
-	return dynamodb.New(dynamodb.Options{Region: "us-east-1", Credentials: creds, HTTPClient: w.aws.HTTPClient(), Retryer: retryer()}),
-		kinesis.New(kinesis.Options{Region: "us-east-1", Credentials: creds, HTTPClient: w.aws.HTTPClient(), Retryer: retryer()})
+	return dynamodb.New(dynamodb.Options{
+			Region: "us-east-1", Credentials: creds, HTTPClient: w.aws.HTTPClient(),
+			Retryer: retryer(),
+		}),
+		kinesis.New(kinesis.Options{
+			Region: "us-east-1", Credentials: creds, HTTPClient: w.aws.HTTPClient(),
+			Retryer: retryer(),
+		})
 }
 
 func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometheus.Registry) {
@@ -96,7 +110,10 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	}
 	db, kin := w.clients(name)
 	reg := prometheus.NewPedanticRegistry()
-	s, err := New(cfg, Deps{DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report, Configuration: w.config})
+	s, err := New(cfg, Deps{
+		DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report,
+		Configuration: w.config,
+	})
 	require.NoError(w, err)
 	if w.chunk > 0 {
 		s.states.Size = w.chunk
@@ -121,8 +138,9 @@ func (w *world) run(name string, stubborn bool, change ...func(*Config)) *proces
 	s, reg := w.newStore(name, change...)
 	ctx, cancel := context.WithCancel(w.Context())
 	p := &process{
-		w: w, name: name, store: s, reg: reg, cancel: cancel, drain: make(chan struct{}), result: make(chan error, 1), stubborn: stubborn,
-		running: map[string]int{},
+		w: w, name: name, store: s, reg: reg, cancel: cancel, drain: make(chan struct{}), result: make(chan error, 1),
+		stubborn: stubborn,
+		running:  map[string]int{},
 	}
 	go func() { p.result <- s.Run(ctx) }()
 	p.wg.Go(func() { p.consumers(ctx) })

@@ -46,7 +46,10 @@ func (l *Lease) claim() (claim, error) {
 		return claim{}, context.Cause(l.ctx)
 	}
 	l.ledger.number++
-	return claim{worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number, target: l.target, replaces: l.ledger.replaces}, nil
+	return claim{
+		worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number,
+		target: l.target, replaces: l.ledger.replaces,
+	}, nil
 }
 
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
@@ -72,8 +75,10 @@ func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, w
 		fresh := &table.Row{ID: shard, Owner: inc.id, Epoch: to, Parents: parents}
 		if memory != nil {
 			to = memory.Epoch + 1
-			fresh.Epoch, fresh.Position, fresh.Resolved, fresh.CaughtUp = to, memory.Position, memory.Resolved, memory.CaughtUp
-			fresh.Rewinds, fresh.StartAt, fresh.State, fresh.Last = memory.Rewinds, memory.StartAt, memory.State, memory.Last
+			fresh.Epoch, fresh.Position, fresh.Resolved, fresh.CaughtUp = to, memory.Position, memory.Resolved,
+				memory.CaughtUp
+			fresh.Rewinds, fresh.StartAt, fresh.State, fresh.Last = memory.Rewinds, memory.StartAt, memory.State,
+				memory.Last
 			fresh.Offers = memory.Offers + 1
 			if fresh.Ended() {
 				fresh.Owner = ""
@@ -204,8 +209,9 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	s := l.store
 	r := &table.Row{
 		ID: l.shard, Owner: c.worker, Epoch: c.epoch + 1, Position: c.offer.Position, Resolved: c.offer.Resolved,
-		CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, Paused: c.target == noHeir,
-		State: l.saved(), Offers: c.number, At: time.Now(),
+		CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt,
+		Paused: c.target == noHeir,
+		State:  l.saved(), Offers: c.number, At: time.Now(),
 	}
 	mine, _, unknown := s.table.Settle(ctx, l.shard, s.table.PutNew(ctx, r.Encode()), func(it table.Item) bool {
 		n, err := table.Integer(it[table.AttrEpoch])
@@ -218,7 +224,8 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 		l.end(ErrLeaseLost, eventLost)
 		return nil
 	}
-	s.log.Warn("the row of a held shard had vanished from the table and was written again from memory", zap.String("shard", l.shard), zap.Int64("epoch", r.Epoch))
+	s.log.Warn("the row of a held shard had vanished from the table and was written again from memory",
+		zap.String("shard", l.shard), zap.Int64("epoch", r.Epoch))
 	s.m.rewritten.Inc()
 	s.mu.Lock()
 	l.epoch, l.ledger.suspect = r.Epoch, false
@@ -300,10 +307,10 @@ func (l *Lease) release(ctx context.Context) error {
 	})
 }
 
-// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil the
-// lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
-// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most: before it
-// is certain that the write can no longer take effect, the holder must not go on.
+// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil
+// the lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
+// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most:
+// before it is certain that the write can no longer take effect, the holder must not go on.
 func (l *Lease) HandOff(ctx context.Context) error {
 	s := l.store
 	if err := l.writing.take(ctx); err != nil {
@@ -343,11 +350,11 @@ func (l *Lease) HandOff(ctx context.Context) error {
 	return nil
 }
 
-// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting after an
-// error while the write may still arrive and the target start: so either the write is found in the row, or the epoch is
-// raised, which shuts it out, or the trust window closes. The epoch is raised together with the last offer: no commit went
-// while the handoff was under way, and a process that dies before the next one would repeat what it had drained. It does
-// not stop when ctx is done.
+// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting
+// after an error while the write may still arrive and the target start: so either the write is found in the row, or
+// the epoch is raised, which shuts it out, or the trust window closes. The epoch is raised together with the last
+// offer: no commit went while the handoff was under way, and a process that dies before the next one would repeat
+// what it had drained. It does not stop when ctx is done.
 func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 	s := l.store
 	ctx = context.WithoutCancel(ctx)
@@ -399,9 +406,9 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 }
 
 // Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
-// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is what
-// the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over; after an
-// error it is as it was, unless Context is done, and Finish may be called again.
+// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is
+// what the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over;
+// after an error it is as it was, unless Context is done, and Finish may be called again.
 func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 	s := l.store
 	if err := l.writing.take(ctx); err != nil {
@@ -470,7 +477,8 @@ func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 func (c *catalog) findChildren(ctx context.Context, shard string) []types.ChildShard {
 	s := c.store
 	if _, _, err := c.List(ctx); err != nil {
-		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them", zap.String("shard", shard), zap.Error(err))
+		s.log.Warn("cannot list the children of a shard that ends, the next listing finds them",
+			zap.String("shard", shard), zap.Error(err))
 		return nil
 	}
 	s.mu.Lock()
@@ -486,8 +494,8 @@ func (v *view) knownChildren(shard string) []types.ChildShard {
 	return out
 }
 
-// fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the worker
-// moved on, and nil when it is fenced or its row is gone.
+// fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the
+// worker moved on, and nil when it is fenced or its row is gone.
 func (w *watcher) fenceWorker(ctx context.Context, id string, observed table.Worker) (*table.Worker, error) {
 	s := w.store
 	e := &table.Write{}

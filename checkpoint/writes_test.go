@@ -33,7 +33,10 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		l := a.store.Lease(id)
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
-			l.Commit(position.Progress{At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, Above: "r", CaughtUp: time.Now(), Load: 5})
+			l.Commit(position.Progress{
+				At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, Above: "r",
+				CaughtUp: time.Now(), Load: 5,
+			})
 			time.Sleep(10 * time.Millisecond)
 		}
 		writes := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem") - before
@@ -60,7 +63,10 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		require.Equal(w, "10000", *from.SequenceNumber)
 		require.Equal(w, position.WholeRecord, sub)
 		require.Empty(w, resolved)
-		b.store.Lease(id).Commit(position.Progress{At: position.Position{Sequence: "10001", Sub: 4}, Above: "x", CaughtUp: time.Now()})
+		b.store.Lease(id).Commit(position.Progress{
+			At: position.Position{Sequence: "10001", Sub: 4}, Above: "x",
+			CaughtUp: time.Now(),
+		})
 		b.stop()
 		c := w.start("c")
 		w.awaitHeld(5*time.Second, 1, c)
@@ -138,9 +144,13 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 					w.aws.Faults.Add(fault)
 					w.awaitHeld(6*time.Second, 1, b)
 					require.Equal(w, b.store.Status().Worker, w.row(table.ShardName(0))[table.AttrOwner])
-					b.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
+					b.store.Lease(table.ShardName(0)).Commit(position.Progress{
+						At:       position.Past("5"),
+						CaughtUp: time.Now(),
+					})
 					time.Sleep(3 * time.Second)
-					require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition], "the epoch in memory is that in the table")
+					require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition],
+						"the epoch in memory is that in the table")
 					b.stop()
 				})
 			})
@@ -217,7 +227,10 @@ func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 					old, err := l.claim()
 					require.NoError(w, err)
 					w.aws.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Kind: kind, Times: 1})
-					remove := w.aws.Faults.Add(fakeaws.Fault{Client: "a", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
+					remove := w.aws.Faults.Add(fakeaws.Fault{
+						Client: "a", Service: fakeaws.ServiceDynamoDB,
+						Kind: fakeaws.BlackHole,
+					})
 					time.AfterFunc(outage, remove)
 					ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
 					defer cancel()
@@ -290,7 +303,8 @@ func TestKeepLeaseCallsAHandoffOff(t *testing.T) {
 		first.KeepLease()
 		require.ErrorIs(w, first.HandOff(w.Context()), ErrNoHandoff)
 		require.NoError(w, first.Context().Err())
-		w.await("the other shard is asked for", 5*time.Second, func() bool { return len(asked()) == 1 && asked()[0] != first })
+		w.await("the other shard is asked for", 5*time.Second,
+			func() bool { return len(asked()) == 1 && asked()[0] != first })
 		require.NoError(w, asked()[0].HandOff(w.Context()))
 		w.await("handed over", 3*time.Second, func() bool { return len(b.held()) == 1 })
 		a.stop()
@@ -337,7 +351,10 @@ func TestBalanceByLoad(t *testing.T) {
 		offer := func() {
 			for i, id := range hot {
 				if l := a.store.Lease(id); l != nil {
-					l.Commit(position.Progress{At: position.Past(fmt.Sprint(time.Now().Unix())), CaughtUp: time.Now(), Load: float64(900_000 + i*10_000)})
+					l.Commit(position.Progress{
+						At: position.Past(fmt.Sprint(time.Now().Unix())), CaughtUp: time.Now(),
+						Load: float64(900_000 + i*10_000),
+					})
 				}
 			}
 		}

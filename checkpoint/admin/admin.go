@@ -62,8 +62,8 @@ type LeaseTable struct {
 	Damaged []table.DamagedRow
 }
 
-// Source is a lease table as an Admin needs it: read beside the workers, without a lease. Snapshot and all that follow are
-// of the last Refresh or Read.
+// Source is a lease table as an Admin needs it: read beside the workers, without a lease. Snapshot and all that
+// follow are of the last Refresh or Read.
 type Source interface {
 	// Refresh reads application, stream and rows anew, and refuses a table that is about another stream.
 	Refresh(ctx context.Context) error
@@ -75,8 +75,8 @@ type Source interface {
 	// Start is where the application starts, StartOf where a worker would start a shard that has no checkpoint.
 	Start() table.Start
 	StartOf(shard string) types.StartingPosition
-	// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a
-	// person should know of it.
+	// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or
+	// what a person should know of it.
 	Place(ctx context.Context, shard, sequence string) (refused, note string)
 	Client() *table.Client
 	// Forget deletes the snapshots of a shard whose progress was changed, as far as that works.
@@ -117,7 +117,8 @@ type NoShardError struct {
 }
 
 func (e *NoShardError) Error() string {
-	return fmt.Sprintf("no such shard in table %s or its stream: %s; see leases list", e.Table, strings.Join(e.Shards, ", "))
+	return fmt.Sprintf("no such shard in table %s or its stream: %s; see leases list", e.Table,
+		strings.Join(e.Shards, ", "))
 }
 
 // pick answers the rows of the named shards, or all where none is named.
@@ -128,7 +129,11 @@ func (t LeaseTable) pick(shards []string) ([]LeaseRow, error) {
 	var out []LeaseRow
 	var missing []string
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(shards))) {
-		i, ok := slices.BinarySearchFunc(t.Shards, id, func(r LeaseRow, id string) int { return cmp.Compare(r.Shard, id) })
+		i, ok := slices.BinarySearchFunc(t.Shards, id, func(r LeaseRow,
+			id string,
+		) int {
+			return cmp.Compare(r.Shard, id)
+		})
 		if !ok {
 			missing = append(missing, id)
 			continue
@@ -141,8 +146,8 @@ func (t LeaseTable) pick(shards []string) ([]LeaseRow, error) {
 	return out, nil
 }
 
-// observe tells which of these workers are alive: one whose row is there, not fenced, and whose counter moves within half
-// a lease duration. A heartbeat comes every third.
+// observe tells which of these workers are alive: one whose row is there, not fenced, and whose counter moves within
+// half a lease duration. A heartbeat comes every third.
 func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[string]bool, err error) {
 	before, err := a.counters(ctx, owners)
 	if err != nil || len(before) == 0 {
@@ -186,15 +191,16 @@ var ErrLeaseLive = errors.New("held by a live worker")
 // ErrLeaseChanged is the reason of a change that was not made because the row is no longer as it was shown.
 var ErrLeaseChanged = errors.New("changed in between")
 
-// Apply makes the changes, each by itself and conditional on owner and epoch as shown, and tells the workers. It returns
-// which were made and, joined, why others were not: ErrLeaseLive without force, ErrLeaseChanged, or a failed call. What
-// was made stays made.
+// Apply makes the changes, each by itself and conditional on owner and epoch as shown, and tells the workers. It
+// returns which were made and, joined, why others were not: ErrLeaseLive without force, ErrLeaseChanged, or a failed
+// call. What was made stays made.
 func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made []Change, err error) {
 	var errs []error
 	for _, c := range changes {
 		switch {
 		case c.Live && !force:
-			err = fmt.Errorf("%w %s: pause the shard first (leases pause %s), which drains it, or take it by --force", ErrLeaseLive, c.Before.Owner, c.After.Shard)
+			err = fmt.Errorf("%w %s: pause the shard first (leases pause %s), which drains it, or take it by --force",
+				ErrLeaseLive, c.Before.Owner, c.After.Shard)
 		default:
 			err = a.write(ctx, c)
 		}
@@ -211,8 +217,8 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 	return made, errors.Join(errs...)
 }
 
-// dropState deletes the snapshots of a shard whose progress was changed: nothing points to them any more. The worker that
-// saves the next one deletes what is left.
+// dropState deletes the snapshots of a shard whose progress was changed: nothing points to them any more. The worker
+// that saves the next one deletes what is left.
 func (a *Admin) dropState(ctx context.Context, c Change) {
 	if r := a.source.Row(c.After.Shard); c.moves && r != nil && r.State.Version != "" {
 		a.source.Forget(ctx, r)
@@ -258,7 +264,8 @@ func (a *Admin) write(ctx context.Context, c Change) error {
 	_, err := t.Update(ctx, after.ID, e)
 	landed, _, unknown := t.Settle(ctx, after.ID, err, func(it table.Item) bool {
 		r, err := table.DecodeRow(it, time.Now())
-		return err == nil && r.Epoch == after.Epoch && r.Owner == after.Owner && (!c.pauses || r.Paused == after.Paused) && (!c.moves || r.SameAs(after))
+		return err == nil && r.Epoch == after.Epoch && r.Owner == after.Owner &&
+			(!c.pauses || r.Paused == after.Paused) && (!c.moves || r.SameAs(after))
 	})
 	return outcome(landed, unknown)
 }

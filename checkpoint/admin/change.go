@@ -85,7 +85,8 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]
 func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbPause, shards, func(c *Change) (bool, error) {
 		c.pauses, c.After.Paused = true, true
-		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd && c.Before.State != table.ShardSkipped && c.Before.Listed, nil
+		return !c.Before.Paused && c.Before.Position.Sequence != position.ShardEnd &&
+			c.Before.State != table.ShardSkipped && c.Before.Listed, nil
 	})
 }
 
@@ -99,7 +100,9 @@ func (a *Admin) Resume(ctx context.Context, shards []string) ([]Change, error) {
 
 // plan reads the table and answers the changes for which change says so. It then looks which of them would break the
 // lease of a live worker, which takes half a lease duration where a shard to be taken has an owner.
-func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change func(*Change) (bool, error)) ([]Change, error) {
+func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change func(*Change) (bool, error)) ([]Change,
+	error,
+) {
 	t, err := a.Table(ctx)
 	if err != nil {
 		return nil, err

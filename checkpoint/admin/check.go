@@ -9,8 +9,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// Check finds, in a table that was just read, checkpoints that are none: what is no sequence number, an end of a shard that
-// the stream shows open, and, of shards that nobody reads, what Kinesis refuses.
+// Check finds, in a table that was just read, checkpoints that are none: what is no sequence number, an end of a
+// shard that the stream shows open, and, of shards that nobody reads, what Kinesis refuses.
 func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
 	for i := range t.Shards {
 		r := &t.Shards[i]
@@ -22,7 +22,9 @@ func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
 			r.Fault = "the checkpoint is SHARD_END, and the stream shows the shard open; a running worker reads it on"
 		case p.Sequence == position.ShardEnd, r.Owner != "" && !r.Silent:
 		case !position.ValidSequence(p.Sequence):
-			r.Fault = fmt.Sprintf("the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it", table.Quoted(p.Sequence))
+			r.Fault = fmt.Sprintf(
+				"the checkpoint %s is no sequence number; a running worker replaces it when Kinesis refuses it",
+				table.Quoted(p.Sequence))
 		default:
 			refused, note := a.source.Place(ctx, r.Shard, p.Sequence)
 			r.Fault = cmp.Or(refused, note)

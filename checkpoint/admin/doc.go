@@ -3,8 +3,8 @@
 // # What it guarantees
 //
 //   - Nothing is written before Apply. A plan says what it would do, and to whom.
-//   - Each change is one conditional write on the owner and the epoch that were shown. A row that moved meanwhile stays as
-//     it is, with [ErrLeaseChanged].
+//   - Each change is one conditional write on the owner and the epoch that were shown. A row that moved meanwhile
+//     stays as it is, with [ErrLeaseChanged].
 //   - A shard is not taken from a live worker without force.
 //   - An import checks each position with Kinesis first. What cannot be imported is a fault of the plan.
 //
@@ -12,8 +12,8 @@
 //
 //   - A pause is an attribute that no worker writes. A shard that has it is granted to nobody. Its holder drains it and
 //     lets it go, which is a handoff to no one.
-//   - What takes a shard away raises the epoch and removes the owner. So the holder's next write is refused, like that of
-//     any former owner.
+//   - What takes a shard away raises the epoch and removes the owner. So the holder's next write is refused, like that
+//     of any former owner.
 //   - A rewind removes the checkpoint, names a start and raises the generation. It is the one way in which a checkpoint
 //     moves back. Alerts of each generation have ids of their own. A rewind takes the saved memory away, and so does an
 //     import.

@@ -18,8 +18,8 @@ import (
 // exportFormat is the version of an Export.
 const exportFormat = 1
 
-// Export is the progress of an application, to be kept or moved to another table. Its JSON names are stable. The state of
-// rules is no part of it: a shard whose progress was imported begins with none.
+// Export is the progress of an application, to be kept or moved to another table. Its JSON names are stable. The
+// state of rules is no part of it: a shard whose progress was imported begins with none.
 type Export struct {
 	Format        int             `json:"format"`
 	Table         string          `json:"table"`
@@ -44,8 +44,8 @@ type ExportedShard struct {
 	Parents    []string    `json:"parents,omitempty"`
 }
 
-// Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would start,
-// because another table begins at another time. Config.Start must be that of the workers.
+// Export reads the table for Import. A shard without a checkpoint is exported with the position at which it would
+// start, because another table begins at another time. Config.Start must be that of the workers.
 func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 	t, err := a.Table(ctx)
 	if err != nil {
@@ -53,7 +53,8 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 	}
 	out := Export{
 		Format: exportFormat, Table: t.Table, StreamARN: t.Stream,
-		StreamCreated: time.Unix(a.source.Application().StreamCreated, 0).UTC(), Exported: now.UTC(), Shards: []ExportedShard{},
+		StreamCreated: time.Unix(a.source.Application().StreamCreated, 0).UTC(), Exported: now.UTC(),
+		Shards: []ExportedShard{},
 	}
 	for i := range t.Shards {
 		r := &t.Shards[i]
@@ -82,20 +83,25 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 // A shard's generation never goes down. What cannot be imported is a fault of the plan.
 func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err error) {
 	if from.Format != exportFormat {
-		return plan, fmt.Errorf("%w: the export has format %d, this version reads %d", table.ErrFormat, from.Format, exportFormat)
+		return plan, fmt.Errorf("%w: the export has format %d, this version reads %d", table.ErrFormat, from.Format,
+			exportFormat)
 	}
 	if err := a.source.Refresh(ctx); err != nil {
 		return plan, err
 	}
-	if from.StreamARN != a.source.Application().StreamARN || from.StreamCreated.Unix() != a.source.Application().StreamCreated {
-		return plan, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s", table.ErrOtherStream,
+	if from.StreamARN != a.source.Application().StreamARN ||
+		from.StreamCreated.Unix() != a.source.Application().StreamCreated {
+		return plan, fmt.Errorf("%w: the export is about %s, created %s; table %s is about %s, created %s",
+			table.ErrOtherStream,
 			from.StreamARN, from.StreamCreated.UTC().Format(time.RFC3339), a.source.Client().Name,
-			a.source.Application().StreamARN, time.Unix(a.source.Application().StreamCreated, 0).UTC().Format(time.RFC3339))
+			a.source.Application().StreamARN, time.Unix(a.source.Application().StreamCreated,
+				0).UTC().Format(time.RFC3339))
 	}
 	in := map[string]LeaseRow{}
 	for _, x := range from.Shards {
 		r := LeaseRow{
-			Shard: x.Shard, Position: position.Position{Sequence: x.Checkpoint}, Resolved: x.Resolved, StartAt: x.StartAt,
+			Shard: x.Shard, Position: position.Position{Sequence: x.Checkpoint}, Resolved: x.Resolved,
+			StartAt:  x.StartAt,
 			CaughtUp: x.CaughtUp, Generation: x.Generation, Paused: x.Paused,
 		}
 		if !r.Position.IsZero() {
@@ -104,7 +110,10 @@ func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err e
 				r.Position.Sub = *x.SubSequence
 			}
 			if x.Checkpoint != position.ShardEnd && !position.ValidSequence(x.Checkpoint) {
-				plan.Faults = append(plan.Faults, RowFault{Row: x.Shard, Cause: fmt.Sprintf("the checkpoint %s is no sequence number", table.Quoted(x.Checkpoint))})
+				plan.Faults = append(plan.Faults, RowFault{
+					Row:   x.Shard,
+					Cause: fmt.Sprintf("the checkpoint %s is no sequence number", table.Quoted(x.Checkpoint)),
+				})
 				continue
 			}
 		}
@@ -121,7 +130,8 @@ type MovingError struct {
 }
 
 func (e *MovingError) Error() string {
-	return fmt.Sprintf("table %s is in use: the leases of %s moved within %s. Stop every consumer of that application, wait for its lease duration, and repeat the command",
+	return fmt.Sprintf(
+		"table %s is in use: the leases of %s moved within %s. Stop every consumer of that application, wait for its lease duration, and repeat the command",
 		e.Table, strings.Join(e.Shards, ", "), e.Within)
 }
 
@@ -154,7 +164,8 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 			moving[id] = true
 		}
 	}
-	if moved := slices.DeleteFunc(slices.Sorted(maps.Keys(moving)), func(id string) bool { return !moving[id] }); len(moved) > 0 {
+	if moved := slices.DeleteFunc(slices.Sorted(maps.Keys(moving)),
+		func(id string) bool { return !moving[id] }); len(moved) > 0 {
 		return plan, &MovingError{Table: name, Shards: moved, Within: wait}
 	}
 	if err := a.source.Refresh(ctx); err != nil {
@@ -168,7 +179,8 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 			plan.Faults = append(plan.Faults, RowFault{Row: id, Cause: err.Error()})
 			continue
 		case err == nil && row.Position.IsZero() && row.StartAt.Kind == table.StartLatest:
-			unwritten[id] = "the checkpoint " + cmp.Or(after[id].checkpoint, "is missing, which") + " means that nothing was ever checkpointed"
+			unwritten[id] = "the checkpoint " + cmp.Or(after[id].checkpoint, "is missing, which") +
+				" means that nothing was ever checkpointed"
 		}
 		in[id] = row // of a shard that is not in the stream it makes no difference what the row says
 	}
@@ -190,22 +202,26 @@ func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRo
 	err = t.Scan(ctx, "", func(it table.Item) error {
 		switch {
 		case it[table.AttrEpoch] != nil || table.Text(it[table.AttrKey]) == table.KeyApplication:
-			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE", t.Name)
+			return fmt.Errorf("table %s belongs to kinesis-alerter itself: use leases export and leases import FILE",
+				t.Name)
 		case it[table.AttrJavaLease] != nil:
 			id := table.Text(it[table.AttrKey])
 			if strings.Contains(id, ":") {
-				return fmt.Errorf("table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.Name, id)
+				return fmt.Errorf(
+					"table %s: row %s is of a KCL consumer of several streams, which cannot be imported", t.Name, id)
 			}
 			out[id] = JavaRow(it)
 		case it["ShardID"] != nil:
 			out[table.Text(it["ShardID"])] = GoRow(it)
 		default:
-			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over", table.Text(it[table.AttrKey])))
+			notes = append(notes, fmt.Sprintf("row %q is no lease of vmware-go-kcl or of a KCL for Java, passed over",
+				table.Text(it[table.AttrKey])))
 		}
 		return nil
 	})
 	if err == nil && len(out) == 0 {
-		err = fmt.Errorf("table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.Name)
+		err = fmt.Errorf(
+			"table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.Name)
 	}
 	return out, notes, err
 }
@@ -256,7 +272,10 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 		}
 		switch {
 		case !known[id] && tree.Related(id, begun, tree.Children):
-			in[id] = LeaseRow{Shard: id, Position: position.Position{Sequence: position.ShardEnd, Sub: position.WholeRecord}}
+			in[id] = LeaseRow{Shard: id, Position: position.Position{
+				Sequence: position.ShardEnd,
+				Sub:      position.WholeRecord,
+			}}
 		case tree.Related(id, known, tree.ParentsOf):
 			in[id] = LeaseRow{Shard: id, StartAt: table.Start{Kind: table.StartTrimHorizon}}
 		}
@@ -265,7 +284,9 @@ func (a *Admin) fillTree(in map[string]LeaseRow) {
 
 // planImport plans the changes that make rows say what in says. ours says that in is an export, which also knows of
 // generations and pauses, and unwritten why a row says nothing.
-func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritten map[string]string, ours bool, plan *ImportPlan) error {
+func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritten map[string]string, ours bool,
+	plan *ImportPlan,
+) error {
 	if err := a.verify(ctx, in, plan); err != nil {
 		return err
 	}
@@ -286,11 +307,15 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 			continue
 		}
 		listed++
-		c := Change{Verb: VerbImport, Before: before, After: before, exists: a.source.Row(before.Shard) != nil, breaks: true, moves: true}
+		c := Change{
+			Verb: VerbImport, Before: before, After: before, exists: a.source.Row(before.Shard) != nil,
+			breaks: true, moves: true,
+		}
 		if x.Position.IsZero() && x.StartAt.Kind == table.StartLatest {
 			continue // it starts where the application does
 		}
-		c.After.Position, c.After.StartAt, c.After.Resolved, c.After.CaughtUp = x.Position, x.StartAt, x.Resolved, x.CaughtUp
+		c.After.Position, c.After.StartAt, c.After.Resolved, c.After.CaughtUp = x.Position, x.StartAt, x.Resolved,
+			x.CaughtUp
 		if ours {
 			c.After.Generation = max(before.Generation, x.Generation)
 			c.After.Paused, c.pauses = x.Paused, x.Paused != before.Paused

@@ -26,7 +26,8 @@ type Reset struct {
 	// Changes are of the shards that the stream has, Gone are those of the old one, whose rows go.
 	Changes []Change
 	Gone    []string
-	// Live are workers that still run on the table. They end by themselves when they find that the stream is another one.
+	// Live are workers that still run on the table. They end by themselves when they find that the stream is another
+	// one.
 	Live []string
 
 	source ResetSource
@@ -52,12 +53,13 @@ type ResetSource interface {
 	NewApplication(ctx context.Context, arn string, created int64) (*table.Application, error)
 }
 
-// NewReset plans to begin the stream of the source with a table that is about another one, as its #application row before
-// says: at TRIM_HORIZON, at a time, or, with latest, with what arrives from now on. It looks for half a lease duration
-// whether workers still run on the table.
+// NewReset plans to begin the stream of the source with a table that is about another one, as its #application row
+// before says: at TRIM_HORIZON, at a time, or, with latest, with what arrives from now on. It looks for half a lease
+// duration whether workers still run on the table.
 func NewReset(ctx context.Context, source ResetSource, before *table.Application, to table.Start) (*Reset, error) {
 	r := &Reset{
-		Table: source.Client().Name, Old: before.StreamARN, OldCreated: time.Unix(before.StreamCreated, 0).UTC(), To: to,
+		Table: source.Client().Name, Old: before.StreamARN, OldCreated: time.Unix(before.StreamCreated, 0).UTC(),
+		To:     to,
 		source: source, admin: &Admin{source: source}, before: before,
 	}
 	return r, r.plan(ctx)
@@ -70,7 +72,9 @@ func (r *Reset) plan(ctx context.Context) error {
 		return err
 	}
 	if s.SameStream(r.before, arn, created) == nil {
-		return fmt.Errorf("%w, %s, created %s: nothing to reset; leases rewind --all --to trim_horizon reads it again", ErrSameStream, arn, r.OldCreated.Format(time.RFC3339))
+		return fmt.Errorf(
+			"%w, %s, created %s: nothing to reset; leases rewind --all --to trim_horizon reads it again",
+			ErrSameStream, arn, r.OldCreated.Format(time.RFC3339))
 	}
 	r.Stream, r.Created = arn, time.Unix(created, 0).UTC()
 	if err := s.Read(ctx, r.before); err != nil {
@@ -84,8 +88,12 @@ func (r *Reset) plan(ctx context.Context) error {
 			r.Gone = append(r.Gone, row.Shard)
 			continue
 		}
-		c := Change{Verb: VerbReset, Before: row, After: row, exists: s.Row(row.Shard) != nil, breaks: true, moves: true}
-		c.After.Position, c.After.Resolved, c.After.CaughtUp, c.After.StartAt = position.Position{}, "", time.Time{}, r.To
+		c := Change{
+			Verb: VerbReset, Before: row, After: row, exists: s.Row(row.Shard) != nil, breaks: true,
+			moves: true,
+		}
+		c.After.Position, c.After.Resolved, c.After.CaughtUp = position.Position{}, "", time.Time{}
+		c.After.StartAt = r.To
 		if c.exists || r.To.Kind != table.StartLatest {
 			r.Changes = append(r.Changes, c.settled())
 		}
@@ -98,12 +106,13 @@ func (r *Reset) plan(ctx context.Context) error {
 	return nil
 }
 
-// Apply makes the plan: the rows of the shards first, and last the row that says which stream the table is about. Until then
-// every worker refuses the table, so that a reset which was cut off can be repeated. It refuses while workers run on the
-// table, unless it is forced.
+// Apply makes the plan: the rows of the shards first, and last the row that says which stream the table is about.
+// Until then every worker refuses the table, so that a reset which was cut off can be repeated. It refuses while
+// workers run on the table, unless it is forced.
 func (r *Reset) Apply(ctx context.Context, force bool) error {
 	if len(r.Live) > 0 && !force {
-		return fmt.Errorf("%w: %s; stop the workers of the application, or wait until they have found that the stream is another one, and repeat the command",
+		return fmt.Errorf(
+			"%w: %s; stop the workers of the application, or wait until they have found that the stream is another one, and repeat the command",
 			ErrLeaseLive, strings.Join(r.Live, ", "))
 	}
 	s, client := r.source, r.source.Client()
@@ -141,7 +150,8 @@ func (r *Reset) Apply(ctx context.Context, force bool) error {
 		}
 	}
 	_, err = client.Update(ctx, table.KeyApplication, e)
-	landed, _, unknown := client.Settle(ctx, table.KeyApplication, err, func(it table.Item) bool { return table.Text(it[table.AttrTable]) == app.Generation })
+	landed, _, unknown := client.Settle(ctx, table.KeyApplication, err,
+		func(it table.Item) bool { return table.Text(it[table.AttrTable]) == app.Generation })
 	if err := outcome(landed, unknown); err != nil {
 		return fmt.Errorf("row %s: %w", table.KeyApplication, err)
 	}

@@ -21,7 +21,8 @@ type ImportPlan struct {
 	Changes []Change
 	// Notes are what a person should know of what is not imported, a line each.
 	Notes []string
-	// Faults are rows that cannot be imported. With them an import makes no change, unless it is told to leave them out.
+	// Faults are rows that cannot be imported. With them an import makes no change, unless it is told to leave them
+	// out.
 	Faults []RowFault
 }
 
@@ -45,7 +46,8 @@ func (e *ImportError) Error() string { return strings.Join(e.Lines(), "\n  ") }
 
 // Lines are a line that says how many rows there are, and one for each.
 func (e *ImportError) Lines() []string {
-	lines := []string{fmt.Sprintf("%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))}
+	lines := []string{fmt.Sprintf(
+		"%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))}
 	if e.LeftOut {
 		lines[0] = fmt.Sprintf("%d rows were left out", len(e.Faults))
 	}
@@ -71,7 +73,8 @@ func JavaRow(it table.Item) foreignRow {
 	f := foreignRow{moves: table.Show(it[table.AttrJavaLease])}
 	var errs [3]error
 	if _, ok := it[table.AttrJavaLease].(*types.AttributeValueMemberN); !ok {
-		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told", table.AttrJavaLease, table.Show(it[table.AttrJavaLease]))
+		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told",
+			table.AttrJavaLease, table.Show(it[table.AttrJavaLease]))
 	}
 	f.owner = table.Text(it[table.AttrOwner])
 	f.checkpoint, errs[1] = optionalText(it, table.AttrPosition)
@@ -92,7 +95,8 @@ func GoRow(it table.Item) foreignRow {
 	var errs [2]error
 	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
 	if errs[0] != nil {
-		f.moves, errs[0] = table.Show(it["LeaseTimeout"]), fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
+		f.moves, errs[0] = table.Show(it["LeaseTimeout"]),
+			fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
 	}
 	f.checkpoint, errs[1] = optionalText(it, "Checkpoint")
 	f.fault = table.FaultOf(errs[:]...)
@@ -170,7 +174,8 @@ func (a *Admin) remark(in map[string]LeaseRow, unwritten map[string]string, plan
 		switch why := unwritten[id]; {
 		case !t.Shards[i].Listed || bad[id]:
 		case why != "":
-			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s: not written, the shard %s", id, why, a.begins(id, t)))
+			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: %s: not written, the shard %s", id, why,
+				a.begins(id, t)))
 		case !known:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("shard %s has no row: it %s", id, a.begins(id, t)))
 		}
@@ -190,7 +195,8 @@ func (a *Admin) begins(id string, t LeaseTable) string {
 	case r != nil && r.StartAt.Kind != table.StartLatest:
 		return "starts at " + r.StartAt.String()
 	case from.Timestamp != nil:
-		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339), a.source.Start())
+		return fmt.Sprintf("starts with what arrived after %s (start: %s)", from.Timestamp.UTC().Format(time.RFC3339),
+			a.source.Start())
 	}
 	return "starts at its first record (TRIM_HORIZON)"
 }

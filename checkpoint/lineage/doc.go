@@ -4,8 +4,8 @@
 //
 //   - A shard's gate is open when every parent is finished, or Kinesis knows it no more.
 //   - What the stream says of parents is believed before what a row says. A shard never waits for itself.
-//   - One listing proves little. A [Sighting] counts as confirmed when two listings a minute apart say the same. A listing
-//     that lacks an open shard is found incomplete, because open shards hold every hash key.
+//   - One listing proves little. A [Sighting] counts as confirmed when two listings a minute apart say the same. A
+//     listing that lacks an open shard is found incomplete, because open shards hold every hash key.
 //
 // # What it does not promise
 //

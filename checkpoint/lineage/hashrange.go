@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// HashRange is a shard's part of the 128-bit space of hash keys, as big-endian numbers; both ends belong to it. The zero
-// value is unknown.
+// HashRange is a shard's part of the 128-bit space of hash keys, as big-endian numbers; both ends belong to it. The
+// zero value is unknown.
 type HashRange struct {
 	first, last [md5.Size]byte
 	Known       bool
@@ -43,5 +43,6 @@ func (h *HashRange) Below(other HashRange) bool { return bytes.Compare(h.first[:
 
 // meets says whether two ranges share a key. An unknown range shares keys with every other one.
 func (h *HashRange) meets(other HashRange) bool {
-	return !h.Known || !other.Known || bytes.Compare(h.first[:], other.last[:]) <= 0 && bytes.Compare(other.first[:], h.last[:]) <= 0
+	return !h.Known || !other.Known || bytes.Compare(h.first[:], other.last[:]) <= 0 &&
+		bytes.Compare(other.first[:], h.last[:]) <= 0
 }

@@ -55,6 +55,7 @@ func SameShards(shards []types.Shard, first map[string]string, positions map[str
 	return false
 }
 
+// ClosedIn are the shards that a listing shows closed.
 func ClosedIn(shards []types.Shard) map[string]bool {
 	out := map[string]bool{}
 	for i := range shards {

@@ -43,9 +43,9 @@ func New() *Tree {
 	return &Tree{Shards: map[string]*Shard{}, trimmed: map[string]bool{}}
 }
 
-// Learn adds a shard that a listing or a GetRecords answer told of. It may be younger than the last listing, so it counts
-// as listed until a listing says otherwise. What the stream says of parents stands, except that the last listing that names
-// some is right.
+// Learn adds a shard that a listing or a GetRecords answer told of. It may be younger than the last listing, so it
+// counts as listed until a listing says otherwise. What the stream says of parents stands, except that the last
+// listing that names some is right.
 func (l *Tree) Learn(id string, parents []string) {
 	s := l.shard(id)
 	if !s.OfStream || len(s.Parents) == 0 {
@@ -53,8 +53,8 @@ func (l *Tree) Learn(id string, parents []string) {
 	}
 }
 
-// Plausible are the shards of a listing whose parents can be theirs: shards have children when they are closed, and share keys
-// with them. A shard would wait for another parent for as long as that is open, which may be for ever.
+// Plausible are the shards of a listing whose parents can be theirs: shards have children when they are closed, and
+// share keys with them. A shard would wait for another parent for as long as that is open, which may be for ever.
 func Plausible(shards []types.Shard) []types.Shard {
 	byID := make(map[string]*types.Shard, len(shards))
 	for i := range shards {
@@ -69,7 +69,8 @@ func Plausible(shards []types.Shard) []types.Shard {
 	})
 }
 
-// Claimed adds a shard that a row told of. Anybody may have written the row: its parents count until the stream has named them.
+// Claimed adds a shard that a row told of. Anybody may have written the row: its parents count until the stream has
+// named them.
 func (l *Tree) Claimed(id string, parents []string) {
 	if s := l.shard(id); !s.OfStream && len(s.Parents) == 0 {
 		s.Parents = parents
@@ -203,8 +204,8 @@ func ParentsOf(s *types.Shard) []string {
 // Unlisted reports whether the stream lists a shard no more, and it is not known to exist all the same.
 func (s *Shard) Unlisted() bool { return s.Absent.Any() && !s.found }
 
-// From is where a shard without a checkpoint starts. Under latest a shard that was closed at T0 is read only when somebody
-// imported or rewound its progress; its children then follow on at their beginning, and not at T0.
+// From is where a shard without a checkpoint starts. Under latest a shard that was closed at T0 is read only when
+// somebody imported or rewound its progress; its children then follow on at their beginning, and not at T0.
 func (l *Tree) From(id string, rows map[string]*table.Row, o *table.Origin, start table.Start) types.StartingPosition {
 	if s := l.Shards[id]; s != nil && start.Kind == table.StartLatest {
 		for _, p := range s.Parents {
@@ -226,8 +227,9 @@ func Finished(id string, rows map[string]*table.Row, o *table.Origin, start tabl
 
 // GateOpen reports whether a shard may be read: every parent that is still listed is finished.
 //
-// A parent that descends from the shard itself is none. A parent that is not listed is past the retention only if Kinesis does not know it either. One that nobody here has
-// heard of may have come from a peer's row, and its own row is merely late.
+// A parent that descends from the shard itself is none. A parent that is not listed is past the retention only if
+// Kinesis does not know it either. One that nobody here has heard of may have come from a peer's row, and its own row
+// is merely late.
 func (l *Tree) GateOpen(id string, rows map[string]*table.Row, o *table.Origin, start table.Start) bool {
 	s := l.Shards[id]
 	if s == nil {

@@ -2,8 +2,8 @@
 //
 // # What it guarantees
 //
-// [Decide] is a pure function of the rows. Every worker calls it with what it knows of the fleet, and takes or gives only
-// its own part of the plan. No worker leads.
+// [Decide] is a pure function of the rows. Every worker calls it with what it knows of the fleet, and takes or gives
+// only its own part of the plan. No worker leads.
 //
 //   - Equal inputs give equal plans.
 //   - A free shard is taken before any shard moves. No worker takes more than its share by count.
@@ -12,6 +12,6 @@
 //
 // # What it does not promise
 //
-// Two workers may try the same free shard when they see different rows. The conditional write of the lease table decides
-// which of them gets it.
+// Two workers may try the same free shard when they see different rows. The conditional write of the lease table
+// decides which of them gets it.
 package plan

@@ -171,10 +171,10 @@ func (f *fleet) balance(me string) []Handoff {
 	}
 }
 
-// move answers the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as even
-// as load moves would. Load moves lower the sum of squared loads, count moves that of counts without leaving the spread
-// that would start a load move, and no shard moves twice, so the game ends. goal is the part of the mean at which loads
-// are even.
+// move answers the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as
+// even as load moves would. Load moves lower the sum of squared loads, count moves that of counts without leaving the
+// spread that would start a load move, and no shard moves twice, so the game ends. goal is the part of the mean at
+// which loads are even.
 func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, receiver *member, shard int) {
 	mean := f.mean()
 	tolerance := mean * LoadTolerance
@@ -194,8 +194,8 @@ func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, rec
 					best, bestGain = i, gain
 				}
 			}
-			// Less than a tenth of what is tolerated is noise, and every handoff costs a drain. But many small shards may
-			// bring together what none of them does.
+			// Less than a tenth of what is tolerated is noise, and every handoff costs a drain. But many small shards
+			// may bring together what none of them does.
 			if best >= 0 && together > tolerance*LoadTolerance {
 				return hi, lo, best
 			}

@@ -115,7 +115,8 @@ func TestPlanConverges(t *testing.T) {
 		if mean < NegligibleLoad || hi-lo <= mean*LoadTolerance {
 			return
 		}
-		// Out of tolerance at rest: then the shards of the busiest worker would not bring the two nearer, not even all of them.
+		// Out of tolerance at rest: then the shards of the busiest worker would not bring the two nearer, not even
+		// all of them.
 		for w, load := range loads {
 			if load != hi {
 				continue
@@ -139,7 +140,8 @@ func TestPlanIsPureAndSafe(t *testing.T) {
 		var shards []Shard
 		for i := range rapid.IntRange(0, 20).Draw(t, "shards") {
 			shards = append(shards, Shard{
-				ID: fmt.Sprintf("shardId-%012d", i), Owner: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "owner"),
+				ID: fmt.Sprintf("shardId-%012d", i), Owner: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t,
+					"owner"),
 				Open: rapid.Bool().Draw(t, "open"), Movable: rapid.Bool().Draw(t, "movable"),
 				Load:   float64(rapid.IntRange(0, 1<<20).Draw(t, "load")),
 				Target: rapid.SampledFrom([]string{"", "", "", "b"}).Draw(t, "target"),
@@ -161,7 +163,8 @@ func TestPlanIsPureAndSafe(t *testing.T) {
 		}
 		for _, h := range give {
 			s := index[h.Shard]
-			if s.Owner != "a" || !s.Movable || s.Target != "" || h.Target == "a" || !slices.Contains(workers, h.Target) {
+			if s.Owner != "a" || !s.Movable || s.Target != "" || h.Target == "a" ||
+				!slices.Contains(workers, h.Target) {
 				t.Fatalf("plan gives %+v to %s", s, h.Target)
 			}
 		}
@@ -227,7 +230,10 @@ func BenchmarkPlan(b *testing.B) {
 	workers := []string{"a/1", "b/2", "c/3", "d/4", "e/5"}
 	var shards []Shard
 	for i := range 1000 {
-		shards = append(shards, Shard{ID: fmt.Sprintf("shardId-%012d", i), Owner: workers[i%3], Open: true, Movable: i%3 == 0, Load: float64(i)})
+		shards = append(shards, Shard{
+			ID: fmt.Sprintf("shardId-%012d", i), Owner: workers[i%3], Open: true,
+			Movable: i%3 == 0, Load: float64(i),
+		})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

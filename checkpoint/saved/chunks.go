@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// ChunkBytes is what one row of the state table holds. DynamoDB: an item has 400 KB with the names of its attributes.
+	// ChunkBytes is what one row of the state table holds. DynamoDB: an item has 400 KB with the names of its
+	// attributes.
 	ChunkBytes = 380 << 10
 	// maxChunks bounds a snapshot, at 23.75 MiB: a writer of a thousand units a second needs 25 s for that.
 	maxChunks = 64
@@ -24,8 +25,9 @@ const (
 )
 
 // Version names one save of a snapshot, in text "epoch.slot.number". Its rows are found by epoch and slot alone:
-// epoch is that with which the lease of the writer began, so no other lease writes them, and the two slots take turns. The
-// number grows with every save of a lease and is in every chunk, so that a mix of two saves is never taken for one.
+// epoch is that with which the lease of the writer began, so no other lease writes them, and the two slots take
+// turns. The number grows with every save of a lease and is in every chunk, so that a mix of two saves is never taken
+// for one.
 type Version struct {
 	Epoch  int64
 	Slot   int // 0 or 1
@@ -73,13 +75,15 @@ func NewSaved(v Version, at position.Position, generation uint32, data []byte, c
 
 func checksum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
-// EncodeChunk is row n of a snapshot, with its part of the data. top, in the first of a slot, is how many rows that slot may have: it is
-// written before all others and deleted after them.
+// EncodeChunk is row n of a snapshot, with its part of the data. top, in the first of a slot, is how many rows that
+// slot may have: it is written before all others and deleted after them.
 func EncodeChunk(shard string, v Version, p table.Saved, data []byte, n, top int) table.Item {
 	it := table.Item{
-		table.AttrKey: table.Str(ChunkKey(shard, v.Epoch, v.Slot, n)), table.AttrVersion: table.Str(p.Version), table.AttrNumber: table.Num(v.Number),
-		table.AttrChunks: table.Num(int64(p.Chunks)), table.AttrSum: table.Num(int64(p.Sum)), table.AttrFormat: table.Num(stateFormat),
-		table.AttrData: &ddb.AttributeValueMemberB{Value: data},
+		table.AttrKey: table.Str(ChunkKey(shard, v.Epoch, v.Slot, n)), table.AttrVersion: table.Str(p.Version),
+		table.AttrNumber: table.Num(v.Number),
+		table.AttrChunks: table.Num(int64(p.Chunks)), table.AttrSum: table.Num(int64(p.Sum)),
+		table.AttrFormat: table.Num(stateFormat),
+		table.AttrData:   &ddb.AttributeValueMemberB{Value: data},
 	}
 	if n == 0 {
 		it[table.AttrTop] = table.Num(int64(top))
@@ -93,7 +97,8 @@ func DecodeChunk(it table.Item, p table.Saved) ([]byte, error) {
 		return nil, errNoChunk
 	}
 	if f, err := table.Integer(it[table.AttrFormat]); err != nil || f != stateFormat {
-		return nil, fmt.Errorf("this version reads format %d of chunks, not %q", stateFormat, table.NumberText(it[table.AttrFormat]))
+		return nil, fmt.Errorf("this version reads format %d of chunks, not %q", stateFormat,
+			table.NumberText(it[table.AttrFormat]))
 	}
 	if v := table.Text(it[table.AttrVersion]); v != p.Version {
 		return nil, fmt.Errorf("it belongs to version %q", v)

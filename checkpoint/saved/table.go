@@ -30,14 +30,14 @@ const (
 	chunkReads = 4
 	// stateTableWait is how long a save waits for a table that is being created. It usually takes seconds.
 	stateTableWait = 2 * time.Minute
-	// BurstSeconds is how much of the write budget is saved up: a new on-demand table takes 4,000 write units a second at
-	// once, which is four times the default budget.
+	// BurstSeconds is how much of the write budget is saved up: a new on-demand table takes 4,000 write units a
+	// second at once, which is four times the default budget.
 	BurstSeconds = 4
 )
 
 // Table holds the chunks of snapshots. It is a table of its own because every worker scans the lease table every ten
-// seconds, and a scan pays for all that is in the rows. It has a hash key only, like the lease table: DynamoDB writes no
-// more than a thousand units a second to one hash key, and so the chunks of a shard are spread.
+// seconds, and a scan pays for all that is in the rows. It has a hash key only, like the lease table: DynamoDB writes
+// no more than a thousand units a second to one hash key, and so the chunks of a shard are spread.
 type Table struct {
 	db   table.DynamoDB
 	Name string
@@ -151,7 +151,8 @@ func (t *Table) tryPut(ctx context.Context, it table.Item, number int64) error {
 	e := &table.Write{}
 	e.IfAtMost(table.AttrNumber, number)
 	_, err := t.db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &t.Name, Item: it, ConditionExpression: e.Condition(), ExpressionAttributeNames: e.Names, ExpressionAttributeValues: e.Values,
+		TableName: &t.Name, Item: it, ConditionExpression: e.Condition(), ExpressionAttributeNames: e.Names,
+		ExpressionAttributeValues:           e.Values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	return err
@@ -236,8 +237,8 @@ func (t *Table) Get(ctx context.Context, key string, only []string) (table.Item,
 	return out.Item, nil
 }
 
-// drop deletes what is in one slot: a look at its first row, and no more where there is none. The first row goes last, so
-// that a deletion which did not come to its end is found again.
+// drop deletes what is in one slot: a look at its first row, and no more where there is none. The first row goes
+// last, so that a deletion which did not come to its end is found again.
 func (t *Table) drop(ctx context.Context, shard string, epoch int64, slot int) error {
 	first, err := t.Get(ctx, ChunkKey(shard, epoch, slot, 0), []string{table.AttrTop, table.AttrChunks})
 	switch {
@@ -268,7 +269,10 @@ func (t *Table) drop(ctx context.Context, shard string, epoch int64, slot int) e
 func (t *Table) remove(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
-	if _, err := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &t.Name, Key: table.KeyOf(key)}); err != nil && !table.IsNotFound(err) {
+	if _, err := t.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &t.Name,
+		Key:       table.KeyOf(key),
+	}); err != nil && !table.IsNotFound(err) {
 		return t.fault("DeleteItem", err)
 	}
 	return nil
@@ -277,8 +281,8 @@ func (t *Table) remove(ctx context.Context, key string) error {
 // stateReach is how many epochs back the rows of a shard are looked for that nobody points to.
 const stateReach = 16
 
-// Sweep deletes the snapshots that leases of a shard wrote which began before an epoch: the one of p, which was in force
-// before, and what crashed or fenced writers left in the epochs before this one.
+// Sweep deletes the snapshots that leases of a shard wrote which began before an epoch: the one of p, which was in
+// force before, and what crashed or fenced writers left in the epochs before this one.
 func (t *Table) Sweep(ctx context.Context, shard string, p table.Saved, before int64) error {
 	epochs := make([]int64, 0, stateReach+1)
 	if v, err := ParseVersion(p.Version); err == nil && v.Epoch < before-stateReach {
@@ -300,7 +304,8 @@ func (t *Table) Sweep(ctx context.Context, shard string, p table.Saved, before i
 func (t *Table) fault(operation string, err error) error {
 	err = table.Fault("dynamodb:"+operation, "table "+t.Name, err)
 	if table.IsDenied(err) {
-		return fmt.Errorf("%w (state snapshots need dynamodb:CreateTable, PutItem, GetItem and DeleteItem on table %s)", err, t.Name)
+		return fmt.Errorf(
+			"%w (state snapshots need dynamodb:CreateTable, PutItem, GetItem and DeleteItem on table %s)", err, t.Name)
 	}
 	return err
 }

@@ -93,7 +93,9 @@ func (k *Client) id() (name, arn *string) {
 }
 
 // iterator asks for an iterator of a shard, at a sequence number for those kinds that want one.
-func (k *Client) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string, error) {
+func (k *Client) iterator(ctx context.Context, shard string, kind types.ShardIteratorType, sequence *string) (*string,
+	error,
+) {
 	ctx, cancel := context.WithTimeout(ctx, 3*table.CallTimeout)
 	defer cancel()
 	in := &kinesis.GetShardIteratorInput{ShardId: &shard, ShardIteratorType: kind, StartingSequenceNumber: sequence}
@@ -143,27 +145,34 @@ func (k *Client) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*ki
 	return k.API.ListShards(ctx, in)
 }
 
-// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a person
-// should know of it.
+// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a
+// person should know of it.
 func (k *Client) Place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
-	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, sleep.Backoff(0)); attempt++ { // it may pass
+	// it may pass
+	for attempt := 0; err != nil && isInvalid(err) && attempt < 2 && sleep.For(ctx, sleep.Backoff(0)); attempt++ {
 		_, err = k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	}
 	switch {
 	case err == nil:
 		return "", ""
 	case !isInvalid(err):
-		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v", table.Quoted(sequence), table.Fault("kinesis:GetShardIterator", "shard "+shard, err))
+		return "", fmt.Sprintf("whether the shard has the checkpoint %s could not be checked: %v",
+			table.Quoted(sequence), table.Fault("kinesis:GetShardIterator", "shard "+shard, err))
 	}
 	oldest, err := k.oldest(ctx, shard)
 	switch at := (position.Position{Sequence: sequence, Sub: position.WholeRecord}); {
 	case err != nil:
-		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v", table.Quoted(sequence), err)
+		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and why could not be checked: %v",
+			table.Quoted(sequence), err)
 	case oldest == "":
-		return "", fmt.Sprintf("Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one", table.Quoted(sequence))
+		return "", fmt.Sprintf(
+			"Kinesis refuses the checkpoint %s, and the shard holds no record: it starts at its first one",
+			table.Quoted(sequence))
 	case at.Compare(position.Position{Sequence: oldest}) < 0:
-		return "", fmt.Sprintf("the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed", table.Quoted(sequence))
+		return "", fmt.Sprintf(
+			"the checkpoint %s has left the stream: the shard starts at the oldest record, those between are missed",
+			table.Quoted(sequence))
 	}
 	return fmt.Sprintf("the checkpoint %s is beyond what the shard has: Kinesis refuses it", table.Quoted(sequence)), ""
 }
@@ -211,7 +220,9 @@ func (k *Client) Inconsistent(permission, code, message string) error {
 // API is what the lease table needs of Kinesis; *kinesis.Client has it.
 type API interface {
 	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
-	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
-	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput,
+		...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput,
+		...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }

@@ -33,7 +33,10 @@ func KeyOf(key string) Item { return Item{AttrKey: Str(key)} }
 func (t *Client) Get(ctx context.Context, key string, consistent bool) (Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
-	out, err := t.DB.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.Name, Key: KeyOf(key), ConsistentRead: &consistent})
+	out, err := t.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &t.Name, Key: KeyOf(key),
+		ConsistentRead: &consistent,
+	})
 	if err != nil {
 		return nil, t.fault("GetItem", err)
 	}
@@ -130,7 +133,9 @@ func (t *Client) fault(operation string, err error) error {
 // client that then ran into its own effect, is resolved by reading the row, never by assuming: landed tells from the
 // row whether it carries the write. It returns the row as it is (nil when there is none) unless the write was
 // confirmed at once, and an error when nothing could be found out.
-func (t *Client) Settle(ctx context.Context, key string, err error, landed func(Item) bool) (ok bool, now Item, unknown error) {
+func (t *Client) Settle(ctx context.Context, key string, err error, landed func(Item) bool) (ok bool, now Item,
+	unknown error,
+) {
 	if err == nil {
 		return true, nil, nil
 	}
@@ -161,13 +166,14 @@ func ReadApplication(ctx context.Context, t *Client) (*Application, error) {
 	case err != nil:
 		return nil, err
 	case it == nil:
-		return nil, fmt.Errorf("%w: table %s has no row %s: name the lease table of an application that has run", ErrForeignTable, t.Name, KeyApplication)
+		return nil, fmt.Errorf("%w: table %s has no row %s: name the lease table of an application that has run",
+			ErrForeignTable, t.Name, KeyApplication)
 	}
 	return DecodeApplication(it, time.Now())
 }
 
-// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is missing,
-// denied or impossible.
+// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is
+// missing, denied or impossible.
 func NamesFault(err error) bool {
 	if _, blamed := credentials.Blames(err); blamed {
 		return false // the answer is about the credentials, or there was none
@@ -184,10 +190,16 @@ func NamesFault(err error) bool {
 // Create makes an on-demand table. That another worker is quicker is no error.
 func Create(ctx context.Context, db DynamoDB, name string) error {
 	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:            &name,
-		BillingMode:          types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(AttrKey), KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(AttrKey), AttributeType: types.ScalarAttributeTypeS}},
+		TableName:   &name,
+		BillingMode: types.BillingModePayPerRequest,
+		KeySchema: []types.KeySchemaElement{{
+			AttributeName: aws.String(AttrKey),
+			KeyType:       types.KeyTypeHash,
+		}},
+		AttributeDefinitions: []types.AttributeDefinition{{
+			AttributeName: aws.String(AttrKey),
+			AttributeType: types.ScalarAttributeTypeS,
+		}},
 	})
 	if _, inUse := errors.AsType[*types.ResourceInUseException](err); inUse {
 		return nil
@@ -198,11 +210,15 @@ func Create(ctx context.Context, db DynamoDB, name string) error {
 // DynamoDB is what the lease table needs of the service; *dynamodb.Client has it. The client should make two or three
 // attempts with short timeouts: a call is given up within a second anyhow.
 type DynamoDB interface {
-	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
-	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput,
+		error)
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput,
+		...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput,
+		error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput,
+		error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 }

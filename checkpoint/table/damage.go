@@ -32,16 +32,18 @@ func isText(av ddb.AttributeValue, most int) bool {
 	return ok && len(s.Value) <= most
 }
 
-// isStart says that an attribute is a place to start at that is there already: Kinesis reads nothing from one that is to come.
+// isStart says that an attribute is a place to start at that is there already: Kinesis reads nothing from one that is
+// to come.
 func isStart(av ddb.AttributeValue, now time.Time) bool {
 	var start Start
 	return isText(av, mostWord) && start.UnmarshalText([]byte(Text(av))) == nil && !start.Time.After(now.Add(mostAhead))
 }
 
-// Repair is the write that makes a damaged row readable and keeps what of it can be read. It holds only while the row is as
-// it was read, whatever its attributes are. The epoch is raised, so that nobody who held the shard can write any more; where
-// it cannot be read, to one that nobody can have had. The owner stays: while it is alive, nobody else takes the shard. A
-// shard whose checkpoint cannot be read goes on at what this process last saw of it, known, or at its first record.
+// Repair is the write that makes a damaged row readable and keeps what of it can be read. It holds only while the row
+// is as it was read, whatever its attributes are. The epoch is raised, so that nobody who held the shard can write
+// any more; where it cannot be read, to one that nobody can have had. The owner stays: while it is alive, nobody else
+// takes the shard. A shard whose checkpoint cannot be read goes on at what this process last saw of it, known, or at
+// its first record.
 func Repair(it Item, known *Row, now time.Time) *Write {
 	e := &Write{}
 	for _, attr := range []string{AttrEpoch, AttrOwner, AttrPosition, AttrSub, AttrOffers, AttrStartAt} {

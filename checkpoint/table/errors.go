@@ -1,12 +1,15 @@
 package table
 
 import (
+	"context"
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/internal/credentials"
 )
 
 // Faults for which Run returns. None of them mends itself.
@@ -57,3 +60,46 @@ func Refused(err error) (map[string]types.AttributeValue, bool) {
 
 // ErrGone is why a table that was there once is not created again.
 var ErrGone = errors.New("lease table is gone")
+
+// Code names an error of a call in one word: the service's code, that the answer was bad, or that
+// there was none.
+func Code(err error) string {
+	if answer.Is(err) {
+		return answer.Code
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, ErrFormat):
+		return "AnotherFormat"
+	case errors.Is(err, ErrForeignTable):
+		return "ForeignTable"
+	}
+	return "unreachable"
+}
+
+// IsFatal reports whether waiting cannot help.
+func IsFatal(err error) bool {
+	return errors.Is(err, ErrOtherStream) || errors.Is(err, ErrForeignTable) ||
+		errors.Is(err, ErrFormat)
+}
+
+// RefusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
+func RefusesCredentials(err error) bool {
+	code, blamed := credentials.Blames(err)
+	return blamed && code != credentials.CodeUnavailable
+}
+
+// FaultText is the text by which faults are told apart: request ids, which differ every time, left out.
+func FaultText(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+			return op.OperationName + " " + api.ErrorCode() + " " + api.ErrorMessage()
+		}
+		return api.ErrorCode() + " " + api.ErrorMessage()
+	}
+	return err.Error()
+}

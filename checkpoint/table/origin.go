@@ -123,8 +123,8 @@ func ShardNumber(id string) (uint64, bool) {
 // FirstFormat is the format of snapshots that every version reads. A worker whose row names none reads no later one.
 const FirstFormat = 1
 
-// HashKey is the secret of an application, under which its workers hash what producers write. It lies in #application, from the
-// first worker on that knows of it.
+// HashKey is the secret of an application, under which its workers hash what producers write. It lies in
+// #application, from the first worker on that knows of it.
 type HashKey [16]byte
 
 func (k HashKey) String() string { return hex.EncodeToString(k[:]) }

@@ -23,24 +23,26 @@ const (
 
 // Attribute names. Those that the KCL has too carry its names.
 const (
-	AttrKey       = "leaseKey"
-	AttrOwner     = "leaseOwner"
-	AttrEpoch     = "leaseEpoch"
-	AttrPosition  = "checkpoint"
-	AttrSub       = "checkpointSub"
-	AttrResolved  = "resolved"
-	AttrOffers    = "offers"   // the number of the last write of progress that took effect; absent is 0
-	AttrCaughtUp  = "caughtUp" // Unix milliseconds
-	AttrLoad      = "load"     // bytes per second
-	AttrParents   = "parents"
-	AttrCounter   = "counter"
-	AttrFenced    = "fenced"
-	AttrLeaving   = "leaving"
-	AttrArrival   = "lastArrival" // of a worker, Unix milliseconds; with it goes attrCaughtUp
-	AttrCovers    = "covers"      // which shards a worker's attrCaughtUp is about
-	AttrVersion   = "version"
-	AttrConfig    = "configHash"  // of a worker: keyed, so that it reveals nothing
-	AttrBeat      = "heartbeatAt" // of a worker, by the clock of the records (an older version: its own), Unix milliseconds; for people only
+	AttrKey      = "leaseKey"
+	AttrOwner    = "leaseOwner"
+	AttrEpoch    = "leaseEpoch"
+	AttrPosition = "checkpoint"
+	AttrSub      = "checkpointSub"
+	AttrResolved = "resolved"
+	AttrOffers   = "offers"   // the number of the last write of progress that took effect; absent is 0
+	AttrCaughtUp = "caughtUp" // Unix milliseconds
+	AttrLoad     = "load"     // bytes per second
+	AttrParents  = "parents"
+	AttrCounter  = "counter"
+	AttrFenced   = "fenced"
+	AttrLeaving  = "leaving"
+	AttrArrival  = "lastArrival" // of a worker, Unix milliseconds; with it goes attrCaughtUp
+	AttrCovers   = "covers"      // which shards a worker's attrCaughtUp is about
+	AttrVersion  = "version"
+	AttrConfig   = "configHash" // of a worker: keyed, so that it reveals nothing
+	// AttrBeat is of a worker, by the clock of the records (an older version: its own), Unix milliseconds. People
+	// read it.
+	AttrBeat      = "heartbeatAt"
 	AttrStream    = "streamARN"
 	AttrCreated   = "streamCreated" // Unix seconds
 	AttrFormat    = "format"
@@ -51,14 +53,16 @@ const (
 	AttrClosed    = "closedShards"
 	AttrMark      = "firstShard"   // an open shard at T0 and its starting sequence number: "id@number"
 	AttrJavaLease = "leaseCounter" // of a KCL for Java
-	AttrReads     = "reads"        // of a worker, and of the application's first one: the latest format of snapshots that it reads; absent is the first
-	AttrHashKey   = "hashKey"      // of the application, in hex
-	AttrKeepsake  = "keepsake"     // of the application: what its workers keep with it
-	AttrLast      = "lastPosition" // before SHARD_END
-	AttrLastSub   = "lastPositionSub"
-	AttrPaused    = "paused"
-	AttrRewinds   = "generation" // of a shard: how often it was rewound
-	AttrStartAt   = "startAt"    // where a rewound shard starts: "trim_horizon" or an RFC 3339 time
+	// AttrReads is of a worker, and of the application's first one: the latest format of snapshots that it reads.
+	// Absent is the first.
+	AttrReads    = "reads"
+	AttrHashKey  = "hashKey"      // of the application, in hex
+	AttrKeepsake = "keepsake"     // of the application: what its workers keep with it
+	AttrLast     = "lastPosition" // before SHARD_END
+	AttrLastSub  = "lastPositionSub"
+	AttrPaused   = "paused"
+	AttrRewinds  = "generation" // of a shard: how often it was rewound
+	AttrStartAt  = "startAt"    // where a rewound shard starts: "trim_horizon" or an RFC 3339 time
 
 	// Of a shard that has a state: which save is in force, and what it holds.
 	AttrState           = "state"
@@ -122,7 +126,8 @@ type Worker struct {
 	Config  string    // empty where the version did not write it
 	Reads   int       // the latest format of snapshots that it reads
 	Beat    time.Time // zero where the version did not write it
-	// Damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker included.
+	// Damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker
+	// included.
 	Damaged bool
 	Raw     types.AttributeValue
 	Report
@@ -158,7 +163,8 @@ func DecodeRow(it Item, at time.Time) (*Row, error) {
 	}
 	r := &Row{
 		ID: Text(it[AttrKey]), Owner: Text(it[AttrOwner]), Resolved: Text(it[AttrResolved]), At: at,
-		Position: position.Position{Sequence: Text(it[AttrPosition]), Sub: position.WholeRecord}, State: DecodeSaved(it),
+		Position: position.Position{Sequence: Text(it[AttrPosition]), Sub: position.WholeRecord},
+		State:    DecodeSaved(it),
 	}
 	r.Epoch, _ = Count(it[AttrEpoch])
 	if av, ok := it[AttrSub]; ok {
@@ -250,8 +256,9 @@ func (r *Row) Encode() Item {
 // DecodeWorker never fails. now is the time by which records arrive: what cannot be by it is no time.
 func DecodeWorker(it Item, now time.Time) Worker {
 	w := Worker{
-		ID: strings.TrimPrefix(Text(it[AttrKey]), KeyWorker), Version: short(Text(it[AttrVersion])), Config: short(Text(it[AttrConfig])),
-		Beat: Moment(it[AttrBeat], now), Report: decodeReport(it, now),
+		ID: strings.TrimPrefix(Text(it[AttrKey]), KeyWorker), Version: short(Text(it[AttrVersion])),
+		Config: short(Text(it[AttrConfig])),
+		Beat:   Moment(it[AttrBeat], now), Report: decodeReport(it, now),
 	}
 	w.Reads = FirstFormat
 	if n, ok := Count(it[AttrReads]); ok {
@@ -286,7 +293,8 @@ type Mark struct{ ID, First string }
 // DecodeApplication reads the #application row. now is the time by which records arrive.
 func DecodeApplication(it Item, now time.Time) (*Application, error) {
 	if f, err := Integer(it[AttrFormat]); err != nil || f != rowFormat {
-		return nil, fmt.Errorf("%w: this version reads format %d, the table says %q: use the version that wrote it, or another table",
+		return nil, fmt.Errorf(
+			"%w: this version reads format %d, the table says %q: use the version that wrote it, or another table",
 			ErrFormat, rowFormat, short(NumberText(it[AttrFormat])))
 	}
 	a := &Application{StreamARN: Text(it[AttrStream]), Generation: Text(it[AttrTable])}
@@ -296,11 +304,13 @@ func DecodeApplication(it Item, now time.Time) (*Application, error) {
 	}
 	ms, err := Integer(it[attrDuration])
 	if err != nil || ms < MinLeaseDuration.Milliseconds() || ms > MaxLeaseDuration.Milliseconds() {
-		return nil, fmt.Errorf("row %s: %s %q is not between %s and %s", KeyApplication, attrDuration, short(NumberText(it[attrDuration])), MinLeaseDuration, MaxLeaseDuration)
+		return nil, fmt.Errorf("row %s: %s %q is not between %s and %s", KeyApplication, attrDuration,
+			short(NumberText(it[attrDuration])), MinLeaseDuration, MaxLeaseDuration)
 	}
 	a.Duration = time.Duration(ms) * time.Millisecond
 	if a.Origin.T0 = Moment(it[AttrT0], now); a.Origin.T0.IsZero() {
-		a.Damage = fmt.Errorf("%s is %s, and should be the time at which the application began: shards without a checkpoint are read from their first record", AttrT0, Show(it[AttrT0]))
+		a.Damage = fmt.Errorf(
+			"%s is %s, and should be the time at which the application began: shards without a checkpoint are read from their first record", AttrT0, Show(it[AttrT0]))
 	}
 	if a.Origin.Open, err = DecodeShards(Text(it[AttrOpen])); err != nil {
 		return nil, fmt.Errorf("row %s: %w", KeyApplication, err)
@@ -321,8 +331,10 @@ func DecodeApplication(it Item, now time.Time) (*Application, error) {
 // Encode writes the whole row.
 func (a *Application) Encode() Item {
 	it := Item{
-		AttrKey: Str(KeyApplication), AttrStream: Str(a.StreamARN), AttrCreated: Num(a.StreamCreated), AttrFormat: Num(rowFormat),
-		AttrTable: Str(a.Generation), attrDuration: Num(a.Duration.Milliseconds()), AttrT0: Num(max(0, a.Origin.T0.UnixMilli())),
+		AttrKey: Str(KeyApplication), AttrStream: Str(a.StreamARN), AttrCreated: Num(a.StreamCreated),
+		AttrFormat: Num(rowFormat),
+		AttrTable:  Str(a.Generation), attrDuration: Num(a.Duration.Milliseconds()),
+		AttrT0: Num(max(0, a.Origin.T0.UnixMilli())),
 	}
 	if a.Shard.First != "" {
 		it[AttrMark] = Str(a.Shard.ID + "@" + a.Shard.First)
@@ -424,13 +436,17 @@ func (r Report) Add(e *Write) {
 }
 
 func decodeReport(it Item, now time.Time) Report {
-	return Report{Covers: short(Text(it[AttrCovers])), Arrival: Moment(it[AttrArrival], now), CaughtUp: Moment(it[AttrCaughtUp], now)}
+	return Report{
+		Covers: short(Text(it[AttrCovers])), Arrival: Moment(it[AttrArrival], now),
+		CaughtUp: Moment(it[AttrCaughtUp], now),
+	}
 }
 
 // Cover sums shards up, each with the epoch in which it is held, in any order. The worker of a report and its readers
 // come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
 type Cover uint64
 
+// Add adds a shard and the epoch in which it is held.
 func (c *Cover) Add(shard string, epoch int64) {
 	h := fnv.New64a()
 	_, _ = h.Write(strconv.AppendInt([]byte(shard+"@"), epoch, 10)) // a hash never fails

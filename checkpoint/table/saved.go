@@ -16,7 +16,10 @@ type Saved struct {
 
 // StateAttributes are those of a shard's row that belong to its snapshot.
 func StateAttributes() []string {
-	return []string{AttrState, AttrStateChunks, AttrStateSum, AttrStateBytes, AttrStateAt, AttrStateSub, AttrStateGeneration}
+	return []string{
+		AttrState, AttrStateChunks, AttrStateSum, AttrStateBytes, AttrStateAt, AttrStateSub,
+		AttrStateGeneration,
+	}
 }
 
 // Encode adds the snapshot to a row.
@@ -46,15 +49,16 @@ func DecodeSaved(it Item) Saved {
 		return n
 	}
 	p.Chunks, p.Bytes = int(number(AttrStateChunks)), int(number(AttrStateBytes))
-	p.Sum, p.Generation = uint32(number(AttrStateSum)), uint32(number(AttrStateGeneration)) //nolint:gosec // as they were written
+	p.Sum = uint32(number(AttrStateSum))               //nolint:gosec // as it was written
+	p.Generation = uint32(number(AttrStateGeneration)) //nolint:gosec // as it was written
 	if at := Text(it[AttrStateAt]); at != "" {
 		p.At = position.Position{Sequence: at, Sub: uint32(number(AttrStateSub))} //nolint:gosec // as it was written
 	}
 	return p
 }
 
-// Point adds to a write that the row points to p, where it pointed to was before: so flips of one shard have an order, and
-// one that comes late changes nothing.
+// Point adds to a write that the row points to p, where it pointed to was before: so flips of one shard have an
+// order, and one that comes late changes nothing.
 func (e *Write) Point(p Saved, was string) {
 	it := Item{}
 	p.Encode(it)

@@ -145,8 +145,8 @@ func (e *Write) Fence(worker string, epoch int64) {
 	e.IfEqual(AttrEpoch, Num(epoch))
 }
 
-// Progress adds an offer to a write, never below what is stored and never after a later one of the same owner. It may be
-// stored over a checkpoint that is replaces.
+// Progress adds an offer to a write, never below what is stored and never after a later one of the same owner. It may
+// be stored over a checkpoint that is replaces.
 func (e *Write) Progress(p Progress, number int64, replaces string) {
 	e.ifBefore(number)
 	e.Set(AttrOffers, Num(number))
@@ -187,9 +187,9 @@ func (r *Row) SameAs(o *Row) bool {
 		r.Rewinds == o.Rewinds && r.StartAt.String() == o.StartAt.String() && r.Paused == o.Paused
 }
 
-// Unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions are
-// compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a number and
-// what is none have no order.
+// Unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions
+// are compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a
+// number and what is none have no order.
 func Unstorable(p, over position.Position) string {
 	switch {
 	case p.Sequence == "":

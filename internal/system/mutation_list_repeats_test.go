@@ -59,7 +59,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a row that is written again has its number",
-			file:   "checkpoint/writes.go", old: "State: l.saved(), Offers: c.number, At: time.Now(),", new: "State: l.saved(), At: time.Now(),",
+			file:   "checkpoint/writes.go", old: "l.saved(), Offers: c.number, At: time.Now(),", new: "l.saved(), At: time.Now(),",
 			by: only("checkpoint", "TestOffersGrowOverOwners"), says: `.*written again.*`,
 		},
 		{
@@ -74,7 +74,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a reset begins at the first record",
-			file:   "checkpoint/admin/reset.go", old: "time.Time{}, r.To\n", new: "time.Time{}, table.Start{}\n",
+			file:   "checkpoint/admin/reset.go", old: "c.After.StartAt = r.To\n", new: "c.After.StartAt = table.Start{}\n",
 			by: only("checkpoint", "TestResetBeginsARecreatedStream"), says: `.*Error:.*`,
 		},
 		{
@@ -134,7 +134,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a throttled commit backs off",
-			file:   "checkpoint/commit_pace.go", old: "time.Now().Add(sleep.Backoff(l.ledger.pace.failed))", new: "time.Now()",
+			file:   "checkpoint/commit.go", old: "time.Now().Add(sleep.Backoff(l.ledger.pace.failed))", new: "time.Now()",
 			by: only("checkpoint", "TestCommitsAtOnceBackOff"), says: `.*two attempts a call.*`,
 		},
 	}
