@@ -13,7 +13,8 @@ import (
 
 const (
 	structureJSON = "json"
-	// structureLeftOut is that of a message which goes without its structure "string", because SNS refused it with that.
+	// structureLeftOut is that of a message which goes without its structure "string", because SNS refused it with
+	// that.
 	structureLeftOut = "left out"
 	defaultBody      = "default"
 	smsProtocol      = "sms"

@@ -62,9 +62,9 @@ func (b *batch) input(arn *string, plain bool) *sns.PublishBatchInput {
 	return &sns.PublishBatchInput{TopicArn: arn, PublishBatchRequestEntries: entries}
 }
 
-// outcomes reads an answer of SNS, entry by entry. An entry was accepted when the answer names it with a message id, and
-// has failed when the answer names it with an error code. Whatever else the answer says, or does not say, of an entry is
-// no outcome.
+// outcomes reads an answer of SNS, entry by entry. An entry was accepted when the answer names it with a message id,
+// and has failed when the answer names it with an error code. Whatever else the answer says, or does not say, of an
+// entry is no outcome.
 func (t *topic) outcomes(b *batch, out *sns.PublishBatchOutput) []dispatch.Outcome {
 	outcomes := make([]dispatch.Outcome, len(b.messages))
 	for i := range out.Successful {

@@ -6,7 +6,8 @@ func Stream() Resource {
 		Name:       "the stream",
 		Actions:    "kinesis:GetRecords and kinesis:GetShardIterator",
 		KeyActions: "kms:Decrypt",
-		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all readers " +
+		Crowded: "see who else reads the stream: Kinesis allows five reads a second and 2 MB/s a shard to all " +
+			"readers " +
 			"together; set processing.poll_interval to 1s in each application, or take a reader away",
 		Found: "the stream or the shard does not exist: was it deleted, or is AWS_REGION another one?",
 	}

@@ -40,7 +40,9 @@ func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, he
 		deps.Reload = NewReloader(config.Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP // which nobody runs
 	}
 	if deps.Status == nil {
-		deps.Status = func() status.Status { return status.Status{Verdict: status.Verdict{Level: status.LevelOK, Summary: "All is well."}} }
+		deps.Status = func() status.Status {
+			return status.Status{Verdict: status.Verdict{Level: status.LevelOK, Summary: "All is well."}}
+		}
 	}
 	deps.Log = zaptest.NewLogger(t)
 	a := newAdmin(t.Context(), l, deps)
@@ -188,7 +190,9 @@ func flooded(t *testing.T) (scrape func() error, dial func(request string) net.C
 	ok := func() error { return nil }
 	a := newAdmin(t.Context(), l, adminDeps{
 		Gatherer: reg, LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop(), Healthy: ok, Ready: ok,
-		Status: func() status.Status { return status.Status{Verdict: status.Verdict{Level: status.LevelOK, Summary: strings.Repeat("s", 1<<20)}} },
+		Status: func() status.Status {
+			return status.Status{Verdict: status.Verdict{Level: status.LevelOK, Summary: strings.Repeat("s", 1<<20)}}
+		},
 	})
 	done := make(chan error, 1)
 	go func() { done <- a.Run() }()

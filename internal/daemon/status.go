@@ -21,8 +21,8 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that waits
-// for something already has a page which says for what.
+// statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that
+// waits for something already has a page which says for what.
 type statusSource struct {
 	lines   *logQueue
 	build   build
@@ -109,8 +109,8 @@ func (s *statusSource) Run(ctx context.Context) error {
 		}
 		s.watch(now, p.store.Status())
 		s.lags.Note(p.shards.Status())
-		t := status.Totals{Befell: befell(p)}
-		t.Records = t.Befell.Resolved
+		t := status.Totals{Events: recentEvents(p)}
+		t.Records = t.Events.Resolved
 		s.mu.Lock()
 		dropped := p.pipeline.Resolutions()[alert.Filtered]
 		s.passed.Look(now, t.Records-min(dropped, t.Records), dropped)
@@ -122,10 +122,15 @@ func (s *statusSource) Run(ctx context.Context) error {
 	})
 }
 
-// befell counts what befell the process since it started.
-func befell(p *statusParts) status.Recent {
+// recentEvents counts what has happened to the process since it started.
+func recentEvents(p *statusParts) status.Recent {
 	counts := p.shards.Counts()
-	out := status.Recent{Missed: p.store.Missed(), Panics: p.pipeline.Panics() + counts.Panics, StateGaps: counts.StateGaps, Untimed: counts.Untimed}
+	out := status.Recent{
+		Missed:    p.store.Missed(),
+		Panics:    p.pipeline.Panics() + counts.Panics,
+		StateGaps: counts.StateGaps,
+		Untimed:   counts.Untimed,
+	}
 	for _, n := range p.pipeline.Resolutions() {
 		out.Resolved += n
 	}
@@ -181,11 +186,12 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	s.unread, s.differ = unread, differing(table.Workers, s.differ, now)
 }
 
-// unreadKey tells a shard that waits for its parents from the same one that waits for an owner: a wait begins with its cause.
+// unreadKey tells a shard that waits for its parents from the same one that waits for an owner: a wait begins with its
+// cause.
 func unreadKey(s *checkpoint.ShardStatus) string { return string(s.State) + " " + s.ID }
 
-// differing are the workers whose configuration is another one than this one's, and since when that is known. Versions may write
-// the same configuration in different ways, so only one's own is compared.
+// differing are the workers whose configuration is another one than this one's, and since when that is known. Versions
+// may write the same configuration in different ways, so only one's own is compared.
 func differing(workers []checkpoint.WorkerStatus, before map[string]time.Time, now time.Time) map[string]time.Time {
 	out := map[string]time.Time{}
 	own := slices.IndexFunc(workers, func(w checkpoint.WorkerStatus) bool { return w.Self })
@@ -193,7 +199,8 @@ func differing(workers []checkpoint.WorkerStatus, before map[string]time.Time, n
 		return out
 	}
 	for _, w := range workers {
-		if w.Config == "" || w.Config == workers[own].Config || w.Fenced || w.Leaving || w.Version != workers[own].Version {
+		if w.Config == "" || w.Config == workers[own].Config || w.Fenced || w.Leaving ||
+			w.Version != workers[own].Version {
 			continue
 		}
 		out[w.ID] = now
@@ -219,8 +226,12 @@ func (s *statusSource) snapshot() status.Status {
 	out := status.Status{
 		At: now.UTC(),
 		Process: status.Process{
-			State:   "running",
-			Build:   status.Build{Version: s.build.Version, Revision: s.build.Revision, GoVersion: s.build.Go},
+			State: "running",
+			Build: status.Build{
+				Version:   s.build.Version,
+				Revision:  s.build.Revision,
+				GoVersion: s.build.Go,
+			},
 			Started: s.started.UTC(),
 			Uptime:  seconds(now.Sub(s.started)),
 		},
@@ -295,7 +306,7 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 		w := s.waiting.Load()
 		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), status.Moment(w.since)
 	}
-	out.Recent = s.history.Recent(befell(p))
+	out.Recent = s.history.Recent(recentEvents(p))
 	s.mu.Lock()
 	heartbeat, unread, differ := s.heartbeat, s.unread, s.differ // replaced, never changed
 	s.mu.Unlock()
@@ -304,15 +315,29 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 		out.UnreadableRows = append(out.UnreadableRows, status.Row{Key: d.Key, Cause: d.Cause, Mended: d.Mended})
 	}
 	for _, i := range table.Incidents {
-		out.Incidents = append(out.Incidents, status.Incident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()})
+		out.Incidents = append(
+			out.Incidents, status.Incident{Kind: string(i.Kind), Shard: i.Shard, Detail: i.Detail, At: i.At.UTC()},
+		)
 	}
-	out.Worker = status.Worker{ID: table.Worker, Heartbeat: status.Moment(heartbeat), Failure: table.Failure, LeaseSeconds: seconds(table.LeaseDuration)}
+	out.Worker = status.Worker{
+		ID:           table.Worker,
+		Heartbeat:    status.Moment(heartbeat),
+		Failure:      table.Failure,
+		LeaseSeconds: seconds(table.LeaseDuration),
+	}
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = status.Moment(table.TrustedUntil)
 	}
 	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
-		one := status.FleetWorker{ID: w.ID, Version: w.Version, Self: w.Self, State: "live", Silent: seconds(silentFor(&w, table.LeaseDuration, now)), Shards: held[w.ID]}
+		one := status.FleetWorker{
+			ID:      w.ID,
+			Version: w.Version,
+			Self:    w.Self,
+			State:   "live",
+			Silent:  seconds(silentFor(&w, table.LeaseDuration, now)),
+			Shards:  held[w.ID],
+		}
 		one.Heard, one.Configuration, one.DiffersSince = status.Moment(w.Heard), w.Config, status.Moment(differ[w.ID])
 		switch {
 		case w.Fenced:
@@ -327,34 +352,65 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 	s.tellFilter(out, now, rules)
 	for _, a := range p.publisher.Recent() {
 		out.Alerts = append(out.Alerts, status.Alert{
-			ID: a.ID, Kind: string(a.Kind), Rule: a.Rule, Severity: a.Severity, Topic: a.Topic, Key: a.Key, Alerts: a.Alerts,
-			Occurred: a.Occurred.UTC(), Accepted: a.At.Add(-out.Ahead()).UTC(), MessageID: a.MessageID,
+			ID:        a.ID,
+			Kind:      string(a.Kind),
+			Rule:      a.Rule,
+			Severity:  a.Severity,
+			Topic:     a.Topic,
+			Key:       a.Key,
+			Alerts:    a.Alerts,
+			Occurred:  a.Occurred.UTC(),
+			Accepted:  a.At.Add(-out.Ahead()).UTC(),
+			MessageID: a.MessageID,
 		})
 	}
 	for _, t := range sns.Topics(p.publisher.Status()) {
 		heard := t.Subscriptions
 		out.Topics = append(out.Topics, status.Topic{
-			Name: t.Name, FIFO: t.FIFO, Rate: t.Rate, Share: t.Share, SentLastMinute: t.SentLastMinute, LastAccepted: status.Moment(t.LastAccepted),
-			Waiting: t.Waiting, Gathered: t.Gathered, Digesting: t.Digesting, Fault: string(t.Fault), Remedy: t.Remedy,
-			Failures: t.Failures, FailingSince: status.Moment(t.FailingSince), Failing: string(t.Failing), Ending: t.Ending,
-			Error: t.Error, AlertFailingSince: status.Moment(t.AlertFailing),
+			Name:              t.Name,
+			FIFO:              t.FIFO,
+			Rate:              t.Rate,
+			Share:             t.Share,
+			SentLastMinute:    t.SentLastMinute,
+			LastAccepted:      status.Moment(t.LastAccepted),
+			Waiting:           t.Waiting,
+			Gathered:          t.Gathered,
+			Digesting:         t.Digesting,
+			Fault:             string(t.Fault),
+			Remedy:            t.Remedy,
+			Failures:          t.Failures,
+			FailingSince:      status.Moment(t.FailingSince),
+			Failing:           string(t.Failing),
+			Ending:            t.Ending,
+			Error:             t.Error,
+			AlertFailingSince: status.Moment(t.AlertFailing),
 			Subscriptions: status.Subscriptions{
-				At: status.Moment(heard.At), Confirmed: heard.Confirmed, Pending: heard.Pending, Deleted: heard.Deleted,
-				Had: p.had.most(t.ARN), Unknown: heard.Unknown,
+				At:        status.Moment(heard.At),
+				Confirmed: heard.Confirmed,
+				Pending:   heard.Pending,
+				Deleted:   heard.Deleted,
+				Had:       p.had.most(t.ARN),
+				Unknown:   heard.Unknown,
 			},
 		})
 	}
 	if p.letters != nil {
 		d := p.letters.Status()
 		out.DeadLetters = &status.DeadLetters{
-			Kind: d.Kind, Sent: d.Sent, Waiting: d.Waiting, Fault: string(d.Fault), Remedy: d.Remedy, Failures: d.Failures,
-			FailingSince: status.Moment(d.FailingSince), Error: d.Error,
+			Kind:         d.Kind,
+			Sent:         d.Sent,
+			Waiting:      d.Waiting,
+			Fault:        string(d.Fault),
+			Remedy:       d.Remedy,
+			Failures:     d.Failures,
+			FailingSince: status.Moment(d.FailingSince),
+			Error:        d.Error,
 		}
 	}
 }
 
-// silentFor is how long a worker has been silent. When this process has just begun, that is what the worker's row says; not in the
-// first moments, in which it would see a live one's next heartbeat, since clocks differ.
+// silentFor is how long a worker has been silent. When this process has just begun, that is what the worker's row
+// says; not in the first moments, in which it would see a live one's next heartbeat, since clocks differ.
 func silentFor(w *checkpoint.WorkerStatus, lease time.Duration, now time.Time) time.Duration {
 	if w.Heard.IsZero() || w.Silent < lease/2 {
 		return w.Silent
@@ -365,7 +421,8 @@ func silentFor(w *checkpoint.WorkerStatus, lease time.Duration, now time.Time) t
 // tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
 // shards each worker holds.
 func tellShards(
-	out *status.Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time, lags *status.LagHistory,
+	out *status.Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time,
+	lags *status.LagHistory,
 ) map[string]int {
 	here := make(map[string]*consumer.ShardStatus, len(reading))
 	for i := range reading {
@@ -379,8 +436,15 @@ func tellShards(
 		t := &table.Shards[i]
 		out.ShardCounts[string(t.State)]++
 		shard := status.Shard{
-			ID: t.ID, Parents: t.Parents, State: string(t.State), Owner: t.Owner, Heir: heir(t.Handoff), BytesPerSecond: t.Load, CaughtUp: status.Moment(t.CaughtUp),
-			UnreadSince: status.Moment(unread[unreadKey(t)]), EndDoubted: status.Moment(t.EndDoubted),
+			ID:             t.ID,
+			Parents:        t.Parents,
+			State:          string(t.State),
+			Owner:          t.Owner,
+			HandoffTarget:  handoffTarget(t.Handoff),
+			BytesPerSecond: t.Load,
+			CaughtUp:       status.Moment(t.CaughtUp),
+			UnreadSince:    status.Moment(unread[unreadKey(t)]),
+			EndDoubted:     status.Moment(t.EndDoubted),
 		}
 		if shard.Parents == nil {
 			shard.Parents = []string{}
@@ -391,14 +455,30 @@ func tellShards(
 		if r := here[t.ID]; r != nil && t.State == checkpoint.ShardHeld {
 			shard.BytesPerSecond = r.Load
 			shard.Reading = &status.Reading{
-				Phase: r.Phase, Lag: seconds(r.Lag), Behind: seconds(r.Behind), LastFetch: status.Moment(r.LastFetch), Checkpoint: status.Moment(t.Confirmed), Unstorable: t.Unstorable,
-				Since: status.Moment(r.Began), WaitsFor: r.WaitsFor, ReadError: r.ReadError, StateFailing: status.Moment(r.StateFailing),
+				Phase:         r.Phase,
+				Lag:           seconds(r.Lag),
+				Behind:        seconds(r.Behind),
+				LastFetch:     status.Moment(r.LastFetch),
+				Checkpoint:    status.Moment(t.Confirmed),
+				Unstorable:    t.Unstorable,
+				Since:         status.Moment(r.Began),
+				WaitsFor:      r.WaitsFor,
+				ReadError:     r.ReadError,
+				StateFailing:  status.Moment(r.StateFailing),
 				StateTooLarge: r.StateTooLarge,
-				ReadFailing:   status.Moment(r.ReadFailing), Throttled: status.Moment(r.Throttled), Evaluating: status.Moment(r.Evaluating),
-				LagGrows:   lags.Grow(t.ID, r.Lag),
-				Unresolved: r.Unresolved, Gathered: r.Gathered, HeldKeys: r.HeldKeys, HeldBy: r.HeldBy,
-				EndUnproven: status.Moment(r.EndUnproven), EndChildren: r.EndChildren,
-				Unheard: r.Unheard, Keyless: r.Keyless, Leaving: r.Leaving,
+				ReadFailing:   status.Moment(r.ReadFailing),
+				Throttled:     status.Moment(r.Throttled),
+				Evaluating:    status.Moment(r.Evaluating),
+				LagGrows:      lags.Grow(t.ID, r.Lag),
+				Unresolved:    r.Unresolved,
+				Gathered:      r.Gathered,
+				HeldKeys:      r.HeldKeys,
+				HeldBy:        r.HeldBy,
+				EndUnproven:   status.Moment(r.EndUnproven),
+				EndChildren:   r.EndChildren,
+				Unheard:       r.Unheard,
+				Keyless:       r.Keyless,
+				Leaving:       r.Leaving,
 			}
 		}
 		out.Shards = append(out.Shards, shard)
@@ -407,8 +487,9 @@ func tellShards(
 	return held
 }
 
-// heir is the worker that a shard is handed over to; the table also asks for the drain of a paused shard in this way.
-func heir(target string) string {
+// handoffTarget is the worker that a shard is handed over to; the table also asks for the drain of a paused shard in
+// this way.
+func handoffTarget(target string) string {
 	if strings.HasPrefix(target, "#") {
 		return ""
 	}
@@ -421,8 +502,14 @@ func tellRules(out *status.Status, p alert.Status, published map[string]uint64) 
 	}
 	for _, r := range p.Rules {
 		one := status.Rule{
-			Name: r.Name, Severity: r.Severity, Topics: r.Topics, Mode: alert.ModeLive, Matched: r.Matched, Undefined: r.Undefined,
-			Published: published[r.Name], Suppressed: map[string]uint64{},
+			Name:       r.Name,
+			Severity:   r.Severity,
+			Topics:     r.Topics,
+			Mode:       alert.ModeLive,
+			Matched:    r.Matched,
+			Undefined:  r.Undefined,
+			Published:  published[r.Name],
+			Suppressed: map[string]uint64{},
 		}
 		if r.Shadow {
 			one.Mode, one.Published, one.WouldBe = alert.ModeShadow, r.Shadowed, true
@@ -431,7 +518,10 @@ func tellRules(out *status.Status, p alert.Status, published map[string]uint64) 
 			one.Suppressed[string(reason)] = n
 		}
 		for _, f := range r.Fields {
-			one.Fields = append(one.Fields, status.RuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records})
+			one.Fields = append(
+				one.Fields,
+				status.RuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records},
+			)
 		}
 		out.Rules = append(out.Rules, one)
 	}
@@ -457,7 +547,12 @@ func (s *statusSource) tellFilter(out *status.Status, now time.Time, p alert.Sta
 			}
 		}
 		out.Silences = append(out.Silences, status.Silence{
-			Name: x.Name, All: muted == len(p.Rules), Conditional: x.Conditional, From: status.Moment(x.From), Until: status.Moment(x.Until), Muted: x.Muted,
+			Name:        x.Name,
+			All:         muted == len(p.Rules),
+			Conditional: x.Conditional,
+			From:        status.Moment(x.From),
+			Until:       status.Moment(x.Until),
+			Muted:       x.Muted,
 		})
 	}
 }

@@ -63,8 +63,8 @@ func (f *Fleet) count() (h headcount) {
 	return h
 }
 
-// whoIsWell is all only where this worker is the whole fleet and reads every shard itself. A worker does not see the pages of
-// the others.
+// whoIsWell is all only where this worker is the whole fleet and reads every shard itself. A worker does not see the
+// pages of the others.
 func whoIsWell(st *Status) string {
 	if h := st.count(); h.here > 0 && h.soon+h.others == 0 && h.workers <= 1 {
 		return "all is well"

@@ -17,7 +17,7 @@ const (
 // Totals are counts that only grow.
 type Totals struct {
 	Records, Alerts uint64
-	Befell          Recent // since the process started
+	Events          Recent // since the process started
 }
 
 // Recorder keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
@@ -27,8 +27,8 @@ type Recorder struct {
 	at   time.Time // of last; zero before the first sample
 	ring [HistoryLength]struct{ records, alerts float64 }
 	n    int // samples ever
-	// befell are the last 15 minutes of what befell the process, as counted since it started; the oldest is at turn.
-	befell [HistoryLength]Recent
+	// events are the counts since the process started, of the last 15 minutes; the oldest is at turn.
+	events [HistoryLength]Recent
 	turn   int
 }
 
@@ -48,7 +48,7 @@ func (h *Recorder) Run(ctx context.Context, count func(now time.Time) (Totals, b
 	}
 }
 
-// Note takes a sample. What was counted before the first one is not known to belong to any interval.
+// note takes a sample. What was counted before the first one is not known to belong to any interval.
 func (h *Recorder) note(now time.Time, t Totals) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -56,22 +56,25 @@ func (h *Recorder) note(now time.Time, t Totals) {
 		rate := func(now, before uint64) float64 {
 			return math.Round(float64(now-min(now, before))/seconds*1000) / 1000
 		}
-		h.ring[h.n%HistoryLength] = struct{ records, alerts float64 }{rate(t.Records, h.last.Records), rate(t.Alerts, h.last.Alerts)}
+		h.ring[h.n%HistoryLength] = struct{ records, alerts float64 }{
+			rate(t.Records, h.last.Records), rate(t.Alerts, h.last.Alerts),
+		}
 		h.n++
 	}
 	h.last, h.at = t, now
-	h.befell[h.turn] = t.Befell
+	h.events[h.turn] = t.Events
 	h.turn = (h.turn + 1) % HistoryLength
 }
 
-// Recent is what has befallen the process in the last 15 minutes, of all that did since it started.
+// Recent are the events of the last 15 minutes, of all since the process started.
 func (h *Recorder) Recent(all Recent) Recent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.befell[h.turn] // zero in a young process
+	before := h.events[h.turn] // zero in a young process
 	out := Recent{
 		Window: HistoryLength * HistoryEvery.Seconds(),
-		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped, GivenUp: all.GivenUp - before.GivenUp,
+		Missed: all.Missed - before.Missed, Skipped: all.Skipped - before.Skipped,
+		GivenUp: all.GivenUp - before.GivenUp,
 		Letters: all.Letters - before.Letters, InvalidLetters: all.InvalidLetters - before.InvalidLetters,
 		Panics: all.Panics - before.Panics, StateGaps: all.StateGaps - before.StateGaps,
 		Resolved: all.Resolved - before.Resolved, Unreadable: all.Unreadable - before.Unreadable,
@@ -86,7 +89,7 @@ func (h *Recorder) Recent(all Recent) Recent {
 	return out
 }
 
-// since is what was counted since before; nil for nothing. A count can begin anew.
+// since is what was counted since before; nil for nothing. A count can begin again.
 func since[K comparable](now, before map[K]uint64) map[K]uint64 {
 	var out map[K]uint64
 	for k, n := range now {

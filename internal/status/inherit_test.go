@@ -18,10 +18,13 @@ func TestMemoryProblems(t *testing.T) {
 		found[p.Code] = string(p.Level) + ": " + p.Text
 	}
 	require.Equal(t, map[string]string{
-		"inherited_unsure": "warning: since a reshard 2 shards share keys with 2 other shards whose memory was not readable for five minutes: b, c: " +
+		"inherited_unsure": "warning: since a reshard 2 shards share keys with 2 other shards whose memory was not " +
+			"readable for five minutes: b, c: " +
 			"what was said of silent keys may be wrong",
-		"rule_edited_firing": "info: rule r was taken out or changed with 2 keys firing: the topics that were notified get the end once all workers have had the same " +
+		"rule_edited_firing": "info: rule r was taken out or changed with 2 keys firing: the topics that were " +
+			"notified get the end once all workers have had the same " +
 			"configuration for a minute",
-		"keyless_records": "info: records without partition key come from 1 shard: what rules remember by partition key they remember by shard: b",
+		"keyless_records": "info: records without partition key come from 1 shard: what rules remember by " +
+			"partition key they remember by shard: b",
 	}, found)
 }

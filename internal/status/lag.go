@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// lagSamples are the samples of a shard's lag that are kept, one for each of the status: the last minute. The last lagRecent
-	// are compared with those before, of which there must be lagBefore at least.
+	// lagSamples are the samples of a shard's lag that are kept, one for each of the status: the last minute. The last
+	// lagRecent are compared with those before, of which there must be lagBefore at least.
 	lagSamples = int(time.Minute / HistoryEvery)
 	lagRecent  = lagSamples / 2
 	lagBefore  = 3
@@ -36,8 +36,8 @@ func (h *LagHistory) Note(shards []consumer.ShardStatus) {
 	h.lags = next
 }
 
-// Grow says whether the lag of a shard, which is now this, has grown for half a minute. The least lags are compared: one that
-// falls back to nothing each time, as where alerts wait for a digest, does not grow.
+// Grow says whether the lag of a shard, which is now this, has grown for half a minute. The least lags are compared:
+// one that falls back to nothing each time, as where alerts wait for a digest, does not grow.
 func (h *LagHistory) Grow(shard string, now time.Duration) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,6 +15,11 @@ func TestByLineage(t *testing.T) {
 		return out
 	}
 	require.Equal(t, []string{"a", "c", "b", "e", "d", "g"}, ids(ByLineage([]Shard{
-		{ID: "a"}, {ID: "b"}, {ID: "c", Parents: []string{"a"}}, {ID: "d", Parents: []string{"gone"}}, {ID: "e", Parents: []string{"b", "c"}}, {ID: "g", Parents: []string{"d"}},
+		{ID: "a"},
+		{ID: "b"},
+		{ID: "c", Parents: []string{"a"}},
+		{ID: "d", Parents: []string{"gone"}},
+		{ID: "e", Parents: []string{"b", "c"}},
+		{ID: "g", Parents: []string{"d"}},
 	})))
 }

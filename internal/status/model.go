@@ -8,12 +8,12 @@ import (
 )
 
 // Status is everything that the daemon says about itself: the status page, its plain text and /api/v1/status are three
-// renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning. In JSON,
-// the parts without a name of their own are flat.
+// renderings of one value. The JSON names are stable: fields are added, and never renamed or given another meaning. In
+// JSON, the parts without a name of their own are flat.
 //
-// It is made from memory alone, without a call to AWS. What it says about this process is as of At. What it says about other
-// workers and their shards may be ten seconds older. Times are absent (null in JSON) while they are not known. Durations are
-// in seconds.
+// It is made from memory alone, without a call to AWS. What it says about this process is as of At. What it says about
+// other workers and their shards may be ten seconds older. Times are absent (null in JSON) while they are not known.
+// Durations are in seconds.
 type Status struct {
 	// At is when the snapshot was taken.
 	At time.Time `json:"at"`
@@ -33,12 +33,13 @@ type Status struct {
 	Delivery
 	// Incidents happened to shards in the last 15 minutes and were dealt with.
 	Incidents []Incident `json:"incidents,omitempty"`
-	// UnreadableRows are rows of the lease table that no worker can read, and those that were rewritten in the last 15 minutes.
+	// UnreadableRows are rows of the lease table that no worker can read, and those that were rewritten in the last 15
+	// minutes.
 	UnreadableRows []Row `json:"unreadable_rows,omitempty"`
 	// PlainEndpoints are the hosts other than this one that answer for AWS over plain HTTP.
 	PlainEndpoints []string `json:"plain_endpoints,omitempty"`
-	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing before the
-	// first answer.
+	// ClockAhead is by how many seconds this machine's clock is ahead of Kinesis', negative if behind; missing before
+	// the first answer.
 	ClockAhead *float64 `json:"clock_ahead_seconds,omitempty"`
 	// Doubts are what is valid in the active configuration and cannot be meant.
 	Doubts []Doubt `json:"doubts"`
@@ -72,7 +73,8 @@ type Process struct {
 	Uptime  float64   `json:"uptime_seconds"`
 }
 
-// Fleet is who reads which shard: what the lease table says, and of the shards that are read here what their readers say.
+// Fleet is who reads which shard: what the lease table says, and of the shards that are read here what their readers
+// say.
 type Fleet struct {
 	// ShardCounts are the shards of the stream by state; every state is there.
 	ShardCounts map[string]int `json:"shard_counts"`
@@ -103,21 +105,21 @@ type Delivery struct {
 
 // Configured is the active configuration and the last attempt to replace it.
 type Configured struct {
-	// Reload is the last reload of the configuration that has ended; null before the first. ReloadingSince is when one began
-	// that has not.
+	// Reload is the last reload of the configuration that has ended; null before the first. ReloadingSince is when one
+	// began that has not.
 	Reload         *Reload    `json:"reload"`
 	ReloadingSince *time.Time `json:"reloading_since"`
-	// Configuration is the active one, as YAML. Where a value came from the environment it has ${VAR}, and what looks like a
-	// credential is cut.
+	// Configuration is the active one, as YAML. Where a value came from the environment it has ${VAR}, and what looks
+	// like a credential is cut.
 	Configuration string `json:"configuration"`
 }
 
-// Level says how grave something is.
+// Level says how severe something is.
 type Level string
 
-// The levels, the gravest first.
+// The levels, the most severe first.
 const (
-	// LevelCritical means that alerts or records wait, and will until somebody acts.
+	// LevelCritical means that alerts or records wait, and will until an operator acts.
 	LevelCritical Level = "critical"
 	// LevelWarning means that something needs a look.
 	LevelWarning Level = "warning"
@@ -130,10 +132,11 @@ const (
 // Problem is one thing that is wrong.
 type Problem struct {
 	Level Level `json:"level"`
-	// Code names the kind of problem, for machines: problemSubjects has all of them.
+	// Code names the kind of problem, for machines: ProblemSubjects has all of them.
 	Code string `json:"code"`
-	// Subject is what it is about: credentials, daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners (shards that nobody reads), shards, records,
-	// rules, lag or configuration. Problems of one level are in this order, so that causes come before what they bring about.
+	// Subject is what it is about: credentials, daemon, answers (of AWS), table, topic, dead_letters, kinesis, owners
+	// (shards without a reader), shards, records, rules, lag or configuration. Problems of one level are in this
+	// order: causes come before what they cause.
 	Subject string `json:"subject"`
 	// Object is the topic, where the problem is one topic's.
 	Object string `json:"object,omitempty"`
@@ -165,11 +168,11 @@ type Stream struct {
 type Row struct {
 	Key   string `json:"key"`
 	Cause string `json:"cause"`
-	// Mended says that it was written anew.
+	// Mended says that it was rewritten.
 	Mended bool `json:"mended"`
 }
 
-// Incident is something that befell a shard in the last 15 minutes and was dealt with: gone, end_undone,
+// Incident is an event of a shard in the last 15 minutes that was dealt with: gone, end_undone,
 // order_breached, skip_undone, position_unusable or parents_circular.
 type Incident struct {
 	Kind   string    `json:"kind"`
@@ -178,15 +181,17 @@ type Incident struct {
 	At     time.Time `json:"at"`
 }
 
-// Worker is this process as a worker of the fleet.
+// Worker is this process as one of the workers that share the stream.
 type Worker struct {
-	// ID is empty while the process has not joined the fleet.
+	// ID is empty while the process has not joined the others.
 	ID string `json:"id"`
-	// TrustedUntil is until when the process may act on its leases without another answer from DynamoDB; null while it may not.
+	// TrustedUntil is until when the process may act on its leases without another answer from DynamoDB; null while it
+	// may not.
 	TrustedUntil *time.Time `json:"trusted_until"`
 	// Heartbeat is when DynamoDB last confirmed that it lives.
 	Heartbeat *time.Time `json:"heartbeat"`
-	// Failure is why the last heartbeat failed: the error code of DynamoDB, timeout or unreachable; empty when it did not.
+	// Failure is why the last heartbeat failed: the error code of DynamoDB, timeout or unreachable; empty when it did
+	// not.
 	Failure string `json:"failure,omitempty"`
 	// LeaseSeconds is how long a silent worker keeps its shards.
 	LeaseSeconds float64 `json:"lease_seconds"`
@@ -219,33 +224,36 @@ type History struct {
 	Alerts   []float64 `json:"alerts_per_second"`
 }
 
-// Recent counts what befell this process within the last Window seconds.
+// Recent counts the events of this process within the last Window seconds.
 type Recent struct {
 	Window float64 `json:"window_seconds"`
 	// Missed are checkpoints that had left the stream before the records behind them were read.
 	Missed uint64 `json:"checkpoint_gaps"`
-	// Skipped are alerts that SNS rejected and that were dropped as configured, GivenUp those dropped at the limits of attempts or age.
+	// Skipped are alerts that SNS rejected and that were dropped as configured, GivenUp those dropped at the limits of
+	// attempts or age.
 	Skipped uint64 `json:"alerts_skipped"`
 	GivenUp uint64 `json:"alerts_given_up"`
 	// Letters are the dead letters of alerts, InvalidLetters those of records that could not be read.
 	Letters        uint64 `json:"dead_letters"`
 	InvalidLetters uint64 `json:"invalid_dead_letters"`
 	Panics         uint64 `json:"panics"`
-	// StateGaps are shards whose evaluation went on without what it should remember.
+	// StateGaps are shards whose evaluation continued without what it should remember.
 	StateGaps uint64 `json:"state_gaps"`
-	// Resolved are the records of every outcome. Unreadable are those that could not be read, or not by the filter, and UnreadableAs
-	// the same by what they look like; only what came is there.
+	// Resolved are the settled records, of every outcome. Unreadable are those that could not be read, or not by the
+	// filter, and UnreadableAs the same by what they look like; only what came is there.
 	Resolved     uint64                    `json:"resolved_records"`
 	Unreadable   uint64                    `json:"unreadable_records"`
 	UnreadableAs map[payload.Likely]uint64 `json:"unreadable_as,omitempty"`
-	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule would have
-	// cost more than it may, by rule; only what came is there.
+	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the
+	// rule would have cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`
 	// FilterOverBudget are the records that passed the filter because it would have cost too much.
 	FilterOverBudget uint64 `json:"filter_over_budget"`
-	// SilencesOverBudget are the records that a silence did not cover because its condition would have cost too much, by silence.
+	// SilencesOverBudget are the records that a silence did not cover because its condition would have cost too much,
+	// by silence.
 	SilencesOverBudget map[string]uint64 `json:"silences_over_budget,omitempty"`
-	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too many, by rule.
+	// TemplateFailures are the templates that failed, and Evicted the keys that were forgotten because there were too
+	// many, by rule.
 	TemplateFailures map[string]uint64 `json:"template_failures,omitempty"`
 	Evicted          map[string]uint64 `json:"evicted_keys,omitempty"`
 	// EvictedActive are those of them that fired or were about to.
@@ -258,21 +266,21 @@ type Recent struct {
 type Shard struct {
 	ID      string   `json:"id"`
 	Parents []string `json:"parents"`
-	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished), paused, ended or
-	// skipped (closed before the application began).
+	// State is held (by this process), foreign (by another worker), unread, blocked (a parent is not finished),
+	// paused, ended or skipped (closed before the application began).
 	State string `json:"state"`
 	// EndDoubted is since when listings show the shard open although the lease table says that it ended.
 	EndDoubted *time.Time `json:"end_doubted_since,omitempty"`
 	// Owner is the worker that has the lease; empty without one.
 	Owner string `json:"owner"`
-	// UnreadSince is since when nobody reads the shard for the reason that its state tells, unread or blocked, as far as this process
-	// has seen; null while somebody does.
+	// UnreadSince is since when no worker reads the shard for the reason that its state tells, unread or blocked, as
+	// far as this process has seen; null while one does.
 	UnreadSince *time.Time `json:"unread_since"`
-	// Heir is the worker that the shard is being handed over to.
-	Heir string `json:"heir,omitempty"`
+	// HandoffTarget is the worker that the shard is being handed over to.
+	HandoffTarget string `json:"heir,omitempty"`
 	// BytesPerSecond is the recent rate of reading.
 	BytesPerSecond float64 `json:"bytes_per_second"`
-	// CaughtUp is the time up to which everything is resolved, as its owner last said. Null while that is not known.
+	// CaughtUp is the time up to which every record is settled, as its owner last said. Null while that is not known.
 	CaughtUp *time.Time `json:"caught_up"`
 	// Reading is what only the process knows that reads the shard; null for the others.
 	Reading *Reading `json:"reading"`
@@ -282,7 +290,7 @@ type Shard struct {
 type Reading struct {
 	// Phase is reading, draining (for another worker), ending (the shard is closed) or stopping.
 	Phase string `json:"phase"`
-	// Lag is the age of the oldest record that is not resolved; 0 when there is none.
+	// Lag is the age of the oldest record that is not settled; 0 when there is none.
 	Lag float64 `json:"lag_seconds"`
 	// Behind is how far reading was from the tip of the shard at LastFetch.
 	Behind    float64    `json:"behind_seconds"`
@@ -291,12 +299,14 @@ type Reading struct {
 	Unstorable string `json:"unstorable,omitempty"`
 	// Since is when this process began to read the shard.
 	Since *time.Time `json:"since"`
-	// WaitsFor is what it waits for before it can read on: state (in DynamoDB), kinesis (an answer), memory (the unresolved records
-	// of all shards have taken it) or alerts (its own wait); empty in a pause between two reads.
+	// WaitsFor is what it waits for before it can continue to read: state (in DynamoDB), kinesis (an answer), memory
+	// (the unsettled records of all shards have taken it) or alerts (its own wait); empty in a pause between two
+	// reads.
 	WaitsFor string `json:"waits_for,omitempty"`
 	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
 	ReadError string `json:"read_error,omitempty"`
-	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the last call.
+	// ReadFailing is when the first of the calls in a row failed that did. Throttled is when Kinesis throttled the
+	// last call.
 	ReadFailing *time.Time `json:"read_failing_since"`
 	Throttled   *time.Time `json:"throttled_at"`
 	// Evaluating is since when the evaluation has been at work on what was read; null while it is not.
@@ -314,22 +324,24 @@ type Reading struct {
 	HeldBy   string `json:"held_by,omitempty"`
 	// StateFailing is since when saving the state of evaluation fails; null while it does not.
 	StateFailing *time.Time `json:"state_failing_since"`
-	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty while it is not.
+	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty while it
+	// is not.
 	StateTooLarge string `json:"state_too_large"`
-	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for that.
+	// EndUnproven is since when Kinesis says that the shard has ended and no listing confirms it; EndChildren wait for
+	// that.
 	EndUnproven *time.Time `json:"end_unproven_since,omitempty"`
 	EndChildren []string   `json:"end_children,omitempty"`
-	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was decided without it in
-	// the last 15 minutes.
+	// Unheard are shards whose memory of inherited keys was not readable for five minutes, so that something was
+	// decided without it in the last 15 minutes.
 	Unheard []string `json:"unheard,omitempty"`
 	// Keyless says that records without partition key have come while rules remember.
 	Keyless bool `json:"keyless,omitempty"`
-	// Leaving are, by rule, the keys that fire and whose rule was taken out or changed: their end is sent once all workers have had the same
-	// configuration for a minute.
+	// Leaving are, by rule, the keys that fire and whose rule was taken out or changed: their end is sent once all
+	// workers have had the same configuration for a minute.
 	Leaving map[string]int `json:"leaving_keys,omitempty"`
 }
 
-// FleetWorker is one worker of the fleet.
+// FleetWorker is one of the workers that share the stream.
 type FleetWorker struct {
 	ID      string `json:"id"`
 	Version string `json:"version"`
@@ -338,11 +350,12 @@ type FleetWorker struct {
 	State string `json:"state"`
 	// Silent is the time since Heard; in the first moments, since this process first saw the worker's row.
 	Silent float64 `json:"silent_seconds"`
-	// Heard is when its last heartbeat was observed; before the first one, when the worker says that it wrote it. Null where
-	// neither is known, and for this process.
+	// Heard is when its last heartbeat was observed; before the first one, when the worker says that it wrote it. Null
+	// where neither is known, and for this process.
 	Heard *time.Time `json:"heard"`
-	// Configuration is a hash of what rules, filters, silences, topics and input are in force there; empty where that is not known.
-	// DiffersSince is since when it is another one than here, in workers of the same version; null while it is not.
+	// Configuration is a hash of what rules, filters, silences, topics and input are active there; empty where that is
+	// not known. DiffersSince is since when it is another one than here, in workers of the same version; null while it
+	// is not.
 	Configuration string     `json:"configuration_hash,omitempty"`
 	DiffersSince  *time.Time `json:"configuration_differs_since"`
 	// Shards is how many it holds.
@@ -356,16 +369,16 @@ type Rule struct {
 	Topics   []string `json:"topics"`
 	// Mode is live or shadow.
 	Mode string `json:"mode"`
-	// Matched are the records that the rule matched; Undefined those that it did not because a term was undefined, such as a
-	// field that is missing.
+	// Matched are the records that the rule matched; Undefined those that it did not because a term was undefined,
+	// such as a field that is missing.
 	Matched   uint64 `json:"matched"`
 	Undefined uint64 `json:"undefined"`
-	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the alerts
-	// that the rule would have made.
+	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the
+	// alerts that the rule would have made.
 	Published uint64 `json:"published"`
 	// WouldBe says that the alerts of Published would be published, but are not: the mode is shadow.
 	WouldBe bool `json:"would_be"`
-	// Suppressed are the alerts that were swallowed, by reason; every reason is there.
+	// Suppressed are the alerts that were suppressed, by reason; every reason is there.
 	Suppressed map[string]uint64 `json:"suppressed"`
 	// Fields are those that keep the rule from matching: no record has them, or none of the type that the rule needs.
 	Fields []RuleField `json:"fields,omitempty"`
@@ -383,7 +396,8 @@ type Alert struct {
 	Key string `json:"key,omitempty"`
 	// Alerts is how many alerts the message stands for: 1, or more in a digest.
 	Alerts int `json:"alerts"`
-	// Occurred is when the record arrived in the stream, or when time brought the alert about; Accepted is when SNS took it.
+	// Occurred is when the record arrived in the stream, or when a timer caused the alert; Accepted is when SNS took
+	// it.
 	Occurred  time.Time `json:"occurred"`
 	Accepted  time.Time `json:"accepted"`
 	MessageID string    `json:"message_id"`
@@ -393,7 +407,8 @@ type Alert struct {
 type Topic struct {
 	Name string `json:"name"`
 	FIFO bool   `json:"fifo"`
-	// Rate is what all workers together may send, Share what this one may now, in messages a second; a Rate of 0 is no limit.
+	// Rate is what all workers together may send, Share what this one may now, in messages a second; a Rate of 0 is no
+	// limit.
 	Rate  float64 `json:"rate"`
 	Share float64 `json:"share"`
 	// SentLastMinute are the messages that SNS accepted, LastAccepted is when it did for the last time.
@@ -404,7 +419,7 @@ type Topic struct {
 	Gathered int `json:"gathered"`
 	// Digesting says that alerts are gathered into digests.
 	Digesting bool `json:"digesting"`
-	// Fault is why the topic holds its alerts, and Remedy what mends it; empty while it does not.
+	// Fault is why the topic holds its alerts, and Remedy how to fix it; empty while it does not.
 	Fault  string `json:"fault,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 	// Failures are the calls that failed in a row, since FailingSince; 0 while SNS answers.
@@ -412,8 +427,8 @@ type Topic struct {
 	FailingSince *time.Time `json:"failing_since"`
 	// Failing is why the last of them failed; empty while SNS answers.
 	Failing string `json:"failing,omitempty"`
-	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it is what it
-	// said of that one, which has waited since AlertFailingSince.
+	// Error is what SNS said at the last failure. Where it answers calls and yet fails one alert again and again, it
+	// is what it said of that one, which has waited since AlertFailingSince.
 	Error             string     `json:"error,omitempty"`
 	AlertFailingSince *time.Time `json:"alert_failing_since"`
 	// Ending says that the topic has left the configuration and is kept until nothing waits.
@@ -494,7 +509,9 @@ type BadAnswers struct {
 func BadAnswersOf(watch *answer.Watch) []BadAnswers {
 	out := []BadAnswers{}
 	for _, t := range watch.Troubles() {
-		one := BadAnswers{Service: t.Service, Operation: t.Operation, What: t.What, Since: t.Since.UTC(), Of: t.Subjects}
+		one := BadAnswers{
+			Service: t.Service, Operation: t.Operation, What: t.What, Since: t.Since.UTC(), Of: t.Subjects,
+		}
 		if one.Of == nil {
 			one.Of = []string{}
 		}
@@ -517,7 +534,8 @@ type RuleField struct {
 
 // Filter is what the filter of the configuration has dropped.
 type Filter struct {
-	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this process started.
+	// Dropped are the records that it has dropped since one passed, DroppingSince is when that was, or when this
+	// process started.
 	Dropped       uint64     `json:"dropped"`
 	DroppingSince *time.Time `json:"dropping_since"`
 }
@@ -531,7 +549,7 @@ type Silence struct {
 	// From is null where the configuration leaves it out.
 	From  *time.Time `json:"from"`
 	Until *time.Time `json:"until"`
-	// Muted are the alerts that it has swallowed in this process.
+	// Muted are the alerts that it has suppressed in this process.
 	Muted uint64 `json:"muted"`
 }
 

@@ -25,7 +25,7 @@ var statusCSS string
 //go:embed status.js
 var statusJS string
 
-// Page serves a Status to browsers, terminals and programs. A page view reads memory and calls nobody.
+// page serves a Status to browsers, terminals and programs. A page view reads memory and calls no service.
 type page struct {
 	status func() Status
 	page   *template.Template
@@ -38,10 +38,11 @@ func NewPage(status func() Status, log *zap.Logger) *page {
 	return &page{
 		status: status, log: log,
 		page: template.Must(template.New("status").Funcs(template.FuncMap{"grouped": grouped}).Parse(statusHTML)),
-		// The page is all there is: nothing is loaded, nothing but itself is fetched, nobody frames it, and no script or style
-		// runs that is not the one that was compiled in, whatever a name of a rule may hold.
+		// The page is all there is: nothing is loaded, nothing but itself is fetched, nobody frames it, and no script
+		// or style runs that is not the one that was compiled in, whatever a name of a rule may hold.
 		policy: strings.Join([]string{
-			"default-src 'none'", "script-src " + HashSource(statusJS), "style-src " + HashSource(statusCSS), "img-src data:",
+			"default-src 'none'", "script-src " + HashSource(statusJS), "style-src " + HashSource(statusCSS),
+			"img-src data:",
 			"connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
 		}, "; "),
 	}
@@ -53,7 +54,8 @@ func HashSource(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Index is the status page: HTML for browsers, JSON for who asks for it, and plain text for everybody else, such as curl.
+// Index is the status page: HTML for browsers, JSON for who asks for it, and plain text for everybody else, such as
+// curl.
 func (p *page) Index(w http.ResponseWriter, r *http.Request) {
 	accept := r.Header.Get("Accept")
 	switch {

@@ -13,7 +13,8 @@ import (
 func TestEveryPageHasAProblem(t *testing.T) {
 	t.Parallel()
 	const fleet = "it is about the fleet: a process that is not there shows nothing"
-	const slow = "it looks back over hours at alerts that went out in the end; the page shows what makes them late now, as topic, lag or digests"
+	const slow = "it looks back over hours at alerts that went out in the end; the page shows what makes them late " +
+		"now, as topic, lag or digests"
 	reading := func(change func(*Reading)) func(*Status) {
 		return func(s *Status) { change(s.Shards[0].Reading) }
 	}
@@ -27,23 +28,39 @@ func TestEveryPageHasAProblem(t *testing.T) {
 		"KinesisAlerterCrashLooping":    {none: fleet},
 		"KinesisAlerterSLOBurnFast":     {none: slow}, "KinesisAlerterSLOBurnMedium": {none: slow},
 		"KinesisAlerterNothingRead": {change: func(s *Status) {
-			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", Moment(s.At.Add(-5*time.Minute))
+			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", Moment(
+				s.At.Add(-5*time.Minute),
+			)
 		}, want: "waits for the stream x in Kinesis"},
 		"KinesisAlerterShardUnread": {change: func(s *Status) {
 			s.Shards[0] = Shard{ID: "a", State: "unread", UnreadSince: Moment(s.At.Add(-3 * time.Minute))}
 		}, want: "read by nobody for 3 m"},
-		"KinesisAlerterShardLagHigh":     {change: reading(func(r *Reading) { r.Lag = 301 }), want: "lag 5 m 1 s"},
-		"KinesisAlerterDataLossImminent": {change: reading(func(r *Reading) { r.Lag = 13 * 3600 }), want: "more than half of the stream's retention"},
-		"KinesisAlerterRecordsMissed":    {change: func(s *Status) { s.Recent.Missed = 1 }, want: "records may have been missed"},
+		"KinesisAlerterShardLagHigh": {change: reading(func(r *Reading) { r.Lag = 301 }), want: "lag 5 m 1 s"},
+		"KinesisAlerterDataLossImminent": {
+			change: reading(func(r *Reading) { r.Lag = 13 * 3600 }), want: "more than half of the stream's retention",
+		},
+		"KinesisAlerterRecordsMissed": {
+			change: func(s *Status) { s.Recent.Missed = 1 }, want: "records may have been missed",
+		},
 		"KinesisAlerterCheckpointStuck": {change: func(s *Status) {
 			s.Shards[0].Reading.Checkpoint = Moment(s.At.Add(-301 * time.Second))
 		}, want: "the checkpoint of 1 shard has not been stored"},
-		"KinesisAlerterTopicFault": {change: func(s *Status) { s.Topics = []Topic{{Name: "oncall", Fault: "not_authorized"}} }, want: "access denied"},
+		"KinesisAlerterTopicFault": {
+			change: func(s *Status) { s.Topics = []Topic{{Name: "oncall", Fault: "not_authorized"}} },
+			want:   "access denied",
+		},
 		"KinesisAlerterPublishFailing": {change: func(s *Status) {
-			s.Topics = []Topic{{Name: "oncall", Waiting: 1, Failures: 9, FailingSince: Moment(s.At.Add(-3 * time.Minute))}}
+			s.Topics = []Topic{
+				{Name: "oncall", Waiting: 1, Failures: 9, FailingSince: Moment(s.At.Add(-3 * time.Minute))},
+			}
 		}, want: "SNS has failed for 3 m"},
-		"KinesisAlerterDeadLetterFault": {change: func(s *Status) { s.DeadLetters = &DeadLetters{Kind: "sqs", Fault: "not_authorized"} }, want: "dead letters: access denied"},
-		"KinesisAlerterKeysHeld":        {change: reading(func(r *Reading) { r.HeldKeys = 1 }), want: "1 partition key is held"},
+		"KinesisAlerterDeadLetterFault": {
+			change: func(s *Status) { s.DeadLetters = &DeadLetters{Kind: "sqs", Fault: "not_authorized"} },
+			want:   "dead letters: access denied",
+		},
+		"KinesisAlerterKeysHeld": {
+			change: reading(func(r *Reading) { r.HeldKeys = 1 }), want: "1 partition key is held",
+		},
 	}
 	text, err := os.ReadFile("../../deploy/prometheus/rules.yaml")
 	require.NoError(t, err)
@@ -64,7 +81,11 @@ func TestEveryPageHasAProblem(t *testing.T) {
 			}
 			seen++
 			page, known := pages[r.Alert]
-			require.True(t, known, "%s pages somebody: say here with which problem the status page explains it, or why it does not", r.Alert)
+			require.True(
+				t, known,
+				"%s pages somebody: say here with which problem the status page explains it, or why it does not",
+				r.Alert,
+			)
 			if page.none != "" {
 				continue
 			}
@@ -91,7 +112,9 @@ func calm(at time.Time) Status {
 		Recent:  Recent{Window: 900},
 		Fleet: Fleet{
 			ShardCounts: map[string]int{},
-			Shards:      []Shard{{ID: "a", State: "held", Reading: &Reading{Phase: "reading", LastFetch: &at, Checkpoint: &at}}},
+			Shards: []Shard{
+				{ID: "a", State: "held", Reading: &Reading{Phase: "reading", LastFetch: &at, Checkpoint: &at}},
+			},
 		},
 	}
 }

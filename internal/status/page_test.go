@@ -39,7 +39,9 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	page.HTML(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 	require.Less(t, w.Body.Len(), 512<<10)
 	require.Equal(t, 10, strings.Count(w.Body.String(), `<details id="shards-`))
-	require.Contains(t, w.Body.String(), "Of 1,000 open shards, those that need a look are shown, the gravest first")
+	require.Contains(
+		t, w.Body.String(), "Of 1,000 open shards, those that need a look are shown, the most severe first",
+	)
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("Accept-Encoding", "gzip, br")
 	w = httptest.NewRecorder()
@@ -51,8 +53,9 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	require.Less(t, strings.Count(text, "\n"), 60, "a terminal shows it")
 }
 
-// Of more shards in need of a look than there is room for, the gravest are shown, and the page says how many there are.
-func TestStatusPageShowsTheGravestShards(t *testing.T) {
+// Of more shards in need of a look than there is room for, the most severe are shown, and the page says how many there
+// are.
+func TestStatusPageShowsTheMostSevereShards(t *testing.T) {
 	t.Parallel()
 	s := statustest.ManyShards(1000)
 	for i := range s.Shards {
@@ -73,7 +76,10 @@ func TestStatusPageShowsTheGravestShards(t *testing.T) {
 	require.Equal(t, "shardId-000000001996", v.ShardTable.Families[0].ID)
 	require.Equal(t, "shardId-000000001998", v.ShardTable.Families[1].ID)
 	require.Equal(t, "held, read fails (AccessDeniedException)", v.ShardTable.Families[1].State)
-	require.Contains(t, v.ShardTable.RestNote, "Of 1,000 open shards, 202 need a look: the gravest 60 are shown, the others are folded up.")
+	require.Contains(
+		t, v.ShardTable.RestNote,
+		"Of 1,000 open shards, 202 need a look: the most severe 60 are shown, the others are folded up.",
+	)
 	require.Contains(t, status.Text(&s), v.ShardTable.RestNote)
 	shown := len(v.ShardTable.Families)
 	for i := range v.ShardTable.Chunks {

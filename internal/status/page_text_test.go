@@ -15,8 +15,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// TestPageAsTextObeysNobody: whatever a name, an owner, an error or a version is, the page as text is printable, and no line of it
-// is a stranger's.
+// TestPageAsTextObeysNobody: whatever a name, an owner, an error or a version is, the page as text is printable, and
+// no line of it is a stranger's.
 func TestPageAsTextObeysNobody(t *testing.T) {
 	t.Parallel()
 	var st Status

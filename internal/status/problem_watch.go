@@ -11,11 +11,11 @@ import (
 	"kinesis-alerter/internal/guard"
 )
 
-// problemLevels are the levels that a problem can have, the gravest first.
+// problemLevels are the levels that a problem can have, the most severe first.
 func problemLevels() []Level { return []Level{LevelCritical, LevelWarning, LevelInfo} }
 
-// problemMetric shows the problems of the status page to Prometheus. Every code has a series for each level, so a rule can ask for
-// a level and needs no change for a new code.
+// problemMetric shows the problems of the status page to Prometheus. Every code has a series for each level, so a rule
+// can ask for a level and needs no change for a new code.
 type problemMetric struct {
 	desc   *prometheus.Desc
 	status func() Status
@@ -46,7 +46,9 @@ func (m *problemMetric) Collect(ch chan<- prometheus.Metric) {
 	}
 	for code := range ProblemSubjects() {
 		for _, level := range problemLevels() {
-			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, shown[[2]string{code, string(level)}], code, string(level))
+			ch <- prometheus.MustNewConstMetric(
+				m.desc, prometheus.GaugeValue, shown[[2]string{code, string(level)}], code, string(level),
+			)
 		}
 	}
 }
@@ -58,8 +60,8 @@ type ProblemLog struct {
 }
 
 const (
-	// problemLines are the lines that one problem may write at once; then it gets one more every problemRefill. A problem that
-	// comes and goes every few seconds does not fill the log.
+	// problemLines are the lines that one problem may write at once; then it gets one more every problemRefill. A
+	// problem that comes and goes every few seconds does not fill the log.
 	problemLines  = 4
 	problemRefill = time.Minute
 )
@@ -79,10 +81,10 @@ func NewProblemLog(log *zap.Logger) *ProblemLog {
 	return &ProblemLog{log: log, known: map[problemKey]*knownProblem{}}
 }
 
-// Look compares what the log says with the problems of now, the gravest first.
+// Look compares what the log says with the problems of now, the most severe first.
 func (l *ProblemLog) Look(now time.Time, list []Problem) {
 	current := map[problemKey]Problem{}
-	for _, p := range slices.Backward(list) { // of one code the gravest counts
+	for _, p := range slices.Backward(list) { // of one code the most severe counts
 		key := problemKey{p.Code, p.Object}
 		if current[key] = p; l.known[key] == nil {
 			l.known[key] = &knownProblem{said: LevelOK, seen: LevelOK, lines: problemLines, looked: now}
@@ -122,7 +124,10 @@ func (l *ProblemLog) say(key problemKey, p Problem, k *knownProblem) {
 		l.log.Info("problem is over", fields...)
 		return
 	}
-	fields = append(fields, zap.String("problem_level", string(p.Level)), zap.String("problem", p.Text), zap.String("remedy", p.Remedy))
+	fields = append(
+		fields, zap.String("problem_level", string(p.Level)), zap.String("problem", p.Text),
+		zap.String("remedy", p.Remedy),
+	)
 	at := zapcore.InfoLevel
 	switch p.Level {
 	case LevelCritical:

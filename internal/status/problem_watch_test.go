@@ -30,7 +30,8 @@ func TestEveryProblemHasASection(t *testing.T) {
 	}
 }
 
-// A problem has one line when it appears, one when it gets worse, and one when it is over, however often the page is looked at.
+// A problem has one line when it appears, one when it gets worse, and one when it is over, however often the page is
+// looked at.
 func TestProblemLog(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zapcore.InfoLevel)
@@ -50,13 +51,21 @@ func TestProblemLog(t *testing.T) {
 		return lines
 	}
 	failing := func(level Level, object string) Problem {
-		return Problem{Level: level, Code: "topic_failing", Object: object, Text: "topic " + object + ": SNS has failed"}
+		return Problem{
+			Level: level, Code: "topic_failing", Object: object, Text: "topic " + object + ": SNS has failed",
+		}
 	}
 	require.Empty(t, look())
 	require.Equal(t, []string{"warn problem appeared topic_failing a"}, look(failing(LevelWarning, "a")))
 	require.Empty(t, look(failing(LevelWarning, "a")))
-	require.Equal(t, []string{"warn problem appeared topic_failing b"}, look(failing(LevelWarning, "a"), failing(LevelWarning, "b")))
-	require.Equal(t, []string{"error problem changed its level topic_failing a"}, look(failing(LevelCritical, "a"), failing(LevelWarning, "b")))
+	require.Equal(
+		t, []string{"warn problem appeared topic_failing b"},
+		look(failing(LevelWarning, "a"), failing(LevelWarning, "b")),
+	)
+	require.Equal(
+		t, []string{"error problem changed its level topic_failing a"},
+		look(failing(LevelCritical, "a"), failing(LevelWarning, "b")),
+	)
 	require.Equal(t, []string{"info problem is over topic_failing a", "info problem is over topic_failing b"}, look())
 	require.Empty(t, look())
 

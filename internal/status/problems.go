@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// catalog has every problem of the page, by what it is about. Problems of one level are shown in this order: causes before
-// what they cause. What is about credentials up to shards can make shards lag.
+// catalog has every problem of the page, by what it is about. Problems of one level are shown in this order: causes
+// before what they cause. What is about credentials up to shards can make shards lag.
 func catalog() []subject {
 	return []subject{
 		{"credentials", credentialsKinds()},
@@ -48,8 +48,8 @@ type kind struct {
 	find func(m *model, after thresholds) findings
 }
 
-// thresholds are the durations from which on a problem is of a level. The alerting rules have thresholds of their own; what
-// makes them page is critical here (TestEveryPageHasAProblem). A level with zero is never reached.
+// thresholds are the durations from which on a problem is of a level. The alerting rules have thresholds of their own;
+// what makes them page is critical here (TestEveryPageHasAProblem). A level with zero is never reached.
 type thresholds struct{ info, warning, critical time.Duration }
 
 // level is empty where d is below all thresholds.
@@ -119,8 +119,8 @@ func (st *Status) ago(since *time.Time) time.Duration {
 	return st.At.Sub(*since)
 }
 
-// Problems says what is wrong, the most severe first. It looks at nothing but the snapshot, so that a reader of the JSON can
-// see how it comes about. hung says that the loop of the lease table is stuck.
+// Problems says what is wrong, the most severe first. It looks at nothing but the snapshot, so that a reader of the
+// JSON can see how it comes about. hung says that the loop of the lease table is stuck.
 func Problems(st *Status, hung bool) []Problem {
 	type candidate struct {
 		Problem

@@ -17,7 +17,10 @@ func configurationKinds() []kind {
 			after:  thresholds{warning: 5 * time.Second},
 			find: func(m *model, after thresholds) findings {
 				d := m.ago(m.ReloadingSince)
-				return found(after.level(d), "a reload has not come to an end for %s, the old configuration stays in force", words(d))
+				return found(
+					after.level(d), "a reload has not come to an end for %s, the old configuration stays in force",
+					words(d),
+				)
 			},
 		},
 		{
@@ -44,14 +47,17 @@ func configurationKinds() []kind {
 				for _, change := range m.Reload.Changes {
 					part, waits := strings.CutSuffix(change, config.RestartNeeded)
 					all = append(all, found(when(waits, LevelInfo),
-						"%s in the file differs from what is in force, since a reload %s ago", part, words(m.At.Sub(m.Reload.At)))...)
+						"%s in the file differs from what is in force, since a reload %s ago", part, words(
+							m.At.Sub(m.Reload.At),
+						))...)
 				}
 				return all
 			},
 		},
 		{
 			code: "config_differs", // half of the alerts are made by the one configuration, half by the other
-			remedy: "give all workers the same file and reload or restart them; /api/v1/status of each has what is in force " +
+			remedy: "give all workers the same file and reload or restart them; /api/v1/status of each has what is " +
+				"in force " +
 				"there",
 			after: thresholds{warning: 15 * time.Minute}, // a rollout takes that
 			find: func(m *model, after thresholds) findings {

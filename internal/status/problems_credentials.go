@@ -13,14 +13,16 @@ func credentialsKinds() []kind {
 	return []kind{
 		{
 			code: "credentials_refused",
-			remedy: "give the process other credentials where it has these from: the whole chain is read again every few " +
+			remedy: "give the process other credentials where it has these from: the whole chain is read again " +
+				"every few " +
 				"seconds; and check this machine's clock",
 			after: thresholds{warning: 2 * time.Second, critical: 30 * time.Second}, // new ones are in use before
 			find:  refusedCredentials,
 		},
 		{
 			code: "credentials_not_renewed",
-			remedy: "check what gives the process its credentials: the container's or instance's metadata service, STS and " +
+			remedy: "check what gives the process its credentials: the container's or instance's metadata service, " +
+				"STS and " +
 				"the role, or the shared file",
 			after: thresholds{warning: 2 * time.Second, critical: 30 * time.Second},
 			find:  unrenewedCredentials,
@@ -61,7 +63,8 @@ func unrenewedCredentials(m *model, after thresholds) findings {
 		return found(LevelWarning, "credentials: cannot be resolved anew for %s (%s)", words(failing), c.Failing)
 	case left <= 0:
 		return found(LevelCritical,
-			"credentials: the last ones ended %s ago and cannot be renewed (%s): nothing is read or published", words(-left), c.Failing)
+			"credentials: the last ones ended %s ago and cannot be renewed (%s): nothing is read or published",
+			words(-left), c.Failing)
 	case left <= endsCritical:
 		level = LevelCritical
 	default:
@@ -71,13 +74,16 @@ func unrenewedCredentials(m *model, after thresholds) findings {
 		words(failing), words(left), c.Failing)
 }
 
-// blaming makes the findings symptoms of the credentials where one of the errors of AWS, a code with or without a message or a
-// reason of a delivery, names these as its cause.
+// blaming makes the findings symptoms of the credentials where one of the errors of AWS, a code with or without a
+// message or a reason of a delivery, names these as its cause.
 func (f findings) blaming(errors ...string) findings {
 	blames := func(text string) bool {
-		return slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("():", r) }),
+		return slices.ContainsFunc(strings.FieldsFunc(
+			text, func(r rune) bool { return strings.ContainsRune("():", r) },
+		),
 			func(code string) bool {
-				return credentials.IsCause(code) || slices.Contains([]string{"credentials", "credentials_refused", "signature"}, code)
+				return credentials.IsCause(code) ||
+					slices.Contains([]string{"credentials", "credentials_refused", "signature"}, code)
 			})
 	}
 	if slices.ContainsFunc(errors, blames) {

@@ -21,7 +21,8 @@ func daemonKinds() []kind {
 		},
 		{
 			code: "clock_off",
-			remedy: "let NTP set this machine's clock (chronyc tracking, timedatectl); alerts go by Kinesis' clock meanwhile, " +
+			remedy: "let NTP set this machine's clock (chronyc tracking, timedatectl); alerts go by Kinesis' clock " +
+				"meanwhile, " +
 				"log lines do not",
 			// Dates of answers leave less open. AWS refuses calls that are signed five minutes too late or too early.
 			after: thresholds{info: 3 * time.Second, warning: time.Minute},
@@ -52,7 +53,9 @@ func daemonKinds() []kind {
 				if len(m.owners.late) > 0 { // no worker reads them, and this is why this one does not
 					level = LevelCritical
 				}
-				return found(level, "starting; waits for %s, for %s so far", m.WaitingFor, words(waited)).blaming(m.WaitingFor)
+				return found(
+					level, "starting; waits for %s, for %s so far", m.WaitingFor, words(waited),
+				).blaming(m.WaitingFor)
 			},
 		},
 		{

@@ -18,7 +18,8 @@ func kinesisKinds() []kind {
 					return nil
 				}
 				return found(cmp.Or(after.level(g.longest), LevelWarning), "Kinesis: no success for %s for %s%s%s",
-					words(g.longest), g.count(), because(g.code), first(g.ids)).advise(read.Remedy(g.code)).blaming(g.code)
+					words(g.longest), g.count(), because(g.code),
+					first(g.ids)).advise(read.Remedy(g.code)).blaming(g.code)
 			},
 		},
 		{
@@ -28,7 +29,10 @@ func kinesisKinds() []kind {
 				if g == nil {
 					return nil
 				}
-				return found(LevelWarning, "Kinesis throttles the reads of %s, lag %s%s", g.count(), words(g.longest), first(g.ids))
+				return found(
+					LevelWarning, "Kinesis throttles the reads of %s, lag %s%s", g.count(), words(g.longest),
+					first(g.ids),
+				)
 			},
 		},
 		{

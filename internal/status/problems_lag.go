@@ -12,7 +12,8 @@ const (
 )
 
 func lagKinds() []kind {
-	const remedy = "if nothing else is wrong and it does not shrink: more workers, or more shards, or a higher rate of the " +
+	const remedy = "if nothing else is wrong and it does not shrink: more workers, or more shards, or a higher " +
+		"rate of the " +
 		"topic that alerts wait for"
 	return []kind{
 		{
@@ -42,7 +43,8 @@ func lagKinds() []kind {
 				}
 				if half := m.Stream.Retention / 2; half > 0 && g.longest.Seconds() >= half {
 					more += ", which is more than half of the stream's retention"
-					own = "raise the stream's retention now, then find out what holds the shard: what it no longer keeps is lost"
+					own = "raise the stream's retention now, then find out what holds the shard: what it no longer " +
+						"keeps is lost"
 				}
 				return found(g.level, "lag %s on %s%s", words(g.longest), g.worst, more).advise(own)
 			},

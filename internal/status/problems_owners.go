@@ -17,7 +17,8 @@ func ownerKinds() []kind {
 	return []kind{
 		{
 			code: "shards_unread",
-			remedy: "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a lease's " +
+			remedy: "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a " +
+				"lease's " +
 				"duration",
 			find: func(m *model, _ thresholds) findings {
 				o := &m.owners
@@ -29,7 +30,7 @@ func ownerKinds() []kind {
 			code: "shards_free", symptomOf: []string{"shards_unread"},
 			find: func(m *model, _ thresholds) findings {
 				o := &m.owners
-				return found(when(o.free > 0, LevelInfo), "%s for an owner%s", wait(uint64(o.free), "shard"), o.silence()) //nolint:gosec // a count
+				return found(when(o.free > 0, LevelInfo), "%s for an owner%s", wait(uint64(max(0, o.free)), "shard"), o.silence())
 			},
 		},
 		{

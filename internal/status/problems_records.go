@@ -18,20 +18,25 @@ func recordKinds() []kind {
 			code: "untimed_records", remedy: "look at the clocks of what answers at AWS_ENDPOINT_URL",
 			find: func(m *model, _ thresholds) findings {
 				n := m.Recent.Untimed
-				return found(when(n > 0, LevelWarning), "%s had an arrival time that cannot be, in the last %s, and was not believed",
+				return found(when(n > 0, LevelWarning),
+					"%s had an arrival time that cannot be, in the last %s, and was not believed",
 					number(n, "record"), m.Recent.window())
 			},
 		},
 		{
-			code:   "shard_gone",
-			remedy: "raise the stream's retention, and find out what held the shards; if one is listed again it is read on",
+			code: "shard_gone",
+			remedy: "raise the stream's retention, and find out what held the shards; if one is listed again it is " +
+				"read on",
 			find: func(m *model, _ thresholds) findings {
 				n, shards, _ := m.incidents(checkpoint.IncidentGone)
 				were := "they were"
 				if n == 1 {
 					were = "it was"
 				}
-				return found(when(n > 0, LevelCritical), "the stream lost %s before %s read to the end%s", Number(n, "shard"), were, shards)
+				return found(
+					when(n > 0, LevelCritical), "the stream lost %s before %s read to the end%s", Number(n, "shard"),
+					were, shards,
+				)
 			},
 		},
 		{
@@ -42,15 +47,18 @@ func recordKinds() []kind {
 			},
 		},
 		{
-			code: "skip_undone", remedy: "alerts may come late: the shards are read from the first start of this application",
+			code:   "skip_undone",
+			remedy: "alerts may come late: the shards are read from the first start of this application",
 			find: func(m *model, _ thresholds) findings {
 				n, shards, _ := m.incidents(checkpoint.IncidentSkipUndone)
-				return found(when(n > 0, LevelWarning), "%s taken for closed at the first start, but open: reading began now%s",
+				return found(when(n > 0, LevelWarning),
+					"%s taken for closed at the first start, but open: reading began now%s",
 					are(n, "shard"), shards)
 			},
 		},
 		{
-			code: "position_unusable", remedy: "alerts of these shards are repeated; find out what wrote the checkpoint",
+			code:   "position_unusable",
+			remedy: "alerts of these shards are repeated; find out what wrote the checkpoint",
 			find: func(m *model, _ thresholds) findings {
 				n, shards, position := m.incidents(checkpoint.IncidentPosition)
 				return found(when(n > 0, LevelCritical),
@@ -63,7 +71,8 @@ func recordKinds() []kind {
 			find: func(m *model, _ thresholds) findings {
 				ids := m.reads(func(r *Reading) bool { return r.Keyless })
 				return found(when(len(ids) > 0, LevelInfo), "records without partition key come from %s: "+
-					"what rules remember by partition key they remember by shard%s", Number(len(ids), "shard"), first(ids))
+					"what rules remember by partition key they remember by shard%s", Number(len(ids), "shard"),
+					first(ids))
 			},
 		},
 		{
@@ -94,10 +103,13 @@ func recordKinds() []kind {
 		},
 		{
 			code: "panics", remedy: "report it: each is a bug, and the log has where",
-			find: recently(LevelWarning, "panic", func(r *Recent) uint64 { return r.Panics }, "%[2]s recovered from %[1]s"),
+			find: recently(
+				LevelWarning, "panic", func(r *Recent) uint64 { return r.Panics }, "%[2]s recovered from %[1]s",
+			),
 		},
 		{
-			code: "state_lost", remedy: "the log has the reasons; windows, counts and suppressions may be off for a while",
+			code:   "state_lost",
+			remedy: "the log has the reasons; windows, counts and suppressions may be off for a while",
 			find: recently(LevelWarning, "shard", func(r *Recent) uint64 { return r.StateGaps },
 				"evaluation went on without its state %s, on %s"),
 		},
@@ -112,7 +124,10 @@ func recordKinds() []kind {
 					return nil
 				}
 				d := m.ago(m.Filter.DroppingSince)
-				return found(after.level(d), "the filter has dropped every record for %s, %s so far", words(d), grouped(m.Filter.Dropped))
+				return found(
+					after.level(d), "the filter has dropped every record for %s, %s so far", words(d),
+					grouped(m.Filter.Dropped),
+				)
 			},
 		},
 		{
@@ -131,13 +146,16 @@ func recordKinds() []kind {
 			find: func(m *model, _ thresholds) findings {
 				l := &m.Log
 				return found(when(l.Since != nil && l.AuditDropped > 0, LevelCritical),
-					"%s dropped for %s, because the log output takes no lines", are(l.AuditDropped, "audit line"), words(m.ago(l.Since)))
+					"%s dropped for %s, because the log output takes no lines", are(
+						l.AuditDropped, "audit line",
+					), words(m.ago(l.Since)))
 			},
 		},
 	}
 }
 
-// recently finds something that has happened to this process lately, and counts it. The text has the time first, then the count.
+// recently finds something that has happened to this process lately, and counts it. The text has the time first, then
+// the count.
 func recently(level Level, thing string, count func(*Recent) uint64, text string) func(*model, thresholds) findings {
 	return func(m *model, _ thresholds) findings {
 		n := count(&m.Recent)
@@ -161,7 +179,8 @@ func (st *Status) incidents(kind checkpoint.IncidentKind) (n int, shards, detail
 	return len(ids), first(slices.Sorted(maps.Keys(ids))), strings.Join(slices.Sorted(maps.Keys(more)), ", ")
 }
 
-// unreadableRecords looks at records that no rule gets to see: at least unreadableLeast, and one in unreadableShare of all.
+// unreadableRecords looks at records that no rule gets to see: at least unreadableLeast, and one in unreadableShare of
+// all.
 func unreadableRecords(m *model, _ thresholds) findings {
 	const unreadableLeast, unreadableShare = 10, 100
 	r := &m.Recent

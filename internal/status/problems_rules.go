@@ -12,13 +12,15 @@ func ruleKinds() []kind {
 	const fewerKeys = "give the rule a key of fewer values, or raise state.max_keys"
 	return []kind{
 		{
-			code:   "state_too_large",
-			remedy: "lower score.memory or state.max_keys; until then a restart begins with the last state that was saved",
+			code: "state_too_large",
+			remedy: "lower score.memory or state.max_keys; until then a restart begins with the last state that " +
+				"was saved",
 			find: func(m *model, _ thresholds) (all findings) {
 				for i := range m.Shards {
 					if r := m.Shards[i].Reading; r != nil && r.StateTooLarge != "" {
 						all = append(all, found(LevelCritical,
-							"the state of shard %s is too large to be saved, most of it is of %s", m.Shards[i].ID, r.StateTooLarge)...)
+							"the state of shard %s is too large to be saved, most of it is of %s", m.Shards[i].ID,
+							r.StateTooLarge)...)
 					}
 				}
 				return all
@@ -36,7 +38,8 @@ func ruleKinds() []kind {
 				})
 				rule, n, more := most(leaving)
 				return found(when(n > 0, LevelInfo), "rule %s was taken out or changed with %s firing%s: "+
-					"the topics that were notified get the end once all workers have had the same configuration for a minute",
+					"the topics that were notified get the end once all workers have had the same configuration "+
+					"for a minute",
 					rule, number(n, "key"), more)
 			},
 		},
@@ -47,7 +50,8 @@ func ruleKinds() []kind {
 			},
 		},
 		{
-			code: "rule_field_type", remedy: "compare it with a value of its type, or convert it, such as int(id) or string(id)",
+			code:   "rule_field_type",
+			remedy: "compare it with a value of its type, or convert it, such as int(id) or string(id)",
 			find: func(m *model, _ thresholds) findings {
 				return ofFields(m, func(f *RuleField) bool { return f.Wanted != "" })
 			},
@@ -57,8 +61,10 @@ func ruleKinds() []kind {
 			remedy: "kinesis-alerter explain with such a record says what costs so much, and what to do",
 			find: func(m *model, _ thresholds) findings {
 				rule, n, more := most(m.Recent.OverBudget)
-				return found(when(n > 0, LevelWarning), "rule %s is beyond its budget of work or of text for %s in the last %s, "+
-					"which it did not judge or reported in the default words%s", rule, number(n, "record"), m.Recent.window(), more)
+				return found(when(n > 0, LevelWarning),
+					"rule %s is beyond its budget of work or of text for %s in the last %s, "+
+						"which it did not judge or reported in the default words%s", rule, number(n, "record"),
+					m.Recent.window(), more)
 			},
 		},
 		{
@@ -67,8 +73,9 @@ func ruleKinds() []kind {
 				"or make it simpler",
 			find: func(m *model, _ thresholds) findings {
 				silence, n, _ := most(m.Recent.SilencesOverBudget)
-				return found(when(n > 0, LevelWarning), "the condition of the silence %s is beyond its budget of work or of text "+
-					"for %s in the last %s: it did not silence them", silence, number(n, "record"), m.Recent.window())
+				return found(when(n > 0, LevelWarning),
+					"the condition of the silence %s is beyond its budget of work or of text for %s in the last %s: "+
+						"it did not silence them", silence, number(n, "record"), m.Recent.window())
 			},
 		},
 		{
@@ -76,10 +83,12 @@ func ruleKinds() []kind {
 			remedy: "kinesis-alerter explain with a record that matches shows the message and why its template fails",
 			find: func(m *model, _ thresholds) findings {
 				failed := maps.Clone(m.Recent.TemplateFailures)
-				maps.DeleteFunc(failed, func(rule string, _ uint64) bool { return m.Recent.OverBudget[rule] > 0 }) // the cause
+				// the cause
+				maps.DeleteFunc(failed, func(rule string, _ uint64) bool { return m.Recent.OverBudget[rule] > 0 })
 				rule, n, more := most(failed)
-				return found(when(n > 0, LevelWarning), "rule %s: a template of its messages failed %s in the last %s, "+
-					"and the default words went out%s", rule, number(n, "time"), m.Recent.window(), more)
+				return found(when(n > 0, LevelWarning),
+					"rule %s: a template of its messages failed %s in the last %s, "+
+						"and the default words went out%s", rule, number(n, "time"), m.Recent.window(), more)
 			},
 		},
 		{
@@ -88,7 +97,8 @@ func ruleKinds() []kind {
 				remedy, fired := fewerKeys+"; until then an alert may be repeated, or come late", ""
 				rule, n, more := most(m.Recent.Evicted)
 				if len(m.Recent.EvictedActive) > 0 { // these are told first
-					remedy = fewerKeys + "; the topics of those that fired were told that they are not followed any more"
+					remedy = fewerKeys + "; the topics of those that fired were told that they are not followed " +
+						"any more"
 					rule, n, more = most(m.Recent.EvictedActive)
 					fired = " that fired or would have"
 				}
@@ -108,13 +118,15 @@ func ruleKinds() []kind {
 			},
 		},
 		{
-			code:   "silence_over",
-			remedy: "take it out of the configuration, or give it another end: check and a reload refuse the file as it is",
+			code: "silence_over",
+			remedy: "take it out of the configuration, or give it another end: check and a reload refuse the file " +
+				"as it is",
 			find: func(m *model, _ thresholds) (all findings) {
 				for i := range m.Silences {
 					x := &m.Silences[i]
 					all = append(all, found(when(!x.Until.After(m.At), LevelInfo),
-						"the silence %s is over since %s and mutes nothing any more", x.Name, x.Until.Format(time.RFC3339))...)
+						"the silence %s is over since %s and mutes nothing any more", x.Name,
+						x.Until.Format(time.RFC3339))...)
 				}
 				return all
 			},
@@ -136,8 +148,8 @@ func ruleKinds() []kind {
 	}
 }
 
-// ofFields names the first rule that one of the fields keeps from matching, and how many more there are. A field that is like
-// no name in the records is only marked with its rule: the kind of event that has it may be rare.
+// ofFields names the first rule that one of the fields keeps from matching, and how many more there are. A field that
+// is like no name in the records is only marked with its rule: the kind of event that has it may be rare.
 func ofFields(m *model, wrong func(*RuleField) bool) findings {
 	var rules []string
 	var f *RuleField

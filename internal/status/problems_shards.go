@@ -39,14 +39,18 @@ func shardKinds() []kind {
 				if g == nil {
 					return nil
 				}
-				return found(cmp.Or(after.level(g.longest), LevelWarning), "the evaluation of %s has not come to an end for %s%s",
+				return found(cmp.Or(
+					after.level(g.longest), LevelWarning,
+				), "the evaluation of %s has not come to an end for %s%s",
 					g.count(), words(g.longest), first(g.ids))
 			},
 		},
 		{
 			code: "reads_held",
 			find: func(m *model, _ thresholds) (all findings) {
-				for _, held := range [][2]string{{"memory_awaited", "for memory"}, {"alerts_awaited", "before reading on"}} {
+				for _, held := range [][2]string{
+					{"memory_awaited", "for memory"}, {"alerts_awaited", "before reading on"},
+				} {
 					if g := m.stalled[held[0]]; g != nil {
 						all = append(all, found(LevelWarning, "%s %s%s%s",
 							wait(uint64(len(g.ids)), "shard"), held[1], m.backlog(), first(g.ids))...)
@@ -109,7 +113,9 @@ func shardKinds() []kind {
 				if from == "trim_horizon" {
 					shards += ", from the oldest record, which repeats alerts"
 				}
-				undone := found(when(n > 0, LevelCritical), "the lease table said that %s ended although open; reading goes on%s",
+				undone := found(when(
+					n > 0, LevelCritical,
+				), "the lease table said that %s ended although open; reading goes on%s",
 					have(n, "shard"), shards).advise("alerts may come late or twice; " +
 					"find out what wrote SHARD_END: an import, a tool or an older version")
 				return append(doubted, undone...)
@@ -131,21 +137,23 @@ func shardKinds() []kind {
 				if n == 1 {
 					share = "1 shard shares"
 				}
-				return found(when(n > 0, LevelWarning), "since a reshard %s keys with %s whose memory was not readable for "+
-					"five minutes%s: what was said of silent keys may be wrong",
+				return found(when(n > 0, LevelWarning),
+					"since a reshard %s keys with %s whose memory was not readable for "+
+						"five minutes%s: what was said of silent keys may be wrong",
 					share, Number(len(unheard), "other shard"), first(slices.Sorted(maps.Keys(unheard))))
 			},
 		},
 	}
 }
 
-// pausedShards tells of what an operator has paused. It was wanted, and all the same nothing reads these shards: a pause that
-// is forgotten loses what leaves the stream meanwhile.
+// pausedShards tells of what an operator has paused. It was wanted, and all the same nothing reads these shards: a
+// pause that is forgotten loses what leaves the stream meanwhile.
 func pausedShards(m *model, _ thresholds) findings {
 	n, oldest := m.ShardCounts["paused"], (*time.Time)(nil)
 	for i := range m.Shards {
 		s := &m.Shards[i]
-		if s.State == string(checkpoint.ShardPaused) && s.CaughtUp != nil && (oldest == nil || s.CaughtUp.Before(*oldest)) {
+		if s.State == string(checkpoint.ShardPaused) && s.CaughtUp != nil &&
+			(oldest == nil || s.CaughtUp.Before(*oldest)) {
 			oldest = s.CaughtUp
 		}
 	}

@@ -31,7 +31,10 @@ func TestStatusOfThrottledReads(t *testing.T) {
 func TestStatusOfAnEvaluationThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	reading := Reading{Phase: "reading", LastFetch: Moment(at.Add(-11 * time.Second)), Lag: 11, Evaluating: Moment(at.Add(-11 * time.Second))}
+	reading := Reading{
+		Phase: "reading", LastFetch: Moment(at.Add(-11 * time.Second)), Lag: 11,
+		Evaluating: Moment(at.Add(-11 * time.Second)),
+	}
 	s := oneShard(at, &reading)
 	require.Equal(t, "evaluation_stuck", firstProblem(t, &s).Code)
 	require.Equal(t, LevelWarning, firstProblem(t, &s).Level)
@@ -75,7 +78,8 @@ func TestLagThatGrows(t *testing.T) {
 	reading := Reading{Phase: "reading", LastFetch: &at, Lag: 31, LagGrows: true, Unresolved: 3}
 	s := oneShard(at, &reading)
 	require.Equal(t, Problem{
-		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a", Remedy: firstProblem(t, &s).Remedy,
+		Level: LevelWarning, Code: "lag_growing", Subject: "lag", Text: "the lag of 1 shard grows, 31 s on a",
+		Remedy: firstProblem(t, &s).Remedy,
 	}, firstProblem(t, &s))
 	s.Topics = []Topic{{Name: "t", Gathered: 3, Digesting: true}}
 	require.Equal(t, "topic_digesting", firstProblem(t, &s).Code, "that is what the rate asks for")
@@ -87,7 +91,7 @@ func TestLagThatGrows(t *testing.T) {
 	require.Empty(t, Problems(&s, false))
 }
 
-// firstProblem is the gravest problem of a snapshot.
+// firstProblem is the most severe problem of a snapshot.
 func firstProblem(t *testing.T, s *Status) Problem {
 	t.Helper()
 	found := Problems(s, false)

@@ -38,7 +38,10 @@ func tableKinds() []kind {
 					}
 					return m.ago(r.Checkpoint)
 				})
-				return found(g.level, "the checkpoint of %s has not been stored for %s%s", g.count(), words(g.longest), first(g.ids))
+				return found(
+					g.level, "the checkpoint of %s has not been stored for %s%s", g.count(), words(g.longest),
+					first(g.ids),
+				)
 			},
 		},
 		{
@@ -51,7 +54,9 @@ func tableKinds() []kind {
 					}
 					return m.ago(r.StateFailing)
 				})
-				return found(g.level, "the state of %s has not been saved for %s%s", g.count(), words(g.longest), first(g.ids))
+				return found(
+					g.level, "the state of %s has not been saved for %s%s", g.count(), words(g.longest), first(g.ids),
+				)
 			},
 		},
 		{
@@ -81,7 +86,8 @@ func tableKinds() []kind {
 					level, text := LevelCritical, "row %s of the lease table cannot be read: %s"
 					if r.Mended { // worth a look for a while: it was written by what should not write there
 						level = LevelWarning
-						text = "row %s of the lease table could not be read: %s; it was written anew, and alerts may have been repeated"
+						text = "row %s of the lease table could not be read: %s; it was written anew, and alerts " +
+							"may have been repeated"
 					}
 					all = append(all, found(level, text, r.Key, r.Cause)...)
 				}
@@ -100,15 +106,17 @@ func tableKinds() []kind {
 					}
 					return r.Unstorable != ""
 				})
-				return found(when(len(ids) > 0, LevelCritical), "the progress of %s cannot be stored, a restart repeats its alerts: %s%s",
+				return found(when(
+					len(ids) > 0, LevelCritical,
+				), "the progress of %s cannot be stored, a restart repeats its alerts: %s%s",
 					Number(len(ids), "shard"), why, first(ids))
 			},
 		},
 	}
 }
 
-// tableSilent is for how long DynamoDB has not confirmed a heartbeat; 0 while that is no problem. A worker that is still
-// joining has none, which a start waits for.
+// tableSilent is for how long DynamoDB has not confirmed a heartbeat; 0 while that is no problem. A worker that is
+// still joining has none, which a start waits for.
 func (st *Status) tableSilent() time.Duration {
 	silent := st.ago(st.Worker.Heartbeat)
 	if st.State != "running" || silent.Seconds() < st.Worker.LeaseSeconds/2 {

@@ -36,6 +36,9 @@ func TestRowsThatCannotBeReadAreAProblem(t *testing.T) {
 			require.Contains(t, p.Remedy, "leases list")
 		}
 	}
-	require.Contains(t, levels[LevelCritical], `shardId-000000000000 of the lease table cannot be read: leaseEpoch is the text "seven"`)
+	require.Contains(
+		t, levels[LevelCritical],
+		`shardId-000000000000 of the lease table cannot be read: leaseEpoch is the text "seven"`,
+	)
 	require.Contains(t, levels[LevelWarning], "#fleet")
 }

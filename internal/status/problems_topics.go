@@ -15,7 +15,8 @@ const (
 )
 
 func topicKinds() []kind {
-	const subscribe = "subscribe whoever should hear it, and have the confirmation accepted; SNS switches an e-mail address " +
+	const subscribe = "subscribe whoever should hear it, and have the confirmation accepted; SNS switches an " +
+		"e-mail address " +
 		"off that gets more than ten messages in a second"
 	return []kind{
 		{
@@ -47,7 +48,8 @@ func topicKinds() []kind {
 				if s.Pending > 0 {
 					none = are(s.Pending, "subscription") + " not confirmed"
 				}
-				return found(when(t.heard() && s.Confirmed == 0, LevelCritical), "topic %s: nobody hears it, %s", t.Name, none)
+				return found(when(t.heard() && s.Confirmed == 0, LevelCritical),
+					"topic %s: nobody hears it, %s", t.Name, none)
 			}),
 		},
 		{
@@ -63,7 +65,8 @@ func topicKinds() []kind {
 			symptomOf: []string{"topic_unheard"},
 			find: ofTopics(func(_ *model, t *Topic, _ thresholds) findings {
 				s := &t.Subscriptions
-				return found(when(t.heard() && s.Confirmed < s.Had, LevelWarning), "topic %s has %s, it had %d within the last day",
+				return found(when(t.heard() && s.Confirmed < s.Had, LevelWarning),
+					"topic %s has %s, it had %d within the last day",
 					t.Name, Number(s.Confirmed, "confirmed subscription"), s.Had)
 			}),
 		},
@@ -86,7 +89,10 @@ func ofTopics(find func(*model, *Topic, thresholds) findings) func(*model, thres
 func failingTopic(m *model, t *Topic, after thresholds) findings {
 	var f findings
 	if d := m.ago(t.FailingSince); topicFails(t, m.At) {
-		f = found(cmp.Or(after.level(d), LevelWarning), "topic %s: SNS has failed for %s%s, %s", t.Name, words(d), said(t.Error), t.waits())
+		f = found(
+			cmp.Or(after.level(d), LevelWarning), "topic %s: SNS has failed for %s%s, %s", t.Name, words(d),
+			said(t.Error), t.waits(),
+		)
 	} else if d := m.ago(t.AlertFailingSince); d >= failingWarnAfter {
 		f = found(LevelWarning, "topic %s: SNS has failed one alert for %s while it takes others%s, %s",
 			t.Name, words(d), said(t.Error), t.waits())
@@ -94,8 +100,8 @@ func failingTopic(m *model, t *Topic, after thresholds) findings {
 	return f.advise(t.Remedy).blaming(t.Failing)
 }
 
-// topicFails says that SNS fails as far as anybody can see: without an alert that is tried again, the failures of those that
-// were given up say nothing about now.
+// topicFails says that SNS fails as far as anybody can see: without an alert that is tried again, the failures of
+// those that were given up say nothing about now.
 func topicFails(t *Topic, at time.Time) bool {
 	return t.FailingSince != nil && t.Waiting+t.Gathered > 0 &&
 		(t.Failures >= failuresWarnAfter || t.Failures > 0 && at.Sub(*t.FailingSince) >= failingWarnAfter)
@@ -117,7 +123,10 @@ func deadLetterKinds() []kind {
 				if d == nil || d.Fault == "" {
 					return nil
 				}
-				return found(LevelCritical, "dead letters: %s%s, %s", faultWords(d.Fault), said(d.Error), wait(d.Waiting, "letter")).
+				return found(
+					LevelCritical, "dead letters: %s%s, %s", faultWords(d.Fault), said(d.Error),
+					wait(d.Waiting, "letter"),
+				).
 					advise(d.Remedy).blaming(d.Fault, d.Error)
 			},
 		},
@@ -129,7 +138,9 @@ func deadLetterKinds() []kind {
 					return nil
 				}
 				return found(LevelWarning, "dead letters: %s has failed for %s%s, %s",
-					strings.ToUpper(d.Kind), words(m.ago(d.FailingSince)), said(d.Error), wait(d.Waiting, "letter")).blaming(d.Error)
+					strings.ToUpper(d.Kind), words(
+						m.ago(d.FailingSince),
+					), said(d.Error), wait(d.Waiting, "letter")).blaming(d.Error)
 			},
 		},
 	}

@@ -28,7 +28,10 @@ func TestStatusSummary(t *testing.T) {
 			},
 			Fleet: Fleet{
 				Shards: []Shard{
-					{ID: "shardId-000000000000", State: "held", Reading: &Reading{Phase: "reading", Lag: 0.2, LastFetch: Moment(at)}},
+					{
+						ID: "shardId-000000000000", State: "held",
+						Reading: &Reading{Phase: "reading", Lag: 0.2, LastFetch: Moment(at)},
+					},
 					{ID: "shardId-000000000001", State: "foreign"},
 				},
 				ShardCounts: map[string]int{"held": 1, "foreign": 1},
@@ -44,45 +47,85 @@ func TestStatusSummary(t *testing.T) {
 		level   Level
 		summary string
 	}{
-		"well":  {func(*Status) {}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read."},
-		"alone": {func(s *Status) { s.Shards, s.Workers = s.Shards[:1], s.Workers[:1] }, LevelOK, "All is well: 1 shard is read here, lag 0.2 s."},
+		"well": {
+			func(*Status) {}, LevelOK,
+			"This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read.",
+		},
+		"alone": {
+			func(s *Status) { s.Shards, s.Workers = s.Shards[:1], s.Workers[:1] }, LevelOK,
+			"All is well: 1 shard is read here, lag 0.2 s.",
+		},
 		"behind a parent": {func(s *Status) {
 			s.Shards = append(s.Shards, Shard{ID: "shardId-000000000002", State: "blocked"})
-		}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards read, 1 more behind a parent."},
-		"idle": {func(s *Status) { s.Shards[0] = s.Shards[1] }, LevelOK, "This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 2 shards read."},
+		}, LevelOK, "This worker is well: 1 shard is read here, lag 0.2 s; the fleet: 2 workers, all 2 shards " +
+			"read, 1 more behind a parent."},
+		"idle": {
+			func(s *Status) { s.Shards[0] = s.Shards[1] }, LevelOK,
+			"This worker is well: it reads no shard and is ready to take over; " +
+				"the fleet: 2 workers, all 2 shards read.",
+		},
 		"starting": {func(s *Status) {
-			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", Moment(at.Add(-2*time.Second))
+			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", Moment(
+				at.Add(-2*time.Second),
+			)
 		}, LevelInfo, "Starting; waits for the stream x in Kinesis, for 2.0 s so far."},
 		"waiting": {func(s *Status) {
-			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", Moment(at.Add(-3*time.Minute))
+			s.State, s.WaitingFor, s.WaitingSince = "starting", "the stream x in Kinesis", Moment(
+				at.Add(-3*time.Minute),
+			)
 		}, LevelWarning, "Starting; waits for the stream x in Kinesis, for 3 m so far."},
-		"stopping": {func(s *Status) { s.State = "stopping" }, LevelInfo, "The daemon is stopping: it drains its shards and hands them over."},
-		"paused":   {func(s *Status) { s.ShardCounts["paused"] = 2 }, LevelWarning, "2 shards are paused by an operator."},
+		"stopping": {
+			func(s *Status) { s.State = "stopping" }, LevelInfo,
+			"The daemon is stopping: it drains its shards and hands them over.",
+		},
+		"paused": {
+			func(s *Status) { s.ShardCounts["paused"] = 2 }, LevelWarning, "2 shards are paused by an operator.",
+		},
 		"paused for long": {func(s *Status) {
 			s.ShardCounts["paused"], s.Stream.Retention = 1, 86400
 			s.Shards[1].State, s.Shards[1].CaughtUp = "paused", Moment(at.Add(-13*time.Hour))
-		}, LevelCritical, "1 shard is paused by an operator, the first of them resolved up to 13 h ago, which is more than half of the stream's retention."},
+		}, LevelCritical, "1 shard is paused by an operator, the first of them resolved up to 13 h ago, which is " +
+			"more than half of the stream's retention."},
 		"a reload of a part": {func(s *Status) {
-			s.Reload = &Reload{At: at.Add(-2 * time.Hour), OK: true, Changes: []string{"rule a changed", "processing" + config.RestartNeeded}}
-		}, LevelInfo, "This worker is well; processing in the file differs from what is in force, since a reload 2 h ago."},
+			s.Reload = &Reload{
+				At: at.Add(-2 * time.Hour), OK: true,
+				Changes: []string{"rule a changed", "processing" + config.RestartNeeded},
+			}
+		}, LevelInfo, "This worker is well; processing in the file differs from what is in force, since a reload 2 " +
+			"h ago."},
 		"unread": {func(s *Status) {
-			s.Shards[1] = Shard{ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-25 * time.Second))}
+			s.Shards[1] = Shard{
+				ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-25 * time.Second)),
+			}
 		}, LevelCritical, "1 shard has been read by nobody for 25 s: shardId-000000000001."},
 		"just released": {func(s *Status) {
-			s.Shards[1] = Shard{ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-5 * time.Second))}
+			s.Shards[1] = Shard{
+				ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-5 * time.Second)),
+			}
 		}, LevelInfo, "1 shard waits for an owner."},
 		"an owner fell silent": {func(s *Status) {
 			for i := range s.Shards {
-				s.Shards[i] = Shard{ID: s.Shards[i].ID, State: "unread", Owner: "b/2", UnreadSince: Moment(at.Add(-3 * time.Second))}
+				s.Shards[i] = Shard{
+					ID: s.Shards[i].ID, State: "unread", Owner: "b/2", UnreadSince: Moment(at.Add(-3 * time.Second)),
+				}
 			}
-			s.Workers = []FleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 14, Shards: 2}}
+			s.Workers = []FleetWorker{
+				{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 14, Shards: 2},
+			}
 		}, LevelInfo, "2 shards wait for an owner; worker b/2 has been silent for 14 s."},
 		"owners fell silent long ago": {func(s *Status) {
 			for i, owner := range []string{"b/2", "c/3"} {
-				s.Shards[i] = Shard{ID: s.Shards[i].ID, State: "unread", Owner: owner, UnreadSince: Moment(at.Add(-40 * time.Second))}
+				s.Shards[i] = Shard{
+					ID: s.Shards[i].ID, State: "unread", Owner: owner, UnreadSince: Moment(at.Add(-40 * time.Second)),
+				}
 			}
-			s.Workers = []FleetWorker{{ID: "a/1", Self: true, State: "live"}, {ID: "b/2", State: "fenced", Silent: 54, Shards: 1}, {ID: "c/3", State: "live", Silent: 52, Shards: 1}}
-		}, LevelCritical, "2 shards have been read by nobody for 40 s: shardId-000000000000, shardId-000000000001; worker b/2 has been silent for 54 s, and 1 other."},
+			s.Workers = []FleetWorker{
+				{ID: "a/1", Self: true, State: "live"},
+				{ID: "b/2", State: "fenced", Silent: 54, Shards: 1},
+				{ID: "c/3", State: "live", Silent: 52, Shards: 1},
+			}
+		}, LevelCritical, "2 shards have been read by nobody for 40 s: shardId-000000000000, shardId-000000000001; " +
+			"worker b/2 has been silent for 54 s, and 1 other."},
 		"an owner was not heard of": {func(s *Status) {
 			s.Shards[0] = s.Shards[1]
 			s.Workers = []FleetWorker{{ID: "b/2", State: "live", Silent: 16, Shards: 2}}
@@ -90,7 +133,10 @@ func TestStatusSummary(t *testing.T) {
 		"an owner fell silent before this process began": {func(s *Status) {
 			s.Workers[1].Silent = 60
 		}, LevelWarning, "Worker b/2 has been silent for 1 m, it holds 1 shard."},
-		"about to read": {func(s *Status) { s.Shards[0].Reading = nil }, LevelOK, "This worker is well: 1 shard is about to be read here; the fleet: 2 workers, 1 of 2 shards read."},
+		"about to read": {
+			func(s *Status) { s.Shards[0].Reading = nil }, LevelOK,
+			"This worker is well: 1 shard is about to be read here; the fleet: 2 workers, 1 of 2 shards read.",
+		},
 		"not joined": {func(s *Status) {
 			s.Shards[0], s.Worker.TrustedUntil = s.Shards[1], nil
 		}, LevelOK, "This worker is well: it is joining the fleet."},
@@ -101,21 +147,31 @@ func TestStatusSummary(t *testing.T) {
 			func(s *Status) { s.Shards[0].Reading.Lag, s.Stream.Retention = 13*3600, 86400 }, LevelCritical,
 			"Lag 13 h on shardId-000000000000, which is more than half of the stream's retention.",
 		},
-		"too late for a pager": {func(s *Status) { s.Shards[0].Reading.Lag = 301 }, LevelCritical, "Lag 5 m 1 s on shardId-000000000000."},
-		"late":                 {func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000."},
+		"too late for a pager": {
+			func(s *Status) { s.Shards[0].Reading.Lag = 301 }, LevelCritical, "Lag 5 m 1 s on shardId-000000000000.",
+		},
+		"late": {
+			func(s *Status) { s.Shards[0].Reading.Lag = 200 }, LevelWarning, "Lag 3 m 20 s on shardId-000000000000.",
+		},
 		"no trust": {
-			func(s *Status) { s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, Moment(at.Add(-40*time.Second)) }, LevelCritical,
+			func(s *Status) {
+				s.Worker.TrustedUntil, s.Worker.Heartbeat = nil, Moment(at.Add(-40*time.Second))
+			}, LevelCritical,
 			"DynamoDB: no success for 40 s, trust in the leases has ended: nothing is read or published.",
 		},
 		"less trust": {
 			func(s *Status) {
-				s.Worker.TrustedUntil, s.Worker.Heartbeat, s.Worker.Failure = Moment(at.Add(3*time.Second)), Moment(at.Add(-6*time.Second)), "AccessDeniedException"
+				s.Worker.TrustedUntil, s.Worker.Heartbeat, s.Worker.Failure = Moment(at.Add(3*time.Second)), Moment(
+					at.Add(-6*time.Second),
+				), "AccessDeniedException"
 			}, LevelWarning,
 			"DynamoDB: no success for 6.0 s (AccessDeniedException), trust in the leases ends in 3.0 s.",
 		},
 		"no Kinesis": {
 			func(s *Status) {
-				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.ReadError = Moment(at.Add(-42*time.Second)), "timeout"
+				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.ReadError = Moment(
+					at.Add(-42*time.Second),
+				), "timeout"
 			}, LevelWarning,
 			"Kinesis: no success for 42 s for 1 shard (no answer): shardId-000000000000.",
 		},
@@ -131,13 +187,16 @@ func TestStatusSummary(t *testing.T) {
 			func(s *Status) {
 				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.WaitsFor = Moment(at.Add(-42*time.Second)), "memory"
 				s.Shards[0].Reading.ReadError = "timeout" // before
-				s.Topics = []Topic{{Name: "oncall", Waiting: 900, Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second))}}
+				s.Topics = []Topic{
+					{Name: "oncall", Waiting: 900, Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second))},
+				}
 			}, LevelWarning,
 			"Topic oncall: SNS has failed for 50 s, 900 alerts wait. And 1 more problem.",
 		},
 		"a wait for the state": {
 			func(s *Status) {
-				s.Shards[0].Reading.LastFetch, s.Shards[0].Reading.WaitsFor, s.Shards[0].Reading.Since = nil, "state", Moment(at.Add(-42*time.Second))
+				r := s.Shards[0].Reading
+				r.LastFetch, r.WaitsFor, r.Since = nil, "state", Moment(at.Add(-42*time.Second))
 			}, LevelWarning,
 			"1 shard waits for the state in DynamoDB, for 42 s so far: shardId-000000000000.",
 		},
@@ -173,30 +232,37 @@ func TestStatusSummary(t *testing.T) {
 			"Alerts dropped in the last 15 m: 1 alert rejected by SNS and skipped as configured.",
 		},
 		"dead letters": {
-			func(s *Status) { s.Recent = Recent{Window: 900, Letters: 2} }, LevelWarning, "Alerts became dead letters in the last 15 m: 2 letters.",
+			func(s *Status) { s.Recent = Recent{Window: 900, Letters: 2} }, LevelWarning,
+			"Alerts became dead letters in the last 15 m: 2 letters.",
 		},
 		"dead letters of invalid records": {
 			func(s *Status) { s.Recent = Recent{Window: 900, InvalidLetters: 2} }, LevelInfo,
 			"This worker is well; records that cannot be read became dead letters in the last 15 m: 2 letters.",
 		},
 		"panics": {
-			func(s *Status) { s.Recent = Recent{Window: 900, Panics: 1} }, LevelWarning, "1 panic recovered from in the last 15 m.",
+			func(s *Status) { s.Recent = Recent{Window: 900, Panics: 1} }, LevelWarning,
+			"1 panic recovered from in the last 15 m.",
 		},
 		"state lost": {
-			func(s *Status) { s.Recent = Recent{Window: 900, StateGaps: 1} }, LevelWarning, "Evaluation went on without its state in the last 15 m, on 1 shard.",
+			func(s *Status) { s.Recent = Recent{Window: 900, StateGaps: 1} }, LevelWarning,
+			"Evaluation went on without its state in the last 15 m, on 1 shard.",
 		},
 		"held keys": {
 			func(s *Status) {
 				s.Shards = nil
 				for i := range 5 {
-					s.Shards = append(s.Shards, Shard{ID: fmt.Sprint("s", i), State: "held", Reading: &Reading{HeldKeys: 2}})
+					s.Shards = append(
+						s.Shards, Shard{ID: fmt.Sprint("s", i), State: "held", Reading: &Reading{HeldKeys: 2}},
+					)
 				}
 			}, LevelCritical, "10 partition keys are held, because SNS will never accept an alert: s0, s1, s2, ….",
 		},
 		"lag with a cause": {
 			func(s *Status) {
 				s.Shards[0].Reading.Lag = 200
-				s.Topics = []Topic{{Name: "oncall", Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second)), Waiting: 2}}
+				s.Topics = []Topic{
+					{Name: "oncall", Failures: 3, FailingSince: Moment(at.Add(-50 * time.Second)), Waiting: 2},
+				}
 			}, LevelWarning, "Topic oncall: SNS has failed for 50 s, 2 alerts wait.",
 		},
 		"lag with no cause": {
@@ -223,12 +289,17 @@ func TestStatusSummary(t *testing.T) {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for want, d := range map[string]time.Duration{
-		"0 s": 20 * time.Millisecond, "0.2 s": 230 * time.Millisecond, "9.9 s": 9940 * time.Millisecond, "10 s": 9960 * time.Millisecond, "59 s": 59 * time.Second,
-		"1 m": 60 * time.Second, "3 m 20 s": 200 * time.Second, "2 h 5 m": 2*time.Hour + 5*time.Minute + 3*time.Second, "3 d 4 h": 76 * time.Hour,
+		"0 s": 20 * time.Millisecond, "0.2 s": 230 * time.Millisecond, "9.9 s": 9940 * time.Millisecond,
+		"10 s": 9960 * time.Millisecond, "59 s": 59 * time.Second,
+		"1 m": 60 * time.Second, "3 m 20 s": 200 * time.Second,
+		"2 h 5 m": 2*time.Hour + 5*time.Minute + 3*time.Second, "3 d 4 h": 76 * time.Hour,
 	} {
 		require.Equal(t, want, words(d))
 	}
-	require.Equal(t, []string{"0", "999", "1,000", "1,234,567"}, []string{grouped(0), grouped(999), grouped(1000), grouped(1234567)})
+	require.Equal(
+		t, []string{"0", "999", "1,000", "1,234,567"},
+		[]string{grouped(0), grouped(999), grouped(1000), grouped(1234567)},
+	)
 }
 
 // The ring keeps 15 minutes, and one goroutine feeds it for as long as it is told to.
@@ -246,27 +317,31 @@ func TestHistory(t *testing.T) {
 			})
 		}()
 		time.Sleep(61 * time.Second)
-		require.Equal(t, History{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)}, h.Status())
+		require.Equal(
+			t,
+			History{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)},
+			h.Status(),
+		)
 		time.Sleep(time.Hour)
 		require.Len(t, h.Status().Records, HistoryLength)
-		befell := Recent{Panics: 2, Missed: 1}
-		require.Equal(t, Recent{Window: 900, Panics: 2, Missed: 1}, h.Recent(befell), "before the next sample")
+		events := Recent{Panics: 2, Missed: 1}
+		require.Equal(t, Recent{Window: 900, Panics: 2, Missed: 1}, h.Recent(events), "before the next sample")
 		stop()
 		require.NoError(t, <-done)
 	})
 }
 
-// What befell a process is told for 15 minutes.
+// Events of a process are shown for 15 minutes.
 func TestHistoryForgets(t *testing.T) {
 	t.Parallel()
 	var h Recorder
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
-	befell := Recent{Skipped: 3}
+	events := Recent{Skipped: 3}
 	for i := range 3 * HistoryLength {
 		if i == HistoryLength {
-			befell.Skipped += 2
+			events.Skipped += 2
 		}
-		h.note(at.Add(time.Duration(i)*HistoryEvery), Totals{Befell: befell})
+		h.note(at.Add(time.Duration(i)*HistoryEvery), Totals{Events: events})
 		want := uint64(3) // before the first sample, and since the start all the same
 		switch {
 		case i >= 2*HistoryLength-1:
@@ -276,7 +351,7 @@ func TestHistoryForgets(t *testing.T) {
 		case i == HistoryLength-1:
 			want = 0
 		}
-		require.Equal(t, want, h.Recent(befell).Skipped, i)
+		require.Equal(t, want, h.Recent(events).Skipped, i)
 	}
 }
 
@@ -302,7 +377,9 @@ func TestSymptomsAreHidden(t *testing.T) {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	failing := Topic{Waiting: 1, Failures: 9, FailingSince: Moment(at.Add(-time.Minute)), Digesting: true}
 	held, refused := failing, failing
-	failing.Name, held.Name, held.Fault, refused.Name, refused.Failing = "failing", "held", "not_authorized", "refused", "credentials"
+	failing.Name = "failing"
+	held.Name, held.Fault = "held", "not_authorized"
+	refused.Name, refused.Failing = "refused", "credentials"
 	st := Status{
 		At:       at,
 		Process:  Process{State: "running"},
@@ -315,7 +392,13 @@ func TestSymptomsAreHidden(t *testing.T) {
 		}
 		return codes
 	}
-	require.Equal(t, []string{"topic_held held", "shards_unread ", "topic_failing failing", "topic_failing refused"}, shown())
-	st.Credentials.Refused = []refusal{{Service: "SNS", Code: "ExpiredTokenException", Since: at.Add(-10 * time.Second)}}
-	require.Equal(t, []string{"credentials_refused ", "topic_held held", "shards_unread ", "topic_failing failing"}, shown())
+	require.Equal(
+		t, []string{"topic_held held", "shards_unread ", "topic_failing failing", "topic_failing refused"}, shown(),
+	)
+	st.Credentials.Refused = []refusal{
+		{Service: "SNS", Code: "ExpiredTokenException", Since: at.Add(-10 * time.Second)},
+	}
+	require.Equal(
+		t, []string{"credentials_refused ", "topic_held held", "shards_unread ", "topic_failing failing"}, shown(),
+	)
 }

@@ -29,7 +29,10 @@ func Text(st *Status) string {
 		row(titles...)
 		return row, func() { _ = w.Flush() }
 	}
-	line("kinesis-alerter %s (%s)  stream %s  application %s  up %s", st.Build.Version, st.Build.Revision, st.Stream.Name, st.Stream.Application, v.UpWords)
+	line(
+		"kinesis-alerter %s (%s)  stream %s  application %s  up %s", st.Build.Version, st.Build.Revision,
+		st.Stream.Name, st.Stream.Application, v.UpWords,
+	)
 	line("")
 	line("%s  %s", strings.ToUpper(string(st.Level)), st.Summary)
 	for _, p := range st.Problems {
@@ -39,7 +42,10 @@ func Text(st *Status) string {
 		}
 	}
 	line("")
-	line("now      %s records/s, %s alerts/s, lag %s (%s)", v.Records.Now, v.Alerts.Now, v.ShardTable.Lag, v.ShardTable.LagWhere)
+	line(
+		"now      %s records/s, %s alerts/s, lag %s (%s)", v.Records.Now, v.Alerts.Now, v.ShardTable.Lag,
+		v.ShardTable.LagWhere,
+	)
 	var outcomes []string
 	for _, o := range v.Outcomes {
 		outcomes = append(outcomes, o.Name+" "+grouped(o.N))

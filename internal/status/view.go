@@ -14,7 +14,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// View is a Status in the words of the page.
+// view is a Status in the words of the page.
 type view struct {
 	Status
 
@@ -55,7 +55,9 @@ const (
 // NewView prepares a status for the template.
 func NewView(st *Status) *view {
 	v := &view{
-		Status: *st, Style: template.CSS(statusCSS), Script: template.JS(statusJS), //nolint:gosec // both are compiled in
+		Status:  *st,
+		Style:   template.CSS(statusCSS), //nolint:gosec // compiled in
+		Script:  template.JS(statusJS),   //nolint:gosec // compiled in
 		UpWords: words(seconds(st.Uptime)),
 		Records: newSparkline("records", st.History.Records, st.History.Interval),
 		Alerts:  newSparkline("alerts", st.History.Alerts, st.History.Interval),
@@ -71,7 +73,9 @@ func NewView(st *Status) *view {
 		v.BuildLine += " (" + r + ")"
 	}
 	v.Title = mark(st.Level) + " " + st.Stream.Name + " – kinesis-alerter"
-	for _, name := range []string{"alerted", "suppressed", "unmatched", "filtered", "invalid", "over_budget", "expired", "dead_lettered"} {
+	for _, name := range []string{
+		"alerted", "suppressed", "unmatched", "filtered", "invalid", "over_budget", "expired", "dead_lettered",
+	} {
 		if n, ok := st.Records[name]; ok {
 			v.Outcomes = append(v.Outcomes, labelled{strings.ReplaceAll(name, "_", " "), n})
 			v.Resolved += n
@@ -102,7 +106,9 @@ func NewView(st *Status) *view {
 		v.Letters = newLettersView(d, st.At)
 	}
 	if r := st.Reload; r != nil {
-		v.ReloadLine = "reloaded " + words(st.At.Sub(r.At)) + " ago: " + cmp.Or(strings.Join(r.Changes, ", "), "nothing changed")
+		v.ReloadLine = "reloaded " + words(st.At.Sub(r.At)) + " ago: " + cmp.Or(
+			strings.Join(r.Changes, ", "), "nothing changed",
+		)
 		if !r.OK {
 			v.ReloadLine = "a reload was refused " + words(st.At.Sub(r.At)) + " ago: " + r.Error
 		}
@@ -135,7 +141,9 @@ func icon(l Level) template.URL {
 		form = `%3Cpath d='M8 1.5 15 14H1z' fill='%23b26a00'/%3E`
 	case LevelInfo, LevelOK:
 	}
-	return template.URL(`data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E` + form + `%3C/svg%3E`) //nolint:gosec // constants
+	return template.URL( //nolint:gosec // constants
+		`data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E` + form + `%3C/svg%3E`,
+	)
 }
 
 // sparkline is a curve of the last 15 minutes.
@@ -167,7 +175,9 @@ func newSparkline(what string, points []float64, interval float64) sparkline {
 		b.WriteString(strconv.Itoa(x) + " " + strconv.FormatFloat(y, 'f', 1, 64))
 	}
 	s.Line = b.String()
-	s.Area = fmt.Sprintf("%sL%d %gL%d %gZ", s.Line, HistoryLength, sparkHeight, HistoryLength-len(points)+1, sparkHeight)
+	s.Area = fmt.Sprintf(
+		"%sL%d %gL%d %gZ", s.Line, HistoryLength, sparkHeight, HistoryLength-len(points)+1, sparkHeight,
+	)
 	return s
 }
 
@@ -190,15 +200,15 @@ type shardView struct {
 	Parents              string
 	State, Sign, Class   string
 	Owner, OwnerShort    string
-	Here                 bool
 	Lag, Behind, Checked string
 	Waiting, Held        string
 	LagClass, HeldClass  string
 	Rate                 string
 	Ended                bool
-	// gravity is how much the row wants a look: 0 not at all, then from an operator's own doing to what nobody deals with.
-	gravity int
-	lag     float64
+	// severity is how much the row needs a look: 0 not at all, then from an operator's own doing to what nothing
+	// handles.
+	severity int
+	lag      float64
 }
 
 // shardChunk is a folded part of many shards.
@@ -288,31 +298,35 @@ func newShardTable(st *Status) (v shardTable) {
 	return v
 }
 
-// manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the JSON
-// has them.
+// manyShards shows those of many that need a look, and folds the other open ones up. Those that ended are counted: the
+// JSON has them.
 func (v *shardTable) manyShards(st *Status, open int) {
 	var rest []shardView
 	for i := range st.Shards {
 		switch row := newShardView(&st.Shards[i], st); {
 		case row.Ended:
-		case row.gravity > 0:
+		case row.severity > 0:
 			v.Families = append(v.Families, row)
 		default:
 			rest = append(rest, row)
 		}
 	}
 	slices.SortFunc(v.Families, func(a, b shardView) int {
-		return cmp.Or(cmp.Compare(b.gravity, a.gravity), cmp.Compare(b.lag, a.lag), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(b.lag, a.lag), strings.Compare(a.ID, b.ID))
 	})
 	switch n := len(v.Families); {
 	case n == 0:
 		v.RestNote = "None of " + Number(open, "open shard") + " needs a look; they are folded up."
 	case n > FewShards:
-		v.RestNote = fmt.Sprintf("Of %s, %s need a look: the gravest %d are shown, the others are folded up.", Number(open, "open shard"), grouped(uint64(n)), FewShards)
+		v.RestNote = fmt.Sprintf(
+			"Of %s, %s need a look: the most severe %d are shown, the others are folded up.",
+			Number(open, "open shard"), grouped(uint64(n)), FewShards,
+		)
 		rest = append(rest, v.Families[FewShards:]...)
 		v.Families = v.Families[:FewShards]
 	default:
-		v.RestNote = "Of " + Number(open, "open shard") + ", those that need a look are shown, the gravest first; the others are folded up."
+		v.RestNote = "Of " + Number(open, "open shard") + ", those that need a look are shown, the most severe " +
+			"first; the others are folded up."
 	}
 	slices.SortFunc(rest, func(a, b shardView) int { return strings.Compare(a.ID, b.ID) })
 	if n := len(st.Shards) - open; n > 0 {
@@ -344,8 +358,18 @@ func over(s *Shard) bool { return s.State == "ended" || s.State == "skipped" }
 
 func newShardView(s *Shard, st *Status) shardView {
 	row := shardView{
-		ID: s.ID, Short: shortShard(s.ID), State: s.State, Owner: s.Owner, OwnerShort: shortWorker(s.Owner), Here: s.Reading != nil || s.State == "held",
-		Lag: "–", Behind: "–", Checked: "–", Waiting: "–", Held: "–", Rate: "–", Ended: over(s),
+		ID:         s.ID,
+		Short:      shortShard(s.ID),
+		State:      s.State,
+		Owner:      s.Owner,
+		OwnerShort: shortWorker(s.Owner),
+		Lag:        "–",
+		Behind:     "–",
+		Checked:    "–",
+		Waiting:    "–",
+		Held:       "–",
+		Rate:       "–",
+		Ended:      over(s),
 	}
 	row.Sign, row.Class = shardSign(s.State)
 	switch len(s.Parents) {
@@ -355,14 +379,14 @@ func newShardView(s *Shard, st *Status) shardView {
 	default:
 		row.Parents = "from " + shortShard(s.Parents[0]) + " and " + shortShard(s.Parents[1])
 	}
-	if s.Heir != "" {
-		row.State += ", goes to " + shortWorker(s.Heir)
+	if s.HandoffTarget != "" {
+		row.State += ", goes to " + shortWorker(s.HandoffTarget)
 	}
 	switch {
 	case s.State == "unread":
-		row.gravity = 3
-	case s.State == "paused", s.Heir != "":
-		row.gravity = 1
+		row.severity = 3
+	case s.State == "paused", s.HandoffTarget != "":
+		row.severity = 1
 	}
 	if (s.State == "held" || s.State == "foreign") && s.BytesPerSecond > 0 {
 		row.Rate = bytesWords(s.BytesPerSecond) + "/s"
@@ -375,7 +399,7 @@ func newShardView(s *Shard, st *Status) shardView {
 		}
 		return row
 	}
-	if r.Phase != "reading" && s.Heir == "" {
+	if r.Phase != "reading" && s.HandoffTarget == "" {
 		row.State += ", " + r.Phase
 	}
 	row.lag = r.Lag
@@ -391,14 +415,14 @@ func newShardView(s *Shard, st *Status) shardView {
 		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered)))
 	}
 	if r.Lag >= lagWarnAfter.Seconds() {
-		row.LagClass, row.gravity = "warn", max(row.gravity, 2)
+		row.LagClass, row.severity = "warn", max(row.severity, 2)
 	}
 	if cause, _ := stall(st, r); cause != "" {
-		row.gravity = max(row.gravity, 2)
+		row.severity = max(row.severity, 2)
 		row.State += ", " + stalled(cause, r)
 	}
 	if r.HeldKeys > 0 {
-		row.HeldClass, row.gravity = "bad", 3
+		row.HeldClass, row.severity = "bad", 3
 	}
 	return row
 }
@@ -467,7 +491,10 @@ type workerView struct {
 }
 
 func newWorkerView(w *FleetWorker, at time.Time) workerView {
-	row := workerView{ID: w.ID, Short: shortWorker(w.ID), Version: w.Version, State: w.State, Sign: "●", Class: "ok", Shards: w.Shards, Self: w.Self}
+	row := workerView{
+		ID: w.ID, Short: shortWorker(w.ID), Version: w.Version, State: w.State, Sign: "●", Class: "ok",
+		Shards: w.Shards, Self: w.Self,
+	}
 	switch w.State {
 	case "fenced":
 		row.Sign, row.Class = "▲", "warn"
@@ -541,7 +568,8 @@ func newTopicView(t *Topic, at time.Time) topicView {
 	count := func(n int) string { return grouped(uint64(max(0, n))) }
 	row := topicView{
 		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
-		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit", Last: "never",
+		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit",
+		Last: "never",
 	}
 	if t.Rate > 0 {
 		row.Rate = decimals(t.Share) + " of " + decimals(t.Rate) + "/s"
@@ -575,7 +603,8 @@ type alertView struct {
 
 func newAlertView(a *Alert, at time.Time) alertView {
 	row := alertView{
-		At: a.Accepted.Format(time.RFC3339), Ago: words(at.Sub(a.Accepted)), Rule: a.Rule, Key: a.Key, Topic: a.Topic, Kind: a.Kind,
+		At: a.Accepted.Format(time.RFC3339), Ago: words(at.Sub(a.Accepted)), Rule: a.Rule, Key: a.Key, Topic: a.Topic,
+		Kind:     a.Kind,
 		Severity: a.Severity, ID: a.ID, ShortID: a.ID[:min(10, len(a.ID))], Latency: "–",
 	}
 	if !a.Occurred.IsZero() {
@@ -601,7 +630,8 @@ type lettersView struct {
 
 func newLettersView(d *DeadLetters, at time.Time) *lettersView {
 	v := &lettersView{
-		Kind: strings.ToUpper(d.Kind), State: "accepts", Sign: "●", Class: "ok", Remedy: d.Remedy, Sent: grouped(d.Sent), Waiting: grouped(d.Waiting),
+		Kind: strings.ToUpper(d.Kind), State: "accepts", Sign: "●", Class: "ok", Remedy: d.Remedy,
+		Sent: grouped(d.Sent), Waiting: grouped(d.Waiting),
 	}
 	switch {
 	case d.Fault != "":

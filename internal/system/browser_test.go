@@ -328,7 +328,7 @@ func wellStatus() status.Status {
 	for i := range s.Shards {
 		if r := s.Shards[i].Reading; r != nil {
 			*r = status.Reading{Phase: "reading", Lag: 0.2, LastFetch: status.Moment(s.At), Checkpoint: status.Moment(s.At.Add(-400 * time.Millisecond)), Unresolved: i}
-			s.Shards[i].Heir = ""
+			s.Shards[i].HandoffTarget = ""
 		}
 	}
 	s.ShardCounts = map[string]int{"held": 2, "foreign": 1, "ended": 1}

@@ -33,11 +33,17 @@ func StartDaemon(t *testing.T, fake *fakeaws.AWS, change func(*config.Config, *d
 	ctx, cancel := context.WithCancel(t.Context())
 	d.Stop = cancel
 	c := config.Config{
-		Stream: config.StreamConfig{Name: testkit.TestStream, Application: "heart-rate-alerts", Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
+		Stream: config.StreamConfig{
+			Name: testkit.TestStream, Application: "heart-rate-alerts",
+			Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
+		},
 		Rules:  []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}},
 		Topics: map[string]alert.TopicConfig{"oncall": testkit.AnyRate(testkit.TestTopicARN)},
 	}
-	o := daemon.Options{AWS: testkit.Emulated(fake), Output: d.Log, Registry: d.Reg, Listener: testkit.NewDeafListener(), Host: "test"}
+	o := daemon.Options{
+		AWS: testkit.Emulated(fake), Output: d.Log, Registry: d.Reg, Listener: testkit.NewDeafListener(),
+		Host: "test",
+	}
 	if change != nil {
 		change(&c, &o)
 	}

@@ -38,6 +38,8 @@ func (k *Keyring) Load(context.Context) (aws.Credentials, error) {
 
 // Expire makes every service refuse a key.
 func Expire(fake *fakeaws.AWS, key, code, snsCode string) {
-	fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Client: key, Err: &fakeaws.Error{Code: snsCode, Message: "refused", Status: 403}})
+	fake.Faults.Add(fakeaws.Fault{
+		Service: fakeaws.ServiceSNS, Client: key, Err: &fakeaws.Error{Code: snsCode, Message: "refused", Status: 403},
+	})
 	fake.Faults.Add(fakeaws.Fault{Client: key, Err: &fakeaws.Error{Code: code, Message: "refused", Status: 400}})
 }

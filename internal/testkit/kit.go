@@ -94,7 +94,8 @@ func Subscribe(ctx context.Context, client *sns.Client, topic string) error {
 // SubscribeTo subscribes a function to a topic.
 func SubscribeTo(ctx context.Context, client *sns.Client, topic, function string) error {
 	_, err := client.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &topic, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:" + function),
+		TopicArn: &topic, Protocol: aws.String("lambda"),
+		Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:" + function),
 	})
 	return err
 }

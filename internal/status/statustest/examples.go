@@ -203,7 +203,7 @@ func ExampleStatus() status.Status {
 					Parents:        []string{"shardId-000000000000"},
 					State:          "held",
 					Owner:          "alerter-0/5e0f7a11",
-					Heir:           "alerter-1/9c41bd02",
+					HandoffTarget:  "alerter-1/9c41bd02",
 					BytesPerSecond: 2_100_000,
 					CaughtUp:       ago(0),
 					Reading: &status.Reading{
