@@ -36,12 +36,13 @@ type metrics struct {
 // ruleMetrics are the series of one rule.
 type ruleMetrics struct {
 	matched, shadow prometheus.Counter
-	// evicted counts the keys that were pushed out, cut those of them that fired or were about to.
+	// evicted counts the keys that were evicted, cut those of them that fired or were pending.
 	evicted, cut prometheus.Counter
 	suppressed   map[Reason]prometheus.Counter
-	// undefined counts what kept the rule from matching behind the term under which the index has it.
+	// undefined counts the undefined terms that kept the rule from matching, except the one under which the index has
+	// the rule.
 	undefined *[condition.VerdictCount]atomic.Uint64
-	// over counts the messages whose templates were over the budget.
+	// over counts the messages whose templates were over budget.
 	over *atomic.Uint64
 }
 
@@ -51,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 	records := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_records_total",
-		Help: "Records resolved, by what became of them. The outcomes and the records left add up to the records read.",
+		Help: "Records that are done, by outcome. The outcomes and the records left add up to the records read.",
 	}, []string{"outcome"})
 	for _, o := range outcomes() {
 		m.records = append(m.records, records.WithLabelValues(o.String()))
@@ -65,7 +66,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	likely := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unreadable_records_total",
-		Help: "Records that could not be read, or not by the filter, by what they look like.",
+		Help: "Records that the rules or the filter could not read, by what they look like.",
 	}, []string{"likely"})
 	for _, l := range payload.Likelies() {
 		m.likely[l] = likely.WithLabelValues(string(l))
@@ -76,13 +77,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	})
 	m.filterOver = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_over_budget_total",
-		Help: "Records that passed the filter because it would have cost more than it may: it has too many patterns " +
-			"for that many values.",
+		Help: "Records that passed the filter because it exceeded its budget: it has too many patterns for that " +
+			"many values.",
 	})
 	m.notJSON = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_not_json_total",
-		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered, or " +
-			"dead_lettered where dead_letter.invalid keeps them.",
+		Help: "Records that a filter on data dropped because they are not JSON. They count as filtered, or as " +
+			"dead_lettered if dead_letter.invalid keeps them.",
 	})
 	shadowed := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadowed_fields_total",
@@ -97,11 +98,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule", "part"})
 	m.matched = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_rule_matches_total",
-		Help: "Records that a rule matched, whatever became of the alert.",
+		Help: "Records that a rule matched, whether or not it made an alert.",
 	}, []string{"rule"})
 	m.suppressed = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_alerts_suppressed_total",
-		Help: "Alerts that were not made because something swallowed them.",
+		Help: "Alerts that were suppressed, by the first reason.",
 	}, []string{"rule", "reason"})
 	m.shadow = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadow_alerts_total",
@@ -109,25 +110,25 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.evicted = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_evictions_total",
-		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.",
+		Help: "Keys that were evicted because a shard reached state.max_keys, or the bytes that it can remember.",
 	}, []string{"rule"})
 	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_active_evictions_total",
-		Help: "Keys among state_evictions_total that fired or were about to. Whoever was told that one fires is " +
-			"told that it is not followed any more.",
+		Help: "Keys among state_evictions_total that fired or were pending. A topic that was notified that one " +
+			"fires is notified that it is no longer watched.",
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
-		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score " +
-			"would add.",
+		Help: "Records without a score, by reason: a field is not a number, or the record already has what the " +
+			"score would add.",
 	}, []string{"score", "reason"})
 	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_score_evictions_total",
-		Help: "Keys whose forest was forgotten because those of a shard take the memory of their score.",
+		Help: "Keys whose forest was evicted because the forests of a shard reached the memory of their score.",
 	}, []string{"score"})
 	m.uncovered = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_silence_over_budget_total",
-		Help: "Records that a silence did not cover, because its condition would have cost more than one may.",
+		Help: "Records that a silence did not cover, because its condition exceeded its budget.",
 	}, []string{"silence"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
 		"Records that a rule did not match because a term was undefined, by the first cause.",
@@ -136,7 +137,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// adopt gives the rules of a set their series.
+// adopt creates the series of a set's rules.
 func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
@@ -178,7 +179,7 @@ func (m *metrics) adopt(c *compiled) {
 	m.undefined.adopt(c)
 }
 
-// forgot counts a key that was pushed out.
+// forgot counts a key that was evicted.
 func (m *ruleMetrics) forgot(stood phase) {
 	m.evicted.Inc()
 	if stood != quiet {
@@ -209,8 +210,8 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 }
 
-// undefinedCollector adds up, when it is asked, how often each rule was undefined: behind the index by the rule itself,
-// at the index by the shelf, which counts for all its rules at once.
+// undefinedCollector adds up, at each scrape, how often each rule was undefined. The index counts for its own terms,
+// once for all rules of a slot; each rule counts for its others.
 type undefinedCollector struct {
 	desc    *prometheus.Desc
 	current atomic.Pointer[undefinedCounts]
@@ -218,11 +219,11 @@ type undefinedCollector struct {
 
 type undefinedCounts struct {
 	set *compiled
-	// before is what the rules of earlier sets have counted, by rule and cause.
+	// before are the counts of earlier sets, by rule and cause.
 	before map[string][condition.VerdictCount]uint64
 }
 
-// adopt continues with another set of rules where the last one stopped. It is called by one goroutine at a time.
+// adopt continues the counts with another set of rules. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
 	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {

@@ -20,7 +20,7 @@ func TestCheckTriesTemplates(t *testing.T) {
 	require.Equal(t, ExitUsage, code)
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, ":4:")
-	require.Contains(t, stderr, `rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, whatever the record: `)
+	require.Contains(t, stderr, `rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, for any record: `)
 	_, err := config.LoadConfig(t.Context(), bad, testkit.Environment(nil))
 	require.NoError(t, err)
 	code, stdout, stderr = invoke(t, "check", "--config", withRule(`{name: r, when: 'state == "hot"', message: '{{ upper .Fields.state }}'}`))

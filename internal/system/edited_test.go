@@ -162,7 +162,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				way.edit(w)
 				time.Sleep(45 * time.Second)
 				if name == "reload" {
-					for _, line := range []string{"rule removed was taken out with 1 key firing on this worker", "rule moved was taken away from t with 1 key firing on this worker"} {
+					for _, line := range []string{"rule removed was taken out with 1 key firing on this worker", "rule moved was removed from t with 1 key firing on this worker"} {
 						require.Contains(t, w.daemons[0].Log.String(), line)
 					}
 					require.Contains(t, w.daemons[0].Log.String(), `"code":"rule_edited_firing"`)
