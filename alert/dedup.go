@@ -14,14 +14,19 @@ func (*faults) dedup(_ string, c RuleConfig, _ *rule, _ map[string]*rule) []mute
 
 // mutes implements muter. It is about the first alert of a firing period: neither about repetitions, nor about a rise
 // in severity.
-func (d dedup) mutes(c *candidate) (until time.Time, ok bool) {
+func (d dedup) mutes(c *candidate) bool {
 	en := c.key
-	if en == nil || en.sent == 0 || c.repeat {
-		return time.Time{}, false
-	}
-	end := en.sent + int64(d)
-	return timeOf(end), c.now < end && !c.life.escalates(c.rule, en) && !en.mustNotify(c.now)
+	return d.applies(c) && c.now < en.sent+int64(d) && !c.life.escalates(c.rule, en) && !en.mustNotify(c.now)
 }
+
+func (d dedup) changesAt(c *candidate) time.Time {
+	if !d.applies(c) {
+		return time.Time{}
+	}
+	return timeOf(c.key.sent + int64(d))
+}
+
+func (dedup) applies(c *candidate) bool { return c.key != nil && c.key.sent != 0 && !c.repeat }
 
 func (dedup) reason() Reason { return ReasonDedup }
 

@@ -26,13 +26,13 @@ func (f *faults) inhibitions(field string, c RuleConfig, r *rule, before map[str
 
 // mutes implements muter. It says whether the other rule is active for the key, and somebody knows. What nobody was
 // told, because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
-func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
+func (x *inhibition) mutes(c *candidate) bool {
 	other, l := x.by, c.life
 	if other.shadow {
-		return time.Time{}, false
+		return false
 	}
 	if !other.remembers() {
-		return time.Time{}, c.record && l.fired.Has(other.place)
+		return c.record && l.fired.Has(other.place)
 	}
 	var theirs *entry
 	switch {
@@ -44,13 +44,15 @@ func (x *inhibition) mutes(c *candidate) (until time.Time, ok bool) {
 		theirs = l.memory.rules[other.place].find(l.in.keyOf(c.rule, c.partitionKey))
 	}
 	if theirs == nil {
-		return time.Time{}, false
+		return false
 	}
 	if theirs.firing && (theirs.notified || c.silenced(other, theirs)) {
-		return time.Time{}, true
+		return true
 	}
-	return time.Time{}, !other.notifiesEnd() && other.dedup > 0 && theirs.sent != 0 && c.now-theirs.sent < other.dedup
+	return !other.notifiesEnd() && other.dedup > 0 && theirs.sent != 0 && c.now-theirs.sent < other.dedup
 }
+
+func (*inhibition) changesAt(*candidate) (never time.Time) { return never }
 
 func (*inhibition) reason() Reason { return ReasonInhibited }
 

@@ -6,11 +6,12 @@ import (
 )
 
 // A muter is one thing that can suppress the alerts of a rule. It has no side effects: [Pipeline.Explain] asks it, and
-// so does whoever looks for the time of the next recheck.
+// so does nextRecheck.
 type muter interface {
-	// mutes says whether it suppresses a candidate. until is when its answer may change by itself, whatever the answer
-	// is; zero where nobody knows.
-	mutes(c *candidate) (until time.Time, ok bool)
+	// mutes reports whether it suppresses a candidate.
+	mutes(c *candidate) bool
+	// changesAt is when that answer may change by itself, whatever it is; zero if that is not known in advance.
+	changesAt(c *candidate) time.Time
 	reason() Reason
 	// words name it in an explanation.
 	words() string
@@ -110,7 +111,7 @@ func (l *lifecycle) mute(r *rule, en *entry, t *trigger, repeat bool) muter {
 			if !limit.spend(c) {
 				return m
 			}
-		} else if _, ok := m.mutes(c); ok {
+		} else if m.mutes(c) {
 			return m
 		}
 	}
@@ -138,8 +139,8 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	}
 	c := l.candidate(r, en, &trigger{at: timeOf(now)}, false)
 	for _, m := range r.muters { // also one that only begins by then
-		if until, _ := m.mutes(c); until.UnixMilli() > now {
-			next = min(next, until.UnixMilli())
+		if at := m.changesAt(c).UnixMilli(); at > now {
+			next = min(next, at)
 		}
 	}
 	if word := en.since + resolvedGrace; en.ended && word > now {
@@ -160,7 +161,7 @@ func (l *lifecycle) suppressBy(r *rule, en *entry, by muter) {
 func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
 	c := e.life.candidate(r, nil, &trigger{rec: rec, at: rec.Arrival}, false)
 	for _, m := range r.muters {
-		if _, ok := m.mutes(c); ok {
+		if m.mutes(c) {
 			if x.Reason == "" {
 				x.Reason = m.reason()
 			}

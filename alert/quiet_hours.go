@@ -38,9 +38,9 @@ func (q *quietHours) end(at time.Time) time.Time {
 }
 
 // mutes implements muter.
-func (q *quietHours) mutes(c *candidate) (until time.Time, ok bool) {
-	return q.end(c.at), q.cover(c.at)
-}
+func (q *quietHours) mutes(c *candidate) bool { return q.cover(c.at) }
+
+func (q *quietHours) changesAt(c *candidate) time.Time { return q.end(c.at) }
 
 func (*quietHours) reason() Reason { return ReasonQuietHours }
 

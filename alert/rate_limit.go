@@ -17,15 +17,17 @@ func (*faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) []
 }
 
 // mutes implements muter. It spends nothing.
-func (*rateLimit) mutes(c *candidate) (until time.Time, ok bool) {
+func (*rateLimit) mutes(c *candidate) bool {
 	m := c.life.memory.rules[c.rule.place]
-	return time.Time{}, m.refilled(c.now) < 1 && (c.key == nil || !c.key.mustNotify(c.now))
+	return m.refilled(c.now) < 1 && (c.key == nil || !c.key.mustNotify(c.now))
 }
 
 // spend takes a token for an alert that nothing else suppresses. It answers whether the alert is made.
 func (*rateLimit) spend(c *candidate) bool {
 	return c.life.memory.rules[c.rule.place].spend(c.now) || c.key != nil && c.key.mustNotify(c.now)
 }
+
+func (*rateLimit) changesAt(*candidate) (never time.Time) { return never }
 
 func (*rateLimit) reason() Reason { return ReasonRateLimit }
 

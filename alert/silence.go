@@ -38,9 +38,9 @@ type cover struct {
 const maxCovers = 32
 
 // mutes implements muter. What a silence with a condition says of what time causes is in window_silence.go.
-func (s *silence) mutes(c *candidate) (until time.Time, ok bool) {
-	return s.until, s.applies(c.at, c.covered(c.rule, c.key))
-}
+func (s *silence) mutes(c *candidate) bool { return s.applies(c.at, c.covered(c.rule, c.key)) }
+
+func (s *silence) changesAt(*candidate) time.Time { return s.until }
 
 func (*silence) reason() Reason { return ReasonSilenced }
 

@@ -13,6 +13,7 @@ import (
 	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/consumer/watermark"
 	"kinesis-alerter/internal/position"
 )
 
@@ -162,7 +163,7 @@ func (in *intake) recordKeyless() {
 func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
 	parts, dealt := in.partsFor(rec, at, &d)
 	if len(parts) == 0 {
-		in.progress.pass(at)
+		in.progress.Pass(at)
 		in.metrics.recordsRead.Inc()
 		in.pipeline.Resolved(d)
 		return nil
@@ -175,7 +176,7 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 	if in.unknown.After(arrival) { // its age is not known: it makes no lag
 		arrival = in.unknown
 	}
-	e, behindTime := in.progress.wait(at, arrival, &d, dealt, len(parts))
+	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts))
 	in.metrics.recordsRead.Inc()
 	return in.submit(e, parts, behindTime)
 }
@@ -206,18 +207,18 @@ func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Dec
 
 // submit queues the parts of an entry; there is room for the first. behindTime says that what time brought about waits
 // before the entry, or is the entry.
-func (in *intake) submit(e *entry, parts []*part, behindTime bool) error {
+func (in *intake) submit(e *watermark.Entry, parts []*part, behindTime bool) error {
 	// An offer cannot say that some of these are dealt with.
-	tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.dealt) > 0
+	tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.Dealt) > 0
 	for n, p := range parts {
 		if n > 0 {
 			if err := in.room(p.Bytes); err != nil {
 				return err
 			}
 		}
-		p.entry, p.decides = e, e.decided || p.Letter != nil
+		p.entry, p.decides = e, e.Decided || p.Letter != nil
 		if tracked {
-			p.Dealt = &e.dealt
+			p.Dealt = &e.Dealt
 		}
 		if p.keepsPayload() {
 			in.keep(p)
@@ -307,7 +308,7 @@ func (in *intake) tick(p *read.Page, now time.Time) {
 	in.mu.Unlock()
 	if len(alerts) > 0 {
 		parts := partsOf(alerts)
-		e := in.progress.waitTimed(at, dealt, len(parts))
+		e := in.progress.WaitTimed(at, dealt, len(parts))
 		if err := in.room(parts[0].Bytes); err != nil {
 			return
 		}

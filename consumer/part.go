@@ -4,13 +4,14 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/consumer/watermark"
 )
 
 // part is what an entry of the watermark waits for: a task of the lanes.
 type part struct {
 	lanes.Task // it is the task's owner
 
-	entry *entry
+	entry *watermark.Entry
 	// decides says that the outcome of the record depends on the part. Alerts of other keys that ride along do not
 	// count.
 	decides bool

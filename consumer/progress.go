@@ -12,6 +12,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/consumer/watermark"
 	"kinesis-alerter/internal/position"
 )
 
@@ -33,11 +34,11 @@ type progress struct {
 	mu sync.Mutex
 
 	inherited []position.Range      // settled by an earlier owner, above startAt; written here, read by offers
-	mark      watermark             // written here and by those who settle; read by offers and the status
+	mark      watermark.Watermark   // written here and by those who settle; read by offers and the status
 	offered   position.Position     // the last offer's position; written and read by offers
 	recalled  map[string]dealtAlert // dealt with in an earlier life of the shard here, and not made again yet; here only
 	dealt     []dealtAlert          // dealt with in this life, in entries that no offer names; written by those who settle
-	load      load                  // written here; read by offers and the status
+	load      read.Load             // written here; read by offers and the status
 	caughtUp  time.Time             // up to when the shard is read; written here, read by offers and the heartbeat
 	evaluates bool                  // statefully, so that eventTime is known; written here, read by the heartbeat
 	eventTime time.Time             // of the evaluator; written here with caughtUp, read with it
@@ -70,16 +71,16 @@ func startBehind(at position.Position) types.StartingPosition {
 }
 
 // pass takes in a record that waits for nothing.
-func (p *progress) pass(at position.Position) {
+func (p *progress) Pass(at position.Position) {
 	p.mu.Lock()
-	p.mark.pass(at)
+	p.mark.Pass(at)
 	p.mu.Unlock()
 }
 
 // skip takes in a record that an earlier owner has settled.
 func (p *progress) skip(at position.Position) {
 	if p.startAt.IsZero() { // else it is at or below the mark already
-		p.pass(at)
+		p.Pass(at)
 	}
 	p.metrics.recordsSkip.Inc()
 }
@@ -99,25 +100,25 @@ func (p *progress) settledBefore(at position.Position) bool {
 }
 
 // wait takes in a record that waits for so many parts. behindTime says that what time brought about waits before it.
-func (p *progress) wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
-	e *entry, behindTime bool,
+func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
+	e *watermark.Entry, behindTime bool,
 ) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e = p.mark.wait(at, arrival, parts)
-	if e.decided = d.Outcome == alert.Alerted; !e.decided {
-		e.decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
+	e = p.mark.Wait(at, arrival, parts)
+	if e.Decided = d.Outcome == alert.Alerted; !e.Decided {
+		e.Decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
-	e.dealt = dealt
-	return e, len(p.mark.timed) > 0
+	e.Dealt = dealt
+	return e, len(p.mark.Timed) > 0
 }
 
 // waitTimed takes in what time brought about behind the last record.
-func (p *progress) waitTimed(at time.Time, dealt []string, parts int) *entry {
+func (p *progress) WaitTimed(at time.Time, dealt []string, parts int) *watermark.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.mark.waitTimed(at, parts)
-	e.dealt = dealt
+	e := p.mark.WaitTimed(at, parts)
+	e.Dealt = dealt
 	return e
 }
 
@@ -126,39 +127,39 @@ func (p *progress) settle(of *part) (whole bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if of.decides {
-		lanes.MergeOutcome(&of.entry.decision, of.Result.Outcome, of.Result.Reason)
+		lanes.MergeOutcome(&of.entry.Decision, of.Result.Outcome, of.Result.Reason)
 	}
-	if whole = p.mark.resolve(of.entry); whole {
+	if whole = p.mark.Resolve(of.entry); whole {
 		p.keepDealt(of.entry)
 	}
 	return whole
 }
 
 // unresolved counts the entries that wait.
-func (p *progress) unresolved() int {
+func (p *progress) Unresolved() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mark.unresolved()
+	return p.mark.Unresolved()
 }
 
 // entries counts the entries so far, and settledThrough reports whether the first n are settled.
 func (p *progress) entries() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mark.count
+	return p.mark.Count
 }
 
 func (p *progress) settledThrough(n uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mark.resolvedThrough(n)
+	return p.mark.ResolvedThrough(n)
 }
 
 // abandon gives up the records that wait, and counts those that nobody has counted as left yet.
 func (p *progress) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.metrics.recordsLeft.Add(float64(p.mark.leave()))
+	p.metrics.recordsLeft.Add(float64(p.mark.Leave()))
 }
 
 // offer offers the lease how far everything is settled. With all, and while a key is held, it names what is settled
@@ -167,14 +168,14 @@ func (p *progress) abandon() {
 func (p *progress) offer(all bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock() // offers must reach the lease in the order of their marks
-	mark := p.mark.mark()
+	mark := p.mark.Mark()
 	settled := p.inheritedAbove(mark)
 	if all || p.outcomes.holds() {
-		settled = append(p.mark.resolvedAbove(), p.inheritedAbove(p.mark.last)...)
+		settled = append(p.mark.ResolvedAbove(), p.inheritedAbove(p.mark.Last)...)
 	}
 	above := position.EncodeRanges(settled)
-	offer := position.Progress{At: mark, Above: above, Load: p.load.rate(time.Now())}
-	if p.mark.unresolved() == 0 {
+	offer := position.Progress{At: mark, Above: above, Load: p.load.Rate(time.Now())}
+	if p.mark.Unresolved() == 0 {
 		offer.CaughtUp = p.caughtUp
 	}
 	if mark == p.offered && above == "" {
@@ -219,7 +220,7 @@ func (p *progress) resume(at position.Position, start types.StartingPosition) {
 	p.start, p.startAt, p.passed, p.stored = start, at, 0, at
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inherited, p.offered, p.mark.last = nil, at, at
+	p.inherited, p.offered, p.mark.Last = nil, at, at
 }
 
 // recordLoad adds an answer of Kinesis to the shard's load.
@@ -230,7 +231,7 @@ func (p *progress) recordLoad(page *read.Page) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.load.add(page.At, bytes)
+	p.load.Add(page.At, bytes)
 }
 
 // recordIngested records that everything of a page is in the watermark. How far time has come is recorded with the
@@ -262,15 +263,15 @@ func (p *progress) report() (lastArrival, caughtUp time.Time) {
 func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	oldest, _ = p.mark.oldest()
-	return oldest, p.mark.unresolved(), p.load.rate(now)
+	oldest, _ = p.mark.Oldest()
+	return oldest, p.mark.Unresolved(), p.load.Rate(now)
 }
 
 // recall begins with what this process has dealt with above the checkpoint: the watermark is where all below is, and
 // the rest is as if an earlier owner had named it.
 func (p *progress) recall(a *account) {
 	p.stored, p.offered = p.startAt, p.startAt
-	defer func() { p.mark.last = p.startAt }()
+	defer func() { p.mark.Last = p.startAt }()
 	if a == nil {
 		return
 	}
@@ -292,15 +293,15 @@ func (p *progress) account() *account {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := &account{generation: p.lease.Generation(), stored: p.stored}
-	if mark := p.mark.mark(); !mark.IsZero() {
+	if mark := p.mark.Mark(); !mark.IsZero() {
 		a.ranges = append(a.ranges, position.Range{UpTo: mark})
 	}
 	// What is too much is dropped here already, the oldest first, so that one shard does not push out all others.
-	above, dropped := p.mark.lastAbove(position.MaxRanges)
-	a.ranges = position.Union(a.ranges, above, p.inheritedAbove(p.mark.mark()))
-	for e := p.mark.first; e != nil; e = e.next {
-		for _, id := range e.dealt {
-			a.alerts = append(a.alerts, dealtAlert{id: id, at: e.at, timed: e.timed, after: e.number})
+	above, dropped := p.mark.LastAbove(position.MaxRanges)
+	a.ranges = position.Union(a.ranges, above, p.inheritedAbove(p.mark.Mark()))
+	for e := p.mark.First; e != nil; e = e.Next {
+		for _, id := range e.Dealt {
+			a.alerts = append(a.alerts, dealtAlert{id: id, at: e.At, timed: e.Timed, after: e.Number})
 		}
 	}
 	for _, d := range p.recalled {
@@ -353,15 +354,15 @@ func (p *progress) undoDealt(at position.Position, ids []string) {
 
 // keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that time brought
 // about, and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
-func (p *progress) keepDealt(e *entry) {
-	if p.mark.unresolved() == 0 {
+func (p *progress) keepDealt(e *watermark.Entry) {
+	if p.mark.Unresolved() == 0 {
 		p.dealt = slices.DeleteFunc(p.dealt, func(d dealtAlert) bool { return !d.timed })
 	}
-	if !e.timed && !p.mark.timedBefore(e.number) {
+	if !e.Timed && !p.mark.TimedBefore(e.Number) {
 		return
 	}
-	for _, id := range e.dealt {
-		p.dealt = append(p.dealt, dealtAlert{id: strings.Clone(id), at: e.at, timed: e.timed, after: e.number})
+	for _, id := range e.Dealt {
+		p.dealt = append(p.dealt, dealtAlert{id: strings.Clone(id), at: e.At, timed: e.Timed, after: e.Number})
 	}
 	if over := len(p.dealt) - 2*position.MaxRanges; over > 0 { // oldest first
 		p.dealt = slices.Delete(p.dealt, 0, over)
@@ -373,9 +374,9 @@ func (p *progress) keepDealt(e *entry) {
 func (p *progress) dealtByTime(ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mark.count++
+	p.mark.Count++
 	for _, id := range ids {
-		p.dealt = append(p.dealt, dealtAlert{id: id, at: p.mark.last, timed: true, after: p.mark.count})
+		p.dealt = append(p.dealt, dealtAlert{id: id, at: p.mark.Last, timed: true, after: p.mark.Count})
 	}
 }
 

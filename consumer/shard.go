@@ -241,7 +241,7 @@ func (s *shard) finish() {
 			return
 		case s.checkLease() != nil:
 			return
-		case s.workCtx.Err() != nil || s.readCtx.Err() != nil && s.progress.unresolved() > 0:
+		case s.workCtx.Err() != nil || s.readCtx.Err() != nil && s.progress.Unresolved() > 0:
 			s.enter(stopAsked)
 			return
 		}
@@ -253,7 +253,7 @@ func (s *shard) drained() error {
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
 	err := s.lanes.Quiet(ctx)
-	if err == nil && s.progress.unresolved() > 0 { // only held keys are left: the shard cannot end
+	if err == nil && s.progress.Unresolved() > 0 { // only held keys are left: the shard cannot end
 		s.progress.offer(false)
 		_ = sleep.Until(s.readCtx, time.Now().Add(handoffLimit))
 		err = lanes.ErrNoRoom
@@ -376,8 +376,8 @@ func (s *shard) Settled(t *lanes.Task) {
 	if !whole {
 		return
 	}
-	if e := p.entry; !e.timed && !e.left {
-		s.pipeline.Resolved(e.decision)
+	if e := p.entry; !e.Timed && !e.Left {
+		s.pipeline.Resolved(e.Decision)
 	}
 	if !s.outcomes.holds() { // else the next page offers: what there is to name is too much to do it for each record
 		s.progress.offer(false)

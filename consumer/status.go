@@ -74,9 +74,9 @@ func (s *shard) status(now time.Time) ShardStatus {
 	out.EndUnproven, out.EndChildren = s.unproven()
 	heard := s.lastFetch
 	if heard.IsZero() {
-		heard = unheard(now, s.began, s.ago(s.lease.CaughtUp(), now))
+		heard = read.Unheard(now, s.began, s.ago(s.lease.CaughtUp(), now))
 	}
-	out.Lag = lagAt(now, s.ago(oldest, now), out.Unresolved > 0, heard, s.lastBehind)
+	out.Lag = read.LagAt(now, s.ago(oldest, now), out.Unresolved > 0, heard, s.lastBehind)
 	return out
 }
 

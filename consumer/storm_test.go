@@ -49,7 +49,7 @@ func TestStorm(t *testing.T) {
 		require.Equal(t, position.Position{}, func() position.Position {
 			s.progress.mu.Lock()
 			defer s.progress.mu.Unlock()
-			return s.progress.mark.mark()
+			return s.progress.mark.Mark()
 		}())
 		time.Sleep(time.Minute)
 		require.Greater(t, one.consumer.Status()[0].Lag, time.Minute)

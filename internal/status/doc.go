@@ -4,9 +4,9 @@
 // What it guarantees:
 //
 //   - A Status is one snapshot, made from memory. Rendering it calls no service and changes nothing.
-//   - What is wrong is a function of the snapshot: Problems. Each problem is one entry of the catalog, in the file of its
-//     subject. The entry has its code, thresholds and remedy, what explains it, and how to find it. Every code is also a
-//     metric, a log line and a section of deploy/runbooks/problems.md.
+//   - What is wrong is a function of the snapshot: Problems. Each problem is one entry of the catalog, in the file of
+//     its subject. The entry has its code, thresholds and remedy, what explains it, and how to find it. Every code is
+//     also a metric, a log line and a section of deploy/runbooks/problems.md.
 //   - No record's payload is in it. Text from outside is escaped in each rendering.
 //   - JSON names are stable.
 //

@@ -30,7 +30,8 @@ func ownerKinds() []kind {
 			code: "shards_free", symptomOf: []string{"shards_unread"},
 			find: func(m *model, _ thresholds) findings {
 				o := &m.owners
-				return found(when(o.free > 0, LevelInfo), "%s for an owner%s", wait(uint64(max(0, o.free)), "shard"), o.silence())
+				return found(when(o.free > 0, LevelInfo), "%s for an owner%s",
+					wait(uint64(max(0, o.free)), "shard"), o.silence())
 			},
 		},
 		{

@@ -19,7 +19,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a part of a record's alerts is not published again",
-			file:   "consumer/intake.go", old: "tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.dealt) > 0", new: "tracked := behindTime",
+			file:   "consumer/intake.go", old: "tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.Dealt) > 0", new: "tracked := behindTime",
 			by: again, says: `.*Should be zero.*`,
 		},
 		{

@@ -98,7 +98,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "no record below a checkpoint is without outcome",
-			file:   "consumer/watermark.go", old: "	return w.first.before\n", new: "	return w.last\n",
+			file:   "consumer/watermark/watermark.go", old: "	return w.First.before\n", new: "	return w.Last\n",
 			by: daemons, says: `is stored at .* but record .* was not published`,
 		},
 		{
@@ -188,8 +188,8 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "no stretch reaches over an alert that time has made",
-			file:   "consumer/watermark.go", old: "if e.timed || len(out)", new: "if len(out)",
-			by: killer{"consumer", "TestWatermark.*", 100}, says: `.*Error.*|.*failed.*`,
+			file:   "consumer/watermark/watermark.go", old: "if e.Timed || len(out)", new: "if len(out)",
+			by: killer{"consumer/watermark", "TestWatermark.*", 100}, says: `.*Error.*|.*failed.*`,
 		},
 		{
 			breaks: "ticks only bring forward",
@@ -238,8 +238,8 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "the lag is the age of the oldest record that waits",
-			file:   "consumer/lag.go", old: "		return max(0, now.Sub(oldest))\n", new: "		return behind\n",
-			by: only("consumer", "TestLag"), says: `.*Error:.*`,
+			file:   "consumer/read/lag.go", old: "		return max(0, now.Sub(oldest))\n", new: "		return behind\n",
+			by: only("consumer/read", "TestLag"), says: `.*Error:.*`,
 		},
 	}
 }

@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import "time"
 
@@ -6,9 +6,9 @@ import "time"
 // interval, so silence of Kinesis is not the same as nothing to read.
 const staleRead = 5 * time.Second
 
-// lagAt computes a shard's lag: the age of the oldest unresolved record if one waits here; else how old the next
+// LagAt computes a shard's lag: the age of the oldest unresolved record if one waits here; else how old the next
 // record in the stream must be, by what the last answer said. It grows when nothing moves, and an idle shard has none.
-func lagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time.Duration) time.Duration {
+func LagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time.Duration) time.Duration {
 	switch {
 	case waiting:
 		return max(0, now.Sub(oldest))
@@ -22,11 +22,11 @@ func lagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time
 	return 0
 }
 
-// unheard is since when nobody knows what is in a shard that Kinesis has not answered for since began: since the last
+// Unheard is since when nobody knows what is in a shard that Kinesis has not answered for since began: since the last
 // owner had read it, or every restart in an outage of Kinesis would set the lag back to nothing. For the first moments
 // of a shard that is not believed, because the row of an idle shard may be minutes old and the first answer is under
 // way.
-func unheard(now, began, caughtUp time.Time) time.Time {
+func Unheard(now, began, caughtUp time.Time) time.Time {
 	if caughtUp.IsZero() || caughtUp.After(began) || now.Sub(began) <= staleRead {
 		return began
 	}
@@ -36,13 +36,14 @@ func unheard(now, began, caughtUp time.Time) time.Time {
 // loadHalfLife is how fast the measured load of a shard forgets.
 const loadHalfLife = 30 * time.Second
 
-// load is an exponentially decaying rate in bytes per second.
-type load struct {
+// Load is an exponentially decaying rate in bytes per second.
+type Load struct {
 	perSecond float64
 	last      time.Time
 }
 
-func (l *load) add(now time.Time, bytes int) {
+// Add adds an answer of so many bytes.
+func (l *Load) Add(now time.Time, bytes int) {
 	if l.last.IsZero() {
 		l.last = now
 		return
@@ -56,7 +57,7 @@ func (l *load) add(now time.Time, bytes int) {
 	l.last = now
 }
 
-// rate is what is left of the rate at now: a shard that is not answered for has none after a while.
-func (l *load) rate(now time.Time) float64 {
+// Rate is what is left of the rate at now: a shard that is not answered for has none after a while.
+func (l *Load) Rate(now time.Time) float64 {
 	return l.perSecond * loadHalfLife.Seconds() / (loadHalfLife.Seconds() + max(0, now.Sub(l.last).Seconds()))
 }

@@ -1,4 +1,4 @@
-package consumer
+package watermark
 
 import (
 	"fmt"
@@ -19,10 +19,10 @@ func TestWatermarkAgainstReference(t *testing.T) {
 			at    position.Position
 			timed bool
 			left  int // parts
-			entry *entry
+			entry *Entry
 		}
 		var all []*ref
-		var w watermark
+		var w Watermark
 		next := 0
 		last := func() position.Position {
 			if next == 0 {
@@ -35,17 +35,17 @@ func TestWatermarkAgainstReference(t *testing.T) {
 			"pass": func(*rapid.T) {
 				next++
 				all = append(all, &ref{at: last()})
-				w.pass(last())
+				w.Pass(last())
 			},
 			"wait": func(t *rapid.T) {
 				next++
 				r := &ref{at: last(), left: parts.Draw(t, "parts")}
-				r.entry = w.wait(r.at, time.Unix(int64(len(all)), 0), r.left)
+				r.entry = w.Wait(r.at, time.Unix(int64(len(all)), 0), r.left)
 				all = append(all, r)
 			},
 			"time": func(t *rapid.T) {
 				r := &ref{at: last(), timed: true, left: parts.Draw(t, "parts")}
-				r.entry = w.waitTimed(time.Unix(int64(len(all)), 0), r.left)
+				r.entry = w.WaitTimed(time.Unix(int64(len(all)), 0), r.left)
 				all = append(all, r)
 			},
 			"resolve": func(t *rapid.T) {
@@ -59,7 +59,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 					t.Skip("nothing waits")
 				}
 				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is resolved already
-				require.Equal(t, r.left == 1, w.resolve(r.entry))
+				require.Equal(t, r.left == 1, w.Resolve(r.entry))
 				r.left = max(0, r.left-1)
 			},
 			"": func(t *rapid.T) {
@@ -77,14 +77,14 @@ func TestWatermarkAgainstReference(t *testing.T) {
 						through++
 					}
 				}
-				require.Equal(t, mark, w.mark())
-				require.Equal(t, unresolved, w.unresolved())
-				require.True(t, w.resolvedThrough(through))
-				require.Equal(t, unresolved == 0, w.resolvedThrough(through+1))
-				at, ok := w.oldest()
+				require.Equal(t, mark, w.Mark())
+				require.Equal(t, unresolved, w.Unresolved())
+				require.True(t, w.ResolvedThrough(through))
+				require.Equal(t, unresolved == 0, w.ResolvedThrough(through+1))
+				at, ok := w.Oldest()
 				require.Equal(t, unresolved > 0, ok)
 				require.Equal(t, oldest, at)
-				above := position.DecodeRanges(position.EncodeRanges(w.resolvedAbove()))
+				above := position.DecodeRanges(position.EncodeRanges(w.ResolvedAbove()))
 				behindTime := false // of what waits
 				for _, r := range all {
 					behindTime = behindTime || r.timed && r.left > 0
@@ -101,11 +101,11 @@ func TestWatermarkAgainstReference(t *testing.T) {
 
 // TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys go on.
 func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
-	var w watermark
-	w.wait(position.Past("1"), time.Time{}, 1)
+	var w Watermark
+	w.Wait(position.Past("1"), time.Time{}, 1)
 	for i := range 10_000 {
-		w.resolve(w.wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1))
+		w.Resolve(w.Wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1))
 	}
-	require.Equal(t, 1, w.unresolved())
-	require.Same(t, w.first, w.tail)
+	require.Equal(t, 1, w.Unresolved())
+	require.Same(t, w.First, w.tail)
 }

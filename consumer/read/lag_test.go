@@ -1,4 +1,4 @@
-package consumer
+package read
 
 import (
 	"testing"
@@ -26,7 +26,7 @@ func TestLag(t *testing.T) {
 		"the producer's clock runs ahead of us": {now.Add(time.Second), true, ago(0), 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.want, lagAt(now, c.oldest, c.waiting, c.fetch, c.behind))
+			require.Equal(t, c.want, LagAt(now, c.oldest, c.waiting, c.fetch, c.behind))
 		})
 	}
 }
@@ -40,6 +40,6 @@ func TestUnheard(t *testing.T) {
 		"a shard that nobody has read before": {ago(60), time.Time{}, ago(60)},
 		"a last owner whose clock runs ahead": {ago(60), ago(30), ago(60)},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, unheard(now, c.began, c.caughtUp)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, Unheard(now, c.began, c.caughtUp)) })
 	}
 }

@@ -1,0 +1,191 @@
+package watermark
+
+import (
+	"slices"
+	"time"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/position"
+)
+
+// Watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
+// It is pure: no clock, no lock, no I/O. Only what waits for something has an entry; other records just pass.
+//
+// An entry activity for a record, or for what time brought about between two records. Entries form a list, so that one
+// is resolved in the same time wherever it activity and however many wait: the first may be held for days while all
+// others go on, and tens of thousands wait while a digest gathers.
+type Watermark struct {
+	// Last is the last record taken in, resolved or not.
+	Last        position.Position
+	First, tail *Entry
+	Timed       []*Entry // of those, what time brought about, in order
+	waiting     int
+	Count       uint64 // entries so far
+}
+
+// Entry is what waits for its alerts to be accepted.
+type Entry struct {
+	// At is the record's position. A time entry has that of the record that it follows.
+	At position.Position
+	// before is the record that came just before this one: the watermark while this entry is the first to wait.
+	before  position.Position
+	arrival time.Time
+	// Timed says that the entry is no record but what time brought about behind one.
+	Timed bool
+	// parts is how many of its tasks are not resolved.
+	parts      int
+	Number     uint64 // in the order of intake, from 1
+	prev, Next *Entry
+
+	// What becomes of the record. The shard's mutex guards them.
+
+	// Left says that the record was counted as one that another owner accounts for.
+	Left bool
+
+	Decision alert.Decision // without its alerts
+	Decided  bool           // by the alerts; else the decision stays, whatever becomes of alerts that ride along
+
+	// Dealt are the alerts of tasks that are tracked, as far as they are dealt with. The lanes' mutex guards it.
+	Dealt []string
+}
+
+// Pass takes in a record that is resolved already.
+func (w *Watermark) Pass(at position.Position) { w.Last = at }
+
+// Wait takes in a record that is resolved with the last of its parts.
+func (w *Watermark) Wait(at position.Position, arrival time.Time, parts int) *Entry {
+	e := w.push(&Entry{At: at, before: w.Last, arrival: arrival, parts: parts})
+	w.Last = at
+	return e
+}
+
+// WaitTimed takes in what time brought about behind the last record. While it waits, the mark stays at that record, and
+// no record behind it is named as resolved: a replay knows nothing of ticks, makes its alerts with the next record that
+// it evaluates, and drops them if that record counts as resolved.
+func (w *Watermark) WaitTimed(at time.Time, parts int) *Entry {
+	e := w.push(&Entry{At: w.Last, before: w.Last, arrival: at, Timed: true, parts: parts})
+	w.Timed = append(w.Timed, e)
+	return e
+}
+
+func (w *Watermark) push(e *Entry) *Entry {
+	w.Count++
+	w.waiting++
+	e.Number = w.Count
+	if e.prev = w.tail; e.prev != nil {
+		e.prev.Next = e
+	} else {
+		w.First = e
+	}
+	w.tail = e
+	return e
+}
+
+// Resolve marks a part of an entry as done and answers whether it was the last one. A call for an entry that is
+// resolved changes nothing.
+func (w *Watermark) Resolve(e *Entry) bool {
+	if e.parts == 0 {
+		return false
+	}
+	if e.parts--; e.parts > 0 {
+		return false
+	}
+	w.waiting--
+	if e.Timed {
+		w.Timed = slices.DeleteFunc(w.Timed, func(o *Entry) bool { return o == e })
+	}
+	if e.prev != nil {
+		e.prev.Next = e.Next
+	} else {
+		w.First = e.Next
+	}
+	if e.Next != nil {
+		e.Next.prev = e.prev
+	} else {
+		w.tail = e.prev
+	}
+	e.prev, e.Next = nil, nil
+	return true
+}
+
+// Leave gives up the records that wait, and answers how many there were.
+func (w *Watermark) Leave() (records int) {
+	for e := w.First; e != nil; e = e.Next {
+		if !e.Timed && !e.Left {
+			e.Left = true
+			records++
+		}
+	}
+	return records
+}
+
+// Unresolved counts the entries that wait.
+func (w *Watermark) Unresolved() int { return w.waiting }
+
+// ResolvedThrough says whether the first n entries are all resolved.
+func (w *Watermark) ResolvedThrough(n uint64) bool { return w.First == nil || w.First.Number > n }
+
+// Mark is the highest position below and at which everything is resolved; empty when there is none yet.
+func (w *Watermark) Mark() position.Position {
+	if w.First == nil {
+		return w.Last
+	}
+	return w.First.before
+}
+
+// Oldest is the arrival of the first entry that waits.
+func (w *Watermark) Oldest() (time.Time, bool) {
+	if w.First == nil {
+		return time.Time{}, false
+	}
+	return w.First.arrival, true
+}
+
+// ResolvedAbove lists what is resolved above the mark, up to the first time entry, and the first maxStretches of it.
+func (w *Watermark) ResolvedAbove() []position.Range {
+	var out []position.Range
+	after := position.Position{}
+	for e := w.First; e != nil; e = e.Next {
+		if !after.IsZero() && after != e.before {
+			out = append(out, position.Range{After: after, UpTo: e.before})
+		}
+		if e.Timed || len(out) == position.MaxRanges {
+			return out
+		}
+		after = e.At
+	}
+	if !after.IsZero() && after != w.Last {
+		out = append(out, position.Range{After: after, UpTo: w.Last})
+	}
+	return out
+}
+
+// LastAbove lists what is resolved above the mark, up to the first time entry: the last n of it. It says how many it
+// left out.
+func (w *Watermark) LastAbove(n int) (out []position.Range, dropped int) {
+	add := func(s position.Range) {
+		if out = append(out, s); len(out) == 2*n {
+			out = append(out[:0], out[n:]...)
+			dropped += n
+		}
+	}
+	after, timed := position.Position{}, false
+	for e := w.First; e != nil && !timed; e = e.Next {
+		if !after.IsZero() && after != e.before {
+			add(position.Range{After: after, UpTo: e.before})
+		}
+		after, timed = e.At, e.Timed
+	}
+	if !timed && !after.IsZero() && after != w.Last {
+		add(position.Range{After: after, UpTo: w.Last})
+	}
+	if over := len(out) - n; over > 0 {
+		out, dropped = slices.Delete(out, 0, over), dropped+over
+	}
+	return out, dropped
+}
+
+// TimedBefore says whether a time entry waits before the entry of a number.
+func (w *Watermark) TimedBefore(number uint64) bool {
+	return len(w.Timed) > 0 && w.Timed[0].Number < number
+}
