@@ -23,7 +23,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "only alerts spend the tokens of a rate limit",
-			file:   "alert/rate_limit.go", old: "return m.refilled(c.now) < 1", new: "return !m.spend(c.now)",
+			file:   "alert/rate_limit.go", old: "changesAt(*candidate) (never time.Time) { return never }", new: "changesAt(c *candidate) (never time.Time) { c.life.memory.rules[c.rule.place].spend(c.now); return never }",
 			by: only("alert", "TestOnlyAlertsSpendTokens"), says: `.*Error:.*`,
 		},
 		{
