@@ -38,7 +38,7 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "a silent worker is fenced before its shards are taken",
-			file:   "checkpoint/watch.go", old: "moved, err := w.fenceWorker(ctx, id, observed)", new: "moved, err := (*workerRow)(nil), error(nil)\n		_ = observed",
+			file:   "checkpoint/watch.go", old: "moved, err := w.fenceWorker(ctx, id, observed)", new: "moved, err := (*table.Worker)(nil), error(nil)\n		_ = observed",
 			by: only("checkpoint", "TestCrashIsTakenOverAndTheZombieIsFenced"), says: `.*Error:.*`,
 		},
 		{
