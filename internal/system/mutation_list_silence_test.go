@@ -13,7 +13,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "what explains a problem hides it",
-			file:   "internal/status/problems.go", old: "if !slices.ContainsFunc(c.symptomOf, explained) {", new: "if true {",
+			file:   "internal/status/problems.go", old: "if !slices.ContainsFunc(c.symptomOf, explained) {", new: "if true || explained(\"\") {",
 			by: only("internal/status", "TestSymptomsAreHidden"), says: `.*Error:.*`,
 		},
 		{
