@@ -9,17 +9,17 @@
 // whole. Each shard has one [Evaluator], which belongs to one goroutine and sees the shard's records in sequence order.
 // [Evaluator.Evaluate] runs the stages in a fixed order:
 //
-//  1. do what has come due (siblings.go, due.go)
-//  2. add the anomaly scores (score.go)
-//  3. ask the filter, and read the fields that rules mention (reading.go)
-//  4. match the rules (alert/condition)
-//  5. take each rule's memory of the key through its states (lifecycle.go)
-//  6. ask what mutes the alert (mute.go), and make it (outbox.go)
+//  1. Do what has come due (siblings.go, due.go).
+//  2. Add the anomaly scores (score.go).
+//  3. Ask the filter, and read the fields that rules mention (reading.go).
+//  4. Match the rules (alert/condition).
+//  5. Take each rule's memory of the key through its states (lifecycle.go).
+//  6. Ask what mutes the alert (mute.go), and make it (outbox.go).
 //
 // Every record has exactly one [Outcome]. The consumer publishes the alerts, then calls [Pipeline.Resolved], which
 // counts the record. The sum over the outcomes is the number of records that are done.
 //
-// Without rules every record alerts, with the words of AWS's sample Lambda function. The payload then only has to be
+// Without rules every record alerts, with the text of AWS's sample Lambda function. The payload then only has to be
 // UTF-8.
 //
 // # Reading
@@ -80,23 +80,24 @@
 //
 // An alert is made when a key begins to fire, when repeat_interval is over, and when it is resolved. What comes in
 // between is suppressed and counted. So is what a muter mutes: dedup, an inhibiting rule, a silence, quiet hours, the
-// rate limit. Whoever was notified that a key fires is notified that it is resolved, whatever mutes the rule by then.
+// rate limit. Every topic that was notified that a key fires is notified that it is resolved, whatever mutes the rule
+// by then.
 //
 // A key may begin to fire while its rule is muted. The next record for which it still fires makes the alert. Without a
 // record, the alert is made when the silence, the quiet hours or dedup end, or at the next recheck: after a minute,
 // doubled up to ten. Rules without for, resolve, absence and sliding window have no firing periods. They alert with
 // every record, or every tumbling window, for which they hold.
 //
-// Three things are reported whatever dedup or a rate limit would suppress: a rise in severity, once for each grade of a
-// firing period; a key that fires for a minute although the last alert said that it is resolved; and the end, to
-// whoever was notified of the beginning. A repetition has the severity of the last record, an end that of the most
-// severe alert. A rule inhibits another only while somebody knows that it fires: an alert was made, or a silence covers
-// it.
+// Three things are reported whatever dedup or a rate limit would suppress. The first is a rise in severity, once for
+// each grade of a firing period. The second is a key that fires for a minute although the last alert said that it is
+// resolved. The third is the end, to every topic that was notified of the beginning. A repetition has the severity of
+// the last record, an end that of the most severe alert. A rule inhibits another only while operators know that it
+// fires: an alert was made, or a silence covers it.
 //
 // A window is not judged by a part that says nothing about the whole. That concerns upper bounds (<, <=, ==, !=) of
 // count, rate, sum, distinct or max, and lower ones (>, >=, ==, !=) of min. Such a window is judged once its whole
-// length was watched. Count, rate, sum and distinct become 0 when no more records come. Nobody wants to be notified
-// forever of a key that is gone. So an empty window of a key that does not fire is judged up to the end of the step in
+// length was watched. Count, rate, sum and distinct become 0 when no more records come. No operator wants messages for
+// ever about a key that is gone. So an empty window of a key that does not fire is judged up to the end of the step in
 // which two lengths have passed since the last record. A key that comes back is watched again. Sums keep what rounding
 // loses. A boolean counts as 1 or 0.
 //
@@ -127,25 +128,25 @@
 // A rule continues with what another version of it remembers where that means the same. Key, kind of memory and window
 // must be the same, but for the window's bound; with a window or absence, the condition too. A key that fires is then
 // judged by the next record. One that waits to fire continues if condition, for, resolve and bounds are the same. All
-// other memory of former versions is kept for a week, with the topics that were notified, and the words.
+// other memory of former versions is kept for a week, with the topics that were notified, and the text.
 //
-// Whoever was notified that a key fires is notified of its end, once (edited_rules.go). Usually that is the end of the
-// firing period. But the rule may have been taken out, may have changed so that its memory was dropped, may be in mode
-// shadow, or may go to other topics. Then the end is sent at the first tick at which all workers agree about the rules
-// ([Tick.Settled]). Such an end has Alert.Ended. Its id is made of rule, key, topic and the beginning of the firing
-// period.
+// Every topic that was notified that a key fires is notified of its end, once (edited_rules.go). Usually that is the
+// end of the firing period. But the rule may have been taken out, may have changed so that its memory was dropped, may
+// be in mode shadow, or may go to other topics. Then the end is sent at the first tick at which all workers agree about
+// the rules ([Tick.Settled]). Such an end has Alert.Ended. Its id is made of rule, key, topic and the beginning of the
+// firing period.
 //
-// If nobody who was notified is left, the key counts as not notified, and the present topics are notified while it
-// fires. A topic that a rule gains is notified by the next alert that says that the key fires, and only then of its
-// end. What nobody was notified of, because the rule was in mode shadow, has no end. No such end is sent while the
+// If no notified topic is left, the key counts as not notified, and the present topics are notified while it fires. A
+// topic that a rule gains is notified by the next alert that says that the key fires, and only then of its end. A key
+// of which no topic was notified, because the rule was in mode shadow, has no end. No such end is sent while the
 // present rule has notified the same topic that the same key fires: that rule sends the end. All of this needs
 // formatEnds.
 //
 // # Inherited keys
 //
-// A producer may place records by an explicit hash key. So nobody knows which child of a split will get the records of
-// a key. Each child inherits every key ([Evaluator.Inherit], inherited.go). A key is provisional in each until one of
-// them gets a record of it:
+// A producer may place records by an explicit hash key. So no shard knows which child of a split will get the records
+// of a key. Each child inherits every key ([Evaluator.Inherit], inherited.go). A key is provisional in each until one
+// of them gets a record of it:
 //
 //	             a record of the key comes here
 //	provisional ───────────────────────────────▶ the shard's own; a claim for the others to read
@@ -165,7 +166,7 @@
 // A family is the other shards that have copies of the same keys. A member that has ended is replaced by its children
 // once its last state was read. A shard that is the only one left owns the keys. Claims are kept until the others have
 // let go. They carry over to children, because a stale copy may meet them in a merge; partedAt tells splits apart. Keys
-// of rules for which time alone makes no alerts wait for nobody.
+// of rules for which time alone makes no alerts do not wait.
 //
 // # Looking at rules
 //
@@ -173,9 +174,9 @@
 // It counts and remembers nothing. [Config.Mentions] are the names of fields that a configuration looks at, with their
 // places. [Evaluator.Elapse] lets time pass where no record can be on its way, for tests of rules.
 //
-// # Words
+// # Rendering
 //
-// A message is rendered late and never fails. A template that fails is counted, and the default words replace it. An
+// A message is rendered late and never fails. A template that fails is counted, and the default text replaces it. An
 // attribute, link, group or body of a protocol is left out instead. What SNS strips or refuses is refused by Validate
 // where it is constant. Otherwise it is corrected or left out when the message is rendered.
 //
