@@ -69,8 +69,8 @@ func (o *outcomes) refused(r lanes.Refusal) {
 		o.holding, o.heldBy = true, alert.ErrorText(r.Err)
 		o.mu.Unlock()
 		o.metrics.heldAlerts.Inc()
-		o.log.Error("alert can never be published, its partition key is held: fix the rule or the record's path, then restart",
-			fields...)
+		o.log.Error("alert can never be published, its partition key is held: "+
+			"fix the rule or the record's path, then restart", fields...)
 	case r.Disposition == lanes.Skipped:
 		o.metrics.skipped[alert.ReasonRejected].Inc()
 		o.log.Error("alert can never be published, skipped as configured", fields...)

@@ -252,7 +252,7 @@ func fences(page string) map[string][]string {
 	return out
 }
 
-// source is the daemon's own code, without tests.
+// source is the daemon's own code, without tests. Texts that are broken over lines are joined.
 func source(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -265,7 +265,7 @@ func source(t *testing.T) string {
 				return err
 			}))
 	}
-	return b.String()
+	return regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(b.String(), "")
 }
 
 // Somebody reads a runbook at three in the morning: what it tells to search for, to type and to ask must exist.
