@@ -51,7 +51,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 	records := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_records_total",
-		Help: "Records resolved, by what became of them. The outcomes and the records left add up to the records read.",
+		Help: "Records that are done, by outcome. The outcomes and the records left add up to the records read.",
 	}, []string{"outcome"})
 	for _, o := range outcomes() {
 		m.records = append(m.records, records.WithLabelValues(o.String()))
@@ -97,11 +97,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule", "part"})
 	m.matched = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_rule_matches_total",
-		Help: "Records that a rule matched, whatever became of the alert.",
+		Help: "Records that a rule matched, whether or not an alert was sent.",
 	}, []string{"rule"})
 	m.suppressed = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_alerts_suppressed_total",
-		Help: "Alerts that were not made because something swallowed them.",
+		Help: "Alerts that were suppressed.",
 	}, []string{"rule", "reason"})
 	m.shadow = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadow_alerts_total",
@@ -109,17 +109,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.evicted = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_evictions_total",
-		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.",
+		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or all the bytes that it may.",
 	}, []string{"rule"})
 	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_active_evictions_total",
-		Help: "Keys among state_evictions_total that fired or were about to. Whoever was told that one fires is " +
-			"told that it is not followed any more.",
+		Help: "Keys among state_evictions_total that fired or were about to. A notified topic gets a last " +
+			"word for each.",
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
-		Help: "Records that a score passed over, by why: a field is no number, or the record has what the score " +
-			"would add.",
+		Help: "Records without a score, by reason: a field is no number, or the record has the score's field already.",
 	}, []string{"score", "reason"})
 	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_score_evictions_total",
@@ -127,7 +126,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"score"})
 	m.uncovered = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_silence_over_budget_total",
-		Help: "Records that a silence did not cover, because its condition would have cost more than one may.",
+		Help: "Records that a silence did not cover, because its condition would have cost more than its budget.",
 	}, []string{"silence"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
 		"Records that a rule did not match because a term was undefined, by the first cause.",

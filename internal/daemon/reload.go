@@ -60,11 +60,11 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 ) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",
-		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
+		Help: "Reloads of the configuration file, by result; a refused one changed nothing.",
 	}, []string{"result"})
 	good := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_config_last_reload_successful",
-		Help: "Whether the last reload of the configuration file was put into force. 1 before the first one.",
+		Help: "Whether the last reload of the configuration file succeeded. 1 before the first one.",
 	})
 	goodAt := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_config_last_reload_success_timestamp_seconds",

@@ -54,7 +54,8 @@ func labelSources() map[string]string {
 		"internal/daemon/version.go: b.Version":                           "the build",
 		"consumer/metrics.go: labels": "the calls of gauge: see shardCollector, " +
 			shards, "consumer/metrics.go: r": ours, "consumer/read/metrics.go: r": ours,
-		"consumer/metrics.go: string(r)": ours, "consumer/state.go: gapFuture": ours, "consumer/state.go: reason": ours,
+		"consumer/metrics.go: string(r)": ours, "consumer/memory.go: gapFuture": ours,
+		"consumer/memory.go: reason": ours, "checkpoint/lease.go: strconv.FormatBool(missed)": ours,
 		"internal/answer/watch.go: operation": service, "internal/answer/watch.go: service": service,
 	}
 }
