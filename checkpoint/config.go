@@ -89,7 +89,8 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.StreamARN != "":
-		if !regexp.MustCompile(`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamARN) {
+		if !regexp.MustCompile(`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:\d{12}:` +
+			`stream/[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamARN) {
 			bad("stream.arn", c.StreamARN, "must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
 		} else if address, err := arn.Parse(c.StreamARN); err == nil {
 			if rule := arns.Check(address); rule != "" {
@@ -110,7 +111,8 @@ func (c Config) Validate() error {
 	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval ||
 		i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
 		bad("processing.checkpoint_interval", i,
-			"must be 0s (as fast as DynamoDB answers), or between %s and a third of leases.duration (%s), so that a takeover repeats little",
+			"must be 0s (as fast as DynamoDB answers), or between %s and a third of leases.duration (%s), so that a "+
+				"takeover repeats little",
 			MinCheckpointInterval, c.LeaseDuration/3)
 	}
 	if c.StateWriteUnits < MinStateWriteUnits || c.StateWriteUnits > MaxStateWriteUnits {

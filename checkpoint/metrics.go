@@ -138,7 +138,8 @@ func newShardCollector(s *Store) *shardCollector {
 			"Time at which the stored checkpoint of a held shard was last confirmed to be current.",
 			[]string{"shard"}, nil),
 		states: prometheus.NewDesc("kinesis_alerter_shards",
-			"Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), "+
+			"Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, "+
+				"foreign (held by a live peer), "+
 				"unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.",
 			[]string{"state"}, nil),
 		retention: prometheus.NewDesc("kinesis_alerter_stream_retention_seconds",

@@ -190,7 +190,8 @@ func TestRecreatedStream(t *testing.T) {
 		case <-time.After(2 * time.Minute):
 		}
 		require.ErrorIs(w, err, table.ErrOtherStream)
-		require.ErrorContains(w, err, "To begin the new stream at its first record: kinesis-alerter leases reset --table "+testTable+".")
+		require.ErrorContains(w, err,
+			"To begin the new stream at its first record: kinesis-alerter leases reset --table "+testTable+".")
 		a.cancel()
 		a.wg.Wait()
 		s, _ := w.newStore("b")

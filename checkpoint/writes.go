@@ -377,7 +377,8 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		}
 		switch {
 		case unknown != nil:
-			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
+			if !sleep.For(l.ctx, //nolint:contextcheck // the lease, not the caller, bounds the wait
+				sleep.Backoff(attempt)) {
 				return false
 			}
 			continue

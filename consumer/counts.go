@@ -19,7 +19,10 @@ type Counts struct {
 
 // Counts reads the counters of the metrics. Safe for concurrent use.
 func (c *Consumer) Counts() Counts {
-	out := Counts{Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics), Untimed: counts.Of(c.metrics.read.Untimed)}
+	out := Counts{
+		Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics),
+		Untimed: counts.Of(c.metrics.read.Untimed),
+	}
 	for reason, n := range c.metrics.skipped {
 		out.Skipped[reason] = counts.Of(n)
 	}

@@ -185,7 +185,8 @@ func (m *memory) loadOwed() {
 		}
 	}
 	if err != nil {
-		m.log.Warn("the state that earlier rules stored cannot be read; alerts of theirs that still fire get no end", zap.Error(err))
+		m.log.Warn("the state that earlier rules stored cannot be read; alerts of theirs that still fire get no end",
+			zap.Error(err))
 	}
 	m.inherit(parents)
 }
@@ -242,7 +243,8 @@ func (m *memory) beyondTip(p *read.Page) bool {
 		return false
 	}
 	m.lease.Lost(m.clock.Now().Add(-leastRetention))
-	m.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then are repeated",
+	m.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then "+
+		"are repeated",
 		zap.Stringer("checkpoint", m.progress.startAt), zap.Stringer("snapshot", m.from))
 	start := m.origin
 	if !m.from.IsZero() {
@@ -302,7 +304,8 @@ func (m *memory) bringBack() {
 		return
 	}
 	m.metrics.stateGaps.WithLabelValues(gapFuture).Inc()
-	m.log.Error("the time of the stored state was ahead of the clock; it was brought back, so that rules with memory speak again",
+	m.log.Error("the time of the stored state was ahead of the clock; it was brought back, so that rules with "+
+		"memory speak again",
 		zap.Duration("ahead", ahead))
 }
 
@@ -316,7 +319,8 @@ func (m *memory) saveFirst() {
 // stateGap accounts for a loss of memory.
 func (m *memory) stateGap(reason string, err error) {
 	m.metrics.stateGaps.WithLabelValues(reason).Inc()
-	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and suppressions may be off",
+	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and "+
+		"suppressions may be off",
 		zap.String("reason", reason), zap.Error(err))
 }
 
@@ -397,7 +401,8 @@ func (m *memory) wrote(err error) {
 	m.mu.Unlock()
 	if m.failing.IsZero() && m.workCtx.Err() == nil {
 		m.failSaves(time.Now())
-		m.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
+		m.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last "+
+			"snapshot on", zap.Error(err))
 	}
 }
 
@@ -489,6 +494,7 @@ func (m *memory) status(now time.Time) MemoryStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return MemoryStatus{
-		StateBytes: m.saved.bytes, StateTaken: m.saved.taken, StateFailing: m.unsaved, StateTooLarge: m.tooLarge.words(), Unheard: unheard,
+		StateBytes: m.saved.bytes, StateTaken: m.saved.taken, StateFailing: m.unsaved,
+		StateTooLarge: m.tooLarge.words(), Unheard: unheard,
 	}
 }

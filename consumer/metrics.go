@@ -157,7 +157,8 @@ func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool)
 // Describe implements prometheus.Collector.
 func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.inFlight, c.stateBytes, c.stateAge,
+		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.inFlight, c.stateBytes,
+		c.stateAge,
 	} {
 		ch <- d
 	}
@@ -210,7 +211,8 @@ func merged(shards []ShardStatus) []ShardStatus {
 	out.StateTaken = shards[0].StateTaken
 	for _, s := range shards {
 		out.Lag, out.Behind = max(out.Lag, s.Lag), max(out.Behind, s.Behind)
-		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys, out.Gathered+s.Gathered
+		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys,
+			out.Gathered+s.Gathered
 		out.StateBytes, out.Load = out.StateBytes+s.StateBytes, out.Load+s.Load
 		out.LastFetch, out.StateTaken = earlier(out.LastFetch, s.LastFetch), earlier(out.StateTaken, s.StateTaken)
 	}

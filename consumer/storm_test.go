@@ -230,7 +230,8 @@ func TestLettersOfRecords(t *testing.T) {
 				return
 			}
 			require.InDelta(t, 30, counter(t, n, "kinesis_alerter_records_total", "outcome", "dead_lettered"), 0)
-			require.InDelta(t, 15, counter(t, n, "kinesis_alerter_invalid_records_total", "reason", string(alert.ReasonNotJSON)), 0, "why stays counted")
+			require.InDelta(t, 15, counter(t, n, "kinesis_alerter_invalid_records_total", "reason",
+				string(alert.ReasonNotJSON)), 0, "why stays counted")
 			require.Len(t, box.all(), 30)
 			reasons := map[alert.Reason]int{}
 			for _, l := range box.all() {
@@ -290,7 +291,9 @@ func (r *rider) Evaluate(rec *alert.Record) alert.Decision {
 	}
 	for i := range r.others {
 		key := fmt.Sprint("other-", i)
-		alerts = append(alerts, &alert.Alert{ID: fmt.Sprintf("%s/%s", key, rec.Data), Record: alert.Record{PartitionKey: key, Arrival: rec.Arrival}})
+		alerts = append(alerts, &alert.Alert{
+			ID: fmt.Sprintf("%s/%s", key, rec.Data), Record: alert.Record{PartitionKey: key, Arrival: rec.Arrival},
+		})
 	}
 	return alert.Decision{Outcome: outcome, Alerts: alerts}
 }

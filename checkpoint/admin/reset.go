@@ -112,7 +112,8 @@ func (r *Reset) plan(ctx context.Context) error {
 func (r *Reset) Apply(ctx context.Context, force bool) error {
 	if len(r.Live) > 0 && !force {
 		return fmt.Errorf(
-			"%w: %s; stop the workers of the application, or wait until they have found that the stream is another one, and repeat the command",
+			"%w: %s; stop the workers of the application, or wait until they have found that the stream is another "+
+				"one, and repeat the command",
 			ErrLeaseLive, strings.Join(r.Live, ", "))
 	}
 	s, client := r.source, r.source.Client()

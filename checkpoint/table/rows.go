@@ -310,7 +310,8 @@ func DecodeApplication(it Item, now time.Time) (*Application, error) {
 	a.Duration = time.Duration(ms) * time.Millisecond
 	if a.Origin.T0 = Moment(it[AttrT0], now); a.Origin.T0.IsZero() {
 		a.Damage = fmt.Errorf(
-			"%s is %s, and should be the time at which the application began: shards without a checkpoint are read from their first record", AttrT0, Show(it[AttrT0]))
+			"%s is %s, and should be the time at which the application began: shards without a checkpoint are read "+
+				"from their first record", AttrT0, Show(it[AttrT0]))
 	}
 	if a.Origin.Open, err = DecodeShards(Text(it[AttrOpen])); err != nil {
 		return nil, fmt.Errorf("row %s: %w", KeyApplication, err)

@@ -55,10 +55,11 @@ type Config struct {
 	Parallelism int
 	MaxBytes    int // of the records that wait
 	Publisher   Publisher
-	DeadLetters DeadLetters                       // nil for none
-	Instead     func(*alert.Alert) []*alert.Alert // what takes the place of an alert whose topic left the configuration; nil for nothing
-	Skip        bool                              // a rejected alert is passed over where there are no dead letters
-	Owner       Owner
+	DeadLetters DeadLetters // nil for none
+	// what takes the place of an alert whose topic left the configuration; nil for nothing
+	Instead func(*alert.Alert) []*alert.Alert
+	Skip    bool // a rejected alert is passed over where there are no dead letters
+	Owner   Owner
 }
 
 // Owner is told what becomes of tasks: without a lock held, by the lanes' workers and by the publisher's goroutines,

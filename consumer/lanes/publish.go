@@ -116,7 +116,8 @@ func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
 // redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its
 // rule goes now.
 func (l *Lanes) redirect(t *Task, err error) bool {
-	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic || l.cfg.Instead == nil {
+	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic ||
+		l.cfg.Instead == nil {
 		return false
 	}
 	others := l.cfg.Instead(t.Alerts[t.next])

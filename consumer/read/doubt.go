@@ -48,7 +48,8 @@ func (r *Polling) overtaken(now time.Time) bool {
 // behind as the retention.
 func (r *Polling) adrift(p *Page) bool {
 	d := &r.doubt
-	return !d.active() && len(p.Records) == 0 && !p.Null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.shard.Retention() > 0 &&
+	return !d.active() && len(p.Records) == 0 && !p.Null && r.from.Type != types.ShardIteratorTypeTrimHorizon &&
+		r.shard.Retention() > 0 &&
 		p.Behind >= r.shard.Retention()-retentionSlack && p.At.Sub(d.cleared) >= doubtEvery
 }
 
@@ -99,21 +100,24 @@ func (r *Polling) judge(p *Page) (take bool) {
 		if p.Behind > 0 && !p.Null {
 			return false // the oldest record is still to come
 		}
-	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber), *was.SequenceNumber) <= 0 {
+	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber),
+		*was.SequenceNumber) <= 0 {
 		d.position = types.StartingPosition{}
 		if d.refused == 0 || p.At.Sub(d.since) < unusableAfter {
 			d.cleared = p.At
 			r.restart(was) // what it names is still there
 			return false
 		}
-		r.shard.Log.Error("Kinesis refuses the position to read from, although older records are there: the shard is read again from its oldest record",
+		r.shard.Log.Error("Kinesis refuses the position to read from, although older records are there: the shard "+
+			"is read again from its oldest record",
 			zap.Stringp("sequence_number", was.SequenceNumber))
 		r.shard.OnUnusable()
 		*d = doubt{}
 		return true
 	}
 	*d = doubt{caughtUp: d.caughtUp}
-	if from := r.shard.OnGap(len(p.Records) > 0 && was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
+	if from := r.shard.OnGap(len(p.Records) > 0 &&
+		was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
 		r.restart(from) // the checkpoint behind the snapshot, which may be gone as well
 		return false
 	}

@@ -28,8 +28,8 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
-// topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
+// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog
+// and topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
 type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
@@ -55,7 +55,9 @@ type reloader struct {
 }
 
 // NewReloader returns a reloader whose active configuration is c; load reads the next one.
-func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger,
+	reg prometheus.Registerer,
+) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",
 		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
@@ -72,7 +74,9 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 	goodAt.SetToCurrentTime()
 	r := &reloader{
 		load: load, log: log, current: c, good: good, goodAt: goodAt, turns: turns{wake: make(chan struct{}, 1)},
-		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
+		reloads: map[bool]prometheus.Counter{
+			true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused"),
+		},
 	}
 	r.shown.Store(config.NewShownConfig(c, config.NewSubstitutions()))
 	r.inForce.Store(new(c.Meaning()))
@@ -119,7 +123,8 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	defer r.mu.Unlock()
 	// Nothing failed: no alert may last until the next restart because of a wrong request.
 	if r.load == nil {
-		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; restart it")
+		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; " +
+			"restart it")
 		r.log.Warn("nothing to reload", zap.Error(err))
 		return nil, err
 	}
@@ -152,7 +157,8 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	changes = config.Changes(r.current, next)
 	next = r.current.WithRulesOf(next)
 	p := next.Parts()
-	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
+	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes
+	// where its rule goes then.
 	both := p.SNS
 	both.Topics = r.current.Parts().SNS.Topics
 	maps.Copy(both.Topics, p.SNS.Topics)
@@ -179,8 +185,10 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	}
 	for _, rule := range slices.Sorted(maps.Keys(r.pipeline.Edits())) {
 		if n := fire[rule]; n > 0 {
-			changes = append(changes, fmt.Sprintf("rule %s was %s with %s firing on this worker: the topics that were notified get the end once all workers have had the same configuration for a minute",
-				rule, r.pipeline.Edits()[rule], status.Number(n, "key")))
+			changes = append(changes,
+				fmt.Sprintf("rule %s was %s with %s firing on this worker: the topics that were notified get the "+
+					"end once all workers have had the same configuration for a minute",
+					rule, r.pipeline.Edits()[rule], status.Number(n, "key")))
 		}
 	}
 	r.current = next
@@ -213,8 +221,8 @@ var errNoEnd = errors.New("the reload has panicked")
 // errStopping answers a request to a daemon that is stopping.
 var errStopping = errors.New("the daemon is stopping, the old configuration stays active")
 
-// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer: it begins
-// after each of them has asked, so it reads what they have written.
+// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer:
+// it begins after each of them has asked, so it reads what they have written.
 type turns struct {
 	mu   sync.Mutex
 	next *turn         // the one that waits; nil without a request
@@ -352,7 +360,9 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 	}
 	if err != nil {
-		w.WriteHeader(map[bool]int{true: http.StatusServiceUnavailable, false: http.StatusUnprocessableEntity}[errors.Is(err, errStopping)])
+		w.WriteHeader(map[bool]int{
+			true: http.StatusServiceUnavailable, false: http.StatusUnprocessableEntity,
+		}[errors.Is(err, errStopping)])
 		for _, line := range plain.Lines(err) {
 			_, _ = plain.Fprintln(w, line)
 		}
@@ -367,6 +377,7 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	now := time.Now()
 	for _, x := range r.pipeline.Status().Silences {
-		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, status.InForce(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
+		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name,
+			status.InForce(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
 	}
 }

@@ -40,7 +40,8 @@ func TestStopAbandonsAStepThatOverruns(t *testing.T) {
 			released = true
 			deadline, ok := ctx.Deadline()
 			require.True(t, ok)
-			require.Equal(t, 2*time.Second, time.Until(deadline), "the share of this step is untouched by the one that hung")
+			require.Equal(t, 2*time.Second, time.Until(deadline),
+				"the share of this step is untouched by the one that hung")
 			return nil
 		})
 		l.Add("shards", 80, func(context.Context) error {

@@ -1,7 +1,7 @@
-// Package reference says what rules with memory have to tell, for tests to compare the daemon with. It is written from the words
-// of README.md and alert/doc.go, and shares nothing with the evaluator but the types of the configuration: no timers, no
-// aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's records. It knows one
-// shard: what happens to the shards of a stream must change no word.
+// Package reference says what rules with memory have to tell, for tests to compare the daemon with. It is written from
+// the words of README.md and alert/doc.go, and shares nothing with the evaluator but the types of the configuration: no
+// timers, no aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's
+// records. It knows one shard: what happens to the shards of a stream must change no word.
 package reference
 
 import (
@@ -44,8 +44,8 @@ type Rule struct {
 	Group func(Record) string          // the key, if it is not the partition key
 }
 
-// Silence is a silence for some rules, or for all if there are none, and of keys whose last record meets a condition, or of all. For
-// windows and whole shards, of which the last record says little, conditions are not modelled.
+// Silence is a silence for some rules, or for all if there are none, and of keys whose last record meets a condition,
+// or of all. For windows and whole shards, of which the last record says little, conditions are not modelled.
 type Silence struct {
 	Rules       []string
 	From, Until int64
@@ -62,7 +62,8 @@ type Word struct {
 
 // String is the word as a line.
 func (w Word) String() string {
-	return fmt.Sprintf("%s %s %s %s of %s", time.UnixMilli(w.At).UTC().Format("15:04:05.000"), w.Rule, w.Kind, w.Severity, w.Key)
+	return fmt.Sprintf("%s %s %s %s of %s", time.UnixMilli(w.At).UTC().Format("15:04:05.000"), w.Rule, w.Kind,
+		w.Severity, w.Key)
 }
 
 // World is a shard and its rules.
@@ -226,7 +227,8 @@ func gradeOf(r *Rule, rec Record) string {
 // remembers: everything but a plain condition.
 func remembers(r *Rule) bool { return excursions(r) || r.Dedup > 0 || r.Window.Length > 0 }
 
-// excursions says whether the rule alerts once an excursion, and not with every record, or tumbling window, for which it holds.
+// excursions says whether the rule alerts once an excursion, and not with every record, or tumbling window, for which
+// it holds.
 func excursions(r *Rule) bool {
 	return !r.For.IsZero() || !r.Resolve.IsZero() || r.Absence.After > 0 || r.Window.Length > 0 && !r.Window.Tumbling
 }
@@ -243,7 +245,8 @@ func (w *World) instant(c *claim) {
 			c.since = c.held
 			w.fire(c, nil)
 		}
-	case r.Window.Length > 0 && w.now%step(r) == 0, r.Window.Length > 0 && !r.Window.Tumbling && (!c.firing && hold || c.firing && ends):
+	case r.Window.Length > 0 && w.now%step(r) == 0, r.Window.Length > 0 && !r.Window.Tumbling &&
+		(!c.firing && hold || c.firing && ends):
 		if !c.lost(w.now - step(r)) {
 			w.judgeWindow(c, nil)
 		}
@@ -277,8 +280,8 @@ func (w *World) instant(c *claim) {
 	}
 }
 
-// givenUp is until when a key that does not come back is reported. That is said in place of the next repeat, and of one who was told
-// late after a repeat, or as long again.
+// givenUp is until when a key that does not come back is reported. That is said in place of the next repeat, and of one
+// who was told late after a repeat, or as long again.
 func (c *claim) givenUp() int64 {
 	life := cmp.Or(ms(c.rule.Absence.GiveUp), 24*60*minute)
 	return max(c.since+ms(c.rule.Absence.After)+life, c.spoken+min(life, cmp.Or(ms(c.rule.RepeatInterval), life)))
@@ -292,7 +295,8 @@ func (w *World) again(c *claim) bool {
 			return true
 		}
 	}
-	if quietAt(r, w.now-w.Every) && !quietAt(r, w.now) || c.spoken != 0 && r.Dedup > 0 && w.now == c.spoken+ms(r.Dedup) {
+	if quietAt(r, w.now-w.Every) && !quietAt(r, w.now) || c.spoken != 0 && r.Dedup > 0 &&
+		w.now == c.spoken+ms(r.Dedup) {
 		return true
 	}
 	if c.over && w.now == c.since+minute {
@@ -300,7 +304,8 @@ func (w *World) again(c *claim) bool {
 	}
 	// Else after a minute, doubled up to ten.
 	waited := w.now - c.since - max(ms(r.For.Time), ms(r.Absence.After))
-	return slices.Contains([]int64{minute, 2 * minute, 4 * minute, 8 * minute}, waited) || waited > 0 && waited%(10*minute) == 0
+	return slices.Contains([]int64{minute, 2 * minute, 4 * minute, 8 * minute}, waited) || waited > 0 &&
+		waited%(10*minute) == 0
 }
 
 // judge takes a claim that holds or does not. rec is nil where time judges.
@@ -415,7 +420,8 @@ func (w *World) inhibits(name, key string, rec *Record) bool {
 // silenced says whether a person has silenced a rule, as far as its claim or the record at hand goes.
 func (w *World) silenced(rule string, c *claim, rec *Record) bool {
 	return slices.ContainsFunc(w.Silences, func(s Silence) bool {
-		covers := s.When == nil || rec != nil && s.When(*rec) == Yes || c != nil && len(c.records) > 0 && s.When(c.records[len(c.records)-1]) == Yes
+		covers := s.When == nil || rec != nil && s.When(*rec) == Yes || c != nil && len(c.records) > 0 &&
+			s.When(c.records[len(c.records)-1]) == Yes
 		return s.of(rule) && w.now >= s.From && w.now < s.Until && covers
 	})
 }
@@ -492,7 +498,9 @@ func (w *World) judgeWindow(c *claim, rec *Record) {
 		}
 	}
 	x, ok := aggregate(kind, values, ms(r.Window.Length))
-	holds := map[string]bool{">": x > limit, ">=": x >= limit, "<": x < limit, "<=": x <= limit, "==": x == limit, "!=": x != limit}[op]
+	holds := map[string]bool{
+		">": x > limit, ">=": x >= limit, "<": x < limit, "<=": x <= limit, "==": x == limit, "!=": x != limit,
+	}[op]
 	w.judge(c, ok && holds && len(values) >= r.Window.MinRecords, rec)
 }
 
@@ -520,8 +528,8 @@ func aggregate(kind string, values []float64, length int64) (float64, bool) {
 	return n, true
 }
 
-// lost says that nothing has come of a key for two windows, and that it has no excursion: nobody is told for ever that its window is
-// empty.
+// lost says that nothing has come of a key for two windows, and that it has no excursion: nobody is told for ever that
+// its window is empty.
 func (c *claim) lost(at int64) bool {
 	return !c.firing && c.since == 0 && at >= c.came[len(c.came)-1]+2*ms(c.rule.Window.Length)
 }
