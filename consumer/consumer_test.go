@@ -185,7 +185,7 @@ func TestLostLeaseEndsTheShard(t *testing.T) {
 			}
 			inFlight.Add(1)
 			defer inFlight.Add(-1)
-			<-ctx.Done() // SNS activity still, far beyond the lease
+			<-ctx.Done() // SNS stalls, far beyond the lease
 			return context.Cause(ctx)
 		}
 		w.put(0, 10, 10)

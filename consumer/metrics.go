@@ -197,7 +197,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// AllShards is the label value of the one series that activity for all shards of the process where they have none of
+// AllShards is the label value of the one series that stands for all shards of the process where they have none of
 // their own.
 const AllShards = "all"
 
