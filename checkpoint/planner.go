@@ -281,7 +281,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 	default:
 		event = eventStolen
 	}
-	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
+	// A lease outlives the planner that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	start := s.view.startOf(r.ID)
 	if r.StartAt.Kind != table.StartLatest {

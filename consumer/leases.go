@@ -23,9 +23,9 @@ type Leases interface {
 	// has returned can the shard be granted to this process again. A lease that is over is forgotten.
 	Release(shardID string) error
 
-	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent
-	// it back, and its checkpoint (empty: none yet; what is no number activity for the end). known is false for a shard
-	// without a row. It does no I/O.
+	// Checkpoint returns what the table is known to have of a shard, whichever worker reads it: how often an operator
+	// has sent it back, and its checkpoint. An empty sequence means none yet; one that is not a number means the end.
+	// known is false for a shard without a row. It does no I/O.
 	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
 
 	// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (empty

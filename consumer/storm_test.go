@@ -28,8 +28,8 @@ func (w *world) gatherInto(d *digester) {
 	}
 }
 
-// TestStorm is a hundred thousand alerts of a few keys that a digest gathers for a while: reading goes on, memory comes
-// back, the position activity, and it moves when SNS has the digest.
+// TestStorm is a hundred thousand alerts of a few keys that a digest gathers for a while: reading continues, memory
+// comes back, the position stays, and it moves when SNS has the digest.
 func TestStorm(t *testing.T) {
 	const n = 95_000
 	inWorld(t, 1, func(w *world) {
@@ -298,7 +298,7 @@ func (r *rider) Evaluate(rec *alert.Record) alert.Decision {
 	return alert.Decision{Outcome: outcome, Alerts: alerts}
 }
 
-// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that activity still holds the
+// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that stalls holds the
 // position, not the others.
 func TestAlertsOfOtherKeysRideAlong(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

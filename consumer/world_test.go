@@ -35,11 +35,11 @@ const (
 type world struct {
 	t     *testing.T
 	cloud *fakeaws.AWS
-	// publish activity for SNS; it may be changed while no worker runs. The default accepts at once.
+	// publish is SNS; it may be changed while no worker runs. The default accepts at once.
 	publish func(context.Context, *node, *alert.Alert) error
 	start   checkpoint.Start
 	cfg     Config
-	// gather activity for the digests; the default takes nothing.
+	// gather is the digests; the default takes nothing.
 	gather func(n *node, a *alert.Alert, done func(error)) bool
 	// reads may put something between the workers and Kinesis, leases between them and the lease table.
 	reads  func(read.Kinesis) read.Kinesis

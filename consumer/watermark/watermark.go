@@ -8,12 +8,12 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// Watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
+// Watermark finds how far everything of a shard is settled, when records come in order and are settled out of order.
 // It is pure: no clock, no lock, no I/O. Only what waits for something has an entry; other records just pass.
 //
-// An entry activity for a record, or for what time brought about between two records. Entries form a list, so that one
-// is resolved in the same time wherever it activity and however many wait: the first may be held for days while all
-// others go on, and tens of thousands wait while a digest gathers.
+// An entry is for a record, or for what a timer caused between two records. Entries form a list, so that one is settled
+// in the same time wherever it is and however many wait. The first may be held for days while all others are settled,
+// and tens of thousands wait while a digest gathers.
 type Watermark struct {
 	// Last is the last record taken in, resolved or not.
 	Last        position.Position
