@@ -46,7 +46,7 @@ type Config struct {
 	// unit is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table.
 	// Defaults to 1,000.
 	StateWriteUnits int
-	// CreateTable allows to create the table anew after it vanished under a running process. A table that this
+	// CreateTable allows to create the table again after it vanished under a running process. A table that this
 	// process never saw is always created.
 	CreateTable bool
 	// FailFast makes Run return start-up faults that it would otherwise wait out (a missing permission or stream).

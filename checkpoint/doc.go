@@ -49,7 +49,7 @@
 //
 // # Expiry is a fence
 //
-// A peer watches a worker's counter by its own monotonic clock. When the counter stood still for the lease duration,
+// A peer watches a worker's counter by its own monotonic clock. When the counter stalled for the lease duration,
 // the peer writes "fenced IF counter = what it saw" on the worker's row. Only then are the shards of that worker
 // free. A late heartbeat and a takeover cannot both succeed. No clock of one machine is ever compared with that of
 // another.

@@ -32,15 +32,15 @@ type opener struct {
 	other     lineage.OtherIdentity // what the stream's summary says when it names another stream
 }
 
-// open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
-// fault once for each change of its text, and returns an error only for what waiting cannot mend, once the table has
+// open reaches table and stream and reads or writes the #application row. It continues until that is done, logging a
+// fault once for each change of its text, and returns an error only for what waiting cannot fix, once the table has
 // said it for a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
 func (o *opener) open(ctx context.Context, failFast bool) error {
 	s := o.store
 	said := ""
 	o.waitFor("table "+s.cfg.Table, "")
 	begun := time.Now()
-	var refused lineage.Sighting // what waiting cannot mend, said without a break
+	var refused lineage.Sighting // what waiting cannot fix, said without a break
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := o.tryOpen(ctx)

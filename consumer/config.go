@@ -23,9 +23,9 @@ const (
 
 // What becomes of an alert that SNS will never accept where there are no dead letters.
 const (
-	// OnRejectedHold holds the alert's partition key until somebody mends the cause and restarts.
+	// OnRejectedHold holds the alert's partition key until somebody fixes the cause and restarts.
 	OnRejectedHold = "hold"
-	// OnRejectedSkip logs and counts the alert and goes on.
+	// OnRejectedSkip logs and counts the alert and continues.
 	OnRejectedSkip = "skip"
 )
 

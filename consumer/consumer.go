@@ -75,7 +75,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 	c := &Consumer{
 		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, clock: d.Clock,
 		lanes: lanes.Config{
-			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
+			// A shard whose alerts stall keeps at most a quarter of all credits, so that the others are read on.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
 			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect,
 			Skip: cfg.OnRejected == OnRejectedSkip,

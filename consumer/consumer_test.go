@@ -216,7 +216,7 @@ func accounted(t *testing.T, n *node) float64 {
 	return sum
 }
 
-// TestDynamoDBOutage: processing goes on until the trust window ends and comes back by itself.
+// TestDynamoDBOutage: processing continues until the trust window ends and comes back by itself.
 func TestDynamoDBOutage(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		one := w.join("one")
@@ -285,7 +285,7 @@ func TestResumeInsideAnAggregate(t *testing.T) {
 	})
 }
 
-// TestStopRemembersWhatWasPublishedAbove: keys that went on while one was stuck are not published again.
+// TestStopRemembersWhatWasPublishedAbove: keys that continued while one was stuck are not published again.
 func TestStopRemembersWhatWasPublishedAbove(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(ctx context.Context, n *node, a *alert.Alert) error {
@@ -306,7 +306,7 @@ func TestStopRemembersWhatWasPublishedAbove(t *testing.T) {
 	})
 }
 
-// TestRejectedAlertHoldsItsKeyOnly: the others go on, and the position is held.
+// TestRejectedAlertHoldsItsKeyOnly: the others continue, and the position is held.
 func TestRejectedAlertHoldsItsKeyOnly(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(_ context.Context, _ *node, a *alert.Alert) error {
@@ -410,7 +410,7 @@ func TestStopUnderLoadIsClean(t *testing.T) {
 	})
 }
 
-// TestHandoffWhoseAnswerIsLost: the row may name the other worker already, so this one must not go on.
+// TestHandoffWhoseAnswerIsLost: the row may name the other worker already, so this one must not continue.
 func TestHandoffWhoseAnswerIsLost(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		one := w.join("one")

@@ -55,7 +55,7 @@ type takenPage struct {
 	settled bool
 }
 
-// ingest runs a page through the pipeline and queues its alerts. It stops early, and answers false, when the lease is
+// ingest runs a page through the pipeline and queues its alerts. It stops early, and returns false, when the lease is
 // lost or the process stops; what was not ingested is read again by the shard's next owner.
 func (in *intake) ingest(p *read.Page) bool {
 	taken := &takenPage{}
@@ -207,7 +207,7 @@ func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Dec
 	return parts, dealt
 }
 
-// submit queues the parts of an entry; there is room for the first. behindTime says that what time brought about waits
+// submit queues the parts of an entry; there is room for the first. behindTime says that what a timer caused waits
 // before the entry, or is the entry.
 func (in *intake) submit(e *watermark.Entry, parts []*part, behindTime bool) error {
 	// An offer cannot say that some of these are dealt with.
@@ -282,7 +282,7 @@ func (in *intake) reached() time.Time {
 	return at
 }
 
-// mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
+// mayTick reports whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
 func (in *intake) mayTick(p *read.Page, now time.Time) bool {
 	if !in.noTicksBefore.IsZero() && (p.Behind == 0 || in.memory.at.Compare(in.noTicksBefore) >= 0) {
 		in.noTicksBefore = position.Position{}

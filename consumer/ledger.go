@@ -19,7 +19,7 @@ type account struct {
 	stored position.Position
 	// ranges are in order. The first may begin before the first record: then it is the watermark.
 	ranges []position.Range
-	// alerts are those of records that were not dealt with in full, and those that time brought about and no snapshot
+	// alerts are those of records that were not dealt with in full, and those that a timer caused and no snapshot
 	// includes. They are the ids of alerts, or what letterID makes of a record.
 	alerts []dealtAlert
 }

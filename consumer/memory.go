@@ -38,11 +38,11 @@ const (
 	loadOwedLimit = 10 * time.Second
 	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an
 	// outage of the table, so what fails for so long is a fault of the state itself or of the configuration, and the
-	// alerts of the children cannot wait for ever.
+	// alerts of the children cannot wait forever.
 	endWithout = 10 * time.Minute
 )
 
-// Why a shard goes on without what it should remember.
+// Why a shard continues without what it should remember.
 const (
 	gapLost    = "lost"    // the table says that it has lost the snapshot
 	gapDamaged = "damaged" // it cannot be read
@@ -90,7 +90,7 @@ type memory struct {
 
 	mu sync.Mutex
 
-	saved    savedState     // the snapshot in force; written by saves, read by the status
+	saved    savedState     // the current snapshot; written by saves, read by the status
 	unsaved  time.Time      // failing, for the status
 	tooLarge *tooLargeError // why it can never be saved as it is; written here, read by the status
 }
@@ -110,7 +110,7 @@ type capture struct {
 	entries uint64 // those of the watermark that were taken in before it
 }
 
-// savedState is the snapshot in force.
+// savedState is the current snapshot.
 type savedState struct {
 	bytes int
 	taken time.Time
@@ -149,7 +149,7 @@ func (m *memory) open() (from types.StartingPosition, ok bool) {
 	return from, true
 }
 
-// loadState brings the state back and says where to read on from. It answers false when a context has ended.
+// loadState brings the state back and says where to read on from. It returns false when a context has ended.
 func (m *memory) loadState() (types.StartingPosition, bool) {
 	own, sequence, sub, parents, err := m.lease.LoadState(m.readCtx)
 	if m.readCtx.Err() != nil {
@@ -191,7 +191,7 @@ func (m *memory) loadOwed() {
 	m.inherit(parents)
 }
 
-// restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
+// restore gives the evaluator its snapshot. It returns false when there is none to give, which is told.
 func (m *memory) restore(own []byte, at position.Position) bool {
 	snap, err := decodeSnapshot(own)
 	switch {
@@ -218,7 +218,7 @@ func (m *memory) restore(own []byte, at position.Position) bool {
 	return true
 }
 
-// replayFrom is where reading goes on behind a snapshot.
+// replayFrom is where reading continues behind a snapshot.
 func (m *memory) replayFrom(at position.Position) types.StartingPosition {
 	if at == m.progress.startAt {
 		return m.progress.start
@@ -324,8 +324,8 @@ func (m *memory) stateGap(reason string, err error) {
 		zap.String("reason", reason), zap.Error(err))
 }
 
-// keepsState says whether there is a state to save: that evaluation depends on what came before, or did until now, so
-// that what is stored is not what it was.
+// keepsState reports whether there is a state to save: that evaluation depends on what came before, or did until now,
+// so that what is stored is not what it was.
 func (m *memory) keepsState() bool {
 	m.kept = m.kept || m.eval.Stateful()
 	return m.kept || m.waiting != nil || m.writing != nil

@@ -103,7 +103,7 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait takes in a record that waits for so many parts. behindTime says that what time brought about waits before it.
+// wait takes in a record that waits for so many parts. behindTime says that what a timer caused waits before it.
 func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
 	e *watermark.Entry, behindTime bool,
 ) {
@@ -117,7 +117,7 @@ func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decisi
 	return e, len(p.mark.Timed) > 0
 }
 
-// waitTimed takes in what time brought about behind the last record.
+// waitTimed takes in what a timer caused behind the last record.
 func (p *progress) WaitTimed(at time.Time, dealt []string, parts int) *watermark.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -374,7 +374,7 @@ func (p *progress) keepDealt(e *watermark.Entry) {
 	}
 }
 
-// dealtByTime keeps what time brought about once more, all of it dealt with in an earlier life.
+// dealtByTime keeps what a timer caused once more, all of it dealt with in an earlier life.
 func (p *progress) dealtByTime(ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -119,7 +119,7 @@ func (s *shard) attach(readCtx, workCtx context.Context) {
 	s.detach = func() { dropRead(); dropWork() }
 }
 
-// nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it says whether
+// nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it reports whether
 // the lease is lost or given away, or the process stops.
 func (s *shard) nextPage() (read.Page, error) {
 	for {
@@ -332,7 +332,7 @@ func (s *shard) afterPage(p *read.Page) {
 	}
 }
 
-// gap is called when the position that reading was to resume at has left the stream, and answers where to continue.
+// gap is called when the position that reading was to resume at has left the stream, and returns where to continue.
 // shown says that the oldest record is behind it: then what was settled before still is. Without a record to show it
 // the position may be none at all.
 func (s *shard) gap(shown bool) types.StartingPosition {

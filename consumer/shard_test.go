@@ -192,7 +192,7 @@ func heldKeyStarvesNoOtherShard(t *testing.T, memory int, large []byte) {
 }
 
 // TestClosedShardWithAHeldKey: it has no end, its children wait, a stop is quick all the same, and the next worker, to
-// whom the alert is good, goes on in order and repeats nothing.
+// whom the alert is good, continues in order and repeats nothing.
 func TestClosedShardWithAHeldKey(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(_ context.Context, n *node, a *alert.Alert) error {

@@ -32,7 +32,7 @@ func stuck(on string, ids ...string) func(context.Context, *node, *alert.Alert) 
 	}
 }
 
-// TestRestartRemembers: whatever ends a worker, the next one goes on with the same numbers, and evaluates again what
+// TestRestartRemembers: whatever ends a worker, the next one continues with the same numbers, and evaluates again what
 // the snapshot does not have without publishing it.
 func TestRestartRemembers(t *testing.T) {
 	for _, crash := range []bool{true, false} {
@@ -345,7 +345,7 @@ func TestTicks(t *testing.T) {
 	})
 }
 
-// TestNoTimePassesInAReplay: what time brought about before the restart is made by the records again, and dropped.
+// TestNoTimePassesInAReplay: what a timer caused before the restart is made by the records again, and dropped.
 func TestNoTimePassesInAReplay(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -494,7 +494,7 @@ func TestShardEndWaitsForItsState(t *testing.T) {
 	})
 }
 
-// TestShardEndsWithoutStateInTheEnd: what is refused for so long will never be taken, and alerts cannot wait for ever.
+// TestShardEndsWithoutStateInTheEnd: what is refused for so long will never be taken, and alerts cannot wait forever.
 func TestShardEndsWithoutStateInTheEnd(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -510,7 +510,7 @@ func TestShardEndsWithoutStateInTheEnd(t *testing.T) {
 	})
 }
 
-// TestSavesThatFailEndNothing: a handoff and a stop go on, and the next owner reads from the last snapshot.
+// TestSavesThatFailEndNothing: a handoff and a stop continue, and the next owner reads from the last snapshot.
 func TestSavesThatFailEndNothing(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		s := w.remembering()
@@ -540,7 +540,7 @@ func TestSavesThatFailEndNothing(t *testing.T) {
 	})
 }
 
-// TestStateThatIsLost is counted, and the shard goes on at its checkpoint.
+// TestStateThatIsLost is counted, and the shard continues at its checkpoint.
 func TestStateThatIsLost(t *testing.T) {
 	for reason, spoil := range map[string]func(*stateWorld){
 		gapLost: func(s *stateWorld) { s.load = func(string) error { return errState } },

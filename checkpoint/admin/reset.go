@@ -13,7 +13,7 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// VerbReset begins a stream that was created anew under an old name.
+// VerbReset begins a stream that was recreated under an old name.
 const VerbReset Verb = "reset"
 
 // Reset is the plan of beginning a stream to which a lease table does not belong yet. Nothing is written before Apply.

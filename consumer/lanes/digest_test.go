@@ -462,7 +462,7 @@ func TestLanesMostConsequentialOutcome(t *testing.T) {
 	})
 }
 
-// TestLanesLettersHoldTheirKeysOnly: the destination stands still, and the only publishing worker goes on with the
+// TestLanesLettersHoldTheirKeysOnly: the destination stalls, and the only publishing worker continues with the
 // others.
 func TestLanesLettersHoldTheirKeysOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ type stepEnd uint8
 
 const (
 	taskDispatched stepEnd = iota // the lane is through with its first task
-	letterQueued                  // a letter has to be sent before the first task goes on
+	letterQueued                  // a letter has to be sent before the first task continues
 	taskWaits                     // for alerts that are out
 	letterSettled                 // the first letter is dealt with
 	keyHeld
@@ -280,7 +280,7 @@ func (l *Lanes) settle(g *gathered, f Disposition) {
 	l.releaseKey(g)
 }
 
-// releaseKey lets the key of a gathered alert go on. It comes last: then everything has been told.
+// releaseKey lets the key of a gathered alert continue. It comes last: then everything has been told.
 func (l *Lanes) releaseKey(g *gathered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 )
 
 // AWS does not document what becomes of a position whose records have left the stream. Three answers are known: the
-// iterator is refused, reading goes on at the oldest record without a word, or the pages stay empty as far behind as
+// iterator is refused, reading continues at the oldest record without a word, or the pages stay empty as far behind as
 // the retention. None of them alone proves it: a refusal may pass, and old records may still be there. So a position
 // that may be gone is doubted: the oldest record of the shard tells whether it is.
 const (
@@ -91,7 +91,7 @@ func (r *Polling) restart(from types.StartingPosition) {
 	r.from, r.iterator, r.tip = from, "", time.Time{}
 }
 
-// judge decides about a position in doubt by a page from the beginning of the shard. It answers whether the page is to
+// judge decides about a position in doubt by a page from the beginning of the shard. It returns whether the page is to
 // be taken in; if not, its records are read again.
 func (r *Polling) judge(p *Page) (take bool) {
 	d := &r.doubt

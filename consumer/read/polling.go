@@ -147,7 +147,7 @@ func (r *Polling) Read(ctx context.Context) (Page, error) {
 	}
 }
 
-// fetch takes credits, makes one GetRecords call and notes where to go on.
+// fetch takes credits, makes one GetRecords call and notes where to continue.
 func (r *Polling) fetch(ctx context.Context) (Page, error) {
 	granted, wait := r.source.credits.tryTake(r.size.want, r.size.least)
 	if wait != nil {
@@ -238,7 +238,7 @@ func (r *Polling) renewIterator(ctx context.Context) error {
 	})
 	var invalid *types.InvalidArgumentException
 	if errors.As(err, &invalid) && r.from.SequenceNumber != nil {
-		// The position may have left the stream. Trying it for ever would block the shard for good (defect 36);
+		// The position may have left the stream. Trying it forever would block the shard for good (defect 36);
 		// believing a refusal would, if it is a passing one, publish all that the stream holds once more.
 		r.refuse(time.Now())
 	}
@@ -278,7 +278,7 @@ func (r *Polling) failed(err error) {
 			r.expired = true
 			return // renewed at once, from the last record delivered
 		}
-		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
+		// One that expires as soon as it is made (a clock far off) would be renewed without a pause forever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
 		r.shard.Activity.throttled.Store(now.UnixNano())

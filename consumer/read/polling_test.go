@@ -161,7 +161,7 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestReaderLostPosition is defect 36: a position that the stream no longer holds is refused for ever.
+// TestReaderLostPosition is defect 36: a position that the stream no longer holds is refused forever.
 func TestReaderLostPosition(t *testing.T) {
 	for _, how := range fakeaws.TrimmedAnswers() {
 		t.Run(how.String(), func(t *testing.T) {

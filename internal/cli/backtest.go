@@ -32,7 +32,7 @@ type backtester struct {
 	now     func() time.Time
 	// load says how to reach AWS; it is asked only for a stream.
 	load func(context.Context) (aws.Config, error)
-	// terminal says whether the program's stderr is one.
+	// terminal reports whether the program's stderr is one.
 	terminal bool
 }
 

@@ -47,7 +47,7 @@ type operator struct {
 // leaseVerb is one of the things that the command leases does.
 type leaseVerb struct {
 	name string
-	// shards and all say whether it takes shards, and --all instead; file that it takes one file at most.
+	// shards and all: whether it takes shards, and --all instead; file: that it takes one file at most.
 	shards, all, file bool
 	// flags are those that make sense for some verbs only.
 	flags []string

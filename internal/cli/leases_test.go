@@ -61,7 +61,7 @@ func operateAt(t *testing.T, fake *fakeaws.AWS, terminal io.Reader, args ...stri
 	return out.String(), err
 }
 
-// listed answers the shards of leases list --json by id.
+// listed returns the shards of leases list --json by id.
 func listed(t *testing.T, fake *fakeaws.AWS) map[string]leaseJSON {
 	t.Helper()
 	out, err := operate(t, fake, "list", "--json")
@@ -363,7 +363,7 @@ func leasesConfig(t *testing.T, application, start string) string {
 			testkit.TestStream, application, start, testkit.TestTopicARN))
 }
 
-// An application moves to another table with an export: it goes on where it was.
+// An application moves to another table with an export: it continues where it was.
 func TestLeasesExportAndImport(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -436,7 +436,7 @@ func (f *foreignTable) put(row map[string]any) {
 	require.NoError(f.t, err)
 }
 
-// Consumers of another library stopped in the middle of a shard; the daemon goes on there, under start: latest, which
+// Consumers of another library stopped in the middle of a shard; the daemon continues there, under start: latest, which
 // alone would skip what came since. The other shard had been split, and its child that nobody began loses nothing.
 func TestLeasesImportForeignTables(t *testing.T) {
 	t.Parallel()

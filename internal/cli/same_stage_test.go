@@ -201,7 +201,7 @@ func TestToolsTakeRulesFromFlags(t *testing.T) {
 	require.Contains(t, stderr, "rules: test has no --when")
 }
 
-// Who subscribed to the sample's messages with a filter policy on its attribute goes on getting them, and digests of
+// Who subscribed to the sample's messages with a filter policy on its attribute continues getting them, and digests of
 // them.
 func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
 	t.Parallel()

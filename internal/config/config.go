@@ -298,7 +298,7 @@ func (c Config) faults(p parts, ofRules error) error {
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
 func (p *FieldError) ConfigField() string { return p.Field }
 
-// HostName says whether a text may be the name of a host.
+// HostName reports whether a text may be the name of a host.
 func HostName(s string) bool {
 	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._", c)

@@ -485,7 +485,7 @@ func (d *Document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 	return text, expanded, ok
 }
 
-// looksSecret says whether a variable's name tells of a secret. Short words count as whole words only: COMPASS has a
+// looksSecret reports whether a variable's name tells of a secret. Short words count as whole words only: COMPASS has a
 // PASS in it.
 func looksSecret(variable string) bool {
 	variable = strings.ToUpper(variable)

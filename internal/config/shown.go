@@ -68,7 +68,7 @@ func (s *ShownConfig) Reloaded(next *LoadedConfig, inForce Config) *ShownConfig 
 	return NewShownConfig(inForce, merged)
 }
 
-// takenOver says whether a reload takes a path over; see Config.withRulesOf.
+// takenOver reports whether a reload takes a path over; see Config.withRulesOf.
 func takenOver(path string) bool {
 	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
 	return path == "dead_letter.invalid" ||

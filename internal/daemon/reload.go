@@ -117,7 +117,7 @@ func places(err error) string {
 	return strings.Join(out, "; ")
 }
 
-// reload reads the file again. It answers what has changed, a line each. Once ctx is done it changes nothing.
+// reload reads the file again. It returns what has changed, a line each. Once ctx is done it changes nothing.
 func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -262,7 +262,7 @@ func (t *turns) leave(n *turn) {
 	t.mu.Unlock()
 }
 
-// take answers the turn that waits, if anybody still waits for it.
+// take returns the turn that waits, if anybody still waits for it.
 func (t *turns) take() *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -274,7 +274,7 @@ func (t *turns) take() *turn {
 	return n
 }
 
-// open and shut say whether turns are taken.
+// open and shut set whether turns are taken.
 func (t *turns) open() {
 	t.mu.Lock()
 	t.over = false
@@ -345,7 +345,7 @@ func (r *reloader) make(ctx context.Context, t *turn) {
 // reloadPatience is how long the answer to a reload may take, in the queue and by itself.
 const reloadPatience = time.Minute
 
-// ServeHTTP reloads, for PUT and POST /-/reload. It answers what has changed, or 422 with every fault of the file.
+// ServeHTTP reloads, for PUT and POST /-/reload. It returns what has changed, or 422 with every fault of the file.
 func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reloadPatience))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

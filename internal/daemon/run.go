@@ -409,7 +409,7 @@ func (s *state) healthy() error {
 	return nil
 }
 
-// ready fails before the lease table was reached for the first time and from the begin of a stop on, and never for an
+// ready fails before the lease table was reached for the first time and from the start of a stop on, and never for an
 // outage in between, because that would block the very rollout that fixes it.
 func (s *state) ready() error {
 	if s.draining.Load() {

@@ -29,7 +29,7 @@ func TestStopRunsLastStartedFirst(t *testing.T) {
 	})
 }
 
-// A step that hangs for ever, as the KCL's shutdown can, must cost its own share and nothing else.
+// A step that hangs forever, as the KCL's shutdown can, must cost its own share and nothing else.
 func TestStopAbandonsAStepThatOverruns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -125,7 +125,7 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	return nil
 }
 
-// learn answers whether there is something new to keep.
+// learn returns whether there is something new to keep.
 func (m *subscriptionMemory) learn(now time.Time) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -83,7 +83,7 @@ func TestSubscriptionMemory(t *testing.T) {
 	})
 }
 
-// TestKeptSubscriptionsAreDataFromStrangers: what is kept in the table cannot grow for ever, nor expect what no topic
+// TestKeptSubscriptionsAreDataFromStrangers: what is kept in the table cannot grow forever, nor expect what no topic
 // can have.
 func TestKeptSubscriptionsAreDataFromStrangers(t *testing.T) {
 	t.Parallel()

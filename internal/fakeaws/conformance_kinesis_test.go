@@ -144,7 +144,7 @@ func hash(s *string) *big.Int {
 	return n
 }
 
-// covers says whether open shards cover the hash key space without gap or overlap.
+// covers reports whether open shards cover the hash key space without gap or overlap.
 func covers(shards []types.Shard) bool {
 	slices.SortFunc(shards, func(a, b types.Shard) int {
 		return hash(a.HashKeyRange.StartingHashKey).Cmp(hash(b.HashKeyRange.StartingHashKey))

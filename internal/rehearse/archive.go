@@ -203,8 +203,8 @@ func (s *ArchiveSource) record(line []byte, n int) (rec *alert.Record, why strin
 	return rec, ""
 }
 
-// Wrapped says whether a line is a record with its key and payload, which has nothing but what a record has: a payload
-// may have a field data, too.
+// Wrapped reports whether a line is a record with its key and payload, which has nothing but what a record has: a
+// payload may have a field data, too.
 func Wrapped(line []byte) (*archivedRecord, bool) {
 	if !bytes.Contains(line, []byte(`"partitionKey"`)) || !bytes.Contains(line, []byte(`"data"`)) {
 		return nil, false

@@ -205,7 +205,7 @@ func (b *Backtest) tick(ctx context.Context, at time.Time) {
 	b.compare()
 }
 
-// meet tells an evaluator what the shards remember for which something waits, and says whether there are any that it
+// meet tells an evaluator what the shards remember for which something waits, and reports whether there are any that it
 // did not know.
 func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 	version := instantText(at)

@@ -77,7 +77,7 @@ func (r *RecordReader) Read(ctx context.Context) (*alert.Record, error) {
 }
 
 // attempt makes one call of GetRecords, on a new iterator where there is none. Without record and error it returns the
-// iterator to go on with.
+// iterator to continue with.
 func (r *RecordReader) attempt(ctx context.Context, iterator string) (rec *alert.Record, next string, err error) {
 	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: r.Shard, AnyTime: true}), ReadAttempt)
 	defer cancel()
@@ -158,7 +158,7 @@ func (r *RecordReader) Failed(err error) error {
 	return fmt.Errorf("reading shard %s: %w", r.Shard, err)
 }
 
-// passes says whether a call of Kinesis can be made again in the hope of another answer.
+// passes reports whether a call of Kinesis can be made again in the hope of another answer.
 func passes(err error) bool {
 	if answer.Is(err) || isThrottling(err) {
 		return true

@@ -422,7 +422,7 @@ func writeColumns(w io.Writer, rows [][]string, align string) {
 	}
 }
 
-// IsTerminal says whether a person sees what is written to w.
+// IsTerminal reports whether a person sees what is written to w.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {

@@ -189,7 +189,7 @@ func (*StreamSource) leave(b *Backtest, f *shardFeed) {
 	}
 }
 
-// advance goes to the shard's next record, and says whether there is one.
+// advance goes to the shard's next record, and reports whether there is one.
 func (s *StreamSource) advance(ctx context.Context, f *shardFeed) (more bool, err error) {
 	for len(f.page) == 0 {
 		p, ok := <-f.pages
@@ -440,7 +440,7 @@ func (r *backtestRetry) pause(ctx context.Context, throttled bool) bool {
 	return true
 }
 
-// isThrottling says whether an error is Kinesis' wish to be asked more rarely.
+// isThrottling reports whether an error is Kinesis' wish to be asked more rarely.
 func isThrottling(err error) bool {
 	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
 	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)

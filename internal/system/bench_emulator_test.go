@@ -236,7 +236,7 @@ func newFlood() *flood {
 	}
 }
 
-// serve answers the two reading operations. An iterator is the position in the shard.
+// serve returns the two reading operations. An iterator is the position in the shard.
 func (f *flood) serve(op string, w http.ResponseWriter, r *http.Request) bool {
 	var in struct {
 		ShardIterator          string

@@ -158,7 +158,7 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
-// A start without credentials says so, and goes on as soon as there are some.
+// A start without credentials says so, and continues as soon as there are some.
 func TestStartWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for name, failFast := range map[string]bool{"waiting": false, "fail fast": true} {

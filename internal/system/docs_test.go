@@ -152,7 +152,7 @@ func configKeys(t reflect.Type, prefix string) []string {
 	return keys
 }
 
-// isSection says whether a type has keys of its own in the file, and is not written as one text.
+// isSection reports whether a type has keys of its own in the file, and is not written as one text.
 func isSection(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct || t.NumField() == 0 || t.Field(0).Tag.Get("yaml") == "" {
 		return false

@@ -153,7 +153,7 @@ func (d *daemon) Get(path string) (status int, body []byte, err error) {
 	return d.getWithin(30*time.Second, path)
 }
 
-// getWithin is get for a process that may stand still.
+// getWithin is get for a process that may stall.
 func (d *daemon) getWithin(limit time.Duration, path string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(d.tb.Context(), limit)
 	defer cancel()

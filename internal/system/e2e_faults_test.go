@@ -230,7 +230,7 @@ func (w *faultWorld) rows() (shards map[string]leaseRow, fenced map[string]bool)
 	return shards, fenced
 }
 
-// crash: a worker is killed, its shards go on at the other, and a third one replaces it.
+// crash: a worker is killed, its shards continue at the other, and a third one replaces it.
 func crash(w *faultWorld) {
 	a, _ := w.two()
 	stop := w.feed(200 * time.Millisecond)
@@ -356,7 +356,7 @@ func stopWhileChildWaits(w *faultWorld) {
 	w.put(5)
 }
 
-// suspended: all workers stand still for longer than the lease, as on a laptop whose lid is closed.
+// suspended: all workers stall for longer than the lease, as on a laptop whose lid is closed.
 func suspended(w *faultWorld) {
 	a, b := w.two()
 	stop := w.feed(200 * time.Millisecond)
@@ -372,7 +372,7 @@ func suspended(w *faultWorld) {
 }
 
 // dynamoDBAway: the lease table cannot be reached for a minute, half of it without a word. The workers stop to read
-// when their windows close, say that they are well, and go on by themselves.
+// when their windows close, say that they are well, and continue by themselves.
 func dynamoDBAway(w *faultWorld) {
 	a, b := w.two()
 	stop := w.feed(time.Second)
@@ -454,7 +454,7 @@ func fleetInMotion(w *faultWorld) {
 	stop()
 }
 
-// tableDeleted: somebody deletes the lease table under load. The workers were allowed to create it anew.
+// tableDeleted: somebody deletes the lease table under load. The workers were allowed to create it again.
 func tableDeleted(w *faultWorld) {
 	w.two("--create-table")
 	stop := w.feed(300 * time.Millisecond)

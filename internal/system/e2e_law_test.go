@@ -81,7 +81,7 @@ func (l *law) Look(alarmed *time.Time) string {
 		_, body, err := d.getWithin(time.Second, "/api/v1/status")
 		var p lawPage
 		if err != nil || json.Unmarshal(body, &p) != nil || p.State == "stopping" {
-			continue // it was ended, or stands still, just now
+			continue // it was ended, or stalls, just now
 		}
 		pages++
 		knowing = knowing || p.Uptime >= lawNew.Seconds()

@@ -63,7 +63,7 @@ type grant struct {
 
 func (g grant) String() string { return g.policy + ", " + g.sid + ": " + g.action }
 
-// allows says whether the call may be made. A call that does not name its resource is held against the action alone.
+// allows reports whether the call may be made. A call that does not name its resource is held against the action alone.
 func (g grant) allows(c call) bool {
 	return g.action == c.action && (c.resource == "" || slices.ContainsFunc(g.resources, func(r string) bool {
 		prefix, open := strings.CutSuffix(r, "*")
@@ -139,7 +139,7 @@ type policyWorld struct {
 	calls map[call]bool
 }
 
-// record keeps what a request of a daemon asks for, and lets it go on to next.
+// record keeps what a request of a daemon asks for, and lets it continue to next.
 func (w *policyWorld) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

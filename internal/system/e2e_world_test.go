@@ -244,7 +244,7 @@ func (w *e2eWorld) putCount() int {
 	return w.rounds * w.keys
 }
 
-// scale starts a reshard; the records that follow are put while it goes on.
+// scale starts a reshard; the records that follow are put while it continues.
 func (w *e2eWorld) scale(shards int32) {
 	w.t.Helper()
 	w.active()

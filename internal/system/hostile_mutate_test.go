@@ -248,7 +248,7 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-// apply changes an answer and says whether it is another one now.
+// apply changes an answer and reports whether it is another one now.
 func (c hostileChange) apply(a *fakeaws.Answer) bool {
 	if c.Path == "" {
 		if len(c.Value) > 0 { // of another operation

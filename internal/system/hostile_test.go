@@ -126,7 +126,7 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 	return cases
 }
 
-// changesAny says whether a change of whole answers makes another answer of any of these.
+// changesAny reports whether a change of whole answers makes another answer of any of these.
 func changesAny(c hostileChange, bodies [][]byte) bool {
 	return slices.ContainsFunc(bodies, func(body []byte) bool {
 		return c.apply(&fakeaws.Answer{
@@ -231,7 +231,8 @@ func hostilePromised(op string) []string {
 	return nil
 }
 
-// hostileNames says whether an answer that goes wrong so has to be named on the page, and whether any problem will do.
+// hostileNames reports whether an answer that goes wrong so has to be named on the page, and whether any problem will
+// do.
 func hostileNames(op string, c hostileChange) (named, anyProblem bool) {
 	xml := strings.HasPrefix(op, "sns.")
 	if c.Path == "" {

@@ -533,7 +533,7 @@ func (w *hostileWorld) Fault(r *hostileResult, begin bool) {
 	}
 }
 
-// lingers says whether an answer could have left something behind that shows only a minute later.
+// lingers reports whether an answer could have left something behind that shows only a minute later.
 func lingers(c hostileCase) bool {
 	return strings.HasPrefix(c.Op, "kinesis.") || c.Op == "dynamodb.GetItem" || c.Op == "dynamodb.Scan" ||
 		c.Op == "dynamodb.UpdateItem"

@@ -130,10 +130,10 @@ func (w *inheritWorld) end(crash bool) {
 	})
 }
 
-// restart goes on in another process.
+// restart continues in another process.
 func restart(w *inheritWorld) { w.end(false); w.start() }
 
-// crash goes on in another process after a crash.
+// crash continues in another process after a crash.
 func crash(w *inheritWorld) { w.end(true); w.start() }
 
 func splitAll(w *inheritWorld) {
@@ -156,7 +156,7 @@ func mergeMiddle(w *inheritWorld) {
 	require.NotEmpty(w.t, w.fake.Kinesis.Merge(testkit.TestStream, open[1], open[2]))
 }
 
-// Run plays the story, which is of six keys with a record a second, some of which fall silent or cool down, and answers
+// Run plays the story, which is of six keys with a record a second, some of which fall silent or cool down, and returns
 // what SNS accepted, how often.
 func (h inheritance) Run(t *testing.T) map[string]int {
 	t.Helper()
@@ -227,7 +227,7 @@ func aggregateOf(key string, data []byte) []byte {
 	return slices.Concat([]byte{0xF3, 0x89, 0x9A, 0xC2}, message, sum[:])
 }
 
-// TestOneSplitFollowsTheRecords is the shortest story: a split while keys fire, of which all but one go on.
+// TestOneSplitFollowsTheRecords is the shortest story: a split while keys fire, of which all but one continue.
 func TestOneSplitFollowsTheRecords(t *testing.T) {
 	t.Parallel()
 	calm := inheritance{placement: byMD5, seconds: 40}.Run(t)

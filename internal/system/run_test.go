@@ -154,7 +154,7 @@ func TestDaemonWithoutRulesIsTheSampleFunction(t *testing.T) {
 	})
 }
 
-// A stop while SNS stands still must end within its budget, say what it left behind, and lose nothing.
+// A stop while SNS stalls must end within its budget, say what it left behind, and lose nothing.
 func TestStopWhileSNSIsDownIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -198,7 +198,7 @@ func (m *simModel) waiting() (longest time.Duration, record int) {
 	return longest, record
 }
 
-// hasOutcome says whether a record is published, stored as resolved, or none of the application's.
+// hasOutcome reports whether a record is published, stored as resolved, or none of the application's.
 func (m *simModel) hasOutcome(e *simEvent) bool {
 	if m.rules.Latest && (m.t0 == 0 || m.rows["#application"] == nil || e.Arrival <= m.asked) {
 		return true

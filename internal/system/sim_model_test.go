@@ -179,7 +179,7 @@ func (m *simModel) step(e *simEvent) {
 	}
 }
 
-// owed says whether the application must publish a record.
+// owed reports whether the application must publish a record.
 func (m *simModel) owed(e *simEvent) bool {
 	return !e.Quiet && (!m.rules.Latest || m.t0 > 0 && e.Arrival > m.asked)
 }
@@ -288,7 +288,7 @@ func (m *simModel) began(e *simEvent) {
 	}
 }
 
-// isRead says whether the application reads a shard at all: under latest it skips those that were closed before it
+// isRead reports whether the application reads a shard at all: under latest it skips those that were closed before it
 // began.
 func (m *simModel) isRead(shard string) bool {
 	if !m.rules.Latest {
@@ -349,9 +349,9 @@ func (m *simModel) attempt(who string, n int) {
 	}
 }
 
-// mayShare says whether a shard may have two owners for a moment, because its row was taken away: whoever finds no row
-// cannot know of a holder who trusts the one that was there, until that one looks at the table, which it does every ten
-// seconds, or its window closes.
+// mayShare reports whether a shard may have two owners for a moment, because its row was taken away: whoever finds no
+// row cannot know of a holder who trusts the one that was there, until that one looks at the table, which it does every
+// ten seconds, or its window closes.
 func (m *simModel) mayShare(shard string) bool {
 	const look = 10 * time.Second
 	recent := func(id string) bool {
@@ -419,7 +419,7 @@ func compareSimSequences(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 }
 
-// inSimStretch says whether a sequence number lies in one of the row's resolved stretches.
+// inSimStretch reports whether a sequence number lies in one of the row's resolved stretches.
 func inSimStretch(resolved, sequence string) bool {
 	for part := range strings.SplitSeq(resolved, ",") {
 		after, upTo, ok := strings.Cut(part, ">")

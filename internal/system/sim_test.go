@@ -186,7 +186,7 @@ func (w *simWorld) calm(watching func()) {
 	time.Sleep(time.Minute) // whatever a stopped daemon still did would be seen
 }
 
-// done says whether everything that is owed is published.
+// done reports whether everything that is owed is published.
 func (w *simWorld) done() bool {
 	w.history.mu.Lock()
 	defer w.history.mu.Unlock()
@@ -406,7 +406,7 @@ func (w *simWorld) join() {
 	}()
 }
 
-// stop tells a daemon to stop, and goes on.
+// stop tells a daemon to stop, and continues.
 func (w *simWorld) stop(i int) {
 	d := w.live[i]
 	w.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// simLateLife is how long a request lives on that its sender has given up: a black hole would hold it for ever.
+// simLateLife is how long a request lives on that its sender has given up: a black hole would hold it forever.
 const simLateLife = 20 * time.Second
 
 var errSimCut = errors.New("simulation: the machine is cut off")

@@ -172,7 +172,7 @@ func (s *simWords) put(w *simWorld, first, count int) {
 func (s *simWords) published(w *simWorld, p fakeaws.Published) {
 	said, rest, _ := strings.Cut(p.Body, "|")
 	unsure, _, _ := strings.Cut(rest, "|")
-	// How many were swallowed may differ where a repetition was overdue the second time.
+	// How many were suppressed may differ where a repetition was overdue the second time.
 	x := simWord{id: p.Attributes["alert_id"].StringValue, text: said, accepted: p.At}
 	var day, clock, zone, name string
 	_, err := fmt.Sscan(said, &x.Kind, &x.Rule, &x.Key, &x.Severity, &day, &clock, &zone, &name)

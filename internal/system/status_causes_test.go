@@ -218,7 +218,8 @@ func TestStatusOfProgressThatIsNotStored(t *testing.T) {
 	})
 }
 
-// What befell the process is told for 15 minutes: alerts that were dropped, dead letters, records that were missed.
+// What happened to the process is told for 15 minutes: alerts that were dropped, dead letters, records that were
+// missed.
 func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 	t.Parallel()
 	run := func(name string, change func(*testing.T, *fakeaws.AWS, *config.Config), befall func(*fakeaws.AWS),

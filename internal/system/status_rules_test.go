@@ -179,7 +179,7 @@ func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
 }
 
 // A rule that costs more than it may is told by name, and its records become dead letters, one a second of each shard;
-// the other rule alerts all the same, and the shard goes on.
+// the other rule alerts all the same, and the shard continues.
 func TestStatusOfARuleOverBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 )
 
 // TestStormOfFewKeys: AWS' sample producers have one partition key, whose alerts wait for each other. A person gets a
-// few messages and then digests, reading goes on, and a stop in the middle leaves nothing behind.
+// few messages and then digests, reading continues, and a stop in the middle leaves nothing behind.
 func TestStormOfFewKeys(t *testing.T) {
 	t.Parallel()
 	for _, keys := range []int{1, 5, 50} {

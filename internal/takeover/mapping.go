@@ -133,7 +133,7 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 	return m, d.unknown, x.refuse(m)
 }
 
-// choose answers a list from which one has to be taken.
+// choose returns a list from which one has to be taken.
 func (x *LambdaExplainer) choose(list []any) error {
 	if len(list) == 0 {
 		return config.FieldErrors{
