@@ -33,8 +33,8 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 		if *seed == 0 {
 			*seed = rand.Uint64() //nolint:gosec // sample data, not a secret
 		}
-		sample, err := produce.NewSample(args[0], //nolint:gosec // sample data, not a secret
-			rand.New(rand.NewPCG(*seed, 0)))
+		sample, err := produce.NewSample(args[0],
+			rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // sample data, not a secret
 		if err != nil {
 			return config.UsageError("produce: " + err.Error())
 		}

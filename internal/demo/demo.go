@@ -205,8 +205,8 @@ func daemonConfig(topicARN string, learned time.Time) config.Config {
 
 // produce puts so many records, 0 for no end, at a rate, 0 for as fast as the stream takes them. It ends with ctx.
 func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate float64) error {
-	sample, err := produce.NewSample("heart-rate", //nolint:gosec // sample data, not a secret
-		rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0)))
+	sample, err := produce.NewSample("heart-rate",
+		rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
 	if err != nil {
 		return err
 	}

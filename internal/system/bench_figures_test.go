@@ -384,9 +384,9 @@ func (d *daemon) cpuSeconds() float64 {
 func keyOf(shard, shards int) string {
 	for i := 0; ; i++ {
 		key := fmt.Sprintf("key-%d-%d", shard, i)
-		sum := md5.Sum([]byte(key))                              //nolint:gosec // as above
-		if hi, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), //nolint:gosec // small and positive
-			uint64(shards)); hi == uint64(shard) {
+		sum := md5.Sum([]byte(key))                                           //nolint:gosec // as above
+		hi, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(shards)) //nolint:gosec // small and positive
+		if hi == uint64(shard) {                                              //nolint:gosec // as above
 			return key
 		}
 	}

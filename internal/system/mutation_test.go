@@ -109,8 +109,9 @@ func (m *mutation) find(t *testing.T, root string) string {
 		"the mutation is stale: %s must hold this text exactly once:\n%s", m.file, m.old)
 	dir := t.TempDir()
 	mutated := filepath.Join(dir, filepath.Base(m.file))
-	require.NoError(t, //nolint:gosec // into a directory of the test's own
-		os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600))
+	require.NoError(t,
+		os.WriteFile(mutated, //nolint:gosec // into a directory of the test's own
+			[]byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600))
 	overlay := filepath.Join(dir, "overlay.json")
 	content, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
 	require.NoError(t, err)

@@ -103,8 +103,8 @@ func newSoak(t *testing.T) *soak {
 	t.Logf("seed %d", seed)
 	w := &soak{
 		T: t, fake: fakeaws.New(fakeaws.Options{Unthrottled: true}), binary: buildDaemon(t),
-		length: time.Duration(*soakMinutes * float64(time.Minute)), //nolint:gosec // a schedule
-		draw:   rand.New(rand.NewPCG(seed, 1)),
+		length: time.Duration(*soakMinutes * float64(time.Minute)),
+		draw:   rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // a schedule
 	}
 	server := httptest.NewServer(w.fake)
 	t.Cleanup(server.Close)
