@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// This file is about rules that are edited while they fire. See "Edited rules" in doc.go. Which topics were notified of
-// a key is kept as an audience: the topics of the rule at that time. An entry refers to one of its rule's audiences.
-// Nearly always that is the rule's present topics, which takes no space.
+// This file is about rules that are edited while they fire. See "Edited rules" in doc.go.
+//
+// Which topics were notified of a key is kept as an audience: the topics of the rule at that time. An entry refers to
+// one of its rule's audiences. Nearly always that is the rule's present topics, which takes no space.
 
 // sense is what a rule's remembered values mean. Two rules with the same memory can read each other's entries. If their
 // condition is the same, too, keys that wait to fire keep waiting.

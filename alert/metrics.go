@@ -36,13 +36,12 @@ type metrics struct {
 // ruleMetrics are the series of one rule.
 type ruleMetrics struct {
 	matched, shadow prometheus.Counter
-	// evicted counts the keys that were evicted, cut those of them that fired or were pending.
+	// evicted counts the keys that were pushed out, cut those of them that fired or were about to.
 	evicted, cut prometheus.Counter
 	suppressed   map[Reason]prometheus.Counter
-	// undefined counts the undefined terms that kept the rule from matching, except the one under which the index has
-	// the rule.
+	// undefined counts what kept the rule from matching behind the term under which the index has it.
 	undefined *[condition.VerdictCount]atomic.Uint64
-	// over counts the messages whose templates were over budget.
+	// over counts the messages whose templates were over the budget.
 	over *atomic.Uint64
 }
 
@@ -66,7 +65,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	likely := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unreadable_records_total",
-		Help: "Records that the rules or the filter could not read, by what they look like.",
+		Help: "Records that could not be read, or not by the filter, by what they look like.",
 	}, []string{"likely"})
 	for _, l := range payload.Likelies() {
 		m.likely[l] = likely.WithLabelValues(string(l))
@@ -77,13 +76,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	})
 	m.filterOver = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_over_budget_total",
-		Help: "Records that passed the filter because it exceeded its budget: it has too many patterns for that " +
-			"many values.",
+		Help: "Records that passed the filter because it would have cost more than it may: it has too many patterns " +
+			"for that many values.",
 	})
 	m.notJSON = factory.NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_filter_not_json_total",
-		Help: "Records that a filter on data dropped because they are not JSON. They count as filtered, or as " +
-			"dead_lettered if dead_letter.invalid keeps them.",
+		Help: "Records that a filter on data dropped because they are no JSON. They count as filtered, or " +
+			"dead_lettered where dead_letter.invalid keeps them.",
 	})
 	shadowed := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadowed_fields_total",
@@ -98,11 +97,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule", "part"})
 	m.matched = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_rule_matches_total",
-		Help: "Records that a rule matched, whether or not it made an alert.",
+		Help: "Records that a rule matched, whether or not an alert was sent.",
 	}, []string{"rule"})
 	m.suppressed = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_alerts_suppressed_total",
-		Help: "Alerts that were suppressed, by the first reason.",
+		Help: "Alerts that were suppressed.",
 	}, []string{"rule", "reason"})
 	m.shadow = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_shadow_alerts_total",
@@ -110,25 +109,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"rule"})
 	m.evicted = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_evictions_total",
-		Help: "Keys that were evicted because a shard reached state.max_keys, or the bytes that it can remember.",
+		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or all the bytes that it may.",
 	}, []string{"rule"})
 	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_active_evictions_total",
-		Help: "Keys among state_evictions_total that fired or were pending. A topic that was notified that one " +
-			"fires is notified that it is no longer watched.",
+		Help: "Keys among state_evictions_total that fired or were about to. A notified topic gets a last " +
+			"word for each.",
 	}, []string{"rule"})
 	m.unscored = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_unscored_records_total",
-		Help: "Records without a score, by reason: a field is not a number, or the record already has what the " +
-			"score would add.",
+		Help: "Records without a score, by reason: a field is no number, or the record has the score's field already.",
 	}, []string{"score", "reason"})
 	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_score_evictions_total",
-		Help: "Keys whose forest was evicted because the forests of a shard reached the memory of their score.",
+		Help: "Keys whose forest was forgotten because those of a shard take the memory of their score.",
 	}, []string{"score"})
 	m.uncovered = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_silence_over_budget_total",
-		Help: "Records that a silence did not cover, because its condition exceeded its budget.",
+		Help: "Records that a silence did not cover, because its condition would have cost more than its budget.",
 	}, []string{"silence"})
 	m.undefined = &undefinedCollector{desc: prometheus.NewDesc("kinesis_alerter_rule_undefined_total",
 		"Records that a rule did not match because a term was undefined, by the first cause.",
@@ -137,7 +135,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// adopt creates the series of a set's rules.
+// adopt gives the rules of a set their series.
 func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
@@ -179,7 +177,7 @@ func (m *metrics) adopt(c *compiled) {
 	m.undefined.adopt(c)
 }
 
-// forgot counts a key that was evicted.
+// forgot counts a key that was pushed out.
 func (m *ruleMetrics) forgot(stood phase) {
 	m.evicted.Inc()
 	if stood != quiet {
@@ -210,8 +208,8 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 }
 
-// undefinedCollector adds up, at each scrape, how often each rule was undefined. The index counts for its own terms,
-// once for all rules of a slot; each rule counts for its others.
+// undefinedCollector adds up, when it is asked, how often each rule was undefined: behind the index by the rule itself,
+// at the index by the shelf, which counts for all its rules at once.
 type undefinedCollector struct {
 	desc    *prometheus.Desc
 	current atomic.Pointer[undefinedCounts]
@@ -219,11 +217,11 @@ type undefinedCollector struct {
 
 type undefinedCounts struct {
 	set *compiled
-	// before are the counts of earlier sets, by rule and cause.
+	// before is what the rules of earlier sets have counted, by rule and cause.
 	before map[string][condition.VerdictCount]uint64
 }
 
-// adopt continues the counts with another set of rules. It is called by one goroutine at a time.
+// adopt continues with another set of rules where the last one stopped. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
 	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {

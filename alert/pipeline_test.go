@@ -230,7 +230,7 @@ kinesis_alerter_invalid_records_total{reason="too_deep"} 0
 kinesis_alerter_invalid_records_total{reason="too_large"} 0
 kinesis_alerter_invalid_records_total{reason="trailing_data"} 0
 kinesis_alerter_invalid_records_total{reason="truncated"} 1
-# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whether or not it made an alert.
+# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whether or not an alert was sent.
 # TYPE kinesis_alerter_rule_matches_total counter
 kinesis_alerter_rule_matches_total{rule="high"} 1
 kinesis_alerter_rule_matches_total{rule="text"} 0

@@ -3,6 +3,7 @@ package alert
 import "time"
 
 // Record is one user record of a stream: a Kinesis record, or one of the records inside a KPL aggregate.
+//
 // Data is part of the page that the record came in: keeping a Record keeps that part of the page alive.
 type Record struct {
 	// Shard is the id of the shard that the record was read from.

@@ -8,7 +8,9 @@ import (
 
 // This file is about silences and alerts that time causes. A silence's condition can be evaluated only while the record
 // is at hand. So its verdict is kept with the key, and decides until the next matching record, together with the start
-// and end of the silence. A window has many records, of which a silence may cover some. The window is judged with all
+// and end of the silence.
+//
+// A window has many records, of which a silence may cover some. The window is judged with all
 // of them, so that a silence can never cause an alert, and no record is lost. While a silence is active, a window is
 // silenced if all its records meet the condition, or if it would not hold without the records that the silence covered
 // on arrival. So the next record of another kind does not alert about the covered ones. A window that still holds when

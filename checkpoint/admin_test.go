@@ -51,8 +51,8 @@ func (w *world) resume(a *admin.Admin) {
 	require.NoError(w, w.apply(a, changes, err, false))
 }
 
-// The worker's answer to a pause is lost, before or after its effect: it lets go once, keeps its progress, and goes on
-// there when the shard is resumed.
+// The worker's answer to a pause is lost, before or after its effect: it lets go once, keeps its progress, and
+// continues there when the shard is resumed.
 func TestPauseWithoutAnAnswer(t *testing.T) {
 	for name, kind := range map[string]fakeaws.Kind{"took effect": fakeaws.Lost, "did not": fakeaws.BlackHole} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // formatPatience is for how long all live workers must have read a format without a break before it is written: a
-// worker of an older version that joins meanwhile, as in a rolling deploy or one that is rolled back, can go on with
+// worker of an older version that joins meanwhile, as in a rolling deploy or one that is rolled back, can continue with
 // every snapshot.
 const formatPatience = time.Minute
 
@@ -114,7 +114,7 @@ func (a *agreement) formatsLocked() {
 	a.formats.look(now, s.view.readByAll(now, s.cfg.Reads), born)
 }
 
-// Agreement answers the application's hash key, and the latest format of snapshots that may be written: every live
+// Agreement returns the application's hash key, and the latest format of snapshots that may be written: every live
 // worker has said for a minute that it reads it (Config.Reads), or says so and the application's first worker did,
 // too. It is the first format while that is not known, or there is no key. It does no I/O.
 func (s *Store) Agreement() (key [16]byte, format int) {

@@ -69,8 +69,8 @@ func TestFormatOfAnApplicationThatBeginsWithIt(t *testing.T) {
 	})
 }
 
-// The key of an application is made once, by the first worker that knows of one, and is the same for all workers for
-// ever.
+// The key of an application is made once, by the first worker that knows of one, and is the same for all workers
+// forever.
 func TestHashKeyIsOneForAnApplication(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		key := func(p *process) [16]byte {

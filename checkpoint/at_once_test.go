@@ -83,7 +83,9 @@ func TestCommitsAtOnceStayInTheBudget(t *testing.T) {
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 5000 {
 			for shard := range uint64(8) {
-				a.store.Lease(table.ShardName(shard)).Commit(position.Progress{At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5})
+				a.store.Lease(table.ShardName(shard)).Commit(position.Progress{
+					At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5,
+				})
 			}
 			time.Sleep(time.Millisecond)
 		}

@@ -10,8 +10,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// A worker that joins after a row vanished cannot know its holder, and begins the row anew at epoch one. The holder has
-// nothing to commit, and must find out all the same.
+// A worker that joins after a row vanished cannot know its holder, and begins the row again at epoch one. The holder
+// has nothing to commit, and must find out all the same.
 func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -30,7 +30,7 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	})
 }
 
-// A bystander that knew the old row must not believe in it for ever: the simulation of whole daemons found a shard that
+// A bystander that knew the old row must not believe in it forever: the simulation of whole daemons found a shard that
 // nobody read, because each worker took it for another one's.
 func TestRowBegunAnewIsBelievedByBystanders(t *testing.T) {
 	bubble(t, 1, func(w *world) {

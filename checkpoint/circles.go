@@ -14,9 +14,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// A shard waits for its parents, so rows whose parents lead back to them would keep shards from being read for ever.
+// A shard waits for its parents, so rows whose parents lead back to them would keep shards from being read forever.
 // No stream has such shards: the rows are damaged. They are named, the parents that the stream lists are believed,
-// and the rows are written anew.
+// and the rows are rewritten.
 
 // newCircles looks for circles in the rows and answers those that were not there before.
 func (v *view) newCircles() (fresh []string) {

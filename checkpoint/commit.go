@@ -68,7 +68,7 @@ func (c *committer) run(ctx context.Context) error {
 	}
 }
 
-// due answers the leases to write now, and marks them as written so that a failing one waits for its interval too.
+// due returns the leases to write now, and marks them as written so that a failing one waits for its interval too.
 func (c *committer) due() []*Lease {
 	s := c.store
 	s.mu.Lock()
@@ -109,7 +109,7 @@ type credit struct {
 	at   time.Time
 }
 
-// spend answers how many of n writes may be made at now, and takes them out.
+// spend returns how many of n writes may be made at now, and takes them out.
 func (c *credit) spend(now time.Time, n int) int {
 	c.left = min(commitBudget, c.left+now.Sub(c.at).Seconds()*commitBudget)
 	c.at = now

@@ -46,7 +46,7 @@ type Config struct {
 	// unit is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table.
 	// Defaults to 1,000.
 	StateWriteUnits int
-	// CreateTable allows to create the table anew after it vanished under a running process. A table that this
+	// CreateTable allows to create the table again after it vanished under a running process. A table that this
 	// process never saw is always created.
 	CreateTable bool
 	// FailFast makes Run return start-up faults that it would otherwise wait out (a missing permission or stream).
@@ -89,7 +89,8 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.StreamARN != "":
-		if !regexp.MustCompile(`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamARN) {
+		if !regexp.MustCompile(`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:\d{12}:` +
+			`stream/[a-zA-Z0-9_.-]{1,128}$`).MatchString(c.StreamARN) {
 			bad("stream.arn", c.StreamARN, "must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
 		} else if address, err := arn.Parse(c.StreamARN); err == nil {
 			if rule := arns.Check(address); rule != "" {
@@ -110,7 +111,8 @@ func (c Config) Validate() error {
 	if i := c.CheckpointInterval; i != AtOnce && (i < MinCheckpointInterval ||
 		i > max(c.LeaseDuration/3, MinCheckpointInterval)) {
 		bad("processing.checkpoint_interval", i,
-			"must be 0s (as fast as DynamoDB answers), or between %s and a third of leases.duration (%s), so that a takeover repeats little",
+			"must be 0s (as fast as DynamoDB answers), or between %s and a third of leases.duration (%s), so that a "+
+				"takeover repeats little",
 			MinCheckpointInterval, c.LeaseDuration/3)
 	}
 	if c.StateWriteUnits < MinStateWriteUnits || c.StateWriteUnits > MaxStateWriteUnits {

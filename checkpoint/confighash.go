@@ -69,7 +69,7 @@ func (v *view) configOfAll(now time.Time, hash string) string {
 // more than a step of a deployment: what it took out is not coming back by a roll-back.
 const configPatience = time.Minute
 
-// Settled says whether every live worker has said for a minute that it has the configuration that is in force here.
+// Settled reports whether every live worker has said for a minute that it has the current configuration here.
 // It does no I/O.
 func (s *Store) Settled() bool {
 	s.mu.Lock()

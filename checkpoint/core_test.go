@@ -94,8 +94,11 @@ func drawTree(t *rapid.T) tree {
 	add := func(parents ...string) {
 		id := table.ShardName(next)
 		next++
-		s := types.Shard{ShardId: &id, SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String(
-			"1")}}
+		s := types.Shard{
+			ShardId: &id,
+			SequenceNumberRange: &types.SequenceNumberRange{StartingSequenceNumber: aws.String(
+				"1")},
+		}
 		if len(parents) > 0 {
 			s.ParentShardId = &parents[0]
 		}

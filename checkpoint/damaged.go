@@ -11,7 +11,7 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// damagedFor is how long a row that was mended is shown.
+// damagedFor is how long a row that was repaired is shown.
 const damagedFor = 15 * time.Minute
 
 // noteDamage notes a row that cannot be read, once in the log for each change of what is wrong.
@@ -48,7 +48,7 @@ func (w *watcher) keepKnown(rows map[string]*table.Row, key string) {
 	}
 }
 
-// mendRows writes rows that cannot be read anew, so that their shards are read.
+// mendRows writes rows that cannot be read again, so that their shards are read.
 func (w *watcher) mendRows(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()

@@ -125,7 +125,7 @@ func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
 }
 
 // TestWorkerRowThatNobodyCanRead: the worker ends, and its shards are taken over when it is silent; one that is dead
-// already leaves nothing that stands for ever.
+// already leaves nothing that stands forever.
 func TestWorkerRowThatNobodyCanRead(t *testing.T) {
 	for _, crash := range []bool{true, false} {
 		bubble(t, 1, func(w *world) {

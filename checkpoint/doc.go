@@ -49,7 +49,7 @@
 //
 // # Expiry is a fence
 //
-// A peer watches a worker's counter by its own monotonic clock. When the counter stood still for the lease duration,
+// A peer watches a worker's counter by its own monotonic clock. When the counter stalled for the lease duration,
 // the peer writes "fenced IF counter = what it saw" on the worker's row. Only then are the shards of that worker
 // free. A late heartbeat and a takeover cannot both succeed. No clock of one machine is ever compared with that of
 // another.
@@ -68,7 +68,7 @@
 // shard. Then Stop. The context of Run stays alive until Stop returned. Without heartbeats a drain has only what
 // remains of one window.
 //
-// # What is known of the fleet
+// # What is known of the other workers
 //
 // With its heartbeat a worker writes three things: the latest arrival of a record in its shards, the time up to which
 // all of them were evaluated, and which shards in which epochs that is about. A reader believes the time only where
@@ -77,7 +77,7 @@
 // Fleet answers is certain, and late: by a heartbeat, with more than three workers by up to ten seconds. For about as
 // long after a shard changed hands there is none.
 //
-// Share divides what the fleet may do together. Peers learn of a new worker by the change of #fleet, within half a
+// Share divides what all workers may do together. Peers learn of a new worker by the change of #fleet, within half a
 // second. The new one has a share after a second. A dead one keeps its share until it is fenced. While a worker cannot
 // read the table it may miss one that joins, until its trust window closes.
 //
@@ -85,7 +85,7 @@
 //
 // Per worker: two read units a second for #fleet, and two for its successors in the ring of worker ids. Half a unit
 // per 4 KB of table every ten seconds. Three heartbeats per lease duration, and one caught-up time every two seconds
-// at most. What is known of the fleet goes with these.
+// at most. What is known of the other workers goes with these.
 //
 // Progress of a busy shard is written once per checkpoint interval. With AtOnce it is written whenever the last write
 // was answered: at most a hundred writes a second for all shards of a worker, each a unit per KB of the row. After a
@@ -93,9 +93,9 @@
 //
 // # What it does not promise
 //
-// A holder may have sent something to a third party inside its window. It may be carried out after the window: no
-// client can prevent that. A worker that loses the whole table starts the shards that it did not hold where the
+// A holder may have sent something to a third party inside its window. That may be carried out after the window, and no
+// client can prevent it. A worker that loses the whole table starts the shards that it did not hold where the
 // application did. A chunk that a fenced worker sent may arrive after the next owner's first save, and then stays in
-// the state table, unused. A worker that joins right after somebody deleted a row does not know who held it: both may
-// act until the holder's next scan.
+// the state table, unused. A worker that joins right after an operator deleted a row does not know who held it: both
+// may act until the holder's next scan.
 package checkpoint

@@ -259,7 +259,7 @@ func statusOf(p *process, id string) ShardStatus {
 }
 
 // What the first listing shows wrongly is undone: shards that it lacks are read within seconds of a good one, and
-// shards that it shows closed are not skipped for ever.
+// shards that it shows closed are not skipped forever.
 func TestFirstListingIsNotTheLastWord(t *testing.T) {
 	lies := map[string]func(map[string]any){
 		"empty":      shardsOf(func(map[string]any) bool { return false }),
@@ -422,7 +422,7 @@ func TestSummaryThatLies(t *testing.T) {
 }
 
 // A listing that names a parent which is none holds a shard only as long as it says so, and that is told: such a
-// shard would wait for ever for an open one.
+// shard would wait forever for an open one.
 func TestParentThatCannotBe(t *testing.T) {
 	for name, from := range map[string]time.Duration{"at the first start": 0, "later": time.Minute} {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func (r *reports) own() table.Report {
 	return own
 }
 
-// covers sums the leases up, and says whether a consumer has spoken for each of them.
+// covers sums the leases up, and reports whether a consumer has spoken for each of them.
 func (v *view) covers() (sum table.Cover, whole bool) {
 	whole = true
 	for id := range v.leases {
@@ -95,7 +95,7 @@ func (s *Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
 	return f.decider, f.arrival, f.caughtUp
 }
 
-// AnyPaused says whether an operator has paused a shard that is not at its end, as of the last answer of Fleet.
+// AnyPaused reports whether an operator has paused a shard that is not at its end, as of the last answer of Fleet.
 func (s *Store) AnyPaused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,7 +28,7 @@ func (w *world) bare(name string) (s *Store, stop func()) {
 	}
 }
 
-// Take answers true once, and never for a lease that is over.
+// Take returns true once, and never for a lease that is over.
 func TestTakeStartsOneConsumer(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		s, stop := w.bare("a")

@@ -112,7 +112,7 @@ func showable(w *world, v any) {
 }
 
 // TestRowsThatDescendFromThemselves: the stream says who the parents are. The rows are named, the shards are read,
-// and the rows are written anew.
+// and the rows are rewritten.
 func TestRowsThatDescendFromThemselves(t *testing.T) {
 	const second = "shardId-000000000001"
 	for name, claims := range map[string]map[string][]string{

@@ -95,7 +95,7 @@ func (o *opener) firstPositions(ctx context.Context) (map[string]position.Positi
 	return out, nil
 }
 
-// describeTwice answers what two summaries say alike.
+// describeTwice returns what two summaries say alike.
 func (o *opener) describeTwice(ctx context.Context, arn string, created int64) error {
 	s := o.store
 	again, at, err := s.catalog.Describe(ctx)
@@ -109,7 +109,7 @@ func (o *opener) describeTwice(ctx context.Context, arn string, created int64) e
 	return nil
 }
 
-// firstListing lists the stream for #application. It wants a complete listing, for a while, and answers which shards
+// firstListing lists the stream for #application. It wants a complete listing, for a while, and returns which shards
 // two of them show closed.
 func (o *opener) firstListing(ctx context.Context) (shards []types.Shard, closed map[string]bool, at time.Time,
 	err error,

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// IncidentKind says what befell a shard; it is a label value.
+// IncidentKind says what happened to a shard; it is a label value.
 type IncidentKind string
 
 // The kinds of incidents.
@@ -34,7 +34,7 @@ func IncidentKinds() []IncidentKind {
 	}
 }
 
-// Incident is something that befell a shard and that a person should hear of, although it needs nothing more.
+// Incident is something that happened to a shard and that a person should hear of, although it needs nothing more.
 type Incident struct {
 	Kind   IncidentKind
 	Shard  string
@@ -49,7 +49,7 @@ const (
 	incidentsKept = 200
 )
 
-// incidentLog keeps what befell shards for a while. Guarded by Store.mu.
+// incidentLog keeps what happened to shards for a while. Guarded by Store.mu.
 type incidentLog struct {
 	count *prometheus.CounterVec
 	kept  []Incident

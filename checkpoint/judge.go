@@ -65,7 +65,7 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 }
 
 // dropGone ends the leases of shards that the stream has lost: what was left unread or unresolved in them is past the
-// retention, and their consumers would ask for it for ever. The row keeps the position.
+// retention, and their consumers would ask for it forever. The row keeps the position.
 func (c *catalog) dropGone() {
 	s := c.store
 	s.mu.Lock()

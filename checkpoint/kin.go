@@ -12,7 +12,7 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// Family answers the parents of the shard, and its siblings: the other shards that take over from them. After a
+// Family returns the parents of the shard, and its siblings: the other shards that take over from them. After a
 // LoadState that answered parents the siblings are known, unless the stream could not be listed. It does no I/O.
 func (l *Lease) Family() (parents, siblings []string) {
 	l.store.mu.Lock()
@@ -38,7 +38,7 @@ func (l *Lease) familyLocked() (parents, siblings []string) {
 	return slices.Sorted(slices.Values(parents)), siblings
 }
 
-// Inherits says whether what its parents remember of a partition key falls to the shard: the stream places records
+// Inherits reports whether what its parents remember of a partition key falls to the shard: the stream places records
 // with the key here by its hash. Keys that somebody placed outside the parents' own range fall to the sibling with
 // the lowest range, so that every key falls to one shard. A shard whose range is not known yet inherits every key;
 // after a LoadState that answered parents it is known, unless the stream could not be listed. It does no I/O.
@@ -67,7 +67,7 @@ func (v *view) keysOf(id string) lineage.HashRange {
 	return lineage.HashRange{}
 }
 
-// Relative reads what another shard of the stream remembers: the state that is in force, with its version, and, if
+// Relative reads what another shard of the stream remembers: the current state, with its version, and, if
 // the shard has ended, its children. It answers the version that was given, and nothing else, while there is nothing
 // new. It may be late by a scan of the table, which is how it learns of a later state without a call.
 func (l *Lease) Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string,

@@ -160,7 +160,7 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 		app := s.view.app
 		s.mu.Unlock()
 		if app.StreamARN != arn || app.StreamCreated != created {
-			return s.opener.ensureApplication(ctx) // says so, unless the table was begun anew as well
+			return s.opener.ensureApplication(ctx) // says so, unless the table was recreated as well
 		}
 	}
 	_, _, err := c.List(ctx)

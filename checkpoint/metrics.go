@@ -83,11 +83,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		damagedRows: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_lease_rows_unreadable_total",
-			Help: "Rows of the lease table that could not be read; they are written anew.",
+			Help: "Rows of the lease table that could not be read; they are written again.",
 		}),
 		incidents: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "kinesis_alerter_shard_incidents_total",
-			Help: "What befell shards against the order of things, and was dealt with: gone (lost by the stream), " +
+			Help: "Incidents of shards that were handled: gone (lost by the stream), " +
 				"end_undone, order_breached, skip_undone, position_unusable, parents_circular.",
 		}, []string{"kind"}),
 		liveWorkers: f.NewGauge(prometheus.GaugeOpts{
@@ -138,8 +138,9 @@ func newShardCollector(s *Store) *shardCollector {
 			"Time at which the stored checkpoint of a held shard was last confirmed to be current.",
 			[]string{"shard"}, nil),
 		states: prometheus.NewDesc("kinesis_alerter_shards",
-			"Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), "+
-				"unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.",
+			"Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, "+
+				"foreign (held by a live peer), unread (without an owner), blocked (a parent is not finished), "+
+				"paused, ended, skipped.",
 			[]string{"state"}, nil),
 		retention: prometheus.NewDesc("kinesis_alerter_stream_retention_seconds",
 			"How long the stream keeps its records, as it said within the last minute or two.", nil, nil),

@@ -56,7 +56,7 @@ type version[T any] struct {
 	value T
 }
 
-// at answers the value that a read sees which is that much behind.
+// at returns the value that a read sees which is that much behind.
 func at[T any](history []version[T], behind time.Duration) (value T) {
 	limit := time.Now().Add(-behind)
 	for _, v := range slices.Backward(history) {
@@ -157,7 +157,7 @@ func (m *model) believes(w *modelWorker, l *Lease) {
 	}
 }
 
-// Write makes one conditional write and answers whether it took effect, and the row. It checks what must hold of
+// Write makes one conditional write and returns whether it took effect, and the row. It checks what must hold of
 // every write: neither checkpoints nor what is resolved above them move back, nothing is stored that was not
 // resolved, and a new owner has a new epoch.
 func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.Row)) (bool, *table.Row) {

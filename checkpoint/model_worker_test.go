@@ -391,7 +391,7 @@ func (w *modelWorker) turn(l *Lease) {
 			at, _ = strconv.Atoi(l.ledger.offer.Position.Sequence)
 		}
 		load := float64(w.m.IntN(1 << 20))
-		if more := !shard.closed || top < shard.last; more && w.m.IntN(3) > 0 { // one waits, the others go on
+		if more := !shard.closed || top < shard.last; more && w.m.IntN(3) > 0 { // one waits, the others continue
 			top = max(top, at+1) + 1
 			if shard.closed {
 				top = min(top, shard.last)
@@ -507,7 +507,7 @@ func (w *modelWorker) handedOff(l *Lease, target string) {
 	l.end(ErrLeaseHandedOff, eventHandedOff)
 }
 
-// certain finds out whose a shard is after a handoff without an answer, before its consumer goes on.
+// certain finds out whose a shard is after a handoff without an answer, before its consumer continues.
 func (w *modelWorker) certain(l *Lease, target string) {
 	c, err := l.claim()
 	if err != nil {

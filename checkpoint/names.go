@@ -55,7 +55,7 @@ var (
 	ErrFormat = table.ErrFormat
 )
 
-// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work.
+// NamesFault reports whether an answer of AWS names a fault that somebody has to fix before a call can work.
 func NamesFault(err error) bool { return table.NamesFault(err) }
 
 // ShardStates are all states.

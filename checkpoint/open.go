@@ -32,15 +32,15 @@ type opener struct {
 	other     lineage.OtherIdentity // what the stream's summary says when it names another stream
 }
 
-// open reaches table and stream and reads or writes the #application row. It goes on until that is done, logging a
-// fault once for each change of its text, and returns an error only for what waiting cannot mend, once the table has
+// open reaches table and stream and reads or writes the #application row. It continues until that is done, logging a
+// fault once for each change of its text, and returns an error only for what waiting cannot fix, once the table has
 // said it for a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
 func (o *opener) open(ctx context.Context, failFast bool) error {
 	s := o.store
 	said := ""
 	o.waitFor("table "+s.cfg.Table, "")
 	begun := time.Now()
-	var refused lineage.Sighting // what waiting cannot mend, said without a break
+	var refused lineage.Sighting // what waiting cannot fix, said without a break
 	for attempt := 0; ; attempt++ {
 		s.alive()
 		err := o.tryOpen(ctx)
@@ -133,7 +133,8 @@ func (o *opener) ensureTable(ctx context.Context) error {
 		case desc.TableStatus == types.TableStatusActive, desc.TableStatus == types.TableStatusUpdating:
 			if len(desc.KeySchema) != 1 || aws.ToString(desc.KeySchema[0].AttributeName) != table.AttrKey {
 				return fmt.Errorf(
-					"%w: the key of table %s is %s, not %s: give this application another table name (leases import copies checkpoints)",
+					"%w: the key of table %s is %s, not %s: give this application another table name (leases import "+
+						"copies checkpoints)",
 					table.ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), table.AttrKey)
 			}
 			s.mu.Lock()
@@ -241,7 +242,8 @@ func (o *opener) sameStream(app *table.Application, arn string, created int64) e
 	}
 	return fmt.Errorf(
 		"%w: table %s is about %s, created %s; the stream is %s, created %s: its sequence numbers mean nothing here. "+
-			"To begin the new stream at its first record: %s. To keep what the table has, give the application another name", table.ErrOtherStream, s.cfg.Table,
+			"To begin the new stream at its first record: %s. To keep what the table has, give the application "+
+			"another name", table.ErrOtherStream, s.cfg.Table,
 		app.StreamARN, time.Unix(app.StreamCreated, 0).UTC().Format(time.RFC3339), arn,
 		time.Unix(created, 0).UTC().Format(time.RFC3339), reset)
 }
@@ -263,7 +265,8 @@ func (o *opener) adoptApplication(app *table.Application) {
 	case before == nil:
 		if app.Duration != s.cfg.LeaseDuration {
 			s.log.Warn(
-				"the lease duration of the table is in force; to change it, stop all workers and change the row #application",
+				"the lease duration of the table is in force; to change it, stop all workers and change the row "+
+					"#application",
 				zap.Duration("table", app.Duration), zap.Duration("configured", s.cfg.LeaseDuration))
 		}
 		s.log.Info("application read", zap.Time("t0", app.Origin.T0), zap.String("generation", app.Generation),
@@ -285,7 +288,8 @@ func (o *opener) refuseForeign(ctx context.Context) error {
 	for _, it := range page.Items {
 		if _, java := it[table.AttrJavaLease]; java {
 			return fmt.Errorf(
-				"%w: table %s holds rows of a KCL for Java (row %s): give this application another table name; leases import copies checkpoints",
+				"%w: table %s holds rows of a KCL for Java (row %s): give this application another table name; "+
+					"leases import copies checkpoints",
 				table.ErrForeignTable, s.cfg.Table, table.Text(it[table.AttrKey]))
 		}
 		if _, ours := it[table.AttrEpoch]; !ours && table.IsShardKey(table.Text(it[table.AttrKey])) {

@@ -79,7 +79,7 @@ func (p *planner) carryOut(ctx context.Context) {
 					took.Store(true)
 				}
 				s.mu.Lock()
-				// or the next plan would try again at once, for ever where the rows deceive
+				// or the next plan would try again at once, forever where the rows deceive
 				if s.view.leases[w.shard] == nil {
 					pause := coolDown
 					if err == nil {
@@ -188,7 +188,7 @@ func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shar
 		return nil, false
 	}
 	if d := v.damaged[id]; d != nil && !d.Mended {
-		return nil, false // until somebody has written it anew
+		return nil, false // until somebody has written it again
 	}
 	if now.Before(v.cool[id]) || r == nil && now.Before(v.vanished[id]) {
 		return nil, false
@@ -219,7 +219,7 @@ func (v *view) liveOwner(owner string, now time.Time) string {
 	return owner // unknown yet: the next scan finds out
 }
 
-// decide has the view make a plan, requests the handoffs in it, and answers what to take.
+// decide has the view make a plan, requests the handoffs in it, and returns what to take.
 func (p *planner) decide() (*incarnation, []want) {
 	s := p.store
 	s.mu.Lock()
@@ -281,7 +281,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 	default:
 		event = eventStolen
 	}
-	// A lease outlives the activity that took it, and ends when its worker does (Run ends all when it returns).
+	// A lease outlives the planner that took it, and ends when its worker does (Run ends all when it returns).
 	lease, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	start := s.view.startOf(r.ID)
 	if r.StartAt.Kind != table.StartLatest {

@@ -63,5 +63,6 @@ func (c *catalog) tellListing(complete bool, shards, open int) {
 		return
 	}
 	s.log.Warn(
-		"the list of the stream's shards cannot be right: its open shards do not hold every key, or a parent is open or has other keys; asking again", fields...)
+		"the list of the stream's shards cannot be right: its open shards do not hold every key, or a parent is "+
+			"open or has other keys; asking again", fields...)
 }

@@ -145,7 +145,7 @@ func (s *scale) moves() int {
 	return s.moved
 }
 
-// change makes a change of the fleet and answers how long it took until all is balanced again.
+// change makes a change of the fleet and returns how long it took until all is balanced again.
 func (s *scale) change(name string, limit time.Duration, act func()) time.Duration {
 	s.Helper()
 	s.mu.Lock()
@@ -187,7 +187,7 @@ func (s *scale) atRest() {
 	s.setIdle(false)
 }
 
-// setIdle says whether anything comes in.
+// setIdle reports whether anything comes in.
 func (s *scale) setIdle(idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -350,7 +350,7 @@ func (l *Lease) endLocked(why error, event leaseEvent) {
 	}
 }
 
-// rememberLocked keeps what this process knows of a shard that it held, in case that the row vanishes.
+// rememberLocked keeps what this process knows of a shard that it held, if the row vanishes.
 func (l *Lease) rememberLocked(why error) {
 	s := l.store
 	if errors.Is(why, ErrLeaseHandedOff) {

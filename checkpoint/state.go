@@ -55,7 +55,7 @@ func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data
 	return nil
 }
 
-// within answers a context that ends with the lease too, and with its cause.
+// within returns a context that ends with the lease too, and with its cause.
 func (l *Lease) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
@@ -72,7 +72,7 @@ func (sv *saver) save(ctx context.Context, at position.Position, data []byte) er
 	} else if c.offer.Position.Compare(at) < 0 {
 		return ErrStateAhead // before anything is written; the flip looks again
 	}
-	// Until the flip before has an answer either slot may be the one in force. It is repeated as it was, its chunks are
+	// Until the flip before has an answer either slot may be the current one. It is repeated as it was, its chunks are
 	// all there.
 	if p := sv.pending; p != nil {
 		if err := l.saver.flip(ctx, *p); err != nil {
@@ -112,7 +112,7 @@ func (sv *saver) write(ctx context.Context, at position.Position, data []byte) (
 	return p, s.states.Write(ctx, l.shard, v, p, data, top)
 }
 
-// state is the snapshot in force.
+// state is the current snapshot.
 func (l *Lease) saved() table.Saved {
 	s := l.store
 	s.mu.Lock()
@@ -132,7 +132,7 @@ func (l *Lease) noteSaved(p table.Saved) {
 	}
 }
 
-// flipAttempts is how often a flip is made again after the row was mended or told of a later checkpoint.
+// flipAttempts is how often a flip is made again after the row was repaired or told of a later checkpoint.
 const flipAttempts = 3
 
 // flip puts a snapshot in force, together with the last offer. Without an answer it stays pending.

@@ -66,7 +66,7 @@ type Status struct {
 	// Incomplete is since when the listings of the stream's shards lack some; zero while they do not.
 	Incomplete time.Time
 	Incidents  []Incident         // of the last 15 minutes
-	Damaged    []table.DamagedRow // rows that cannot be read, and those that were written anew in the last 15 minutes
+	Damaged    []table.DamagedRow // rows that cannot be read, and those that were rewritten in the last 15 minutes
 	Workers    []WorkerStatus     // sorted by id
 	Shards     []ShardStatus      // sorted by id
 }

@@ -107,7 +107,7 @@ func ask(c chan struct{}) {
 }
 
 // Run keeps the table, this worker's heartbeat and its leases until ctx is done or Stop is called; then it returns
-// nil. It waits out whatever ails AWS. It returns an error only for what waiting cannot mend (ErrOtherStream,
+// nil. It waits out whatever ails AWS. It returns an error only for what waiting cannot fix (ErrOtherStream,
 // ErrForeignTable, ErrFormat), and with FailFast for a missing permission or stream at the start. When it returns,
 // every lease is over locally; Stop still releases the rows. So cancel ctx only after Stop.
 func (s *Store) Run(ctx context.Context) error {

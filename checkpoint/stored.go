@@ -6,7 +6,7 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent it
+// Checkpoint returns what the table is known to have of a shard, whoever reads it: how often an operator has sent it
 // back, and its checkpoint, which is empty where there is none and SHARD_END at the end. known is false for a shard
 // without a row. It does no I/O.
 func (s *Store) Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool) {

@@ -61,7 +61,7 @@ func TestApplicationRowIsRewrittenFromMemory(t *testing.T) {
 	})
 }
 
-// The table vanishes and comes back empty: same generation, same T0, and what this process held goes on from its
+// The table vanishes and comes back empty: same generation, same T0, and what this process held continues from its
 // memory.
 func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 	bubble(t, 2, func(w *world) {
@@ -176,7 +176,7 @@ func TestForeignTables(t *testing.T) {
 	}
 }
 
-// Defect 36 of the KCL: a stream that was created anew under the same name.
+// Defect 36 of the KCL: a stream that was recreated under the same name.
 func TestRecreatedStream(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -190,7 +190,8 @@ func TestRecreatedStream(t *testing.T) {
 		case <-time.After(2 * time.Minute):
 		}
 		require.ErrorIs(w, err, table.ErrOtherStream)
-		require.ErrorContains(w, err, "To begin the new stream at its first record: kinesis-alerter leases reset --table "+testTable+".")
+		require.ErrorContains(w, err,
+			"To begin the new stream at its first record: kinesis-alerter leases reset --table "+testTable+".")
 		a.cancel()
 		a.wg.Wait()
 		s, _ := w.newStore("b")

@@ -149,7 +149,7 @@ func (v *view) successors() []string {
 	return successors(v.me.id, live)
 }
 
-// successors answers the next ids after me in the sorted ring.
+// successors returns the next ids after me in the sorted ring.
 func successors(me string, live []string) []string {
 	slices.Sort(live)
 	i, _ := slices.BinarySearch(live, me)
@@ -262,8 +262,8 @@ func (w *watcher) scan(ctx context.Context) error {
 }
 
 // resolveDoubts reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But
-// a row that vanished is begun anew at epoch one; whoever went on believing the old one would wait for an owner that
-// is none for ever, and with all peers doing so nobody would read the shard.
+// a row that vanished is recreated at epoch one; whoever continued believing the old one would wait for an owner that
+// is none forever, and with all peers doing so nobody would read the shard.
 func (w *watcher) resolveDoubts(ctx context.Context) error {
 	s := w.store
 	s.mu.Lock()
@@ -290,7 +290,7 @@ func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker
 	latest time.Time,
 ) (unknown []string) {
 	for id, l := range v.leases {
-		// Also with a lower epoch: a row that vanished is begun anew at one. The write that follows is what decides.
+		// Also with a lower epoch: a row that vanished is recreated at one. The write that follows is what decides.
 		if seen := rows[id]; seen != nil && seen.Owner != l.worker.id && v.me == l.worker && l.state != leaseOver {
 			l.ledger.suspect = true
 		}
@@ -373,7 +373,7 @@ func (v *view) liveWorkers() int {
 	return live
 }
 
-// silent are the peers whose counter stood still for a lease duration, and were looked at just now.
+// silent are the peers whose counter stalled for a lease duration, and were looked at just now.
 func (v *view) silent(now time.Time) map[string]table.Worker {
 	out := map[string]table.Worker{}
 	for id, p := range v.peers {
@@ -384,7 +384,7 @@ func (v *view) silent(now time.Time) map[string]table.Worker {
 	return out
 }
 
-// fenceSilent fences the peers whose counter stood still for a lease duration of our own monotonic clock.
+// fenceSilent fences the peers whose counter stalled for a lease duration of our own monotonic clock.
 func (w *watcher) fenceSilent(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()

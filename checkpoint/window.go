@@ -19,7 +19,7 @@ func newTrustWindow(anchor time.Time, lease time.Duration) trustWindow {
 
 // left is how long the window stays open at now; zero or less means closed.
 //
-// The monotonic clock stands still while a machine is suspended, and the peers' clocks do not. So the window also
+// The monotonic clock stops while a machine is suspended, and the peers' clocks do not. So the window also
 // ends when wall time has run ahead. A wall clock that is set back changes nothing.
 func (w trustWindow) left(now time.Time) time.Duration {
 	return remaining(w.span, now.Sub(w.anchor), now.Round(0).Sub(w.anchor.Round(0)))

@@ -247,7 +247,7 @@ func (p *process) held() []string {
 	return out
 }
 
-// await waits in virtual time until ok, and answers how long that took.
+// await waits in virtual time until ok, and returns how long that took.
 func (w *world) await(what string, limit time.Duration, ok func() bool) time.Duration {
 	w.Helper()
 	begin := time.Now()

@@ -168,7 +168,7 @@ func (l *Lease) writeProgress(ctx context.Context) error {
 	return l.refusedWrite(ctx, c, err)
 }
 
-// refusedWrite finds out why the fence of a held lease did not hold. It ends the lease, or mends row or offer, or
+// refusedWrite finds out why the fence of a held lease did not hold. It ends the lease, or fixes row or offer, or
 // returns an error when nothing could be found out.
 func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 	s := l.store
@@ -266,7 +266,7 @@ func (l *Lease) leave(ctx context.Context, c claim, e *table.Write, done func(*t
 	return ErrLeaseLost
 }
 
-// leaveTwice is leave, with one repetition after the row was mended.
+// leaveTwice is leave, with one repetition after the row was repaired.
 func (l *Lease) leaveTwice(ctx context.Context, build func(claim) (*table.Write, func(*table.Row) bool)) error {
 	var err error
 	for range 2 {
@@ -310,7 +310,7 @@ func (l *Lease) release(ctx context.Context) error {
 // HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil
 // the lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
 // meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most:
-// before it is certain that the write can no longer take effect, the holder must not go on.
+// before it is certain that the write can no longer take effect, the holder must not continue.
 func (l *Lease) HandOff(ctx context.Context) error {
 	s := l.store
 	if err := l.writing.take(ctx); err != nil {
@@ -350,7 +350,7 @@ func (l *Lease) HandOff(ctx context.Context) error {
 	return nil
 }
 
-// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would go on acting
+// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would continue acting
 // after an error while the write may still arrive and the target start: so either the write is found in the row, or
 // the epoch is raised, which shuts it out, or the trust window closes. The epoch is raised together with the last
 // offer: no commit went while the handoff was under way, and a process that dies before the next one would repeat
@@ -377,7 +377,8 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		}
 		switch {
 		case unknown != nil:
-			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // the lease, not the caller, bounds the wait
+			if !sleep.For(l.ctx, //nolint:contextcheck // the lease, not the caller, bounds the wait
+				sleep.Backoff(attempt)) {
 				return false
 			}
 			continue
@@ -494,7 +495,7 @@ func (v *view) knownChildren(shard string) []types.ChildShard {
 	return out
 }
 
-// fenceWorker shuts a worker out whose counter stood still as it was observed. It answers the row as it is when the
+// fenceWorker shuts a worker out whose counter stalled as it was observed. It answers the row as it is when the
 // worker moved on, and nil when it is fenced or its row is gone.
 func (w *watcher) fenceWorker(ctx context.Context, id string, observed table.Worker) (*table.Worker, error) {
 	s := w.store

@@ -203,8 +203,8 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 	}
 }
 
-// A handoff whose answer did not arrive in time either took effect or is shut out: the holder never goes on beside the
-// target.
+// A handoff whose answer did not arrive in time either took effect or is shut out: the holder never continues beside
+// the target.
 func TestHandoffWithoutAnAnswerIsDecided(t *testing.T) {
 	for name, kind := range map[string]fakeaws.Kind{"took effect": fakeaws.Lost, "did not": fakeaws.BlackHole} {
 		for _, outage := range []time.Duration{2 * time.Second, 20 * time.Second} {

@@ -72,7 +72,9 @@ func benchShard(tb testing.TB, rules int) *shard {
 	p, err := alert.New(compiled, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: reg})
 	require.NoError(tb, err)
 	return loneShard(tb, p, reg, lanes.Config{
-		Parallelism: 10, MaxBytes: 64 << 20, Publisher: publisherFunc(func(context.Context, *alert.Alert) error { return nil }),
+		Parallelism: 10, MaxBytes: 64 << 20, Publisher: publisherFunc(func(context.Context, *alert.Alert) error {
+			return nil
+		}),
 	})
 }
 

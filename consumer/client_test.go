@@ -14,6 +14,7 @@ import (
 func kinesisClient(cloud *fakeaws.AWS, name string) *kinesis.Client {
 	return kinesis.New(kinesis.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(name, "secret", ""),
-		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
+		HTTPClient: cloud.HTTPClient(), Retryer: aws.NopRetryer{},
+		APIOptions: []func(*middleware.Stack) error{answer.New(nil, nil).Install},
 	})
 }

@@ -23,9 +23,9 @@ const (
 
 // What becomes of an alert that SNS will never accept where there are no dead letters.
 const (
-	// OnRejectedHold holds the alert's partition key until somebody mends the cause and restarts.
+	// OnRejectedHold holds the alert's partition key until somebody fixes the cause and restarts.
 	OnRejectedHold = "hold"
-	// OnRejectedSkip logs and counts the alert and goes on.
+	// OnRejectedSkip logs and counts the alert and continues.
 	OnRejectedSkip = "skip"
 )
 
@@ -79,9 +79,11 @@ func (c Config) Validate() error {
 	check(c.Parallelism >= 1 && c.Parallelism <= maxParallelism, "processing.parallelism", c.Parallelism,
 		"must be 1 to 1000 partition keys of a shard at once")
 	check(c.Memory >= minMemory, "processing.memory", c.Memory, "must be at least 1MiB")
-	check(c.PollInterval >= minPollInterval && c.PollInterval <= maxPollInterval, "processing.poll_interval", c.PollInterval,
+	check(c.PollInterval >= minPollInterval && c.PollInterval <= maxPollInterval, "processing.poll_interval",
+		c.PollInterval,
 		"must be 200ms to 1m: Kinesis allows five reads a second and shard, to all readers together")
-	check(c.OnRejected == OnRejectedHold || c.OnRejected == OnRejectedSkip, "processing.on_rejected", strconv.Quote(c.OnRejected),
+	check(c.OnRejected == OnRejectedHold || c.OnRejected == OnRejectedSkip, "processing.on_rejected",
+		strconv.Quote(c.OnRejected),
 		`must be "hold" (the key waits for somebody) or "skip" (the alert is dropped, logged and counted)`)
 	return errors.Join(errs...)
 }

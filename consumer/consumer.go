@@ -75,9 +75,10 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 	c := &Consumer{
 		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, clock: d.Clock,
 		lanes: lanes.Config{
-			// A shard whose alerts stand still keeps at most a quarter of all credits, so that the others are read on.
+			// A shard whose alerts stall keeps at most a quarter of all credits, so that the others are read on.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
-			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect, Skip: cfg.OnRejected == OnRejectedSkip,
+			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect,
+			Skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), credits: read.NewCredits(cfg.Memory),
@@ -86,7 +87,8 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 	if c.clock == nil {
 		c.clock = clock.New(nil)
 	}
-	c.source = read.NewSource(cfg.StreamName, cfg.StreamARN, d.Kinesis, cfg.PollInterval, c.credits, c.metrics.read, c.clock)
+	c.source = read.NewSource(cfg.StreamName, cfg.StreamARN, d.Kinesis, cfg.PollInterval, c.credits, c.metrics.read,
+		c.clock)
 	c.ledger = newLedger(func(n int) { c.metrics.forgotten.Add(float64(n)) })
 	if err := d.Registerer.Register(newShardCollector(c.Status, c.credits, cfg.MergeShards)); err != nil {
 		return nil, fmt.Errorf("register shard metrics: %w", err)
@@ -140,7 +142,8 @@ func (c *Consumer) Stop(ctx context.Context) error {
 		case <-c.done:
 		case <-ctx.Done():
 			c.mu.Lock()
-			c.stopErr = errors.Join(c.stopErr, fmt.Errorf("the KCL worker did not end within the budget: %w", ErrNotDrained))
+			c.stopErr = errors.Join(c.stopErr, fmt.Errorf("the KCL worker did not end within the budget: %w",
+				ErrNotDrained))
 			c.mu.Unlock()
 		}
 	})
@@ -156,7 +159,8 @@ func (c *Consumer) begin(id string) error {
 		return errNoLease
 	}
 	t := &tools{
-		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, credits: c.credits, clock: c.clock,
+		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, credits: c.credits,
+		clock:    c.clock,
 		activity: &read.Activity{}, metrics: c.metrics, log: c.log.With(zap.String("shard", id)),
 	}
 	s := newShard(c.readCtx, c.workCtx, t, c.lanes)
@@ -164,7 +168,8 @@ func (c *Consumer) begin(id string) error {
 	s.intake.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
 		return alert.Fleet{
-			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(), Now: c.clock.Now(),
+			Decides: decider == id, LastArrival: lastArrival, CaughtUp: caughtUp, Paused: c.leases.AnyPaused(),
+			Now: c.clock.Now(),
 		}
 	}
 	s.open = func(from types.StartingPosition) reader {

@@ -185,7 +185,7 @@ func TestLostLeaseEndsTheShard(t *testing.T) {
 			}
 			inFlight.Add(1)
 			defer inFlight.Add(-1)
-			<-ctx.Done() // SNS activity still, far beyond the lease
+			<-ctx.Done() // SNS stalls, far beyond the lease
 			return context.Cause(ctx)
 		}
 		w.put(0, 10, 10)
@@ -207,14 +207,16 @@ func TestLostLeaseEndsTheShard(t *testing.T) {
 func accounted(t *testing.T, n *node) float64 {
 	t.Helper()
 	sum := counter(t, n, "kinesis_alerter_records_left_total", "", "")
-	for _, outcome := range []string{"unmatched", "filtered", "suppressed", "expired", "invalid", "dead_lettered", "alerted"} {
+	for _, outcome := range []string{
+		"unmatched", "filtered", "suppressed", "expired", "invalid", "dead_lettered", "alerted",
+	} {
 		sum += counter(t, n, "kinesis_alerter_records_total", "outcome", outcome)
 	}
 	require.InDelta(t, counter(t, n, "kinesis_alerter_records_read_total", "", ""), sum, 0)
 	return sum
 }
 
-// TestDynamoDBOutage: processing goes on until the trust window ends and comes back by itself.
+// TestDynamoDBOutage: processing continues until the trust window ends and comes back by itself.
 func TestDynamoDBOutage(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		one := w.join("one")
@@ -238,7 +240,9 @@ func TestPoisonCostsItself(t *testing.T) {
 		put := func(data []byte) { w.cloud.Kinesis.Put(testStream, "outer", data) }
 		put([]byte("0"))
 		put(fakeaws.SealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
-		put(fakeaws.Aggregate([]string{"a", "b"}, []fakeaws.UserRecord{{Data: []byte("1")}, {Key: 9, Data: []byte("x")}, {Key: 1, Data: []byte("2")}, {Data: []byte("3")}}))
+		put(fakeaws.Aggregate([]string{"a", "b"}, []fakeaws.UserRecord{
+			{Data: []byte("1")}, {Key: 9, Data: []byte("x")}, {Key: 1, Data: []byte("2")}, {Data: []byte("3")},
+		}))
 		put(fakeaws.Aggregate(nil, nil))
 		put([]byte("4"))
 		n := w.join("one")
@@ -249,7 +253,8 @@ func TestPoisonCostsItself(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{"0", "1", "2", "3", "4"}, got)
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_records_total", "outcome", "invalid"), 0)
-		require.InDelta(t, 1, counter(t, n, "kinesis_alerter_records_total", "outcome", "filtered"), 0, "the empty aggregate")
+		require.InDelta(t, 1, counter(t, n, "kinesis_alerter_records_total", "outcome", "filtered"), 0,
+			"the empty aggregate")
 		require.InDelta(t, 8, counter(t, n, "kinesis_alerter_records_read_total", "", ""), 0)
 	})
 }
@@ -280,7 +285,7 @@ func TestResumeInsideAnAggregate(t *testing.T) {
 	})
 }
 
-// TestStopRemembersWhatWasPublishedAbove: keys that went on while one was stuck are not published again.
+// TestStopRemembersWhatWasPublishedAbove: keys that continued while one was stuck are not published again.
 func TestStopRemembersWhatWasPublishedAbove(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(ctx context.Context, n *node, a *alert.Alert) error {
@@ -301,7 +306,7 @@ func TestStopRemembersWhatWasPublishedAbove(t *testing.T) {
 	})
 }
 
-// TestRejectedAlertHoldsItsKeyOnly: the others go on, and the position is held.
+// TestRejectedAlertHoldsItsKeyOnly: the others continue, and the position is held.
 func TestRejectedAlertHoldsItsKeyOnly(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(_ context.Context, _ *node, a *alert.Alert) error {
@@ -405,7 +410,7 @@ func TestStopUnderLoadIsClean(t *testing.T) {
 	})
 }
 
-// TestHandoffWhoseAnswerIsLost: the row may name the other worker already, so this one must not go on.
+// TestHandoffWhoseAnswerIsLost: the row may name the other worker already, so this one must not continue.
 func TestHandoffWhoseAnswerIsLost(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		one := w.join("one")
@@ -424,7 +429,8 @@ func TestHandoffWhoseAnswerIsLost(t *testing.T) {
 			},
 		})
 		w.cloud.Faults.Add(fakeaws.Fault{
-			Client: "one", Service: fakeaws.ServiceDynamoDB, Operation: "GetItem", Kind: fakeaws.BlackHole, When: lost.Load,
+			Client: "one", Service: fakeaws.ServiceDynamoDB, Operation: "GetItem", Kind: fakeaws.BlackHole,
+			When: lost.Load,
 		})
 		two := w.join("two")
 		next := 100

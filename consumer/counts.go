@@ -5,13 +5,13 @@ import (
 	"kinesis-alerter/internal/counts"
 )
 
-// Counts are what befell the alerts and shards of a Consumer since the process started, as its metrics count it.
+// Counts are what happened to the alerts and shards of a Consumer since the process started, as its metrics count it.
 type Counts struct {
 	// Skipped are the alerts that were dropped, by reason; every reason is there.
 	Skipped map[alert.Reason]uint64
 	// Panics are those that were recovered while records were taken in.
 	Panics uint64
-	// StateGaps are shards whose evaluation went on without what it should remember.
+	// StateGaps are shards whose evaluation continued without what it should remember.
 	StateGaps uint64
 	// Untimed are records whose arrival times could not be.
 	Untimed uint64
@@ -19,7 +19,10 @@ type Counts struct {
 
 // Counts reads the counters of the metrics. Safe for concurrent use.
 func (c *Consumer) Counts() Counts {
-	out := Counts{Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics), Untimed: counts.Of(c.metrics.read.Untimed)}
+	out := Counts{
+		Skipped: make(map[alert.Reason]uint64, len(c.metrics.skipped)), Panics: counts.Of(c.metrics.panics),
+		Untimed: counts.Of(c.metrics.read.Untimed),
+	}
 	for reason, n := range c.metrics.skipped {
 		out.Skipped[reason] = counts.Of(n)
 	}

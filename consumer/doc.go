@@ -4,16 +4,17 @@
 //
 // # What it guarantees
 //
-//   - A record is settled when the pipeline wants nothing published for it, or when all that it wanted is dealt with:
-//     accepted by SNS, alone or in a digest; taken by the dead letters; or given up as the configuration says. The
-//     position offered to the lease is the highest one below which everything is settled.
+//   - A record is settled when the pipeline makes no alert for it, or when each of its alerts is done. An alert is done
+//     when SNS accepted it, alone or in a digest, when the dead-letter destination accepted it, or when it was given up
+//     as the configuration says. The position offered to the lease is the highest one below which everything is
+//     settled.
 //   - Records of a shard are evaluated one after the other, in sequence order, on one goroutine. Alerts of one
 //     partition key are accepted in the order of their records, for each topic (consumer/lanes).
-//   - Malformed input costs itself. A record, or one record of a KPL aggregate, becomes one outcome, and the shard is
-//     read on.
-//   - A shard has ended when Kinesis says so with the children's names, or twice, and the lease table proves it. Else
-//     it is read again.
-//   - Trouble of Kinesis is waited out with the position held (consumer/read). The KCL sees nothing of it.
+//   - Malformed input costs itself. A record, or one record of a KPL aggregate, becomes one outcome, and reading
+//     continues.
+//   - A shard has ended when Kinesis says so with the children's names, or twice, and the lease table proves it.
+//     Otherwise it is read again.
+//   - While Kinesis fails, the reader waits and keeps its position (consumer/read). The KCL sees nothing of it.
 //   - Pages take their memory from one pool of the process. What waits in a digest has given its part back, unless
 //     there are dead letters: it may become one, so its payload is kept. A shard has up to 100,000 records in digests,
 //     at about half a kilobyte each. Beyond that it is not read.
@@ -46,12 +47,12 @@
 //
 // # A shard that is lost and taken again
 //
-// A lease may end with progress that could not be stored. The process remembers what it dealt with above the checkpoint
+// A lease may end with progress that could not be stored. The process remembers what is done above the checkpoint
 // (ledger.go): the watermark, ranges above it, and the ids of alerts whose record is not settled, or that time caused
 // and no snapshot includes. When it takes the shard again, all that counts as settled, and the first offer stores it.
 // The rules' memory is evaluated again from the snapshot, or from the checkpoint where there is none. The ledger
-// forgets when the table has it all, when an operator sent the shard back, and when there is too much: 16,384 things in
-// all, the shard that was lost longest ago first. That is counted.
+// forgets when the table has it all, when an operator sent the shard back, and when there is too much: 16,384 entries
+// in all, the shard that was lost longest ago first. That is counted.
 //
 // # Memory of the rules
 //

@@ -17,7 +17,9 @@ import (
 // TestUnusablePositionIsReplaced: a checkpoint that is no position in the shard costs repeats and nothing else. It is
 // told, and the next checkpoint is stored over it.
 func TestUnusablePositionIsReplaced(t *testing.T) {
-	for name, checkpoint := range map[string]string{"text": "yesterday", "beyond": "4" + strings.Repeat("9", 55), "too long": strings.Repeat("7", 129)} {
+	for name, checkpoint := range map[string]string{
+		"text": "yesterday", "beyond": "4" + strings.Repeat("9", 55), "too long": strings.Repeat("7", 129),
+	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 1, func(w *world) {
 				one := w.join("one")
@@ -31,8 +33,10 @@ func TestUnusablePositionIsReplaced(t *testing.T) {
 				two := w.join("two")
 				w.eventually(time.Minute, "all", func() bool { return w.distinct() == 20 })
 				require.Equal(t, 10, w.repeats())
-				require.InDelta(t, 1, counter(t, two, "kinesis_alerter_shard_incidents_total", "kind", "position_unusable"), 0)
-				require.InDelta(t, 0, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0, "nothing was missed")
+				require.InDelta(t, 1, counter(t, two, "kinesis_alerter_shard_incidents_total", "kind",
+					"position_unusable"), 0)
+				require.InDelta(t, 0, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", "true"), 0,
+					"nothing was missed")
 				w.eventually(5*time.Second, "stored", func() bool {
 					at, _ := w.cloud.DynamoDB.Item("application", shard)["checkpoint"].(string)
 					return at != checkpoint && len(at) == 56
@@ -49,10 +53,17 @@ func TestUnusablePositionIsReplaced(t *testing.T) {
 // setCheckpoint writes into the lease table behind everybody's back.
 func (w *world) setCheckpoint(shard, position string) {
 	w.t.Helper()
-	db := dynamodb.New(dynamodb.Options{Region: "us-east-1", Credentials: kinesisClient(w.cloud, "tool").Options().Credentials, HTTPClient: w.cloud.HTTPClient()})
+	db := dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", Credentials: kinesisClient(w.cloud, "tool").Options().Credentials,
+		HTTPClient: w.cloud.HTTPClient(),
+	})
 	_, err := db.UpdateItem(w.t.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String("application"), Key: map[string]types.AttributeValue{"leaseKey": &types.AttributeValueMemberS{Value: shard}},
-		UpdateExpression: aws.String("SET checkpoint = :c"), ExpressionAttributeValues: map[string]types.AttributeValue{":c": &types.AttributeValueMemberS{Value: position}},
+		TableName: aws.String("application"), Key: map[string]types.AttributeValue{
+			"leaseKey": &types.AttributeValueMemberS{Value: shard},
+		},
+		UpdateExpression: aws.String("SET checkpoint = :c"), ExpressionAttributeValues: map[string]types.AttributeValue{
+			":c": &types.AttributeValueMemberS{Value: position},
+		},
 	})
 	require.NoError(w.t, err)
 }

@@ -24,7 +24,9 @@ type liar struct {
 	left int // how many answers it changes; -1 for all
 }
 
-func (l *liar) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, o ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+func (l *liar) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput,
+	o ...func(*kinesis.Options),
+) (*kinesis.GetRecordsOutput, error) {
 	out, err := l.Kinesis.GetRecords(ctx, in, o...)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +49,9 @@ func endLies() map[string]func(*kinesis.GetRecordsOutput) {
 		"no iterator":     func(out *kinesis.GetRecordsOutput) { out.NextShardIterator = nil },
 		"children": func(out *kinesis.GetRecordsOutput) {
 			out.NextShardIterator = nil
-			out.ChildShards = []types.ChildShard{{ShardId: aws.String("shardId-000000000007"), ParentShards: []string{"shardId-000000000000"}}}
+			out.ChildShards = []types.ChildShard{
+				{ShardId: aws.String("shardId-000000000007"), ParentShards: []string{"shardId-000000000000"}},
+			}
 		},
 	}
 }

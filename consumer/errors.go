@@ -35,6 +35,7 @@ func (e *tooLargeError) words() string {
 }
 
 func (e *tooLargeError) Error() string {
-	return fmt.Sprintf("the state has %d MiB, %d MiB of it about %s; at most %d MiB can be stored of a shard: lower score.memory or state.max_keys",
+	return fmt.Sprintf("the state has %d MiB, %d MiB of it about %s; at most %d MiB can be stored of a shard: lower "+
+		"score.memory or state.max_keys",
 		e.bytes>>20, e.most>>20, e.heaviest, alert.MaxState>>20)
 }

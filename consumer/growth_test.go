@@ -31,7 +31,9 @@ type acceptingClient struct {
 	accepted atomic.Int64
 }
 
-func (c *acceptingClient) PublishBatch(_ context.Context, in *awssns.PublishBatchInput, _ ...func(*awssns.Options)) (*awssns.PublishBatchOutput, error) {
+func (c *acceptingClient) PublishBatch(_ context.Context, in *awssns.PublishBatchInput,
+	_ ...func(*awssns.Options),
+) (*awssns.PublishBatchOutput, error) {
 	out := &awssns.PublishBatchOutput{}
 	for _, e := range in.PublishBatchRequestEntries {
 		out.Successful = append(out.Successful, snstypes.PublishBatchResultEntry{Id: e.Id, MessageId: e.Id})
@@ -40,7 +42,9 @@ func (c *acceptingClient) PublishBatch(_ context.Context, in *awssns.PublishBatc
 	return out, nil
 }
 
-func (*acceptingClient) GetTopicAttributes(context.Context, *awssns.GetTopicAttributesInput, ...func(*awssns.Options)) (*awssns.GetTopicAttributesOutput, error) {
+func (*acceptingClient) GetTopicAttributes(context.Context, *awssns.GetTopicAttributesInput,
+	...func(*awssns.Options),
+) (*awssns.GetTopicAttributesOutput, error) {
 	return &awssns.GetTopicAttributesOutput{}, nil
 }
 
@@ -78,9 +82,20 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 			{Name: "each", When: "v % 10 == 0", Topics: []string{"unlimited"}},
 			{Name: "both", When: "v % 20 == 0", Topics: []string{"unlimited", "limited"}},
 			{Name: "muted", When: "v > 0", Key: "v % 500", Dedup: time.Hour, Topics: []string{"limited"}},
-			{Name: "excursion", When: "v % 2 == 0", Key: "v % 7", Resolve: alert.Stretch{Time: time.Hour}, Topics: []string{"limited"}},
-			{Name: "distinct", When: "v > 0", Key: "v % 3", Window: alert.WindowConfig{Length: 10 * time.Second, Aggregate: "distinct", Of: "k", Is: "> 9000"}, Topics: []string{"limited"}},
-			{Name: "sum", When: "v > 0", Window: alert.WindowConfig{Length: time.Minute, Aggregate: "sum", Of: "v", Is: "> 1e15"}, Topics: []string{"limited"}},
+			{
+				Name: "excursion", When: "v % 2 == 0", Key: "v % 7", Resolve: alert.Stretch{Time: time.Hour},
+				Topics: []string{"limited"},
+			},
+			{
+				Name: "distinct", When: "v > 0", Key: "v % 3", Window: alert.WindowConfig{
+					Length: 10 * time.Second, Aggregate: "distinct", Of: "k", Is: "> 9000",
+				}, Topics: []string{"limited"},
+			},
+			{
+				Name: "sum", When: "v > 0", Window: alert.WindowConfig{
+					Length: time.Minute, Aggregate: "sum", Of: "v", Is: "> 1e15",
+				}, Topics: []string{"limited"},
+			},
 			{Name: "absent", Absence: alert.AbsenceConfig{After: time.Hour}, Topics: []string{"limited"}},
 		},
 	}.Compile()
@@ -99,8 +114,11 @@ func TestNothingGrowsWithRecordsOrAlerts(t *testing.T) {
 				n++
 				at := now.Add(time.Duration(n) * time.Millisecond)
 				p.Records = append(p.Records, types.Record{
-					Data: fmt.Appendf(nil, `{"v":%d,"k":"key-%d"}`, n, n), PartitionKey: aws.String(fmt.Sprint("key-", n%5000)),
-					SequenceNumber: aws.String(fmt.Sprintf("495903382714902566085596925383615710959%017d", n)), ApproximateArrivalTimestamp: &at,
+					Data:         fmt.Appendf(nil, `{"v":%d,"k":"key-%d"}`, n, n),
+					PartitionKey: aws.String(fmt.Sprint("key-", n%5000)),
+					SequenceNumber: aws.String(fmt.Sprintf("495903382714902566085596925383615710959%017d",
+						n)),
+					ApproximateArrivalTimestamp: &at,
 				})
 			}
 			s.ingest(p)

@@ -39,9 +39,10 @@ type intake struct {
 
 	mu sync.Mutex
 
-	current *read.Page     // read, not yet ingested; written and read here, and at the end of the shard
-	taking  *takenPage     // the page that is being ingested; written here
-	kept    int            // of the credits of settled pages, by records that are not settled; written here and by lanes
+	current *read.Page // read, not yet ingested; written and read here, and at the end of the shard
+	taking  *takenPage // the page that is being ingested; written here
+	// of the credits of settled pages, by records that are not settled; written here and by lanes
+	kept    int
 	keyless bool           // a record without partition key has come; written here, read by the status
 	firing  map[string]int // keys that were reported as firing, by rule; written here, read by the status
 	leaving map[string]int // of those, what rules leave behind that were edited; as firing
@@ -54,7 +55,7 @@ type takenPage struct {
 	settled bool
 }
 
-// ingest runs a page through the pipeline and queues its alerts. It stops early, and answers false, when the lease is
+// ingest runs a page through the pipeline and queues its alerts. It stops early, and returns false, when the lease is
 // lost or the process stops; what was not ingested is read again by the shard's next owner.
 func (in *intake) ingest(p *read.Page) bool {
 	taken := &takenPage{}
@@ -102,7 +103,8 @@ func (in *intake) settle(p *read.Page, taken *takenPage) {
 func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
 	rec := &in.record // one for all of the shard's: the evaluator does not keep it
 	*rec = alert.Record{
-		Shard: in.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber), Data: r.Data,
+		Shard: in.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber),
+		Data:    r.Data,
 		Arrival: in.arrival(r, p),
 	}
 	if !decode.IsAggregate(r.Data) { // most are none, and decode.Each would do no more for them
@@ -205,7 +207,7 @@ func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Dec
 	return parts, dealt
 }
 
-// submit queues the parts of an entry; there is room for the first. behindTime says that what time brought about waits
+// submit queues the parts of an entry; there is room for the first. behindTime says that what a timer caused waits
 // before the entry, or is the entry.
 func (in *intake) submit(e *watermark.Entry, parts []*part, behindTime bool) error {
 	// An offer cannot say that some of these are dealt with.
@@ -280,7 +282,7 @@ func (in *intake) reached() time.Time {
 	return at
 }
 
-// mayTick says whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
+// mayTick reports whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
 func (in *intake) mayTick(p *read.Page, now time.Time) bool {
 	if !in.noTicksBefore.IsZero() && (p.Behind == 0 || in.memory.at.Compare(in.noTicksBefore) >= 0) {
 		in.noTicksBefore = position.Position{}
@@ -296,7 +298,9 @@ func (in *intake) tick(p *read.Page, now time.Time) {
 	in.memory.midPage = true
 	in.activity.StartEvaluating()
 	defer in.activity.StopEvaluating()
-	alerts, dealt := in.progress.dealtBefore(in.eval.Tick(alert.Tick{CaughtUp: at, Fleet: in.fleet(), Without: without, Settled: in.lease.Settled()}))
+	alerts, dealt := in.progress.dealtBefore(in.eval.Tick(alert.Tick{
+		CaughtUp: at, Fleet: in.fleet(), Without: without, Settled: in.lease.Settled(),
+	}))
 	if len(alerts) == 0 && len(dealt) > 0 {
 		in.progress.dealtByTime(dealt)
 		in.memory.dirty = true

@@ -108,7 +108,8 @@ func (k *kin) report(without []string, now time.Time) {
 		return
 	}
 	if len(without) > 0 {
-		k.log.Error("the memory of other shards has not been readable for five minutes, inherited keys are decided without it",
+		k.log.Error("the memory of other shards has not been readable for five minutes, inherited keys are decided "+
+			"without it",
 			zap.Strings("without", without))
 	} else {
 		k.log.Info("no inherited key is decided any longer without what other shards remember")
@@ -165,7 +166,8 @@ func (k *kin) met(a kinAnswer) {
 	if a.err != nil {
 		if text := a.err.Error(); k.workCtx.Err() == nil && k.failed[a.shard] != text {
 			k.failed[a.shard] = text
-			k.log.Warn("cannot read what another shard remembers of inherited keys, trying again", zap.String("of", a.shard), zap.Error(a.err))
+			k.log.Warn("cannot read what another shard remembers of inherited keys, trying again",
+				zap.String("of", a.shard), zap.Error(a.err))
 		}
 		return
 	}

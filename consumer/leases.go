@@ -23,9 +23,9 @@ type Leases interface {
 	// has returned can the shard be granted to this process again. A lease that is over is forgotten.
 	Release(shardID string) error
 
-	// Checkpoint answers what the table is known to have of a shard, whoever reads it: how often an operator has sent
-	// it back, and its checkpoint (empty: none yet; what is no number activity for the end). known is false for a shard
-	// without a row. It does no I/O.
+	// Checkpoint returns what the table is known to have of a shard, whichever worker reads it: how often an operator
+	// has sent it back, and its checkpoint. An empty sequence means none yet; one that is not a number means the end.
+	// known is false for a shard without a row. It does no I/O.
 	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
 
 	// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (empty
@@ -33,7 +33,7 @@ type Leases interface {
 	// shard was read (zero while some shard is read by nobody). It does no I/O.
 	Fleet() (decider string, lastArrival, caughtUp time.Time)
 
-	// AnyPaused says whether an operator has paused a shard, as of the last answer of Fleet. It does no I/O.
+	// AnyPaused reports whether an operator has paused a shard, as of the last answer of Fleet. It does no I/O.
 	AnyPaused() bool
 }
 
@@ -82,10 +82,10 @@ type Lease interface {
 	// resolved. Children is what the last GetRecords answer said, or nil.
 	Finish(ctx context.Context, children []types.ChildShard) error
 
-	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader goes
-	// on at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers up to when the shard
-	// was read, and whether records may have been missed: false when the caught-up time is not before that, so that all
-	// that has left the stream had been read.
+	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader
+	// continues at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers up to when the
+	// shard was read, and whether records may have been missed: false when the caught-up time is not before that, so
+	// that all that has left the stream had been read.
 	Lost(oldest time.Time) (caughtUp time.Time, missed bool)
 
 	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it,
@@ -106,22 +106,22 @@ type Lease interface {
 	// one before is in force, unless the write landed all the same.
 	SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error
 
-	// Agreement answers the key of the application under which its workers hash what producers write, and the latest
+	// Agreement returns the key of the application under which its workers hash what producers write, and the latest
 	// format of snapshots that all live workers read. It does no I/O.
 	Agreement() (key [16]byte, format int)
 
-	// Settled says whether all live workers have had the configuration that is in force here for a minute. It does no
+	// Settled reports whether all live workers have had the current configuration here for a minute. It does no
 	// I/O.
 	Settled() bool
 
-	// Inherits says whether what the parents remember of a partition key falls to this shard, by its hash range: each
-	// falls to one of their children. It does no I/O.
+	// Inherits reports whether what the parents remember of a partition key falls to this shard, by its hash range:
+	// each falls to one of their children. It does no I/O.
 	Inherits(partitionKey string) bool
 
-	// Family answers the parents of the shard, and the other shards that take over from them. It does no I/O.
+	// Family returns the parents of the shard, and the other shards that take over from them. It does no I/O.
 	Family() (parents, siblings []string)
 
-	// Relative reads the snapshot in force of another shard, with its version, and, if that shard has ended, its
+	// Relative reads the current snapshot of another shard, with its version, and, if that shard has ended, its
 	// children. It answers the version that was given, and nothing else, while there is nothing new. It does I/O, and
 	// does not try again.
 	Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error)

@@ -19,7 +19,7 @@ type account struct {
 	stored position.Position
 	// ranges are in order. The first may begin before the first record: then it is the watermark.
 	ranges []position.Range
-	// alerts are those of records that were not dealt with in full, and those that time brought about and no snapshot
+	// alerts are those of records that were not dealt with in full, and those that a timer caused and no snapshot
 	// includes. They are the ids of alerts, or what letterID makes of a record.
 	alerts []dealtAlert
 }
@@ -28,12 +28,12 @@ type account struct {
 type dealtAlert struct {
 	id string
 	at position.Position // of its record; a timed one has that of the record before
-	// timed says that time brought it about, behind the entry of that number. A snapshot behind that entry includes it.
+	// timed says that a timer caused it, behind the entry of that number. A snapshot behind that entry includes it.
 	timed bool
 	after uint64
 }
 
-// letterID activity for the letter about a record as the id of an alert activity for that.
+// letterID is the id of a record's dead letter, as an alert's id is that of an alert.
 func letterID(at position.Position) string { return "letter " + at.String() }
 
 // size is the number of things that an account remembers.

@@ -179,7 +179,9 @@ func TestRewindRepeats(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		one := w.join("one")
 		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 1 })
-		remove := w.cloud.Faults.Add(fakeaws.Fault{Client: "one", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Partition})
+		remove := w.cloud.Faults.Add(fakeaws.Fault{
+			Client: "one", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Partition,
+		})
 		w.put(0, 20, 5)
 		w.eventually(2*time.Second, "accepted", func() bool { return w.distinct() == 20 })
 		w.eventually(2*lease, "leases lost", func() bool { return len(one.consumer.Status()) == 0 })
@@ -198,8 +200,13 @@ func TestRewindRepeats(t *testing.T) {
 // admin is an operator beside the workers.
 func (w *world) admin() *admin.Admin {
 	w.t.Helper()
-	a, err := checkpoint.NewAdmin(w.t.Context(), checkpoint.Config{Application: "application", StreamName: testStream, Start: w.start},
-		checkpoint.Deps{DynamoDB: dynamoClient(w.cloud, "operator"), Stream: kinesisClient(w.cloud, "operator"), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()}, false)
+	a, err := checkpoint.NewAdmin(w.t.Context(), checkpoint.Config{
+		Application: "application", StreamName: testStream, Start: w.start,
+	},
+		checkpoint.Deps{
+			DynamoDB: dynamoClient(w.cloud, "operator"), Stream: kinesisClient(w.cloud, "operator"), Log: zap.NewNop(),
+			Registerer: prometheus.NewRegistry(),
+		}, false)
 	require.NoError(w.t, err)
 	return a
 }

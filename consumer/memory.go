@@ -38,11 +38,11 @@ const (
 	loadOwedLimit = 10 * time.Second
 	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an
 	// outage of the table, so what fails for so long is a fault of the state itself or of the configuration, and the
-	// alerts of the children cannot wait for ever.
+	// alerts of the children cannot wait forever.
 	endWithout = 10 * time.Minute
 )
 
-// Why a shard goes on without what it should remember.
+// Why a shard continues without what it should remember.
 const (
 	gapLost    = "lost"    // the table says that it has lost the snapshot
 	gapDamaged = "damaged" // it cannot be read
@@ -90,7 +90,7 @@ type memory struct {
 
 	mu sync.Mutex
 
-	saved    savedState     // the snapshot in force; written by saves, read by the status
+	saved    savedState     // the current snapshot; written by saves, read by the status
 	unsaved  time.Time      // failing, for the status
 	tooLarge *tooLargeError // why it can never be saved as it is; written here, read by the status
 }
@@ -110,7 +110,7 @@ type capture struct {
 	entries uint64 // those of the watermark that were taken in before it
 }
 
-// savedState is the snapshot in force.
+// savedState is the current snapshot.
 type savedState struct {
 	bytes int
 	taken time.Time
@@ -149,7 +149,7 @@ func (m *memory) open() (from types.StartingPosition, ok bool) {
 	return from, true
 }
 
-// loadState brings the state back and says where to read on from. It answers false when a context has ended.
+// loadState brings the state back and says where to read on from. It returns false when a context has ended.
 func (m *memory) loadState() (types.StartingPosition, bool) {
 	own, sequence, sub, parents, err := m.lease.LoadState(m.readCtx)
 	if m.readCtx.Err() != nil {
@@ -185,12 +185,13 @@ func (m *memory) loadOwed() {
 		}
 	}
 	if err != nil {
-		m.log.Warn("the state that earlier rules stored cannot be read; alerts of theirs that still fire get no end", zap.Error(err))
+		m.log.Warn("the state that earlier rules stored cannot be read; alerts of theirs that still fire get no end",
+			zap.Error(err))
 	}
 	m.inherit(parents)
 }
 
-// restore gives the evaluator its snapshot. It answers false when there is none to give, which is told.
+// restore gives the evaluator its snapshot. It returns false when there is none to give, which is told.
 func (m *memory) restore(own []byte, at position.Position) bool {
 	snap, err := decodeSnapshot(own)
 	switch {
@@ -217,7 +218,7 @@ func (m *memory) restore(own []byte, at position.Position) bool {
 	return true
 }
 
-// replayFrom is where reading goes on behind a snapshot.
+// replayFrom is where reading continues behind a snapshot.
 func (m *memory) replayFrom(at position.Position) types.StartingPosition {
 	if at == m.progress.startAt {
 		return m.progress.start
@@ -242,7 +243,8 @@ func (m *memory) beyondTip(p *read.Page) bool {
 		return false
 	}
 	m.lease.Lost(m.clock.Now().Add(-leastRetention))
-	m.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then are repeated",
+	m.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then "+
+		"are repeated",
 		zap.Stringer("checkpoint", m.progress.startAt), zap.Stringer("snapshot", m.from))
 	start := m.origin
 	if !m.from.IsZero() {
@@ -302,7 +304,8 @@ func (m *memory) bringBack() {
 		return
 	}
 	m.metrics.stateGaps.WithLabelValues(gapFuture).Inc()
-	m.log.Error("the time of the stored state was ahead of the clock; it was brought back, so that rules with memory speak again",
+	m.log.Error("the time of the stored state was ahead of the clock; it was brought back, so that rules with "+
+		"memory speak again",
 		zap.Duration("ahead", ahead))
 }
 
@@ -316,12 +319,13 @@ func (m *memory) saveFirst() {
 // stateGap accounts for a loss of memory.
 func (m *memory) stateGap(reason string, err error) {
 	m.metrics.stateGaps.WithLabelValues(reason).Inc()
-	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and suppressions may be off",
+	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and "+
+		"suppressions may be off",
 		zap.String("reason", reason), zap.Error(err))
 }
 
-// keepsState says whether there is a state to save: that evaluation depends on what came before, or did until now, so
-// that what is stored is not what it was.
+// keepsState reports whether there is a state to save: that evaluation depends on what came before, or did until now,
+// so that what is stored is not what it was.
 func (m *memory) keepsState() bool {
 	m.kept = m.kept || m.eval.Stateful()
 	return m.kept || m.waiting != nil || m.writing != nil
@@ -397,7 +401,8 @@ func (m *memory) wrote(err error) {
 	m.mu.Unlock()
 	if m.failing.IsZero() && m.workCtx.Err() == nil {
 		m.failSaves(time.Now())
-		m.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last snapshot on", zap.Error(err))
+		m.log.Warn("the state of evaluation cannot be saved, trying again; a restart would read from the last "+
+			"snapshot on", zap.Error(err))
 	}
 }
 
@@ -489,6 +494,7 @@ func (m *memory) status(now time.Time) MemoryStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return MemoryStatus{
-		StateBytes: m.saved.bytes, StateTaken: m.saved.taken, StateFailing: m.unsaved, StateTooLarge: m.tooLarge.words(), Unheard: unheard,
+		StateBytes: m.saved.bytes, StateTaken: m.saved.taken, StateFailing: m.unsaved,
+		StateTooLarge: m.tooLarge.words(), Unheard: unheard,
 	}
 }

@@ -47,7 +47,9 @@ func decodeSnapshot(b []byte) (snapshot, error) {
 	if len(b) < snapshotHeader || b[0] != snapshotVersion || b[1] > originTimestamp {
 		return snapshot{}, errSnapshot
 	}
-	nanoseconds := func(i int) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b[i:]))) } //nolint:gosec // see encode
+	nanoseconds := func(i int) time.Time {
+		return time.Unix(0, int64(binary.BigEndian.Uint64(b[i:]))) //nolint:gosec // see encode
+	}
 	s := snapshot{
 		origin: types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
 		taken:  nanoseconds(10), state: b[snapshotHeader:],

@@ -39,16 +39,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		skipped: map[alert.Reason]prometheus.Counter{},
 		recordsRead: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_read_total",
-			Help: "User records taken in. Each is resolved (kinesis_alerter_records_total), left, or still waits.",
+			Help: "User records ingested. Each is done (kinesis_alerter_records_total), left, or still waits.",
 		}),
 		recordsLeft: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_left_total",
-			Help: "User records taken in that still waited when the shard was lost or given up: whoever reads it " +
-				"next accounts for them.",
+			Help: "User records that still waited when the shard was lost or given up: its next owner " +
+				"accounts for them.",
 		}),
 		recordsSkip: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_records_skipped_total",
-			Help: "Records read again that an earlier owner of the shard had resolved.",
+			Help: "Records read again that were done under an earlier owner of the shard.",
 		}),
 		aggregates: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_aggregated_records_total",
@@ -56,7 +56,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		evalDuration: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "kinesis_alerter_process_duration_seconds",
-			Help:    "Time of taking a page in: de-aggregation, evaluation, and the wait for room in the lanes.",
+			Help:    "Time of ingesting a page: de-aggregation, evaluation, and the wait for room in the lanes.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 60},
 		}),
 		heldAlerts: f.NewCounter(prometheus.CounterOpts{
@@ -69,12 +69,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"result"}),
 		panics: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_consumer_panics_total",
-			Help: "Panics while taking records in that were recovered; the shard starts again from its checkpoint.",
+			Help: "Panics that were recovered while records were ingested; the shard starts again from its checkpoint.",
 		}),
 		forgotten: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_accepted_forgotten_total",
-			Help: "Alerts and stretches, accepted and not stored, that this process no longer remembers; taking " +
-				"the shard again repeats them.",
+			Help: "Alerts and ranges of records, accepted and not stored, that this process no longer remembers; " +
+				"taking the shard again repeats them.",
 		}),
 	}
 	m.endsRefuted = f.NewCounter(prometheus.CounterOpts{
@@ -100,16 +100,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) stateMetrics(f promauto.Factory) {
 	m.stateSaves = f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_saves_total",
-		Help: "Snapshots of a shard's evaluation written to the table, by how that ended.",
+		Help: "Saves of the memory of a shard's rules, by result.",
 	}, []string{"result"})
 	m.stateSaveDuration = f.NewHistogram(prometheus.HistogramOpts{
 		Name:    "kinesis_alerter_state_save_duration_seconds",
-		Help:    "Time of writing a snapshot that was stored.",
+		Help:    "Time of saving the memory of a shard's rules, when it succeeded.",
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	})
 	m.stateGaps = f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_gaps_total",
-		Help: "Shards whose evaluation went on without what it should remember, by what became of the snapshot.",
+		Help: "Shards whose evaluation continued without its memory, by reason.",
 	}, []string{"reason"})
 	for _, r := range []string{"done", "failed"} {
 		m.stateSaves.WithLabelValues(r)
@@ -136,8 +136,8 @@ func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool)
 	return &shardCollector{
 		shards: shards, budget: b, merge: merge,
 		lag: d("shard_lag_seconds",
-			"Age of the oldest record that is not resolved; without one, how far reading is behind the tip and "+
-				"for how long Kinesis has not answered, from 5 s on.", "shard"),
+			"Age of the oldest record that is not done; without one, how far reading is behind the tip and for how "+
+				"long Kinesis has not answered, from 5 s on.", "shard"),
 		behind: d("shard_behind_seconds",
 			"Distance of reading from the tip of the shard, at the last answer.", "shard"),
 		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
@@ -145,10 +145,10 @@ func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool)
 		heldKeys: d("shard_held_keys",
 			"Partition keys held because of an alert that SNS will never accept.", "shard"),
 		gathered:   d("shard_gathered_records", "Records whose alerts wait in digests.", "shard"),
-		stateBytes: d("state_bytes", "Size of the last snapshot of the shard's evaluation.", "shard"),
+		stateBytes: d("state_bytes", "Size of the last saved memory of the shard's rules.", "shard"),
 		stateAge: d("state_age_seconds",
-			"Age of the last snapshot of the shard's evaluation; it stays while nothing is evaluated.", "shard"),
-		buffered: d("buffered_bytes", "Byte credits in use by pages and unresolved records."),
+			"Age of the last saved memory of the shard's rules; it stays while nothing is evaluated.", "shard"),
+		buffered: d("buffered_bytes", "Byte credits in use by pages and by records that are not done."),
 		inFlight: d("inflight_records",
 			"Records of all shards whose alerts wait to be accepted, those in digests included."),
 	}
@@ -157,7 +157,8 @@ func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool)
 // Describe implements prometheus.Collector.
 func (c *shardCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.inFlight, c.stateBytes, c.stateAge,
+		c.lag, c.behind, c.lastFetch, c.unresolved, c.heldKeys, c.gathered, c.buffered, c.inFlight, c.stateBytes,
+		c.stateAge,
 	} {
 		ch <- d
 	}
@@ -196,7 +197,7 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// AllShards is the label value of the one series that activity for all shards of the process where they have none of
+// AllShards is the label value of the one series that stands for all shards of the process where they have none of
 // their own.
 const AllShards = "all"
 
@@ -210,7 +211,8 @@ func merged(shards []ShardStatus) []ShardStatus {
 	out.StateTaken = shards[0].StateTaken
 	for _, s := range shards {
 		out.Lag, out.Behind = max(out.Lag, s.Lag), max(out.Behind, s.Behind)
-		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys, out.Gathered+s.Gathered
+		out.Unresolved, out.HeldKeys, out.Gathered = out.Unresolved+s.Unresolved, out.HeldKeys+s.HeldKeys,
+			out.Gathered+s.Gathered
 		out.StateBytes, out.Load = out.StateBytes+s.StateBytes, out.Load+s.Load
 		out.LastFetch, out.StateTaken = earlier(out.LastFetch, s.LastFetch), earlier(out.StateTaken, s.StateTaken)
 	}

@@ -15,10 +15,13 @@ func TestMergedIsTheWorstOfAllShards(t *testing.T) {
 		MemoryStatus: MemoryStatus{StateBytes: 10, StateTaken: now}, Load: 1,
 	}
 	two := ShardStatus{
-		Shard: "b", Lag: time.Hour, LastFetch: now.Add(-time.Hour), Unresolved: 3, MemoryStatus: MemoryStatus{StateBytes: 5, StateTaken: now.Add(-time.Minute)}, Load: 2,
+		Shard: "b", Lag: time.Hour, LastFetch: now.Add(-time.Hour), Unresolved: 3, MemoryStatus: MemoryStatus{
+			StateBytes: 5, StateTaken: now.Add(-time.Minute),
+		}, Load: 2,
 	}
 	require.Equal(t, []ShardStatus{{
-		Shard: AllShards, Lag: time.Hour, Behind: time.Minute, LastFetch: now.Add(-time.Hour), Unresolved: 5, HeldKeys: 1, Gathered: 1,
+		Shard: AllShards, Lag: time.Hour, Behind: time.Minute, LastFetch: now.Add(-time.Hour), Unresolved: 5,
+		HeldKeys: 1, Gathered: 1,
 		MemoryStatus: MemoryStatus{StateBytes: 15, StateTaken: now.Add(-time.Minute)}, Load: 3,
 	}}, merged([]ShardStatus{one, two}))
 	require.Empty(t, merged(nil))

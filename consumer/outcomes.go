@@ -69,7 +69,8 @@ func (o *outcomes) refused(r lanes.Refusal) {
 		o.holding, o.heldBy = true, alert.ErrorText(r.Err)
 		o.mu.Unlock()
 		o.metrics.heldAlerts.Inc()
-		o.log.Error("alert can never be published, its partition key is held: mend the rule or the record's path, then restart", fields...)
+		o.log.Error("alert can never be published, its partition key is held: "+
+			"fix the rule or the record's path, then restart", fields...)
 	case r.Disposition == lanes.Skipped:
 		o.metrics.skipped[alert.ReasonRejected].Inc()
 		o.log.Error("alert can never be published, skipped as configured", fields...)
@@ -83,7 +84,8 @@ func (o *outcomes) refused(r lanes.Refusal) {
 		o.mu.Unlock()
 		if changed { // once, not for each alert of an outage
 			o.log.Warn("alerts are given up, within the limits of the configuration", append(fields,
-				zap.String("condition", given.Condition), zap.Bool("dead_lettered", r.Disposition == lanes.DeadLettered))...)
+				zap.String("condition", given.Condition), zap.Bool("dead_lettered",
+					r.Disposition == lanes.DeadLettered))...)
 		}
 	case r.Err != nil:
 		o.log.Warn("alert can never be published, sent to the dead letters", fields...)

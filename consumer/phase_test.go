@@ -15,7 +15,7 @@ func TestLifecycleStories(t *testing.T) {
 		"a handoff that takes too long":       {[]event{handoffAsked, drainLimit}, reading},
 		"a shard that was split":              {[]event{shardClosed, quietNow}, ended},
 		"a stop":                              {[]event{stopAsked, quietNow}, released},
-		"a stop while SNS activity still":     {[]event{stopAsked, budgetSpent}, released},
+		"a stop while SNS stalls":             {[]event{stopAsked, budgetSpent}, released},
 		"a stop in the middle of a handoff":   {[]event{handoffAsked, stopAsked, quietNow}, released},
 		"a stop while a closed shard drains":  {[]event{shardClosed, stopAsked, budgetSpent}, released},
 		"a lease lost while stopping":         {[]event{stopAsked, leaseLost, quietNow}, lost},

@@ -25,23 +25,25 @@ type progress struct {
 
 	// Written and read here only.
 
-	from    types.StartingPosition // where the lease begins
-	start   types.StartingPosition // where reading begins: behind startAt
-	stored  position.Position      // the checkpoint of the lease
-	startAt position.Position      // records up to here were settled by an earlier owner, or here before; zero once passed
-	passed  int                    // how many of inherited reading has passed
+	from   types.StartingPosition // where the lease begins
+	start  types.StartingPosition // where reading begins: behind startAt
+	stored position.Position      // the checkpoint of the lease
+	// records up to here were settled by an earlier owner, or here before; zero once passed
+	startAt position.Position
+	passed  int // how many of inherited reading has passed
 
 	mu sync.Mutex
 
-	inherited []position.Range      // settled by an earlier owner, above startAt; written here, read by offers
-	mark      watermark.Watermark   // written here and by those who settle; read by offers and the status
-	offered   position.Position     // the last offer's position; written and read by offers
-	recalled  map[string]dealtAlert // dealt with in an earlier life of the shard here, and not made again yet; here only
-	dealt     []dealtAlert          // dealt with in this life, in entries that no offer names; written by those who settle
-	load      read.Load             // written here; read by offers and the status
-	caughtUp  time.Time             // up to when the shard is read; written here, read by offers and the heartbeat
-	evaluates bool                  // statefully, so that eventTime is known; written here, read by the heartbeat
-	eventTime time.Time             // of the evaluator; written here with caughtUp, read with it
+	inherited []position.Range    // settled by an earlier owner, above startAt; written here, read by offers
+	mark      watermark.Watermark // written here and by those who settle; read by offers and the status
+	offered   position.Position   // the last offer's position; written and read by offers
+	// dealt with in an earlier life of the shard here, and not made again yet; here only
+	recalled  map[string]dealtAlert
+	dealt     []dealtAlert // dealt with in this life, in entries that no offer names; written by those who settle
+	load      read.Load    // written here; read by offers and the status
+	caughtUp  time.Time    // up to when the shard is read; written here, read by offers and the heartbeat
+	evaluates bool         // statefully, so that eventTime is known; written here, read by the heartbeat
+	eventTime time.Time    // of the evaluator; written here with caughtUp, read with it
 }
 
 // newProgress begins where the lease says.
@@ -63,7 +65,9 @@ func newProgress(t *tools, o *outcomes) *progress {
 
 // startBehind is where reading resumes behind a position.
 func startBehind(at position.Position) types.StartingPosition {
-	start := types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.Sequence)}
+	start := types.StartingPosition{
+		Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.Sequence),
+	}
 	if at.Sub == position.WholeRecord {
 		start.Type = types.ShardIteratorTypeAfterSequenceNumber
 	}
@@ -99,7 +103,7 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait takes in a record that waits for so many parts. behindTime says that what time brought about waits before it.
+// wait takes in a record that waits for so many parts. behindTime says that what a timer caused waits before it.
 func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
 	e *watermark.Entry, behindTime bool,
 ) {
@@ -113,7 +117,7 @@ func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decisi
 	return e, len(p.mark.Timed) > 0
 }
 
-// waitTimed takes in what time brought about behind the last record.
+// waitTimed takes in what a timer caused behind the last record.
 func (p *progress) WaitTimed(at time.Time, dealt []string, parts int) *watermark.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -370,7 +374,7 @@ func (p *progress) keepDealt(e *watermark.Entry) {
 	}
 }
 
-// dealtByTime keeps what time brought about once more, all of it dealt with in an earlier life.
+// dealtByTime keeps what a timer caused once more, all of it dealt with in an earlier life.
 func (p *progress) dealtByTime(ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

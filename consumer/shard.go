@@ -119,7 +119,7 @@ func (s *shard) attach(readCtx, workCtx context.Context) {
 	s.detach = func() { dropRead(); dropWork() }
 }
 
-// nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it says whether
+// nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it reports whether
 // the lease is lost or given away, or the process stops.
 func (s *shard) nextPage() (read.Page, error) {
 	for {
@@ -198,7 +198,8 @@ func (s *shard) handOff() bool {
 	if err == nil {
 		s.progress.offer(true)
 		_ = s.memory.saveLast(lastSaveLimit) // told and counted; the next owner reads from the snapshot before
-		err = s.lease.HandOff(s.workCtx)     // not what the drain left of its time: a write cut off may still take effect
+		// not what the drain left of its time: a write cut off may still take effect
+		err = s.lease.HandOff(s.workCtx)
 	}
 	if err == nil {
 		s.enter(quietNow)
@@ -331,7 +332,7 @@ func (s *shard) afterPage(p *read.Page) {
 	}
 }
 
-// gap is called when the position that reading was to resume at has left the stream, and answers where to continue.
+// gap is called when the position that reading was to resume at has left the stream, and returns where to continue.
 // shown says that the oldest record is behind it: then what was settled before still is. Without a record to show it
 // the position may be none at all.
 func (s *shard) gap(shown bool) types.StartingPosition {
@@ -345,10 +346,14 @@ func (s *shard) gap(shown bool) types.StartingPosition {
 		zap.Stringer("checkpoint", s.progress.stored), zap.Time("caught_up", caughtUp), zap.Time("oldest", oldest),
 	}
 	if missed {
-		s.log.Error("the checkpoint has left the stream, records were deleted before they were read; reading from the oldest record",
-			append(where, zap.String("remedy", "raise the stream's retention or the number of workers, so that the lag stays below it"))...)
+		s.log.Error("the checkpoint has left the stream, records were deleted before they were read; reading from "+
+			"the oldest record",
+			append(where,
+				zap.String("remedy",
+					"raise the stream's retention or the number of workers, so that the lag stays below it"))...)
 	} else {
-		s.log.Warn("the checkpoint has left the stream, but nothing was there; reading from the oldest record", where...)
+		s.log.Warn("the checkpoint has left the stream, but nothing was there; reading from the oldest record",
+			where...)
 	}
 	if !shown {
 		s.intake.noTicksBefore = position.Position{}

@@ -75,7 +75,9 @@ func TestHandoffOfAStuckShardIsCalledOff(t *testing.T) {
 // TestLagBeforeTheFirstAnswer: a shard that never answers since the start is not without lag.
 func TestLagBeforeTheFirstAnswer(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "AccessDeniedException"}})
+		w.cloud.Faults.Add(fakeaws.Fault{
+			Operation: "GetRecords", Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "AccessDeniedException"},
+		})
 		n := w.join("one")
 		time.Sleep(time.Minute)
 		require.Greater(t, n.consumer.Status()[0].Lag, 50*time.Second)
@@ -111,7 +113,8 @@ func TestGapTellsWhetherRecordsWereMissed(t *testing.T) {
 			w.put(20, 30, 2)
 			two := w.join("two")
 			w.eventually(30*time.Second, "what is there", func() bool { return w.distinct() == 20 })
-			require.InDelta(t, 1, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed", fmt.Sprint(missed)), 0, away)
+			require.InDelta(t, 1, counter(t, two, "kinesis_alerter_checkpoint_gaps_total", "missed",
+				fmt.Sprint(missed)), 0, away)
 		})
 	}
 }
@@ -143,13 +146,17 @@ func TestPanicWhileReadingCostsAStartOver(t *testing.T) {
 		w.put(0, 10, 5)
 		w.eventually(2*time.Minute, "all of 10", func() bool { return w.distinct() == 10 })
 		require.InDelta(t, 20, counter(t, n, "kinesis_alerter_consumer_panics_total", "", ""), 0)
-		w.eventually(time.Second, "credits given back", func() bool { return n.consumer.credits.InUse() <= 2*4*read.MinCredit })
+		w.eventually(time.Second, "credits given back", func() bool {
+			return n.consumer.credits.InUse() <= 2*4*read.MinCredit
+		})
 	})
 }
 
 // TestHeldKeyStarvesNoOtherShard: what waits behind a poisoned alert keeps its credits for days.
 func TestHeldKeyStarvesNoOtherShard(t *testing.T) {
-	for memory, large := range map[int][]byte{24 * (1 << 20): bytes.Repeat([]byte("0"), 200<<10), (1 << 20): bytes.Repeat([]byte("0"), 30<<10)} {
+	for memory, large := range map[int][]byte{
+		24 * (1 << 20): bytes.Repeat([]byte("0"), 200<<10), (1 << 20): bytes.Repeat([]byte("0"), 30<<10),
+	} {
 		heldKeyStarvesNoOtherShard(t, memory, large)
 	}
 }
@@ -185,7 +192,7 @@ func heldKeyStarvesNoOtherShard(t *testing.T, memory int, large []byte) {
 }
 
 // TestClosedShardWithAHeldKey: it has no end, its children wait, a stop is quick all the same, and the next worker, to
-// whom the alert is good, goes on in order and repeats nothing.
+// whom the alert is good, continues in order and repeats nothing.
 func TestClosedShardWithAHeldKey(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(_ context.Context, n *node, a *alert.Alert) error {

@@ -32,7 +32,7 @@ func stuck(on string, ids ...string) func(context.Context, *node, *alert.Alert) 
 	}
 }
 
-// TestRestartRemembers: whatever ends a worker, the next one goes on with the same numbers, and evaluates again what
+// TestRestartRemembers: whatever ends a worker, the next one continues with the same numbers, and evaluates again what
 // the snapshot does not have without publishing it.
 func TestRestartRemembers(t *testing.T) {
 	for _, crash := range []bool{true, false} {
@@ -268,8 +268,10 @@ func TestSilenceOfAKey(t *testing.T) {
 		took := w.eventually(20*time.Second, "silence", func() bool { return w.distinct() == 4 })
 		require.Less(t, took, 11*time.Second)
 		require.Equal(t, 1, s.times("a silent at #1"))
-		require.InDelta(t, 2, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0, "time is no record")
-		require.InDelta(t, 0, counter(t, one, "kinesis_alerter_records_total", "outcome", "unmatched"), 0, "of any kind")
+		require.InDelta(t, 2, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0,
+			"time is no record")
+		require.InDelta(t, 0, counter(t, one, "kinesis_alerter_records_total", "outcome", "unmatched"), 0,
+			"of any kind")
 		saves := len(s.saved())
 		time.Sleep(stateAfterTick + time.Second)
 		require.Len(t, s.saved(), saves+1, "soon after a tick made alerts")
@@ -343,7 +345,7 @@ func TestTicks(t *testing.T) {
 	})
 }
 
-// TestNoTimePassesInAReplay: what time brought about before the restart is made by the records again, and dropped.
+// TestNoTimePassesInAReplay: what a timer caused before the restart is made by the records again, and dropped.
 func TestNoTimePassesInAReplay(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -363,7 +365,8 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 		w.eventually(30*time.Second, "replayed", func() bool {
 			return counter(t, two, "kinesis_alerter_records_skipped_total", "", "") == 60
 		})
-		require.Zero(t, counter(t, two, "kinesis_alerter_checkpoints_total", "result", "ignored"), "no offer below the checkpoint")
+		require.Zero(t, counter(t, two, "kinesis_alerter_checkpoints_total", "result", "ignored"),
+			"no offer below the checkpoint")
 		time.Sleep(10 * time.Second)
 		// Only what followed the last record is not known to have been told.
 		require.LessOrEqual(t, w.repeats(), 3)
@@ -442,7 +445,8 @@ func TestStateGoesBeforeTheShard(t *testing.T) {
 		w.eventually(5*time.Second, "all", func() bool { return w.distinct() == i })
 		s.checkMemory()
 		skipped := func() float64 {
-			return counter(t, one, "kinesis_alerter_records_skipped_total", "", "") + counter(t, two, "kinesis_alerter_records_skipped_total", "", "")
+			return counter(t, one, "kinesis_alerter_records_skipped_total", "", "") +
+				counter(t, two, "kinesis_alerter_records_skipped_total", "", "")
 		}
 		require.Zero(t, skipped())
 		require.Zero(t, w.repeats())
@@ -490,7 +494,7 @@ func TestShardEndWaitsForItsState(t *testing.T) {
 	})
 }
 
-// TestShardEndsWithoutStateInTheEnd: what is refused for so long will never be taken, and alerts cannot wait for ever.
+// TestShardEndsWithoutStateInTheEnd: what is refused for so long will never be taken, and alerts cannot wait forever.
 func TestShardEndsWithoutStateInTheEnd(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()
@@ -506,7 +510,7 @@ func TestShardEndsWithoutStateInTheEnd(t *testing.T) {
 	})
 }
 
-// TestSavesThatFailEndNothing: a handoff and a stop go on, and the next owner reads from the last snapshot.
+// TestSavesThatFailEndNothing: a handoff and a stop continue, and the next owner reads from the last snapshot.
 func TestSavesThatFailEndNothing(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		s := w.remembering()
@@ -536,7 +540,7 @@ func TestSavesThatFailEndNothing(t *testing.T) {
 	})
 }
 
-// TestStateThatIsLost is counted, and the shard goes on at its checkpoint.
+// TestStateThatIsLost is counted, and the shard continues at its checkpoint.
 func TestStateThatIsLost(t *testing.T) {
 	for reason, spoil := range map[string]func(*stateWorld){
 		gapLost: func(s *stateWorld) { s.load = func(string) error { return errState } },
@@ -701,7 +705,8 @@ func TestChaosRemembers(t *testing.T) {
 				time.Sleep(time.Minute)
 				s.checkMemory()
 				s.checkOrder()
-				t.Logf("%d records, %d reshards, %d workers, %d snapshots, %d repeats", n, reshards, len(w.nodes), len(s.saved()), w.repeats())
+				t.Logf("%d records, %d reshards, %d workers, %d snapshots, %d repeats", n, reshards, len(w.nodes),
+					len(s.saved()), w.repeats())
 			})
 		})
 	}

@@ -28,8 +28,8 @@ func (w *world) gatherInto(d *digester) {
 	}
 }
 
-// TestStorm is a hundred thousand alerts of a few keys that a digest gathers for a while: reading goes on, memory comes
-// back, the position activity, and it moves when SNS has the digest.
+// TestStorm is a hundred thousand alerts of a few keys that a digest gathers for a while: reading continues, memory
+// comes back, the position stays, and it moves when SNS has the digest.
 func TestStorm(t *testing.T) {
 	const n = 95_000
 	inWorld(t, 1, func(w *world) {
@@ -230,7 +230,8 @@ func TestLettersOfRecords(t *testing.T) {
 				return
 			}
 			require.InDelta(t, 30, counter(t, n, "kinesis_alerter_records_total", "outcome", "dead_lettered"), 0)
-			require.InDelta(t, 15, counter(t, n, "kinesis_alerter_invalid_records_total", "reason", string(alert.ReasonNotJSON)), 0, "why stays counted")
+			require.InDelta(t, 15, counter(t, n, "kinesis_alerter_invalid_records_total", "reason",
+				string(alert.ReasonNotJSON)), 0, "why stays counted")
 			require.Len(t, box.all(), 30)
 			reasons := map[alert.Reason]int{}
 			for _, l := range box.all() {
@@ -290,12 +291,14 @@ func (r *rider) Evaluate(rec *alert.Record) alert.Decision {
 	}
 	for i := range r.others {
 		key := fmt.Sprint("other-", i)
-		alerts = append(alerts, &alert.Alert{ID: fmt.Sprintf("%s/%s", key, rec.Data), Record: alert.Record{PartitionKey: key, Arrival: rec.Arrival}})
+		alerts = append(alerts, &alert.Alert{
+			ID: fmt.Sprintf("%s/%s", key, rec.Data), Record: alert.Record{PartitionKey: key, Arrival: rec.Arrival},
+		})
 	}
 	return alert.Decision{Outcome: outcome, Alerts: alerts}
 }
 
-// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that activity still holds the
+// TestAlertsOfOtherKeysRideAlong: they go in the order of their own key, and one that stalls holds the
 // position, not the others.
 func TestAlertsOfOtherKeysRideAlong(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

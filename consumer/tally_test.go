@@ -279,7 +279,9 @@ type stateLease struct {
 	world *stateWorld
 }
 
-func (l *stateLease) LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
+func (l *stateLease) LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte,
+	err error,
+) {
 	if err := l.world.load(l.shard); err != nil {
 		return nil, "", 0, nil, err
 	}

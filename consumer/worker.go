@@ -67,7 +67,8 @@ func (c shards) End(id string) error {
 // Panicked implements kcl.Shards. It costs the shard a new start from its checkpoint.
 func (c shards) Panicked(id string, value any) error {
 	c.metrics.panics.Inc()
-	c.log.Error("panic, the shard starts again from its checkpoint", zap.String("shard", id), zap.Any("panic", value), zap.Stack("stack"))
+	c.log.Error("panic, the shard starts again from its checkpoint", zap.String("shard", id), zap.Any("panic", value),
+		zap.Stack("stack"))
 	err := fmt.Errorf("panic: %v", value)
 	if s := c.shard(id); s != nil {
 		s.fail(err)

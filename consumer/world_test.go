@@ -35,11 +35,11 @@ const (
 type world struct {
 	t     *testing.T
 	cloud *fakeaws.AWS
-	// publish activity for SNS; it may be changed while no worker runs. The default accepts at once.
+	// publish is SNS; it may be changed while no worker runs. The default accepts at once.
 	publish func(context.Context, *node, *alert.Alert) error
 	start   checkpoint.Start
 	cfg     Config
-	// gather activity for the digests; the default takes nothing.
+	// gather is the digests; the default takes nothing.
 	gather func(n *node, a *alert.Alert, done func(error)) bool
 	// reads may put something between the workers and Kinesis, leases between them and the lease table.
 	reads  func(read.Kinesis) read.Kinesis
@@ -77,7 +77,9 @@ type node struct {
 func inWorld(t *testing.T, shards int, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, cloud: fakeaws.New(fakeaws.Options{}), start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}}
+		w := &world{
+			t: t, cloud: fakeaws.New(fakeaws.Options{}), start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
+		}
 		w.publish = func(context.Context, *node, *alert.Alert) error { return nil }
 		w.gather = func(*node, *alert.Alert, func(error)) bool { return false }
 		w.reads = func(k read.Kinesis) read.Kinesis { return k }
@@ -149,15 +151,18 @@ func (w *world) join(name string) *node {
 		Report: func() (lastArrival, caughtUp time.Time) { return n.consumer.Report() },
 	})
 	require.NoError(w.t, err)
-	rules, err := alert.Config{Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}}}.Compile()
+	rules, err := alert.Config{
+		Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}},
+	}.Compile()
 	require.NoError(w.t, err)
 	pipeline, err := alert.New(rules, alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
 	require.NoError(w.t, err)
 	cfg := w.cfg
 	cfg.StreamName = testStream
 	n.consumer, err = New(cfg, Deps{
-		Leases: w.leases(n, storeLeases{n.store}), Pipeline: pipeline, Kinesis: w.reads(kc), Log: log, Registerer: n.registry,
-		Publisher: worldPublisher{w, n}, DeadLetters: w.deadLetters,
+		Leases: w.leases(n, storeLeases{n.store}), Pipeline: pipeline, Kinesis: w.reads(kc), Log: log,
+		Registerer: n.registry,
+		Publisher:  worldPublisher{w, n}, DeadLetters: w.deadLetters,
 	})
 	require.NoError(w.t, err)
 	if w.evaluator != nil {

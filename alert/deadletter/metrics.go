@@ -20,15 +20,15 @@ func newMetrics(reg prometheus.Registerer, reasons []alert.Reason) *metrics {
 	f := promauto.With(reg)
 	letters := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_dead_letters_total",
-		Help: "Letters that the on-failure destination accepted, by why the record could not be published.",
+		Help: "Dead letters that the on-failure destination accepted, by why the record could not be published.",
 	}, []string{"reason"})
 	failures := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_dead_letter_failures_total",
-		Help: "Failed attempts to send a letter to the on-failure destination.",
+		Help: "Failed attempts to send a dead letter.",
 	}, []string{"reason"})
 	fault := f.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_dead_letter_fault",
-		Help: "1 while a fault of the on-failure destination's configuration holds its letters.",
+		Help: "1 while a fault of the on-failure destination's configuration holds its dead letters.",
 	}, []string{"reason"})
 	m := &metrics{
 		letters:  map[alert.Reason]prometheus.Counter{},

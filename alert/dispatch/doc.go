@@ -27,7 +27,7 @@
 // # Rates
 //
 // A topic's rate is that of all workers together. In any second they have at most TopicConfig.Rate messages accepted,
-// repeats too. Below one a second it is one message in any stretch of 1/rate. A message takes up its place from the
+// repeats too. Below one a second it is one message in any period of 1/rate. A message takes up its place from the
 // start of its attempt until a second after the answer, because it may be accepted at any moment in between. So the
 // rate holds whatever the latency is, and is reached as far as that is short.
 //

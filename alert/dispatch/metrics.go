@@ -63,8 +63,8 @@ func newMetrics(reg prometheus.Registerer, cfg Config, reasons Reasons) *metrics
 		}, []string{"topic"}),
 		latency: latency{f.NewHistogram(prometheus.HistogramOpts{
 			Name: "kinesis_alerter_alert_latency_seconds",
-			Help: "Time from the record's approximate arrival in the stream, or from when time brought the " +
-				"alert about, to SNS' acceptance.",
+			Help: "Time from the record's approximate arrival in the stream, or from the timer that caused the " +
+				"alert, to SNS' acceptance.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 		})},
 		good: slo.WithLabelValues("good"), bad: slo.WithLabelValues("bad"),

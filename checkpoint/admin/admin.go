@@ -65,7 +65,7 @@ type LeaseTable struct {
 // Source is a lease table as an Admin needs it: read beside the workers, without a lease. Snapshot and all that
 // follow are of the last Refresh or Read.
 type Source interface {
-	// Refresh reads application, stream and rows anew, and refuses a table that is about another stream.
+	// Refresh reads application, stream and rows again, and refuses a table that is about another stream.
 	Refresh(ctx context.Context) error
 	Snapshot() LeaseTable
 	Application() *table.Application
@@ -75,7 +75,7 @@ type Source interface {
 	// Start is where the application starts, StartOf where a worker would start a shard that has no checkpoint.
 	Start() table.Start
 	StartOf(shard string) types.StartingPosition
-	// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or
+	// Place asks Kinesis for an iterator behind a position. It returns why the position is none of the shard's, or
 	// what a person should know of it.
 	Place(ctx context.Context, shard, sequence string) (refused, note string)
 	Client() *table.Client
@@ -121,7 +121,7 @@ func (e *NoShardError) Error() string {
 		strings.Join(e.Shards, ", "))
 }
 
-// pick answers the rows of the named shards, or all where none is named.
+// pick returns the rows of the named shards, or all where none is named.
 func (t LeaseTable) pick(shards []string) ([]LeaseRow, error) {
 	if len(shards) == 0 {
 		return t.Shards, nil

@@ -3,15 +3,15 @@
 // # What it guarantees
 //
 //   - Nothing is written before Apply. A plan says what it would do, and to whom.
-//   - Each change is one conditional write on the owner and the epoch that were shown. A row that moved meanwhile
-//     stays as it is, with [ErrLeaseChanged].
+//   - Each change is one conditional write on the owner and the epoch that were shown. A row that moved meanwhile stays
+//     as it is, with [ErrLeaseChanged].
 //   - A shard is not taken from a live worker without force.
 //   - An import checks each position with Kinesis first. What cannot be imported is a fault of the plan.
 //
 // # What an operator may do
 //
-//   - A pause is an attribute that no worker writes. A shard that has it is granted to nobody. Its holder drains it and
-//     lets it go, which is a handoff to no one.
+//   - A pause is an attribute that no worker writes. A shard that has it is granted to no worker. Its holder drains it
+//     and lets it go, which is a handoff to no one.
 //   - What takes a shard away raises the epoch and removes the owner. So the holder's next write is refused, like that
 //     of any former owner.
 //   - A rewind removes the checkpoint, names a start and raises the generation. It is the one way in which a checkpoint
@@ -20,5 +20,5 @@
 //
 // # What it does not promise
 //
-// It holds no lease and fences nobody. It knows the table only through [Source], which the lease table implements.
+// It holds no lease and fences no worker. It knows the table only through [Source], which the lease table implements.
 package admin

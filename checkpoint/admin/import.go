@@ -131,7 +131,8 @@ type MovingError struct {
 
 func (e *MovingError) Error() string {
 	return fmt.Sprintf(
-		"table %s is in use: the leases of %s moved within %s. Stop every consumer of that application, wait for its lease duration, and repeat the command",
+		"table %s is in use: the leases of %s moved within %s. Stop every consumer of that application, wait for "+
+			"its lease duration, and repeat the command",
 		e.Table, strings.Join(e.Shards, ", "), e.Within)
 }
 
@@ -221,7 +222,8 @@ func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRo
 	})
 	if err == nil && len(out) == 0 {
 		err = fmt.Errorf(
-			"table %s holds no lease of vmware-go-kcl or of a KCL for Java: name the lease table of the old application", t.Name)
+			"table %s holds no lease of vmware-go-kcl or of a KCL for Java: "+
+				"name the lease table of the old application", t.Name)
 	}
 	return out, notes, err
 }

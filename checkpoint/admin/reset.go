@@ -13,7 +13,7 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// VerbReset begins a stream that was created anew under an old name.
+// VerbReset begins a stream that was recreated under an old name.
 const VerbReset Verb = "reset"
 
 // Reset is the plan of beginning a stream to which a lease table does not belong yet. Nothing is written before Apply.
@@ -112,7 +112,8 @@ func (r *Reset) plan(ctx context.Context) error {
 func (r *Reset) Apply(ctx context.Context, force bool) error {
 	if len(r.Live) > 0 && !force {
 		return fmt.Errorf(
-			"%w: %s; stop the workers of the application, or wait until they have found that the stream is another one, and repeat the command",
+			"%w: %s; stop the workers of the application, or wait until they have found that the stream is another "+
+				"one, and repeat the command",
 			ErrLeaseLive, strings.Join(r.Live, ", "))
 	}
 	s, client := r.source, r.source.Client()

@@ -123,7 +123,8 @@ func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *Import
 			plan.Notes = append(plan.Notes, fmt.Sprintf("row %q: the stream has no such shard, passed over", id))
 			delete(in, id)
 		case in[id].Position.Sequence == position.ShardEnd && !a.closed(id):
-			refused[id] = "the checkpoint is SHARD_END, and the stream shows the shard open: records that are still to come would never be read"
+			refused[id] = "the checkpoint is SHARD_END, and the stream shows the shard open: records that are still " +
+				"to come would never be read"
 		case !in[id].Position.IsZero() && in[id].Position.Sequence != position.ShardEnd:
 			ids = append(ids, id)
 		}

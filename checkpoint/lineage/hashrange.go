@@ -33,15 +33,15 @@ func HashRangeOf(r *types.HashKeyRange) HashRange {
 	return h
 }
 
-// Holds says whether a hash key falls into the range. An unknown range holds everything.
+// Holds reports whether a hash key falls into the range. An unknown range holds everything.
 func (h *HashRange) Holds(hash [md5.Size]byte) bool {
 	return !h.Known || bytes.Compare(h.first[:], hash[:]) <= 0 && bytes.Compare(hash[:], h.last[:]) <= 0
 }
 
-// Below says whether the range begins before another one.
+// Below reports whether the range begins before another one.
 func (h *HashRange) Below(other HashRange) bool { return bytes.Compare(h.first[:], other.first[:]) < 0 }
 
-// meets says whether two ranges share a key. An unknown range shares keys with every other one.
+// meets reports whether two ranges share a key. An unknown range shares keys with every other one.
 func (h *HashRange) meets(other HashRange) bool {
 	return !h.Known || !other.Known || bytes.Compare(h.first[:], other.last[:]) <= 0 &&
 		bytes.Compare(other.first[:], h.last[:]) <= 0

@@ -37,7 +37,7 @@ func (o *OtherIdentity) Note(id Identity, at time.Time) {
 func (o *OtherIdentity) Twice() bool { return o.Seen.Any() && o.Seen.To.Sub(o.Seen.From) >= secondLook }
 
 // SameShards reports whether a listing is of the stream to which these shards belong: first are the starting sequence
-// numbers that were listed before, and positions the checkpoints. A stream that was made anew has higher ones.
+// numbers that were listed before, and positions the checkpoints. A stream that was recreated has higher ones.
 func SameShards(shards []types.Shard, first map[string]string, positions map[string]position.Position) bool {
 	for i := range shards {
 		id, r := aws.ToString(shards[i].ShardId), shards[i].SequenceNumberRange

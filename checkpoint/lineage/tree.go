@@ -54,7 +54,7 @@ func (l *Tree) Learn(id string, parents []string) {
 }
 
 // Plausible are the shards of a listing whose parents can be theirs: shards have children when they are closed, and
-// share keys with them. A shard would wait for another parent for as long as that is open, which may be for ever.
+// share keys with them. A shard would wait for another parent for as long as that is open, which may be forever.
 func Plausible(shards []types.Shard) []types.Shard {
 	byID := make(map[string]*types.Shard, len(shards))
 	for i := range shards {

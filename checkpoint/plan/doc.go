@@ -2,7 +2,7 @@
 //
 // # What it guarantees
 //
-// [Decide] is a pure function of the rows. Every worker calls it with what it knows of the fleet, and takes or gives
+// [Decide] is a pure function of the rows. Every worker calls it with what it knows of all workers, and takes or gives
 // only its own part of the plan. No worker leads.
 //
 //   - Equal inputs give equal plans.

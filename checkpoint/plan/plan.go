@@ -99,7 +99,7 @@ func (m *member) remove(i int) Shard {
 	return s
 }
 
-// take answers which free shards to try, those first of which this worker is the rendezvous winner: workers that start
+// take returns which free shards to try, those first of which this worker is the rendezvous winner: workers that start
 // together then reach for different shards, without talking to each other.
 func (f *fleet) take(me string, free []Shard, soon int) []string {
 	total := len(free) + soon
@@ -171,7 +171,7 @@ func (f *fleet) balance(me string) []Handoff {
 	}
 }
 
-// move answers the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as
+// move returns the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as
 // even as load moves would. Load moves lower the sum of squared loads, count moves that of counts without leaving the
 // spread that would start a load move, and no shard moves twice, so the game ends. goal is the part of the mean at
 // which loads are even.

@@ -181,7 +181,7 @@ func (t *Table) create(ctx context.Context) error {
 	return nil
 }
 
-// Read answers a whole snapshot. A missing or foreign chunk is a *StateError; any other error may pass.
+// Read returns a whole snapshot. A missing or foreign chunk is a *StateError; any other error may pass.
 func (t *Table) Read(ctx context.Context, shard string, p table.Saved) ([]byte, error) {
 	bad := func(what string, args ...any) error {
 		return &StateError{Shard: shard, Version: p.Version, Table: t.Name, What: fmt.Sprintf(what, args...)}

@@ -145,7 +145,7 @@ func (k *Client) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*ki
 	return k.API.ListShards(ctx, in)
 }
 
-// Place asks Kinesis for an iterator behind a position. It answers why the position is none of the shard's, or what a
+// Place asks Kinesis for an iterator behind a position. It returns why the position is none of the shard's, or what a
 // person should know of it.
 func (k *Client) Place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)

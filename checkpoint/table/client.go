@@ -172,7 +172,7 @@ func ReadApplication(ctx context.Context, t *Client) (*Application, error) {
 	return DecodeApplication(it, time.Now())
 }
 
-// NamesFault reports whether an answer of AWS names a fault that somebody has to mend before a call can work: what is
+// NamesFault reports whether an answer of AWS names a fault that somebody has to fix before a call can work: what is
 // missing, denied or impossible.
 func NamesFault(err error) bool {
 	if _, blamed := credentials.Blames(err); blamed {

@@ -42,7 +42,7 @@ func isStart(av ddb.AttributeValue, now time.Time) bool {
 // Repair is the write that makes a damaged row readable and keeps what of it can be read. It holds only while the row
 // is as it was read, whatever its attributes are. The epoch is raised, so that nobody who held the shard can write
 // any more; where it cannot be read, to one that nobody can have had. The owner stays: while it is alive, nobody else
-// takes the shard. A shard whose checkpoint cannot be read goes on at what this process last saw of it, known, or at
+// takes the shard. A shard whose checkpoint cannot be read continues at what this process last saw of it, known, or at
 // its first record.
 func Repair(it Item, known *Row, now time.Time) *Write {
 	e := &Write{}
@@ -101,7 +101,7 @@ func Repair(it Item, known *Row, now time.Time) *Write {
 // DamagedRow is a row of the lease table that no worker can read: somebody else wrote to it.
 type DamagedRow struct {
 	Key, Cause string
-	// Mended says that it was written anew, so that it is read again.
+	// Mended says that it was rewritten, so that it is read again.
 	Mended bool
 	At     time.Time // when it was last seen so
 }

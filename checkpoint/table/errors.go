@@ -12,9 +12,9 @@ import (
 	"kinesis-alerter/internal/credentials"
 )
 
-// Faults for which Run returns. None of them mends itself.
+// Faults for which Run returns. None of them goes away by itself.
 var (
-	// ErrOtherStream: the table's progress belongs to another stream, or to one that was deleted and created anew.
+	// ErrOtherStream: the table's progress belongs to another stream, or to one that was deleted and recreated.
 	ErrOtherStream = errors.New("lease table belongs to another stream")
 	// ErrForeignTable: the table holds rows that this program did not write.
 	ErrForeignTable = errors.New("table is not a lease table of kinesis-alerter")

@@ -104,7 +104,7 @@ const (
 	ShardDigits = 12
 )
 
-// isShardNumber says whether a number fits into a name.
+// isShardNumber reports whether a number fits into a name.
 func isShardNumber(n uint64) bool { return n < 1_000_000_000_000 }
 
 // ShardName is the usual name of a shard with a number.

@@ -146,14 +146,14 @@ func (w *Worker) Still(e *Write) {
 	}
 }
 
-// IsShardID says whether a text may be the id of a shard, by the reference of the Kinesis API.
+// IsShardID reports whether a text may be the id of a shard, by the reference of the Kinesis API.
 func IsShardID(s string) bool {
 	return s != "" && len(s) <= mostShardID && !strings.ContainsFunc(s, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("_.-", c)
 	})
 }
 
-// IsShardKey says whether a key may be that of a shard's row.
+// IsShardKey reports whether a key may be that of a shard's row.
 func IsShardKey(key string) bool { return key != "" && !strings.Contains(key, "#") }
 
 // DecodeRow reads the row of a shard, which this process got at that time.
@@ -287,7 +287,7 @@ type Application struct {
 	Damage        error // what of it cannot be read and is done without; nil when nothing is
 }
 
-// Mark is a shard by which the stream is known again: a stream that was made anew has higher sequence numbers.
+// Mark is a shard by which the stream is known again: a stream that was recreated has higher sequence numbers.
 type Mark struct{ ID, First string }
 
 // DecodeApplication reads the #application row. now is the time by which records arrive.
@@ -310,7 +310,8 @@ func DecodeApplication(it Item, now time.Time) (*Application, error) {
 	a.Duration = time.Duration(ms) * time.Millisecond
 	if a.Origin.T0 = Moment(it[AttrT0], now); a.Origin.T0.IsZero() {
 		a.Damage = fmt.Errorf(
-			"%s is %s, and should be the time at which the application began: shards without a checkpoint are read from their first record", AttrT0, Show(it[AttrT0]))
+			"%s is %s, and should be the time at which the application began: shards without a checkpoint are read "+
+				"from their first record", AttrT0, Show(it[AttrT0]))
 	}
 	if a.Origin.Open, err = DecodeShards(Text(it[AttrOpen])); err != nil {
 		return nil, fmt.Errorf("row %s: %w", KeyApplication, err)

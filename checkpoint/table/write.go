@@ -77,7 +77,8 @@ func (e *Write) ifNotBeyond(p position.Position, replaces string) {
 		or = " OR " + seq + " = " + e.value(Str(replaces))
 	}
 	e.cond = append(e.cond, fmt.Sprintf(
-		"(attribute_not_exists(%[1]s) OR size(%[1]s) < %[3]s OR (size(%[1]s) = %[3]s AND %[1]s < %[2]s) OR (%[1]s = %[2]s AND %[4]s)%[5]s)",
+		"(attribute_not_exists(%[1]s) OR size(%[1]s) < %[3]s OR (size(%[1]s) = %[3]s AND %[1]s < %[2]s) OR (%[1]s = "+
+			"%[2]s AND %[4]s)%[5]s)",
 		seq, s, length, within, or))
 }
 

@@ -53,7 +53,8 @@ func (w *Worker) FetchCheckpoint(status *par.ShardStatus) error {
 
 // RemoveLeaseOwner implements chk.Checkpointer. The library calls it synchronously on every exit of its consumer.
 func (w *Worker) RemoveLeaseOwner(shard string) error {
-	err := w.shards.End(shard) // a panic here ends the process: other workers can take the shard, and this one could not
+	// a panic here ends the process: other workers can take the shard, and this one could not
+	err := w.shards.End(shard)
 	w.mu.Lock()
 	delete(w.asked, shard)
 	w.mu.Unlock()

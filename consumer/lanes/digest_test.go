@@ -354,17 +354,33 @@ func TestLanesFates(t *testing.T) {
 		reason        alert.Reason
 		letter        alert.Letter
 	}{
-		"accepted":                 {outcome: alert.Alerted},
-		"accepted, with letters":   {letters: true, outcome: alert.Alerted},
-		"rejected":                 {err: rejected, held: true},
-		"rejected, skipped":        {err: rejected, skip: true, outcome: alert.Invalid, reason: alert.ReasonRejected},
-		"rejected, a letter":       {err: rejected, letters: true, outcome: alert.DeadLettered, letter: alert.Letter{Condition: alert.ConditionRetries, Reason: "invalid_parameter", Attempts: 1}},
-		"a letter instead of skip": {err: rejected, letters: true, skip: true, outcome: alert.DeadLettered, letter: alert.Letter{Condition: alert.ConditionRetries, Reason: "invalid_parameter", Attempts: 1}},
-		"too old":                  {err: old, outcome: alert.Expired},
-		"too old, a letter":        {err: old, letters: true, outcome: alert.DeadLettered, letter: alert.Letter{Condition: alert.ConditionAge, Reason: ReasonRecordAge, Attempts: 4}},
-		"too often":                {err: tired, skip: true, outcome: alert.Expired},
-		"too often, a letter":      {err: tired, letters: true, outcome: alert.DeadLettered, letter: alert.Letter{Condition: alert.ConditionRetries, Reason: ReasonRetryAttempts, Attempts: 7}},
-		"unheard of":               {err: errors.New("what"), letters: true, skip: true, held: true},
+		"accepted":               {outcome: alert.Alerted},
+		"accepted, with letters": {letters: true, outcome: alert.Alerted},
+		"rejected":               {err: rejected, held: true},
+		"rejected, skipped":      {err: rejected, skip: true, outcome: alert.Invalid, reason: alert.ReasonRejected},
+		"rejected, a letter": {
+			err: rejected, letters: true, outcome: alert.DeadLettered, letter: alert.Letter{
+				Condition: alert.ConditionRetries, Reason: "invalid_parameter", Attempts: 1,
+			},
+		},
+		"a letter instead of skip": {
+			err: rejected, letters: true, skip: true, outcome: alert.DeadLettered, letter: alert.Letter{
+				Condition: alert.ConditionRetries, Reason: "invalid_parameter", Attempts: 1,
+			},
+		},
+		"too old": {err: old, outcome: alert.Expired},
+		"too old, a letter": {
+			err: old, letters: true, outcome: alert.DeadLettered, letter: alert.Letter{
+				Condition: alert.ConditionAge, Reason: ReasonRecordAge, Attempts: 4,
+			},
+		},
+		"too often": {err: tired, skip: true, outcome: alert.Expired},
+		"too often, a letter": {
+			err: tired, letters: true, outcome: alert.DeadLettered, letter: alert.Letter{
+				Condition: alert.ConditionRetries, Reason: ReasonRetryAttempts, Attempts: 7,
+			},
+		},
+		"unheard of": {err: errors.New("what"), letters: true, skip: true, held: true},
 	} {
 		for _, gather := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, gathered %v", name, gather), func(t *testing.T) {
@@ -446,7 +462,7 @@ func TestLanesMostConsequentialOutcome(t *testing.T) {
 	})
 }
 
-// TestLanesLettersHoldTheirKeysOnly: the destination stands still, and the only publishing worker goes on with the
+// TestLanesLettersHoldTheirKeysOnly: the destination stalls, and the only publishing worker continues with the
 // others.
 func TestLanesLettersHoldTheirKeysOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

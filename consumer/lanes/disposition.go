@@ -49,7 +49,8 @@ func (l *Lanes) dispositionOf(err error) Disposition {
 		switch {
 		case l.cfg.DeadLetters != nil:
 			return DeadLettered
-		case l.cfg.Skip, rejected.Reason == alert.ReasonUnknownTopic: // nothing that a person does brings it there, and it must not stop the key
+		case l.cfg.Skip, rejected.Reason == alert.ReasonUnknownTopic:
+			// nothing that a person does brings it there, and it must not stop the key
 			return Skipped
 		}
 		return Held

@@ -23,10 +23,10 @@ const (
 //
 // An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one
 // for that topic may only be gathered too, as digests keep the order; else the lane waits, without a worker, until they
-// are settled. Alerts for other topics go on: whoever reads those must not wait for a storm elsewhere.
+// are settled. Alerts for other topics continue: whoever reads those must not wait for a storm elsewhere.
 //
 // A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other
-// keys go on. Letters to the dead have workers of their own: a destination that stands still holds the keys that it
+// keys continue. Letters to the dead have workers of their own: a destination that stalls holds the keys that it
 // concerns.
 type Lanes struct {
 	cfg Config
@@ -55,10 +55,11 @@ type Config struct {
 	Parallelism int
 	MaxBytes    int // of the records that wait
 	Publisher   Publisher
-	DeadLetters DeadLetters                       // nil for none
-	Instead     func(*alert.Alert) []*alert.Alert // what takes the place of an alert whose topic left the configuration; nil for nothing
-	Skip        bool                              // a rejected alert is passed over where there are no dead letters
-	Owner       Owner
+	DeadLetters DeadLetters // nil for none
+	// what takes the place of an alert whose topic left the configuration; nil for nothing
+	Instead func(*alert.Alert) []*alert.Alert
+	Skip    bool // a rejected alert is passed over where there are no dead letters
+	Owner   Owner
 }
 
 // Owner is told what becomes of tasks: without a lock held, by the lanes' workers and by the publisher's goroutines,
@@ -82,7 +83,7 @@ type pool struct {
 type lane struct {
 	key     string
 	queue   []*Task
-	letters []*letter // to send before the queue goes on
+	letters []*letter // to send before the queue continues
 	out     int       // of lanes.out
 	outTo   []topicOut
 	busy    bool // it has a worker, or waits for one
@@ -111,7 +112,7 @@ func (ln *lane) addOut(topic string, by int) {
 	ln.outTo = append(ln.outTo, topicOut{topic, by})
 }
 
-// isOut says whether alerts for a topic are out.
+// isOut reports whether alerts for a topic are out.
 func (ln *lane) isOut(topic string) bool {
 	return slices.ContainsFunc(ln.outTo, func(o topicOut) bool { return o.topic == topic && o.n > 0 })
 }
@@ -148,7 +149,7 @@ func (l *Lanes) Reserve(ctx context.Context, bytes int, limit time.Duration) err
 	return nil
 }
 
-// tryReserve answers nil when there was room, else a channel that is closed when there may be. Where nothing is kept,
+// tryReserve returns nil when there was room, else a channel that is closed when there may be. Where nothing is kept,
 // one record always fits.
 func (l *Lanes) tryReserve(bytes int) <-chan struct{} {
 	l.mu.Lock()
@@ -254,7 +255,7 @@ func (l *Lanes) work(p *pool, ln *lane) {
 	}
 }
 
-// next notes how the step of a lane ended and picks the lane to go on with, or ends the worker.
+// next notes how the step of a lane ended and picks the lane to continue with, or ends the worker.
 func (l *Lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -359,7 +360,7 @@ type Publisher interface {
 	// alert.ErrGathering when the topic has begun to gather: the alert is then handed over by Gather.
 	Publish(ctx context.Context, a *alert.Alert) error
 
-	// Gather takes an alert into the digest that its topic gathers at the moment, and answers whether there is one.
+	// Gather takes an alert into the digest that its topic gathers at the moment, and returns whether there is one.
 	// done is called once, later and from another goroutine: with nil when SNS accepted the digest, with
 	// *alert.RejectedError or *alert.GivenUpError, or with another error when publishing ended first. The digest keeps
 	// the order in which alerts were gathered, and nothing of the record's payload.

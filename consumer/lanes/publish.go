@@ -16,7 +16,7 @@ type stepEnd uint8
 
 const (
 	taskDispatched stepEnd = iota // the lane is through with its first task
-	letterQueued                  // a letter has to be sent before the first task goes on
+	letterQueued                  // a letter has to be sent before the first task continues
 	taskWaits                     // for alerts that are out
 	letterSettled                 // the first letter is dealt with
 	keyHeld
@@ -116,7 +116,8 @@ func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
 // redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its
 // rule goes now.
 func (l *Lanes) redirect(t *Task, err error) bool {
-	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic || l.cfg.Instead == nil {
+	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic ||
+		l.cfg.Instead == nil {
 		return false
 	}
 	others := l.cfg.Instead(t.Alerts[t.next])
@@ -279,7 +280,7 @@ func (l *Lanes) settle(g *gathered, f Disposition) {
 	l.releaseKey(g)
 }
 
-// releaseKey lets the key of a gathered alert go on. It comes last: then everything has been told.
+// releaseKey lets the key of a gathered alert continue. It comes last: then everything has been told.
 func (l *Lanes) releaseKey(g *gathered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -57,7 +57,9 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		_, since := w.shard.Activity.failing()
 		require.Equal(t, first, since, "of the first failure in a row, whatever its kind")
 		denied()
-		w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition, Times: 1})
+		w.cloud.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition, Times: 1,
+		})
 		time.Sleep(5 * time.Second)
 		next()
 		synctest.Wait()
@@ -65,7 +67,8 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 
 		taken, _ := w.source.credits.tryTake(Mib, Mib)
 		time.Sleep(time.Second)
-		all, wait := w.source.credits.tryAdmit(Credit{bytes: taken}, w.source.credits.total-w.source.credits.InUse()+taken)
+		all, wait := w.source.credits.tryAdmit(Credit{bytes: taken},
+			w.source.credits.total-w.source.credits.InUse()+taken)
 		require.Nil(t, wait)
 		next()
 		all, wait = w.source.credits.tryAdmit(all, w.source.credits.total)

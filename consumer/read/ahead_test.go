@@ -56,17 +56,27 @@ func TestArrivalThatNothingBearsOut(t *testing.T) {
 		want    []int
 		unset   bool
 	}{
-		"in order":                                   {reached: 0, at: []int{1, 2, 300, 301, 3000}, want: []int{1, 2, 300, 301, 3000}},
-		"one of the future":                          {reached: 0, at: []int{1, 2000, 3, 4, 5}, want: []int{1, 3, 3, 4, 5}},
-		"one of the future, at the beginning":        {reached: -1, at: []int{2000, 3, 4, 5}, want: []int{3, 3, 4, 5}},
-		"two, of which one may be wrong":             {reached: -1, at: []int{2000, 3}, want: []int{2000, 3}},
-		"one of the future, last but one":            {reached: 5, at: []int{6, 2000, 8}, want: []int{6, 8, 8}},
-		"one of the past proves nothing":             {reached: 1000, at: []int{2000, 3, 2001, 2002}, want: []int{2000, 3, 2001, 2002}},
-		"one of the past behind a pause":             {reached: 1000, at: []int{2000, 1500, 2001, 2002}, want: []int{2000, 1500, 2001, 2002}},
-		"the last one, and it is not there yet":      {reached: 3000, at: []int{3100, 3900}, want: []int{3100, 3600}},
-		"it is not there yet, and nobody knows that": {reached: 3000, at: []int{3100, 3900}, want: []int{3100, 3900}, unset: true},
-		"a little out of order":                      {reached: 0, at: []int{3, 1, 2, 5, 4}, want: []int{3, 1, 2, 5, 4}},
-		"without times":                              {reached: 0, at: []int{-1, 2000, -1, 3, 4}, want: []int{-1, 3, -1, 3, 4}},
+		"in order": {
+			reached: 0, at: []int{1, 2, 300, 301, 3000}, want: []int{1, 2, 300, 301, 3000},
+		},
+		"one of the future": {
+			reached: 0, at: []int{1, 2000, 3, 4, 5}, want: []int{1, 3, 3, 4, 5},
+		},
+		"one of the future, at the beginning": {reached: -1, at: []int{2000, 3, 4, 5}, want: []int{3, 3, 4, 5}},
+		"two, of which one may be wrong":      {reached: -1, at: []int{2000, 3}, want: []int{2000, 3}},
+		"one of the future, last but one":     {reached: 5, at: []int{6, 2000, 8}, want: []int{6, 8, 8}},
+		"one of the past proves nothing": {
+			reached: 1000, at: []int{2000, 3, 2001, 2002}, want: []int{2000, 3, 2001, 2002},
+		},
+		"one of the past behind a pause": {
+			reached: 1000, at: []int{2000, 1500, 2001, 2002}, want: []int{2000, 1500, 2001, 2002},
+		},
+		"the last one, and it is not there yet": {reached: 3000, at: []int{3100, 3900}, want: []int{3100, 3600}},
+		"it is not there yet, and nobody knows that": {
+			reached: 3000, at: []int{3100, 3900}, want: []int{3100, 3900}, unset: true,
+		},
+		"a little out of order": {reached: 0, at: []int{3, 1, 2, 5, 4}, want: []int{3, 1, 2, 5, 4}},
+		"without times":         {reached: 0, at: []int{-1, 2000, -1, 3, 4}, want: []int{-1, 3, -1, 3, 4}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

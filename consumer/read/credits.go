@@ -13,9 +13,9 @@ const MinCredit = 64 << 10
 //
 // No reader gets more than a quarter of what is free (but at least what it cannot do without), so a few shards that are
 // stuck with large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the
-// difference, except that one page at a time may overdraw: without that, pages that wait for each other would wait for
-// ever. What it overdraws has to be given back before the next one may: its records may keep it for as long as SNS
-// stands still.
+// difference, except that one page at a time may overdraw: without that, pages that wait for each other would wait
+// forever. What it overdraws has to be given back before the next one may: its records may keep it for as long as SNS
+// stalls.
 type Credits struct {
 	mu        sync.Mutex
 	total     int

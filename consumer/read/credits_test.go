@@ -29,7 +29,8 @@ func TestBudgetPageThatDoesNotFitWaits(t *testing.T) {
 		b := NewCredits(4 * Mib)
 		first, err := b.take(t.Context(), Mib, MinCredit)
 		require.NoError(t, err)
-		big, err := b.admit(t.Context(), Credit{bytes: first}, 10*Mib) // larger than the whole budget: admitted, it is the only one
+		// larger than the whole budget: admitted, it is the only one
+		big, err := b.admit(t.Context(), Credit{bytes: first}, 10*Mib)
 		require.NoError(t, err)
 
 		admitted := make(chan Credit)
@@ -76,7 +77,8 @@ func TestBudgetIsKept(t *testing.T) {
 		var held []Credit
 		t.Repeat(map[string]func(*rapid.T){
 			"page": func(t *rapid.T) {
-				granted, _ := b.tryTake(rapid.IntRange(1, 10*Mib).Draw(t, "want"), rapid.IntRange(1, 10*Mib).Draw(t, "least"))
+				granted, _ := b.tryTake(rapid.IntRange(1, 10*Mib).Draw(t, "want"),
+					rapid.IntRange(1, 10*Mib).Draw(t, "least"))
 				if granted == 0 {
 					t.Skip("full")
 				}

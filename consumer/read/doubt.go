@@ -11,7 +11,7 @@ import (
 )
 
 // AWS does not document what becomes of a position whose records have left the stream. Three answers are known: the
-// iterator is refused, reading goes on at the oldest record without a word, or the pages stay empty as far behind as
+// iterator is refused, reading continues at the oldest record without a word, or the pages stay empty as far behind as
 // the retention. None of them alone proves it: a refusal may pass, and old records may still be there. So a position
 // that may be gone is doubted: the oldest record of the shard tells whether it is.
 const (
@@ -48,7 +48,8 @@ func (r *Polling) overtaken(now time.Time) bool {
 // behind as the retention.
 func (r *Polling) adrift(p *Page) bool {
 	d := &r.doubt
-	return !d.active() && len(p.Records) == 0 && !p.Null && r.from.Type != types.ShardIteratorTypeTrimHorizon && r.shard.Retention() > 0 &&
+	return !d.active() && len(p.Records) == 0 && !p.Null && r.from.Type != types.ShardIteratorTypeTrimHorizon &&
+		r.shard.Retention() > 0 &&
 		p.Behind >= r.shard.Retention()-retentionSlack && p.At.Sub(d.cleared) >= doubtEvery
 }
 
@@ -90,7 +91,7 @@ func (r *Polling) restart(from types.StartingPosition) {
 	r.from, r.iterator, r.tip = from, "", time.Time{}
 }
 
-// judge decides about a position in doubt by a page from the beginning of the shard. It answers whether the page is to
+// judge decides about a position in doubt by a page from the beginning of the shard. It returns whether the page is to
 // be taken in; if not, its records are read again.
 func (r *Polling) judge(p *Page) (take bool) {
 	d := &r.doubt
@@ -99,21 +100,24 @@ func (r *Polling) judge(p *Page) (take bool) {
 		if p.Behind > 0 && !p.Null {
 			return false // the oldest record is still to come
 		}
-	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber), *was.SequenceNumber) <= 0 {
+	} else if was.SequenceNumber != nil && position.CompareSequences(aws.ToString(p.Records[0].SequenceNumber),
+		*was.SequenceNumber) <= 0 {
 		d.position = types.StartingPosition{}
 		if d.refused == 0 || p.At.Sub(d.since) < unusableAfter {
 			d.cleared = p.At
 			r.restart(was) // what it names is still there
 			return false
 		}
-		r.shard.Log.Error("Kinesis refuses the position to read from, although older records are there: the shard is read again from its oldest record",
+		r.shard.Log.Error("Kinesis refuses the position to read from, although older records are there: the shard "+
+			"is read again from its oldest record",
 			zap.Stringp("sequence_number", was.SequenceNumber))
 		r.shard.OnUnusable()
 		*d = doubt{}
 		return true
 	}
 	*d = doubt{caughtUp: d.caughtUp}
-	if from := r.shard.OnGap(len(p.Records) > 0 && was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
+	if from := r.shard.OnGap(len(p.Records) > 0 &&
+		was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
 		r.restart(from) // the checkpoint behind the snapshot, which may be gone as well
 		return false
 	}

@@ -33,7 +33,7 @@ func TestRefusedPositionIsKept(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreOneTrouble: while a position is refused the shard stands still. That its oldest record can be read,
+// TestRefusalsAreOneTrouble: while a position is refused the shard stalls. That its oldest record can be read,
 // which is looked at meanwhile, is no success: neither page nor log may say that all is well in between.
 func TestRefusalsAreOneTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,7 @@ func TestLag(t *testing.T) {
 		"a record waits for SNS":                {ago(40), true, ago(0), 0, 40 * time.Second},
 		"idle and read":                         {time.Time{}, false, ago(0), 0, 0},
 		"reading is behind":                     {time.Time{}, false, ago(1), 30 * time.Second, 31 * time.Second},
-		"reading is behind and activity still":  {time.Time{}, false, ago(60), 30 * time.Second, 90 * time.Second},
+		"reading is behind and has stalled":     {time.Time{}, false, ago(60), 30 * time.Second, 90 * time.Second},
 		"Kinesis is silent":                     {time.Time{}, false, ago(60), 0, time.Minute},
 		"not read yet":                          {time.Time{}, false, time.Time{}, 0, 0},
 		"the producer's clock runs ahead of us": {now.Add(time.Second), true, ago(0), 0, 0},

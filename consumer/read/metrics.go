@@ -22,8 +22,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Untimed: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_untimed_records_total",
-			Help: "Kinesis records whose arrival times were not believed: they could not be, and stayed so, or " +
-				"nothing bore out that they are so late.",
+			Help: "Kinesis records whose arrival times were not believed: they were impossible, or nothing " +
+				"confirmed that they were so late.",
 		}),
 		recordBytes: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_record_bytes_total",

@@ -40,7 +40,8 @@ func TestPacerWidensWhenThrottledAndComesBack(t *testing.T) {
 	for range 20 {
 		slow.throttled(now)
 	}
-	require.InDelta(t, maxSpacing.Seconds(), slow.next.Sub(now).Seconds(), 0.1, "an interval that is long already is not stretched tenfold")
+	require.InDelta(t, maxSpacing.Seconds(), slow.next.Sub(now).Seconds(), 0.1,
+		"an interval that is long already is not stretched tenfold")
 	slower := newPacer(5 * time.Second)
 	slower.throttled(now)
 	require.Equal(t, 5*time.Second+paceSlack, slower.next.Sub(now))

@@ -65,7 +65,8 @@ func cut(out *kinesis.GetRecordsOutput, granted, size int, now time.Time) int {
 		behind := max(aws.ToInt64(out.MillisBehindLatest), now.Sub(*at).Milliseconds())
 		out.MillisBehindLatest = &behind
 	}
-	out.NextShardIterator, out.ChildShards = new(string), nil // no end yet; the iterator is made anew from the last record
+	// no end yet; the iterator is recreated from the last record
+	out.NextShardIterator, out.ChildShards = new(string), nil
 	return kept
 }
 

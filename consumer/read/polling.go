@@ -18,7 +18,8 @@ import (
 // Kinesis is what the polling reader calls. *kinesis.Client has it; retries are the reader's, so give it a
 // client that makes one attempt.
 type Kinesis interface {
-	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput,
+		...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
 
@@ -56,8 +57,13 @@ type Source struct {
 type streamName struct{ name, arn *string }
 
 // NewSource makes the source of a stream: by ARN, or by name where that is empty.
-func NewSource(name, arn string, client Kinesis, interval time.Duration, b *Credits, m *Metrics, c *clock.Clock) *Source {
-	s := &Source{client: client, interval: interval, credits: b, decoding: make(chan struct{}, decodeAtOnce), metrics: m, clock: c}
+func NewSource(name, arn string, client Kinesis, interval time.Duration, b *Credits, m *Metrics,
+	c *clock.Clock,
+) *Source {
+	s := &Source{
+		client: client, interval: interval, credits: b, decoding: make(chan struct{}, decodeAtOnce), metrics: m,
+		clock: c,
+	}
 	if s.stream.name = &name; arn != "" {
 		s.stream = streamName{arn: &arn}
 	}
@@ -103,7 +109,8 @@ type Polling struct {
 // Poll makes a reader that begins at a position.
 func (s *Source) Poll(shard Shard, from types.StartingPosition) *Polling {
 	return &Polling{
-		source: s, shard: shard, from: from, pace: newPacer(s.interval), size: newPageSizer(), doubt: doubt{caughtUp: shard.CaughtUp},
+		source: s, shard: shard, from: from, pace: newPacer(s.interval), size: newPageSizer(),
+		doubt: doubt{caughtUp: shard.CaughtUp},
 	}
 }
 
@@ -140,7 +147,7 @@ func (r *Polling) Read(ctx context.Context) (Page, error) {
 	}
 }
 
-// fetch takes credits, makes one GetRecords call and notes where to go on.
+// fetch takes credits, makes one GetRecords call and notes where to continue.
 func (r *Polling) fetch(ctx context.Context) (Page, error) {
 	granted, wait := r.source.credits.tryTake(r.size.want, r.size.least)
 	if wait != nil {
@@ -186,7 +193,9 @@ func (r *Polling) fetch(ctx context.Context) (Page, error) {
 }
 
 // call makes one GetRecords call and says when.
-func (r *Polling) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time, err error) {
+func (r *Polling) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time,
+	err error,
+) {
 	defer gate.leave()
 	limit := r.size.limit(gate.credit.bytes)
 	start = time.Now()
@@ -229,7 +238,7 @@ func (r *Polling) renewIterator(ctx context.Context) error {
 	})
 	var invalid *types.InvalidArgumentException
 	if errors.As(err, &invalid) && r.from.SequenceNumber != nil {
-		// The position may have left the stream. Trying it for ever would block the shard for good (defect 36);
+		// The position may have left the stream. Trying it forever would block the shard for good (defect 36);
 		// believing a refusal would, if it is a passing one, publish all that the stream holds once more.
 		r.refuse(time.Now())
 	}
@@ -253,7 +262,8 @@ func (r *Polling) failed(err error) {
 	}
 	r.shard.Activity.failed(now, err)
 	if r.times.refused(err, now) {
-		r.shard.Log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none", zap.Error(err))
+		r.shard.Log.Warn("arrival times of records cannot be, and stay so; the records are read as if they had none",
+			zap.Error(err))
 	}
 	var expired *types.ExpiredIteratorException
 	var throughput *types.ProvisionedThroughputExceededException
@@ -268,14 +278,15 @@ func (r *Polling) failed(err error) {
 			r.expired = true
 			return // renewed at once, from the last record delivered
 		}
-		// One that expires as soon as it is made (a clock far off) would be renewed without a pause for ever.
+		// One that expires as soon as it is made (a clock far off) would be renewed without a pause forever.
 	case errors.As(err, &throughput), errors.As(err, &limit), errors.As(err, &kms):
 		r.pace.throttled(now)
 		r.shard.Activity.throttled.Store(now.UnixNano())
 		r.source.metrics.readFailures.WithLabelValues("throttled").Inc()
 		if now.Sub(r.crowded) >= crowdedEvery {
 			r.crowded = now
-			r.shard.Log.Warn("reads are throttled, the shard is read less often", zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
+			r.shard.Log.Warn("reads are throttled, the shard is read less often",
+				zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
 				zap.String("remedy", Remedy(readCode(err))))
 		}
 		return

@@ -105,7 +105,9 @@ func TestReaderSurvives(t *testing.T) {
 					want := w.put(0, 10)
 					got, _ := w.readUntil(t, 10)
 					w.iterator = "" // so that both operations are needed
-					w.cloud.Faults.Add(fakeaws.Fault{Operation: operation, Kind: fakeaws.Before, Err: answer, Times: refusals - 1})
+					w.cloud.Faults.Add(fakeaws.Fault{
+						Operation: operation, Kind: fakeaws.Before, Err: answer, Times: refusals - 1,
+					})
 					want = append(want, w.put(10, 20)...)
 					more, _ := w.readUntil(t, 10)
 					require.Equal(t, want, append(got, more...))
@@ -159,7 +161,7 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestReaderLostPosition is defect 36: a position that the stream no longer holds is refused for ever.
+// TestReaderLostPosition is defect 36: a position that the stream no longer holds is refused forever.
 func TestReaderLostPosition(t *testing.T) {
 	for _, how := range fakeaws.TrimmedAnswers() {
 		t.Run(how.String(), func(t *testing.T) {
@@ -204,7 +206,8 @@ func TestReaderPaces(t *testing.T) {
 			time.Sleep(3 * time.Millisecond)
 		}
 		require.LessOrEqual(t, worst, pollInterval+paceSlack+kclSlack)
-		require.Zero(t, testutil.ToFloat64(w.source.metrics.readFailures.WithLabelValues("throttled")), "never six calls in a second")
+		require.Zero(t, testutil.ToFloat64(w.source.metrics.readFailures.WithLabelValues("throttled")),
+			"never six calls in a second")
 	})
 }
 
@@ -287,13 +290,19 @@ func TestReaderByARN(t *testing.T) {
 // bareKinesis answers as sparingly as the API's model allows.
 type bareKinesis struct{}
 
-func (bareKinesis) GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error) {
+func (bareKinesis) GetShardIterator(context.Context, *kinesis.GetShardIteratorInput,
+	...func(*kinesis.Options),
+) (*kinesis.GetShardIteratorOutput, error) {
 	return &kinesis.GetShardIteratorOutput{ShardIterator: aws.String("i")}, nil
 }
 
-func (bareKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+func (bareKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput,
+	...func(*kinesis.Options),
+) (*kinesis.GetRecordsOutput, error) {
 	return &kinesis.GetRecordsOutput{
-		Records:           []types.Record{{Data: []byte("x"), PartitionKey: aws.String("k"), SequenceNumber: aws.String("1")}},
+		Records: []types.Record{
+			{Data: []byte("x"), PartitionKey: aws.String("k"), SequenceNumber: aws.String("1")},
+		},
 		NextShardIterator: aws.String("i"),
 	}, nil
 }
@@ -330,7 +339,9 @@ type expiredKinesis struct {
 	stop func()
 }
 
-func (k *expiredKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+func (k *expiredKinesis) GetRecords(context.Context, *kinesis.GetRecordsInput,
+	...func(*kinesis.Options),
+) (*kinesis.GetRecordsOutput, error) {
 	if k.n++; k.n > 1000 {
 		k.stop()
 	}
@@ -343,7 +354,8 @@ func TestReaderCutsAPageThatDoesNotFit(t *testing.T) {
 		w := newReaderWorld(t)
 		w.source.credits = NewCredits(Mib)
 		elsewhere, _ := w.source.credits.tryTake(Mib, Mib)
-		stuck, wait := w.source.credits.tryAdmit(Credit{bytes: elsewhere}, 2*Mib) // overdraws for as long as the test takes
+		// overdraws for as long as the test takes
+		stuck, wait := w.source.credits.tryAdmit(Credit{bytes: elsewhere}, 2*Mib)
 		require.Nil(t, wait)
 		require.True(t, stuck.overdraft)
 		large := bytes.Repeat([]byte("x"), 20<<10)

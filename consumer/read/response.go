@@ -94,7 +94,7 @@ func (g *answerGate) leave() {
 // meteredBody is a body whose length was not announced. It is admitted piece by piece as it is read.
 type meteredBody struct {
 	io.ReadCloser
-	ctx      context.Context //nolint:containedctx // of the call that the body belongs to; io.Reader has no place for it
+	ctx      context.Context //nolint:containedctx // of the call; io.Reader has no place for it
 	gate     *answerGate
 	read     int64
 	admitted int64

@@ -26,7 +26,7 @@ type strangeTimes struct {
 	taken bool // the records are taken without these times
 }
 
-// refused notes an error of reading. It answers true when the times are given up with this one.
+// refused notes an error of reading. It returns true when the times are given up with this one.
 func (s *strangeTimes) refused(err error, now time.Time) bool {
 	bad, ok := errors.AsType[*answer.BadError](err)
 	if !ok || !bad.Time || s.taken {
@@ -39,7 +39,7 @@ func (s *strangeTimes) refused(err error, now time.Time) bool {
 	return s.taken
 }
 
-// read takes the times that cannot be out of a page, where they are given up, and answers how many there were. A page
+// read takes the times that cannot be out of a page, where they are given up, and returns how many there were. A page
 // without any ends that.
 func (s *strangeTimes) read(records []types.Record, now time.Time) int {
 	n := 0

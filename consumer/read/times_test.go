@@ -16,14 +16,17 @@ import (
 
 // datedAhead makes Kinesis answer with arrival times that are years ahead.
 func datedAhead(cloud *fakeaws.AWS) (end func()) {
-	return cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: fakeaws.Changed, Rewrite: func(a *fakeaws.Answer) {
-		a.JSON(func(doc map[string]any) {
-			records, _ := doc["Records"].([]any)
-			for _, r := range records {
-				r.(map[string]any)["ApproximateArrivalTimestamp"] = 4_102_444_800 //nolint:forcetypeassert // the emulator's answer
-			}
-		})
-	}})
+	return cloud.Faults.Add(fakeaws.Fault{
+		Operation: "GetRecords", Kind: fakeaws.Changed,
+		Rewrite: func(a *fakeaws.Answer) {
+			a.JSON(func(doc map[string]any) {
+				records, _ := doc["Records"].([]any)
+				for _, r := range records {
+					r.(map[string]any)["ApproximateArrivalTimestamp"] = 4_102_444_800 //nolint:forcetypeassert // the emulator's answer
+				}
+			})
+		},
+	})
 }
 
 // A page with arrival times that cannot be is read again. For a minute that holds the shard; then its records are read

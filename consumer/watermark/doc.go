@@ -4,7 +4,7 @@
 // # What it guarantees
 //
 //   - The mark is the highest position at and below which everything is settled. It never passes an entry that waits.
-//   - What time brought about counts: no record behind it is named as settled while it waits.
+//   - Alerts caused by a timer count: no record behind one is named as settled while it waits.
 //   - An entry is settled in the same time wherever it is and however many wait.
 //
 // It is pure: no clock, no lock, no I/O. Its owner locks.

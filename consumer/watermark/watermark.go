@@ -8,17 +8,17 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// Watermark finds how far everything of a shard is resolved, when records come in order and are resolved out of order.
+// Watermark finds how far everything of a shard is settled, when records come in order and are settled out of order.
 // It is pure: no clock, no lock, no I/O. Only what waits for something has an entry; other records just pass.
 //
-// An entry activity for a record, or for what time brought about between two records. Entries form a list, so that one
-// is resolved in the same time wherever it activity and however many wait: the first may be held for days while all
-// others go on, and tens of thousands wait while a digest gathers.
+// An entry is for a record, or for what a timer caused between two records. Entries form a list, so that one is settled
+// in the same time wherever it is and however many wait. The first may be held for days while all others are settled,
+// and tens of thousands wait while a digest gathers.
 type Watermark struct {
 	// Last is the last record taken in, resolved or not.
 	Last        position.Position
 	First, tail *Entry
-	Timed       []*Entry // of those, what time brought about, in order
+	Timed       []*Entry // of those, what a timer caused, in order
 	waiting     int
 	Count       uint64 // entries so far
 }
@@ -30,7 +30,7 @@ type Entry struct {
 	// before is the record that came just before this one: the watermark while this entry is the first to wait.
 	before  position.Position
 	arrival time.Time
-	// Timed says that the entry is no record but what time brought about behind one.
+	// Timed says that the entry is no record but what a timer caused behind one.
 	Timed bool
 	// parts is how many of its tasks are not resolved.
 	parts      int
@@ -59,7 +59,7 @@ func (w *Watermark) Wait(at position.Position, arrival time.Time, parts int) *En
 	return e
 }
 
-// WaitTimed takes in what time brought about behind the last record. While it waits, the mark stays at that record, and
+// WaitTimed takes in what a timer caused behind the last record. While it waits, the mark stays at that record, and
 // no record behind it is named as resolved: a replay knows nothing of ticks, makes its alerts with the next record that
 // it evaluates, and drops them if that record counts as resolved.
 func (w *Watermark) WaitTimed(at time.Time, parts int) *Entry {
@@ -81,7 +81,7 @@ func (w *Watermark) push(e *Entry) *Entry {
 	return e
 }
 
-// Resolve marks a part of an entry as done and answers whether it was the last one. A call for an entry that is
+// Resolve marks a part of an entry as done and returns whether it was the last one. A call for an entry that is
 // resolved changes nothing.
 func (w *Watermark) Resolve(e *Entry) bool {
 	if e.parts == 0 {
@@ -108,7 +108,7 @@ func (w *Watermark) Resolve(e *Entry) bool {
 	return true
 }
 
-// Leave gives up the records that wait, and answers how many there were.
+// Leave gives up the records that wait, and returns how many there were.
 func (w *Watermark) Leave() (records int) {
 	for e := w.First; e != nil; e = e.Next {
 		if !e.Timed && !e.Left {
@@ -122,7 +122,7 @@ func (w *Watermark) Leave() (records int) {
 // Unresolved counts the entries that wait.
 func (w *Watermark) Unresolved() int { return w.waiting }
 
-// ResolvedThrough says whether the first n entries are all resolved.
+// ResolvedThrough reports whether the first n entries are all resolved.
 func (w *Watermark) ResolvedThrough(n uint64) bool { return w.First == nil || w.First.Number > n }
 
 // Mark is the highest position below and at which everything is resolved; empty when there is none yet.
@@ -185,7 +185,7 @@ func (w *Watermark) LastAbove(n int) (out []position.Range, dropped int) {
 	return out, dropped
 }
 
-// TimedBefore says whether a time entry waits before the entry of a number.
+// TimedBefore reports whether a time entry waits before the entry of a number.
 func (w *Watermark) TimedBefore(number uint64) bool {
 	return len(w.Timed) > 0 && w.Timed[0].Number < number
 }

@@ -99,7 +99,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 	})
 }
 
-// TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys go on.
+// TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys continue.
 func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
 	var w Watermark
 	w.Wait(position.Past("1"), time.Time{}, 1)

@@ -152,7 +152,8 @@ func TestEveryPanelHasData(t *testing.T) {
 			for _, q := range panel.Targets {
 				queries++
 				if why := p.shows(fill(q.Expr, variables), q.Instant); why != nil {
-					empty = append(empty, fmt.Sprintf("panel %d, %s, query %s: %s", panel.ID, panel.Title, q.RefID, why))
+					empty = append(empty, fmt.Sprintf("panel %d, %s, query %s: %s", panel.ID, panel.Title, q.RefID,
+						why))
 				}
 			}
 		})
@@ -164,7 +165,8 @@ func TestEveryPanelHasData(t *testing.T) {
 		}
 		return empty
 	}
-	// The time of a save is shown when there was one, and they are rare: one a minute, and as the hand-overs above come out.
+	// The time of a save is shown when there was one, and they are rare: one a minute, and as the hand-overs above come
+	// out.
 	empty := ask()
 	for deadline := time.Now().Add(90 * time.Second); len(empty) > 0 && time.Now().Before(deadline); empty = ask() {
 		time.Sleep(2 * time.Second)
@@ -175,7 +177,8 @@ func TestEveryPanelHasData(t *testing.T) {
 		for _, q := range panel.Targets {
 			if q.Exemplar {
 				exemplars++
-				require.NotZero(t, p.exemplars(fill(q.Expr, variables)), "panel %d, %s, has no alert_id behind its latencies", panel.ID, panel.Title)
+				require.NotZero(t, p.exemplars(fill(q.Expr, variables)),
+					"panel %d, %s, has no alert_id behind its latencies", panel.ID, panel.Title)
 			}
 		}
 	})
@@ -189,20 +192,25 @@ func TestEveryPanelHasData(t *testing.T) {
 	}
 	each(board.Panels, func(panel panel) {
 		for _, q := range panel.Targets {
-			require.NoError(t, p.shows(fill(q.Expr, variables), q.Instant), "panel %d, %s, with All", panel.ID, panel.Title)
+			require.NoError(t, p.shows(fill(q.Expr, variables), q.Instant), "panel %d, %s, with All", panel.ID,
+				panel.Title)
 		}
 	})
 
 	// A check that finds nothing is worth nothing.
 	require.ErrorIs(t, p.shows(`sum(rate(kinesis_alerter_made_up_total[10s]))`, false), errEmpty)
 	require.ErrorIs(t, p.shows(`sum(rate(kinesis_alerter_records_total{rule="none"}[10s]))`, false), errEmpty)
-	require.ErrorIs(t, p.shows(`histogram_quantile(0.9, sum by (le) (rate(kinesis_alerter_fetch_duration_seconds_sum[10s])))`, false), errEmpty)
+	require.ErrorIs(t,
+		p.shows(`histogram_quantile(0.9, sum by (le) (rate(kinesis_alerter_fetch_duration_seconds_sum[10s])))`, false),
+		errEmpty)
 	require.Error(t, p.shows(`sum(rate(kinesis_alerter_records_total[10s])`, false))
 
 	// The bad day was one, so the panels about failures have shown more than zeros.
 	for _, metric := range []string{
-		"publish_failures_total", "publish_retries_total", "read_failures_total", "digests_total", "digest_members_total", "dead_letters_total",
-		"dead_letter_failures_total", "invalid_records_total", "alerts_suppressed_total", "rule_undefined_total", "handoffs_total",
+		"publish_failures_total", "publish_retries_total", "read_failures_total", "digests_total",
+		"digest_members_total", "dead_letters_total",
+		"dead_letter_failures_total", "invalid_records_total", "alerts_suppressed_total", "rule_undefined_total",
+		"handoffs_total",
 		"state_saves_total", `aws_requests_total{code!="OK"}`,
 	} {
 		require.NoError(t, p.shows("sum(kinesis_alerter_"+metric+") > 0", false))
@@ -216,7 +224,9 @@ func TestEveryPanelHasData(t *testing.T) {
 	w.aws.Faults.Clear()
 	w.aws.Faults.Add(fakeaws.Fault{
 		Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before,
-		Err: &fakeaws.Error{Code: "AuthorizationError", Message: "not authorized to perform: SNS:Publish", Status: http.StatusForbidden},
+		Err: &fakeaws.Error{
+			Code: "AuthorizationError", Message: "not authorized to perform: SNS:Publish", Status: http.StatusForbidden,
+		},
 	})
 	top := ""
 	each(board.Panels, func(panel panel) {
@@ -280,7 +290,8 @@ scrape_configs:
 	log, err := os.Create(filepath.Join(t.ArtifactDir(), "prometheus.log"))
 	require.NoError(t, err)
 	cmd := exec.Command(binary, //nolint:gosec // the Prometheus on the PATH
-		"--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--enable-feature=exemplar-storage")
+		"--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address,
+		"--enable-feature=exemplar-storage")
 	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -367,7 +378,9 @@ func (s *server) shows(expr string, instant bool) error {
 	if instant {
 		err = s.get("/api/v1/query", url.Values{"query": {expr}, "time": {seconds(s.now)}}, &data)
 	} else {
-		err = s.get("/api/v1/query_range", url.Values{"query": {expr}, "start": {seconds(s.now.Add(-running))}, "end": {seconds(s.now)}, "step": {"1"}}, &data)
+		err = s.get("/api/v1/query_range", url.Values{
+			"query": {expr}, "start": {seconds(s.now.Add(-running))}, "end": {seconds(s.now)}, "step": {"1"},
+		}, &data)
 	}
 	if err != nil {
 		return err
@@ -390,7 +403,9 @@ func (s *server) exemplars(expr string) int {
 	var series []struct {
 		Exemplars []struct{ Labels map[string]string }
 	}
-	require.NoError(s.t, s.get("/api/v1/query_exemplars", url.Values{"query": {expr}, "start": {seconds(s.now.Add(-running))}, "end": {seconds(s.now)}}, &series))
+	require.NoError(s.t, s.get("/api/v1/query_exemplars", url.Values{
+		"query": {expr}, "start": {seconds(s.now.Add(-running))}, "end": {seconds(s.now)},
+	}, &series))
 	found := 0
 	for _, one := range series {
 		for _, e := range one.Exemplars {
@@ -448,7 +463,8 @@ func (s *server) rulesWork() {
 				for _, label := range wanted {
 					query += " and " + m[1] + "{" + label + `!=""}`
 				}
-				require.NoError(s.t, s.shows(query, true), "the rule %s%s asks for what no daemon has", r.Alert, r.Record)
+				require.NoError(s.t, s.shows(query, true), "the rule %s%s asks for what no daemon has", r.Alert,
+					r.Record)
 			}
 		}
 	}
@@ -465,8 +481,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, aws: fakeaws.New(fakeaws.Options{Region: region}), binary: filepath.Join(t.TempDir(), "kinesis-alerter")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", w.binary, "../../cmd/kinesis-alerter") //nolint:gosec // builds this module
+	w := &world{
+		t: t, aws: fakeaws.New(fakeaws.Options{Region: region}), binary: filepath.Join(t.TempDir(), "kinesis-alerter"),
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", //nolint:gosec // builds this module
+		w.binary, "../../cmd/kinesis-alerter")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "go build: %s", out)
@@ -488,7 +507,9 @@ func newWorld(t *testing.T) *world {
 		require.NoError(t, err)
 		arns[name] = *made.TopicArn
 	}
-	letters, err := sqs.NewFromConfig(account).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("letters")})
+	letters, err := sqs.NewFromConfig(account).CreateQueue(t.Context(), &sqs.CreateQueueInput{
+		QueueName: aws.String("letters"),
+	})
 	require.NoError(t, err)
 	// Everything that goes wrong on a bad day goes wrong now and then.
 	sometimes := func(f fakeaws.Fault, share float64) {
@@ -554,9 +575,11 @@ func (w *world) start(name string) *process {
 	p := &process{t: w.t, exited: make(chan struct{}), log: filepath.Join(dir, name+".log")}
 	log, err := os.Create(p.log)
 	require.NoError(w.t, err)
-	p.cmd = exec.Command(w.binary, "run", "--config", file) //nolint:gosec // the binary under test, and a file of this test
+	p.cmd = exec.Command(w.binary, "run", "--config", //nolint:gosec // the binary under test, and a file of this test
+		file)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.Env = append(os.Environ(), "AWS_REGION="+region, "AWS_ENDPOINT_URL="+w.url, "AWS_ACCESS_KEY_ID="+name, "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true")
+	p.cmd.Env = append(os.Environ(), "AWS_REGION="+region, "AWS_ENDPOINT_URL="+w.url, "AWS_ACCESS_KEY_ID="+name,
+		"AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true")
 	require.NoError(w.t, p.cmd.Start())
 	go func() {
 		defer close(p.exited)

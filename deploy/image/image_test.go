@@ -65,7 +65,8 @@ func newImage(t *testing.T) *image {
 // call runs podman. code is its exit code, which for run and exec is that of the process in the container.
 func (i *image) call(args ...string) (output string, code int) {
 	i.t.Helper()
-	c := exec.CommandContext(context.WithoutCancel(i.t.Context()), i.podman[0], append(i.podman[1:len(i.podman):len(i.podman)], args...)...) //nolint:gosec // the test's own command
+	c := exec.CommandContext(context.WithoutCancel(i.t.Context()), i.podman[0], //nolint:gosec // the test's own command
+		append(i.podman[1:len(i.podman):len(i.podman)], args...)...)
 	out, err := c.CombinedOutput()
 	if c.ProcessState == nil {
 		require.NoError(i.t, err)
@@ -88,7 +89,8 @@ func (i *image) must(args ...string) string {
 // restricted is how the image is meant to be run: nothing may be written, and nothing gained.
 func restricted(args ...string) []string {
 	return append([]string{
-		"--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", strconv.Itoa(memory),
+		"--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+		"--memory", strconv.Itoa(memory),
 		"--network", "host", "--no-healthcheck",
 		// podman's defaults are more than the limits of many machines.
 		"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
@@ -106,8 +108,9 @@ func emulator(t *testing.T) (endpoint string, cfg aws.Config) {
 	t.Cleanup(func() { _ = server.Close() })
 	endpoint = "http://" + l.Addr().String()
 	return endpoint, aws.Config{
-		Region: region, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: &endpoint,
-		HTTPClient: fakeaws.LoopbackClient(),
+		Region: region, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		BaseEndpoint: &endpoint,
+		HTTPClient:   fakeaws.LoopbackClient(),
 	}
 }
 
@@ -120,7 +123,8 @@ func subscribedTopic(t *testing.T, cfg aws.Config) (topic, queue string) {
 	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("alerts")})
 	require.NoError(t, err)
 	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: made.TopicArn, Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + region + ":000000000000:alerts"),
+		TopicArn: made.TopicArn, Protocol: aws.String("sqs"),
+		Endpoint:   aws.String("arn:aws:sqs:" + region + ":000000000000:alerts"),
 		Attributes: map[string]string{"RawMessageDelivery": "true"},
 	})
 	require.NoError(t, err)
@@ -131,7 +135,9 @@ func TestImage(t *testing.T) {
 	i := newImage(t)
 	endpoint, cfg := emulator(t)
 	streams := kinesis.NewFromConfig(cfg)
-	_, err := streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(1)})
+	_, err := streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{
+		StreamName: aws.String(streamName), ShardCount: aws.Int32(1),
+	})
 	require.NoError(t, err)
 	topic, queue := subscribedTopic(t, cfg)
 
@@ -162,12 +168,14 @@ topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
 	i.run("labels and defaults", func(i *image) { i.checkConfig() })
 
 	i.run("nothing can be written", func(i *image) {
-		out, code := i.call(append(append([]string{"exec"}, environment...), id, binary, "leases", "export", "/tmp/leases.json", "--config", configPath)...)
+		out, code := i.call(append(append([]string{"exec"}, environment...), id, binary, "leases", "export",
+			"/tmp/leases.json", "--config", configPath)...)
 		require.Equal(i.t, 1, code, out)
 		require.Contains(i.t, out, "read-only file system")
 	})
 	i.run("health", func(i *image) {
-		test := i.inspect().Healthcheck.Test // the image's HEALTHCHECK; podman itself would need systemd's timers for it
+		// the image's HEALTHCHECK; podman itself would need systemd's timers for it
+		test := i.inspect().Healthcheck.Test
 		require.Equal(i.t, []string{"CMD", binary, "healthcheck"}, test)
 		require.Equal(i.t, "ok", i.must(append([]string{"exec", id}, test[1:]...)...))
 	})
@@ -176,13 +184,17 @@ topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
 	})
 	i.run("a record becomes an alert", func(i *image) {
 		for _, data := range []string{`{"value":1}`, `{"value":7}`} {
-			_, err := streams.PutRecord(i.t.Context(), &kinesis.PutRecordInput{StreamName: aws.String(streamName), PartitionKey: aws.String("k"), Data: []byte(data)})
+			_, err := streams.PutRecord(i.t.Context(), &kinesis.PutRecordInput{
+				StreamName: aws.String(streamName), PartitionKey: aws.String("k"), Data: []byte(data),
+			})
 			require.NoError(i.t, err)
 		}
 		queues := sqs.NewFromConfig(cfg)
 		var bodies []string
 		await(i.t, "an alert", func() bool {
-			out, err := queues.ReceiveMessage(i.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, WaitTimeSeconds: 1})
+			out, err := queues.ReceiveMessage(i.t.Context(), &sqs.ReceiveMessageInput{
+				QueueUrl: &queue, WaitTimeSeconds: 1,
+			})
 			require.NoError(i.t, err)
 			for _, m := range out.Messages {
 				bodies = append(bodies, *m.Body)
@@ -201,7 +213,8 @@ topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
 		require.Regexp(i.t, `"msg":"stopped".*"clean":true`, logs)
 	})
 	i.run("a configuration without a file", func(i *image) {
-		out := i.must(append(append([]string{"run", "--rm"}, restricted("--env", "ALERTER="+string(text))...), i.name, "check", "--config", "env:ALERTER")...)
+		out := i.must(append(append([]string{"run", "--rm"}, restricted("--env", "ALERTER="+string(text))...), i.name,
+			"check", "--config", "env:ALERTER")...)
 		require.Equal(i.t, "env:ALERTER: valid; 1 rules, 1 topics", out)
 	})
 	i.run("without a configuration it says what is missing", func(i *image) {
@@ -239,7 +252,8 @@ func (i *image) checkProcess(id string) {
 	text, err := os.ReadFile("/proc/" + pid + "/status") //nolint:gosec // the number is podman's
 	require.NoError(i.t, err)
 	for field, want := range map[string]string{
-		"NSpid": pid + " 1", "Uid": nonroot + " " + nonroot + " " + nonroot + " " + nonroot, "Gid": nonroot + " " + nonroot + " " + nonroot + " " + nonroot,
+		"NSpid": pid + " 1", "Uid": nonroot + " " + nonroot + " " + nonroot + " " + nonroot,
+		"Gid":    nonroot + " " + nonroot + " " + nonroot + " " + nonroot,
 		"CapEff": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2",
 	} {
 		found := regexp.MustCompile(`(?m)^` + field + `:\s*(.*)$`).FindSubmatch(text)
@@ -276,7 +290,8 @@ func (i *image) checkConfig() {
 	}
 	require.Equal(i.t, nonroot+":"+nonroot, said.User)
 	version := i.must(append(append([]string{"run", "--rm"}, restricted()...), i.name, "version")...)
-	require.Contains(i.t, version, fmt.Sprintf("kinesis-alerter %s (revision %.12s, ", label("version"), label("revision")))
+	require.Contains(i.t, version, fmt.Sprintf("kinesis-alerter %s (revision %.12s, ", label("version"),
+		label("revision")))
 }
 
 func status(path string) int {

@@ -1,5 +1,6 @@
 // Package prometheus_test holds the rules, their tests and their runbooks against each other and against the daemon: an
-// alert without a page, a page about a metric or a log line that is no more, or a rule that nothing tests, is a failure.
+// alert without a page, a page about a metric or a log line that is no more, or a rule that nothing tests, is a
+// failure.
 package prometheus_test
 
 import (
@@ -105,7 +106,9 @@ func TestEveryAlertHasAPageAndEveryPageAnAlert(t *testing.T) {
 		require.Regexp(t, `(Look|Run|Do) first`, a.Annotations["description"], "%s does not say what to do first", name)
 
 		page := pages[name]
-		require.True(t, strings.HasPrefix(page, "# "+name+"\n\n"+map[string]string{"page": "Page. ", "ticket": "Ticket. "}[severity]), "%s.md begins with its name and severity", name)
+		require.True(t, strings.HasPrefix(page, "# "+name+"\n\n"+map[string]string{
+			"page": "Page. ", "ticket": "Ticket. ",
+		}[severity]), "%s.md begins with its name and severity", name)
 		for _, section := range []string{"\n## Look at\n", "\n## Do", "\n## It resolves\n"} {
 			require.Contains(t, page, section, name)
 		}
@@ -138,8 +141,8 @@ func TestEveryAlertIsSeenToFireAndNotToFire(t *testing.T) {
 	require.Equal(t, want, slices.Sorted(maps.Keys(quiet)), "alerts that do not fire in a near miss")
 }
 
-// metrics are the daemon's own, with their labels. metrics.golden has the labels as they are served; the README has what
-// exists with some configurations only, without the label stream, which everything about a stream has.
+// metrics are the daemon's own, with their labels. metrics.golden has the labels as they are served; the README has
+// what exists with some configurations only, without the label stream, which everything about a stream has.
 func metrics(t *testing.T) map[string][]string {
 	t.Helper()
 	split := func(s string) []string {
@@ -208,7 +211,8 @@ func TestEveryMetricExists(t *testing.T) {
 	}
 	require.Empty(t, unknownMetrics(read(t, "../grafana/kinesis-alerter.json"), known), "the dashboard")
 
-	// What the tests feed to the rules has the labels that the daemon gives, or the tests would test a world of their own.
+	// What the tests feed to the rules has the labels that the daemon gives, or the tests would test a world of their
+	// own.
 	files, err := filepath.Glob("*.test.yaml")
 	require.NoError(t, err)
 	series := regexp.MustCompile(`^([a-z_]+)\{(.*)\}$`)
@@ -248,19 +252,20 @@ func fences(page string) map[string][]string {
 	return out
 }
 
-// source is the daemon's own code, without tests.
+// source is the daemon's own code, without tests. Texts that are broken over lines are joined.
 func source(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	for _, dir := range []string{"alert", "checkpoint", "consumer", "internal"} {
-		require.NoError(t, filepath.WalkDir(filepath.Join("../..", dir), func(path string, _ fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-				b.WriteString(read(t, path))
-			}
-			return err
-		}))
+		require.NoError(t, filepath.WalkDir(filepath.Join("../..", dir),
+			func(path string, _ fs.DirEntry, err error) error {
+				if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+					b.WriteString(read(t, path))
+				}
+				return err
+			}))
 	}
-	return b.String()
+	return regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(b.String(), "")
 }
 
 // Somebody reads a runbook at three in the morning: what it tells to search for, to type and to ask must exist.
@@ -277,19 +282,24 @@ func TestRunbooksTellOfWhatExists(t *testing.T) {
 		require.NotEmpty(t, blocks["promql"], "%s.md has no query", name)
 		require.NotEmpty(t, blocks["log"], "%s.md has no log line", name)
 		for _, line := range blocks["log"] {
-			require.True(t, strings.Contains(source, `"`+line), "%s.md tells to look for a log line that the daemon does not write: %s", name, line) //nolint:testifylint // Contains would print the whole source
+			require.True(t, //nolint:testifylint // Contains would print the whole source
+				strings.Contains(source, `"`+line),
+				"%s.md tells to look for a log line that the daemon does not write: %s", name, line)
 		}
 		for _, line := range blocks["sh"] {
 			m := command.FindStringSubmatch(line)
 			if m == nil {
 				continue
 			}
-			require.True(t, strings.Contains(readme, "| `"+m[1]), "%s.md: %s", name, line) //nolint:testifylint // as above
+			require.True(t, strings.Contains(readme, "| `"+m[1]), "%s.md: %s", name, //nolint:testifylint // as above
+				line)
 			if m[2] != "" {
-				require.True(t, strings.Contains(readme, m[1]+" "+m[2]), "%s.md: %s", name, line) //nolint:testifylint // as above
+				require.True(t, strings.Contains(readme, m[1]+" "+m[2]), "%s.md: %s", //nolint:testifylint // as above
+					name, line)
 			}
 			for _, flag := range flags.FindAllStringSubmatch(line, -1) {
-				require.True(t, strings.Contains(source, `"`+flag[1]+`"`), "%s.md: %s: no flag --%s", name, line, flag[1]) //nolint:testifylint // as above
+				require.True(t, strings.Contains(source, `"`+flag[1]+`"`), //nolint:testifylint // as above
+					"%s.md: %s: no flag --%s", name, line, flag[1])
 			}
 		}
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page, -1) {
@@ -322,6 +332,7 @@ func TestRunbookQueriesParse(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "runbooks.yaml")
 	require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
-	out, err := exec.CommandContext(t.Context(), promtool, "check", "rules", file).CombinedOutput() //nolint:gosec // the promtool on the PATH
+	out, err := exec.CommandContext(t.Context(), promtool, "check", "rules", //nolint:gosec // the promtool on the PATH
+		file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }

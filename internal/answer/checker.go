@@ -145,7 +145,7 @@ func handle(
 	return next.HandleDeserialize(ctx, in)
 }
 
-// errorCode says whether a text may be an error code: it becomes a label and part of log lines.
+// errorCode reports whether a text may be an error code: it becomes a label and part of log lines.
 func errorCode(s string) bool {
 	return s != "" && len(s) <= mostCode &&
 		!strings.ContainsFunc(s, func(c rune) bool { return !word(c) && !strings.ContainsRune(".:#/-", c) })
@@ -195,7 +195,7 @@ func failed(ctx context.Context, err error) *BadError {
 	return nil
 }
 
-// refusesItsOwn is the bad answer of a service that does not know the place at which it said to go on.
+// refusesItsOwn is the bad answer of a service that does not know the place at which it said to continue.
 func refusesItsOwn(c *Call, err error) *BadError {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok || c.page() != laterPage {
@@ -207,7 +207,7 @@ func refusesItsOwn(c *Call, err error) *BadError {
 	return nil
 }
 
-// answered says whether an error came from the service: such an answer was good, whatever it says.
+// answered reports whether an error came from the service: such an answer was good, whatever it says.
 func answered(err error) bool {
 	_, ok := errors.AsType[smithy.APIError](err)
 	return ok
@@ -343,7 +343,7 @@ func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostP
 // laterPage is the subject of calls for a page behind the first, which can be bad alone.
 const laterPage = "pages behind the first"
 
-// last says whether an answer is the last page of a list.
+// last reports whether an answer is the last page of a list.
 func (c *Call) last() bool {
 	switch out := c.Out.(type) {
 	case *kinesis.ListShardsOutput:

@@ -27,7 +27,7 @@ func (c *Checker) trusted(date time.Time) time.Time {
 	return date
 }
 
-// OffTime says whether an arrival time cannot be, at the service's time now.
+// OffTime reports whether an arrival time cannot be, at the service's time now.
 func OffTime(arrival, now time.Time) bool {
 	return arrival.Unix() > now.Add(Slack).Unix() || arrival.Unix() < now.Add(-longestKept).Unix()
 }

@@ -71,7 +71,7 @@ func items(own ...string) func([]byte, *smithyhttp.Response) string {
 	}
 }
 
-// belongs says whether the members of an answer are those of its operation. One may be unknown to us, but not all of
+// belongs reports whether the members of an answer are those of its operation. One may be unknown to us, but not all of
 // them.
 func belongs(doc map[string]json.RawMessage, own, foreign []string) string {
 	known := len(doc) == 0
@@ -197,7 +197,7 @@ func attribute(raw json.RawMessage) string {
 	return ""
 }
 
-// keyed says whether an item has the key that was asked for.
+// keyed reports whether an item has the key that was asked for.
 func keyed(item, key map[string]types.AttributeValue) bool {
 	for name, want := range key {
 		if !reflect.DeepEqual(item[name], want) {

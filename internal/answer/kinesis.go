@@ -124,7 +124,7 @@ func digits(s string) bool {
 	return true
 }
 
-// shardID says whether a text may be the id of a shard.
+// shardID reports whether a text may be the id of a shard.
 func shardID(s string) bool {
 	return s != "" && len(s) <= 128 &&
 		!strings.ContainsFunc(s, func(c rune) bool { return !word(c) && c != '.' && c != '-' })

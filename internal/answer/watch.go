@@ -38,7 +38,7 @@ type Watch struct {
 // place is an operation, of one shard, topic or the like where these can be bad alone.
 type place struct{ service, operation, subject string }
 
-// outdated says whether a bad answer of some time ago says nothing about now any more.
+// outdated reports whether a bad answer of some time ago says nothing about now any more.
 func (p place) outdated(age time.Duration) bool {
 	if strings.Contains(p.subject, ofRow) {
 		return age > forgottenRow
@@ -146,7 +146,7 @@ func (w *Watch) drop(at place) {
 	w.open.Store(int64(len(w.states)))
 }
 
-// reportedElsewhere says whether the operation was reported already, for another subject.
+// reportedElsewhere reports whether the operation was reported already, for another subject.
 func (w *Watch) reportedElsewhere(at place) bool {
 	for p, s := range w.states {
 		if p != at && p.service == at.service && p.operation == at.operation && s.reported {

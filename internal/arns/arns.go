@@ -67,7 +67,7 @@ func Check(a arn.ARN) string {
 
 func notOfRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 
-// Unknown says whether the region of an ARN, or of a queue's URL, is none that is known: it may be newer than this
+// Unknown reports whether the region of an ARN, or of a queue's URL, is none that is known: it may be newer than this
 // program, or mistyped.
 func Unknown(s string) (region string, unknown bool) {
 	region = Region(s)

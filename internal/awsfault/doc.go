@@ -8,9 +8,9 @@
 //
 // # What it does not promise
 //
-// It does not say whether to retry: a caller knows its message and its destination. Codes that mean something else from
-// each service have the Kind Other. InvalidParameter of SNS is often a message's fault; ValidationException of DynamoDB
-// is the table's.
+// It does not say whether to retry: a caller knows its message and its destination. Codes that mean something else
+// from each service have the Kind Other. InvalidParameter of SNS is often a message's fault; ValidationException of
+// DynamoDB is the table's.
 //
 // # Sources
 //

@@ -32,29 +32,38 @@ type backtester struct {
 	now     func() time.Time
 	// load says how to reach AWS; it is asked only for a stream.
 	load func(context.Context) (aws.Config, error)
-	// terminal says whether the program's stderr is one.
+	// terminal reports whether the program's stderr is one.
 	terminal bool
 }
 
 func newBacktester(p *program, rules *rulesFlags) *backtester {
-	return &backtester{rules: rules, program: p, now: time.Now, load: daemon.LoadAWS, terminal: rehearse.IsTerminal(p.console)}
+	return &backtester{
+		rules: rules, program: p, now: time.Now, load: daemon.LoadAWS, terminal: rehearse.IsTerminal(p.console),
+	}
 }
 
 // backtestFlags are the flags that only rules backtest has.
 func backtestFlags() []string {
-	return []string{"stream", "topic-arn", "application", "when", "against", "from", "to", "archive", "every", "fast", "svg"}
+	return []string{
+		"stream", "topic-arn", "application", "when", "against", "from", "to", "archive", "every", "fast", "svg",
+	}
 }
 
 func (x *backtester) declare(fs *flag.FlagSet) {
 	fs.StringVar(&x.against, "against", "", "backtest: the configuration `FILE` with the rules to compare with")
-	fs.StringVar(&x.from, "from", "", "backtest: read the stream from this `TIME` on (RFC 3339, or a duration before now such as -24h)")
+	fs.StringVar(&x.from, "from", "",
+		"backtest: read the stream from this `TIME` on (RFC 3339, or a duration before now such as -24h)")
 	fs.StringVar(&x.to, "to", "", "backtest: read the stream up to this `TIME` (default now)")
-	fs.Func("archive", "backtest: instead of the stream: a `FILE` with a JSON record a line, .gz is unpacked; more may follow", func(s string) error {
-		x.archive = append(x.archive, s)
-		return nil
-	})
-	fs.DurationVar(&x.every, "every", time.Second, "backtest: the `TIME` between records of an archive that do not carry their own")
-	fs.BoolVar(&x.fast, "fast", false, "backtest: read 4 times a second and all that a shard gives, which slows other readers down")
+	fs.Func("archive",
+		"backtest: instead of the stream: a `FILE` with a JSON record a line, .gz is unpacked; more may follow",
+		func(s string) error {
+			x.archive = append(x.archive, s)
+			return nil
+		})
+	fs.DurationVar(&x.every, "every", time.Second,
+		"backtest: the `TIME` between records of an archive that do not carry their own")
+	fs.BoolVar(&x.fast, "fast", false,
+		"backtest: read 4 times a second and all that a shard gives, which slows other readers down")
 	fs.StringVar(&x.svg, "svg", "", "backtest: write a plot of values and alerts over time to this `FILE`")
 }
 
@@ -98,7 +107,9 @@ func (x *backtester) Run(ctx context.Context, args []string) error {
 }
 
 // finish reads the source to its end, or as far as that is possible, and tells what was found.
-func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source rehearse.BacktestSource, svg *os.File) error {
+func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source rehearse.BacktestSource,
+	svg *os.File,
+) error {
 	bar := rehearse.NewProgressBar(x.program.console, x.terminal, x.now)
 	failed := source.Run(ctx, b, bar)
 	bar.Clear()
@@ -185,7 +196,9 @@ func instantOf(text string, now time.Time) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, from, to time.Time) (rehearse.BacktestSource, error) {
+func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, from,
+	to time.Time,
+) (rehearse.BacktestSource, error) {
 	if len(x.archive) > 0 {
 		parts := loaded.Parts()
 		text := parts.Alert.Format == alert.FormatText || len(loaded.Rules) == 0
@@ -196,7 +209,8 @@ func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, fr
 		return nil, config.FieldErrors{{Rule: err.Error()}}
 	}
 	s := &rehearse.StreamSource{
-		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis, Stream: loaded.Parts().Consumer, From: from, To: to,
+		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis,
+		Stream: loaded.Parts().Consumer, From: from, To: to,
 		Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 2,
 	}
 	if x.fast {

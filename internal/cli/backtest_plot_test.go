@@ -41,7 +41,8 @@ func TestBacktestPlotOfValues(t *testing.T) {
 	require.Contains(t, texts, "no alerts")
 
 	var r backtestRun
-	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", filepath.Join(nothing, "x.svg")), "rules: backtest: open ")
+	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", filepath.Join(nothing, "x.svg")),
+		"rules: backtest: open ")
 }
 
 // Where records have scores, these are drawn, with the alerts of all rules at them.
@@ -62,7 +63,8 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
 		}
 		fmt.Fprintf(&lines, `{"ANOMALY_SCORE":%.3f}`+"\n", score)
 	}
-	lines.WriteString(`{"ANOMALY_SCORE":"1"}` + "\n" + `{"ANOMALY_SCORE":null}` + "\n" + `{"NOTE":"ANOMALY_SCORE"}` + "\n")
+	lines.WriteString(`{"ANOMALY_SCORE":"1"}` + "\n" + `{"ANOMALY_SCORE":null}` + "\n" + `{"NOTE":"ANOMALY_SCORE"}` +
+		"\n")
 	archive := filepath.Join(t.TempDir(), "scores.jsonl")
 	require.NoError(t, os.WriteFile(archive, []byte(lines.String()), 0o600))
 	marks, texts := svgOf(t, config, archive)

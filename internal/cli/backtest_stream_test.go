@@ -59,7 +59,8 @@ func TestBacktestStreamAcrossReshards(t *testing.T) {
 		// Only what arrived in between counts; what was before is not known.
 		began := time.Now()
 		r = backtestRun{fake: fake}
-		require.NoError(t, r.Run(t.Context(), "--config", testkit.ConfigFile(t, oncePerKey), "--from", "-15m", "--to", "-5m", "--json"))
+		require.NoError(t, r.Run(t.Context(), "--config", testkit.ConfigFile(t, oncePerKey), "--from", "-15m", "--to",
+			"-5m", "--json"))
 		got = r.report(t)
 		require.Equal(t, 50, got.Records)
 		require.Equal(t, 50, got.Rules[0].Alerts)
@@ -67,8 +68,8 @@ func TestBacktestStreamAcrossReshards(t *testing.T) {
 	})
 }
 
-// Records of several shards are evaluated in the order of their arrival, so that time is the same for all: a rule about the
-// whole stream is not misled by a shard that is read first.
+// Records of several shards are evaluated in the order of their arrival, so that time is the same for all: a rule about
+// the whole stream is not misled by a shard that is read first.
 func TestBacktestStreamInOrderOfTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -118,12 +119,15 @@ func TestBacktestStreamThrottled(t *testing.T) {
 		fake.Kinesis.EmptyPages(3)
 		time.Sleep(time.Second)
 		calls := 0
-		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Delay, When: func() bool {
-			if calls++; calls == 5 {
-				fake.Kinesis.ExpireIterators()
-			}
-			return false
-		}})
+		fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Delay,
+			When: func() bool {
+				if calls++; calls == 5 {
+					fake.Kinesis.ExpireIterators()
+				}
+				return false
+			},
+		})
 		throttle := fakeaws.Throttle(fakeaws.ServiceKinesis, "")
 		throttle.Times = 20
 		fake.Faults.Add(throttle)
@@ -156,10 +160,13 @@ func TestBacktestStreamLeavesRoom(t *testing.T) {
 		time.Sleep(time.Second)
 		fake.Kinesis.EmptyPages(2)
 		var at []time.Time
-		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Delay, When: func() bool {
-			at = append(at, time.Now())
-			return false
-		}})
+		fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Delay,
+			When: func() bool {
+				at = append(at, time.Now())
+				return false
+			},
+		})
 		var r backtestRun
 		r.fake = fake
 		require.NoError(t, r.Run(t.Context(), "--config", testkit.ConfigFile(t, oncePerKey), "--from", "-1h"))
@@ -167,7 +174,8 @@ func TestBacktestStreamLeavesRoom(t *testing.T) {
 		for i := range at[1:] {
 			require.GreaterOrEqual(t, at[i+1].Sub(at[i]), time.Second)
 		}
-		require.Greater(t, at[1].Sub(at[0]), 5*time.Second, "the first page had 5 MB, which others need time to read, too")
+		require.Greater(t, at[1].Sub(at[0]), 5*time.Second,
+			"the first page had 5 MB, which others need time to read, too")
 	})
 }
 
@@ -187,16 +195,20 @@ func TestBacktestStreamRefused(t *testing.T) {
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		putScores(fake, 1)
 		for operation, want := range map[string]string{
-			"ListShards": "permission kinesis:ListShards on stream " + testkit.TestStream + " is missing", "GetRecords": "needs kinesis:GetShardIterator and kinesis:GetRecords",
+			"ListShards": "permission kinesis:ListShards on stream " + testkit.TestStream + " is missing",
+			"GetRecords": "needs kinesis:GetShardIterator and kinesis:GetRecords",
 		} {
 			granted := fake.Faults.Add(fakeaws.Fault{
-				Service: fakeaws.ServiceKinesis, Operation: operation, Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "AccessDeniedException"},
+				Service: fakeaws.ServiceKinesis, Operation: operation, Kind: fakeaws.Before,
+				Err: &fakeaws.Error{Code: "AccessDeniedException"},
 			})
 			run(want)
 			granted()
 		}
 		began := time.Now()
-		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition})
+		fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Partition,
+		})
 		run("this usually passes; try again")
 		require.Less(t, time.Since(began), rehearse.BacktestPatience+time.Minute)
 	})
@@ -209,13 +221,15 @@ func TestBacktestStreamInterrupted(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 3)
 		for i := range 3000 {
-			fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("k%d", i), []byte(`{"score":4,"text":"`+strings.Repeat("x", 3000)+`"}`))
+			fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("k%d", i),
+				[]byte(`{"score":4,"text":"`+strings.Repeat("x", 3000)+`"}`))
 		}
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		r := backtestRun{fake: fake}
-		require.ErrorContains(t, r.Run(ctx, "--config", testkit.ConfigFile(t, oncePerKey), "--from", "-1h", "--json"), "rules: backtest: interrupted after ")
+		require.ErrorContains(t, r.Run(ctx, "--config", testkit.ConfigFile(t, oncePerKey), "--from", "-1h", "--json"),
+			"rules: backtest: interrupted after ")
 		got := r.report(t)
 		require.Equal(t, "interrupted", got.Incomplete)
 		require.Positive(t, got.Records)

@@ -64,10 +64,13 @@ func (r *backtestRun) report(t *testing.T) rehearse.BacktestReport {
 
 func TestBacktestArchive(t *testing.T) {
 	t.Parallel()
-	const candidate, baseline, archive = "testdata/backtest/candidate.yaml", "testdata/backtest/baseline.yaml", "testdata/backtest/archive.jsonl"
+	const candidate, baseline, archive = "testdata/backtest/candidate.yaml", "testdata/backtest/baseline.yaml",
+		"testdata/backtest/archive.jsonl"
 	testkit.Golden(t, "backtest.golden", transcript(t,
 		[]string{"rules", "backtest", "--config", candidate, "--against", baseline, "--archive", archive},
-		[]string{"rules", "backtest", "--config", candidate, "--against", candidate, "--archive", "testdata/explain.json"},
+		[]string{
+			"rules", "backtest", "--config", candidate, "--against", candidate, "--archive", "testdata/explain.json",
+		},
 		[]string{"rules", "backtest", "--config", candidate, "--archive", archive, "testdata/nosuch.jsonl"},
 	))
 }
@@ -89,7 +92,8 @@ func TestBacktestPackedArchive(t *testing.T) {
 	var fromPlain, fromPacked backtestRun
 	require.NoError(t, fromPlain.Run(t.Context(), "--archive", "testdata/backtest/archive.jsonl", "--json"))
 	require.NoError(t, fromPacked.Run(t.Context(), "--archive", file, "--json"))
-	require.Equal(t, fromPlain.stdout.String(), strings.ReplaceAll(fromPacked.stdout.String(), file, "testdata/backtest/archive.jsonl"))
+	require.Equal(t, fromPlain.stdout.String(), strings.ReplaceAll(fromPacked.stdout.String(), file,
+		"testdata/backtest/archive.jsonl"))
 	require.Empty(t, fromPacked.stderr.String(), "no progress bar without a terminal")
 	got := fromPacked.report(t)
 	require.Equal(t, 17, got.Rules[0].Alerts)
@@ -109,10 +113,13 @@ func TestBacktestPackedArchive(t *testing.T) {
 // What is text to the rules is text in an archive; a line that is too long costs only itself.
 func TestBacktestLines(t *testing.T) {
 	t.Parallel()
-	config := testkit.ConfigFile(t, "stream: {name: s}\ntopics: {t: {arn: 'arn:aws:sns:us-east-1:000000000000:t', rate: unlimited, email: false}}\n")
+	config := testkit.ConfigFile(t,
+		"stream: {name: s}\ntopics: {t: {arn: 'arn:aws:sns:us-east-1:000000000000:t', rate: unlimited, email: false}}\n")
 	file := filepath.Join(t.TempDir(), "lines.txt")
 	long := strings.Repeat("x", rehearse.MostLine+1)
-	require.NoError(t, os.WriteFile(file, []byte("one\r\n"+long+"\n\n  \ntwo\n"+`{"partitionKey":"k","data":"dGhyZWU=","other":1}`), 0o600))
+	require.NoError(t,
+		os.WriteFile(file, []byte("one\r\n"+long+"\n\n  \ntwo\n"+`{"partitionKey":"k","data":"dGhyZWU=","other":1}`),
+			0o600))
 	var r backtestRun
 	require.NoError(t, r.Run(t.Context(), "--config", config, "--archive", file, "--every", "1h", "--json"))
 	got := r.report(t)
@@ -125,7 +132,10 @@ func TestBacktestLines(t *testing.T) {
 	// A payload may look like a record; only what has nothing else is one.
 	_, whole := rehearse.Wrapped([]byte(`{"partitionKey":"k","data":{},"sequenceNumber":"1","approximateArrivalTimestamp":1}`))
 	require.True(t, whole)
-	for _, line := range []string{`{"partitionKey":"k","data":{},"x":1}`, `{"partitionKey":"k","data":{}} {}`, `{"data":{},"key":"\"partitionKey\""}`} {
+	for _, line := range []string{
+		`{"partitionKey":"k","data":{},"x":1}`, `{"partitionKey":"k","data":{}} {}`,
+		`{"data":{},"key":"\"partitionKey\""}`,
+	} {
 		_, whole = rehearse.Wrapped([]byte(line))
 		require.False(t, whole, line)
 	}
@@ -134,16 +144,33 @@ func TestBacktestLines(t *testing.T) {
 func TestBacktestUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"which records? give --from TIME, for what the stream retains, or --archive FILE":             {},
-		"give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try":                  {"--config", "", "--from", "-1h"},
-		`unexpected argument "it"; files with records follow --archive`:                               {"it", "--from", "-1h"},
-		"give either --from, for the stream, or --archive":                                            {"--from", "-1h", "--archive", "x"},
-		"--to and --fast go with --from; an archive is read as a whole":                               {"--archive", "x", "--fast"},
-		"--every -1s: want a duration above 0":                                                        {"--archive", "x", "--every", "-1s"},
-		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {"--from", "24h"},
-		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h":  {"--from", "-24h", "--to", "noon"},
-		"--to -2h: is not after --from -1h":                                                           {"--from", "-1h", "--to", "-2h"},
-		"--from 2999-01-01T00:00:00Z: is in the future, and nothing was there yet":                    {"--from", "2999-01-01T00:00:00Z"},
+		"which records? give --from TIME, for what the stream retains, or --archive FILE": {},
+		"give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try": {
+			"--config", "", "--from", "-1h",
+		},
+		`unexpected argument "it"; files with records follow --archive`: {
+			"it", "--from",
+			"-1h",
+		},
+		"give either --from, for the stream, or --archive": {
+			"--from", "-1h", "--archive", "x",
+		},
+		"--to and --fast go with --from; an archive is read as a whole": {
+			"--archive",
+			"x", "--fast",
+		},
+		"--every -1s: want a duration above 0": {
+			"--archive", "x", "--every", "-1s",
+		},
+		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {
+			"--from",
+			"24h",
+		},
+		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {
+			"--from", "-24h", "--to", "noon",
+		},
+		"--to -2h: is not after --from -1h":                                        {"--from", "-1h", "--to", "-2h"},
+		"--from 2999-01-01T00:00:00Z: is in the future, and nothing was there yet": {"--from", "2999-01-01T00:00:00Z"},
 	} {
 		var r backtestRun
 		err := r.Run(t.Context(), args...)
@@ -185,6 +212,8 @@ func TestBacktestInterrupted(t *testing.T) {
 	x.now = func() time.Time { clock = clock.Add(time.Second); return clock }
 	err := x.Run(ctx, nil)
 	require.EqualError(t, err, "rules: backtest: interrupted after 128 records")
-	require.True(t, strings.HasPrefix(out.String(), "INCOMPLETE, what follows is of a part of the records: interrupted\n\n128 records, "), out.String())
+	require.True(t,
+		strings.HasPrefix(out.String(),
+			"INCOMPLETE, what follows is of a part of the records: interrupted\n\n128 records, "), out.String())
 	require.Regexp(t, `(?m)^high +3 `, out.String(), "one a minute")
 }

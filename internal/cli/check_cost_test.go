@@ -21,15 +21,17 @@ func largeConfig() string {
 			"message: \"{{ .Fields.device }} is at {{ .Fields.temperature }}\"}\n")
 }
 
-// check may run in the daemon's own container: a configuration as large as one can be costs it little memory beside a small one. It
-// took 170 MiB when it kept what it had compiled, twice.
+// check may run in the daemon's own container: a configuration as large as one can be costs it little memory beside a
+// small one. It took 170 MiB when it kept what it had compiled, twice.
 func TestCheckOfALargeFileCostsLittle(t *testing.T) { //nolint:paralleltest // it measures another process
 	if file := os.Getenv("CHECK_CHILD"); file != "" {
-		require.Equal(t, ExitOK, Main(t.Context(), []string{"check", "--config", file}, os.LookupEnv, io.Discard, io.Discard))
+		require.Equal(t, ExitOK, Main(t.Context(), []string{"check", "--config", file}, os.LookupEnv, io.Discard,
+			io.Discard))
 		return
 	}
 	peak := func(text string) (mib int64, cpu time.Duration) {
-		child := exec.Command(os.Args[0], "-test.run=^TestCheckOfALargeFileCostsLittle$") //nolint:gosec // this very program
+		child := exec.Command(os.Args[0], //nolint:gosec // this very program
+			"-test.run=^TestCheckOfALargeFileCostsLittle$")
 		child.Env = append(os.Environ(), "CHECK_CHILD="+testkit.ConfigFile(t, text))
 		out, err := child.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -41,7 +43,8 @@ func TestCheckOfALargeFileCostsLittle(t *testing.T) { //nolint:paralleltest // i
 	require.Greater(t, len(large), 850_000)
 	small, _ := peak(testkit.LimitsHead + "rules: [{name: a, when: x > 3}]\n")
 	all, cpu := peak(large)
-	t.Logf("%d MiB of memory beside %d MiB for a small file, and %s of CPU", all-small, small, cpu.Round(time.Millisecond))
+	t.Logf("%d MiB of memory beside %d MiB for a small file, and %s of CPU", all-small, small,
+		cpu.Round(time.Millisecond))
 	require.Less(t, all-small, int64(48*testkit.RaceMemory), "MiB")
 	require.Equal(t, 4900, strings.Count(large, "name: rule-"))
 }

@@ -38,8 +38,15 @@ func TestConfigInTheEnvironment(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"no variable":  {nil, "env:ALERTER: the environment has no variable \"ALERTER\"; set it to the text of a configuration, or name a file\n"},
-		"an empty one": {map[string]string{"ALERTER": ""}, "env:ALERTER: the variable \"ALERTER\" is set, but empty; set it to the text of a configuration\n"},
+		"no variable": {
+			nil,
+			"env:ALERTER: the environment has no variable \"ALERTER\"; set it to the text of a configuration, or " +
+				"name a file\n",
+		},
+		"an empty one": {
+			map[string]string{"ALERTER": ""},
+			"env:ALERTER: the variable \"ALERTER\" is set, but empty; set it to the text of a configuration\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

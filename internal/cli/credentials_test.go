@@ -30,11 +30,13 @@ func TestCommandsNameTheCredentials(t *testing.T) {
 		_, err := daemon.DescribeStream(t.Context(), clients.Kinesis, testkit.TestStream)
 		require.ErrorContains(t, withCredentials(err), "does not accept the credentials")
 		time.Sleep(5 * time.Second)
-		require.Equal(t, "credentials: not accepted by Kinesis (UnrecognizedClientException) for 5.0 s", status.CredentialsTrouble(clients.Credentials))
+		require.Equal(t, "credentials: not accepted by Kinesis (UnrecognizedClientException) for 5.0 s",
+			status.CredentialsTrouble(clients.Credentials))
 		reader := rehearse.RecordReader{}
 		require.ErrorContains(t, withCredentials(reader.Failed(err)), "credentials")
 		cfg.Credentials = credentials.New((&testkit.Keyring{Err: errors.New("no role")}).Load)
-		_, err = daemon.DescribeStream(t.Context(), daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Kinesis, testkit.TestStream)
+		_, err = daemon.DescribeStream(t.Context(), daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Kinesis,
+			testkit.TestStream)
 		require.ErrorContains(t, err, "credentials: there are none: no role")
 	})
 }

@@ -71,8 +71,11 @@ func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	}
 }
 
-// drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from others.
-func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limit time.Duration, c alert.Config, stream, topic string) error {
+// drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from
+// others.
+func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limit time.Duration, c alert.Config, stream,
+	topic string,
+) error {
 	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
 	if err != nil {
 		return err
@@ -105,12 +108,15 @@ func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limi
 func (p *program) drillHeard(topic, arn string, s sns.Subscriptions) error {
 	switch {
 	case !s.Known():
-		_, err := plain.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", topic)
+		_, err := plain.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n",
+			topic)
 		return err
 	case s.Confirmed == 0:
-		return fmt.Errorf("topic %s, %s: it reaches no one: %d subscriptions confirmed, %d pending; subscribe those who are on call, and have the confirmation accepted",
+		return fmt.Errorf("topic %s, %s: it reaches no one: %d subscriptions confirmed, %d pending; subscribe those "+
+			"who are on call, and have the confirmation accepted",
 			topic, arn, s.Confirmed, s.Pending)
 	}
-	_, err := plain.Fprintf(p.stdout, "%s: %s, %d pending\n", topic, status.Number(s.Confirmed, "confirmed subscription"), s.Pending)
+	_, err := plain.Fprintf(p.stdout, "%s: %s, %d pending\n", topic,
+		status.Number(s.Confirmed, "confirmed subscription"), s.Pending)
 	return err
 }

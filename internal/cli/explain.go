@@ -43,9 +43,11 @@ func (x *explainer) declare(fs *flag.FlagSet) {
 	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
 	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
 	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0 (default all of it)")
-	fs.StringVar(&x.data, "data", "", "instead of a record of the stream: a `FILE` with its payload; - is standard input")
+	fs.StringVar(&x.data, "data", "",
+		"instead of a record of the stream: a `FILE` with its payload; - is standard input")
 	fs.StringVar(&x.key, "key", rehearse.DefaultCaseKey, "with --data: the partition `KEY`")
-	fs.StringVar(&x.arrival, "arrival", "", "with --data: the `TIME` (RFC 3339) at which the record arrived (default now)")
+	fs.StringVar(&x.arrival, "arrival", "",
+		"with --data: the `TIME` (RFC 3339) at which the record arrived (default now)")
 	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
@@ -76,7 +78,8 @@ func (x *explainer) Run(ctx context.Context, args []string) error {
 	switch {
 	case x.sub < 0:
 	case x.sub >= len(records):
-		return config.UsageError(fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub, len(records), len(records)-1))
+		return config.UsageError(fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub,
+			len(records), len(records)-1))
 	default:
 		records = records[x.sub : x.sub+1]
 	}
@@ -153,15 +156,17 @@ func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
 
-// Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if it
-// cannot be had.
+// Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if
+// it cannot be had.
 func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode.UserRecord, arn string, err error) {
 	cfg, err := x.load(ctx)
 	if err != nil {
 		return nil, "", config.FieldErrors{{Rule: err.Error()}}
 	}
 	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
-	rec, err := (&rehearse.RecordReader{Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence}).Read(ctx)
+	rec, err := (&rehearse.RecordReader{
+		Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence,
+	}).Read(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("explain: %w", err)
 	}
@@ -186,17 +191,20 @@ func (x *explainer) Print(all []alert.Explanation) error {
 func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	if e.SequenceNumber == "" {
-		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
+		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey,
+			e.Arrival.Format(time.RFC3339Nano))
 	} else {
 		line("Record %s, sub-sequence %d, of %s", e.SequenceNumber, e.SubSequence, e.Shard)
 		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	}
 	line("  %s", printable(data))
 	if len(e.DependsOn) > 0 {
-		line("Outcome: depends on %s, which comes from earlier records; they are not considered here. The audit log has the outcome of the record.",
+		line("Outcome: depends on %s, which comes from earlier records; they are not considered here. "+
+			"The audit log has the outcome of the record.",
 			strings.Join(e.DependsOn, ", "))
 	} else {
-		line("Outcome, where the rules see no record before: %s", strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+		line("Outcome, if the rules have seen no earlier record: %s",
+			strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
 	}
 	if e.Likely != "" {
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
@@ -277,7 +285,9 @@ func writeRates(w io.Writer, c config.Config, all []alert.Explanation) {
 	tell := func(topic string) {
 		if rate := c.Topics[topic].Rate; !named[topic] && !rate.Unlimited {
 			named[topic] = true
-			_, _ = plain.Fprintf(w, "\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on the other alerts.\n", topic, rate)
+			_, _ = plain.Fprintf(w,
+				"\nTopic %s: above %s, of all workers together, alerts are gathered into digests; this depends on "+
+					"the other alerts.\n", topic, rate)
 		}
 	}
 	for _, e := range all {

@@ -33,7 +33,9 @@ func runExplainWith(t *testing.T, fake *fakeaws.AWS, stdin string, args ...strin
 	var out, errs bytes.Buffer
 	p := &program{env: testkit.Environment(nil), stdout: &out, stderr: &errs}
 	x := &explainer{
-		program: p, stdin: strings.NewReader(stdin), now: func() time.Time { return time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC) },
+		program: p, stdin: strings.NewReader(stdin), now: func() time.Time {
+			return time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+		},
 		load: func(context.Context) (aws.Config, error) {
 			if fake == nil {
 				return aws.Config{}, errors.New("no region")
@@ -62,9 +64,11 @@ func TestExplainData(t *testing.T) {
 		"{\"kind\":\"reading\",\"score\":\x00}",
 		``,
 	} {
-		out, err := runExplain(t, nil, payload, "--data", "-", "--key", "patient-7", "--arrival", "2026-11-22T12:30:00Z")
+		out, err := runExplain(t, nil, payload, "--data", "-", "--key", "patient-7", "--arrival",
+			"2026-11-22T12:30:00Z")
 		require.NoError(t, err)
-		all.WriteString("$ explain --data - <<< " + strings.ReplaceAll(strings.TrimSpace(payload), "\x00", "(NUL)") + "\n" + out + "\n")
+		all.WriteString("$ explain --data - <<< " + strings.ReplaceAll(strings.TrimSpace(payload), "\x00", "(NUL)") +
+			"\n" + out + "\n")
 	}
 	testkit.Golden(t, "explain.golden", all.String())
 
@@ -81,12 +85,14 @@ func TestExplainUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)": {},
 		"give --sequence, too": {"--shard", "s"},
-		"give --shard, too: a sequence number is one of a shard":         {"--sequence", "1"},
-		"give either --sequence, for a record of the stream, or --data":  {"--sequence", "1", "--data", "-"},
-		"--sequence 49x: a sequence number consists of digits":           {"--shard", "s", "--sequence", "49x"},
-		"--arrival goes with --data; a record of the stream has its own": {"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z"},
-		"--arrival noon: want a time such as 2026-11-22T09:00:00Z":       {"--data", "-", "--arrival", "noon"},
-		`unexpected argument "it"`:                                       {"it"},
+		"give --shard, too: a sequence number is one of a shard":        {"--sequence", "1"},
+		"give either --sequence, for a record of the stream, or --data": {"--sequence", "1", "--data", "-"},
+		"--sequence 49x: a sequence number consists of digits":          {"--shard", "s", "--sequence", "49x"},
+		"--arrival goes with --data; a record of the stream has its own": {
+			"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z",
+		},
+		"--arrival noon: want a time such as 2026-11-22T09:00:00Z": {"--data", "-", "--arrival", "noon"},
+		`unexpected argument "it"`:                                 {"it"},
 	} {
 		_, err := runExplain(t, nil, "", args...)
 		var usage config.UsageError
@@ -95,7 +101,8 @@ func TestExplainUsage(t *testing.T) {
 	}
 	code, _, stderr := invoke(t, "explain", "--data", "-")
 	require.Equal(t, ExitUsage, code)
-	require.Equal(t, "kinesis-alerter: explain: give --config FILE, or --stream NAME and --topic-arn ARN: the rules\n", stderr)
+	require.Equal(t, "kinesis-alerter: explain: give --config FILE, or --stream NAME and --topic-arn ARN: the rules\n",
+		stderr)
 	code, _, stderr = invoke(t, "explain", "--data", "-", "--config", "testdata/nosuch.yaml")
 	require.Equal(t, ExitUsage, code)
 	require.Equal(t, "testdata/nosuch.yaml: no such file or directory\n", stderr)
@@ -119,12 +126,14 @@ func TestExplainRecordOfTheStream(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"kind":"reading","score":1}`))
-		_, number := fake.Kinesis.Put(testkit.TestStream, "b", []byte(`{"kind":"reading","score":4,"rateType":"HIGH","ward":"7b"}`))
+		_, number := fake.Kinesis.Put(testkit.TestStream, "b",
+			[]byte(`{"kind":"reading","score":4,"rateType":"HIGH","ward":"7b"}`))
 		time.Sleep(time.Second)
 
 		out, err := runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number)
 		require.NoError(t, err)
-		require.Contains(t, out, "Record "+number+", sub-sequence 0, of "+testkit.Shard0+"\nwith the key \"b\", arrived ")
+		require.Contains(t, out, "Record "+number+", sub-sequence 0, of "+testkit.Shard0+
+			"\nwith the key \"b\", arrived ")
 		require.Contains(t, out, "score 4 > 3: true")
 
 		out, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number, "--json")
@@ -155,7 +164,9 @@ func TestExplainAggregate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 1)
-		_, number := fake.Kinesis.Put(testkit.TestStream, "outer", testkit.Aggregate("inner", `{"kind":"reading","score":1}`, "", `{"kind":"reading","score":5,"rateType":"X"}`))
+		_, number := fake.Kinesis.Put(testkit.TestStream, "outer",
+			testkit.Aggregate("inner", `{"kind":"reading","score":1}`, "",
+				`{"kind":"reading","score":5,"rateType":"X"}`))
 		time.Sleep(time.Second)
 		out, err := runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number, "--json")
 		require.NoError(t, err)
@@ -186,22 +197,26 @@ func TestExplainCannotRead(t *testing.T) {
 		_, first := fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"kind":"reading","score":4}`))
 		time.Sleep(25 * time.Hour)
 		_, err := runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", first)
-		require.ErrorContains(t, err, "explain: shard "+testkit.Shard0+" has no record with the number "+first+", and none behind it: ")
+		require.ErrorContains(t, err, "explain: shard "+testkit.Shard0+" has no record with the number "+first+
+			", and none behind it: ")
 		_, second := fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"kind":"reading","score":4}`))
 		time.Sleep(time.Second)
 
 		began := time.Now()
 		_, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", first)
-		require.ErrorContains(t, err, "has no record with the number "+first+" (any more): the next one is "+second+", arrived 2")
+		require.ErrorContains(t, err, "has no record with the number "+first+" (any more): the next one is "+second+
+			", arrived 2")
 		require.ErrorContains(t, err, "--data FILE")
 		_, err = runExplain(t, fake, "", "--shard", testkit.Shard1, "--sequence", second)
-		require.ErrorContains(t, err, "there is no stream "+testkit.TestStream+" with a shard "+testkit.Shard1+" (any more); kinesis-alerter leases list shows the shards")
+		require.ErrorContains(t, err, "there is no stream "+testkit.TestStream+" with a shard "+testkit.Shard1+
+			" (any more); kinesis-alerter leases list shows the shards")
 		_, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", "1")
 		require.ErrorContains(t, err, "is the number of another shard?")
 		require.Zero(t, time.Since(began), "nothing of this passes")
 
 		denied := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "AccessDeniedException"},
+			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Before,
+			Err: &fakeaws.Error{Code: "AccessDeniedException"},
 		})
 		_, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", second)
 		require.ErrorContains(t, err, "needs kinesis:GetShardIterator and kinesis:GetRecords on the stream")

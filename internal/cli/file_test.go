@@ -31,7 +31,8 @@ func TestFilesThatDoNotEnd(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = socket.Close() })
 	files := map[string]string{
-		"/dev/zero": "is a device", at("fifo"): "is a pipe without a writer", folder: "is a directory", at("sparse"): "is larger than",
+		"/dev/zero": "is a device", at("fifo"): "is a pipe without a writer", folder: "is a directory",
+		at("sparse"): "is larger than",
 		at("socket"): "is not a regular file", at("none"): "no such file or directory",
 	}
 	commands := map[string]func(file string) []string{
@@ -52,7 +53,9 @@ func TestFilesThatDoNotEnd(t *testing.T) {
 		},
 		"lambda": func(file string) []string { return []string{"check", "--explain-lambda", file} },
 		"archive": func(file string) []string {
-			return []string{"rules", "backtest", "--config", testkit.ConfigFile(t, testkit.ReloadConfig), "--archive", file}
+			return []string{
+				"rules", "backtest", "--config", testkit.ConfigFile(t, testkit.ReloadConfig), "--archive", file,
+			}
 		},
 	}
 	for name, command := range commands {

@@ -17,7 +17,8 @@ import (
 const healthcheckTimeout = 2 * time.Second
 
 func healthcheckCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
-	listen := fs.String("listen", config.DefaultListen, "the daemon's server.listen `ADDRESS`; all addresses mean this machine")
+	listen := fs.String("listen", config.DefaultListen,
+		"the daemon's server.listen `ADDRESS`; all addresses mean this machine")
 	return func(ctx context.Context, args []string) error {
 		if err := noArguments(args); err != nil {
 			return err

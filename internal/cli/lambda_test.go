@@ -69,7 +69,8 @@ func mappingNames(t *testing.T, file string) []string {
 	}
 	maps.DeleteFunc(m, func(name string, value any) bool {
 		items, isList := value.([]any)
-		return name == "ResponseMetadata" || name == "Odd\n: name\u2028" || value == nil || isList && len(items) == 0 && name != "FunctionResponseTypes"
+		return name == "ResponseMetadata" || name == "Odd\n: name\u2028" || value == nil || isList && len(items) == 0 &&
+			name != "FunctionResponseTypes"
 	})
 	return slices.Collect(maps.Keys(m))
 }
@@ -79,9 +80,12 @@ func TestExplainLambdaKeepsValues(t *testing.T) {
 	t.Parallel()
 	load := func(name string, args ...string) *config.LoadedConfig {
 		t.Helper()
-		code, stdout, stderr := invoke(t, append([]string{"check", "--explain-lambda", "testdata/lambda/" + name}, args...)...)
+		code, stdout, stderr := invoke(t, append([]string{
+			"check", "--explain-lambda", "testdata/lambda/" + name,
+		}, args...)...)
 		require.Equal(t, ExitOK, code, stderr)
-		loaded, err := config.ParseConfig(t.Context(), "", []byte(stdout), testkit.Environment(map[string]string{"HOME": "nowhere", "x": "y"}))
+		loaded, err := config.ParseConfig(t.Context(), "", []byte(stdout),
+			testkit.Environment(map[string]string{"HOME": "nowhere", "x": "y"}))
 		require.NoError(t, err)
 		return loaded
 	}
@@ -100,7 +104,9 @@ func TestExplainLambdaKeepsValues(t *testing.T) {
 	}
 	require.Equal(t, "orders", all.Stream.Name)
 	require.Equal(t, "kinesis-alerter-orders-order-alerts-live", all.Stream.Application)
-	require.Equal(t, checkpoint.Start{Kind: checkpoint.StartTime, Time: time.Date(2025, 11, 25, 10, 0, 0, 0, time.UTC)}, all.Stream.Start)
+	require.Equal(t, checkpoint.Start{
+		Kind: checkpoint.StartTime, Time: time.Date(2025, 11, 25, 10, 0, 0, 0, time.UTC),
+	}, all.Stream.Start)
 	require.Equal(t, 4, all.Processing.Parallelism)
 	require.Equal(t, time.Second, all.Processing.PollInterval, "both read")
 	require.Equal(t, 3, *all.Processing.MaxRetryAttempts)
@@ -121,7 +127,8 @@ func TestExplainLambdaKeepsValues(t *testing.T) {
 	require.Equal(t, 200*time.Millisecond, window.Processing.PollInterval, "Lambda does not read")
 
 	consumer := load("consumer.json")
-	require.Equal(t, "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", consumer.Stream.ARN, "of another account than the function")
+	require.Equal(t, "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", consumer.Stream.ARN,
+		"of another account than the function")
 	require.Empty(t, consumer.Stream.FanOut)
 	require.Equal(t, "arn:aws:sns:us-east-1:123456789012:letters", consumer.DeadLetter.SNS)
 }
@@ -135,46 +142,136 @@ func TestExplainLambdaRefuses(t *testing.T) {
 	}
 	const leave = "; only Kinesis data streams are read, so leave this mapping to Lambda"
 	tests := map[string]struct{ text, want string }{
-		"empty":              {"", "FILE: is empty; " + takeover.Wanted},
-		"not JSON":           {"{\n  \"UUID\": \"x\",\n  oops\n}", "FILE:3:3: not valid JSON: invalid character 'o' looking for beginning of object key string; " + takeover.Wanted},
-		"a table":            {"------------\n|  GetEventSourceMapping |", "FILE:1:2: not valid JSON: invalid character '-' in numeric literal; " + takeover.Wanted},
-		"two documents":      {"{}{}", "FILE:1:3: not valid JSON: invalid character '{' after top-level value; " + takeover.Wanted},
-		"cut off":            {`{"UUID": "x"`, "FILE:1:12: not valid JSON: unexpected end of JSON input; " + takeover.Wanted},
-		"UTF-16":             {"\xff\xfe{\x00}\x00", "FILE: is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8"},
-		"a number":           {"12", "FILE: 12: want an object; " + takeover.Wanted},
-		"null":               {"null", "FILE: is no event source mapping: it has none of its fields; " + takeover.Wanted},
-		"something else":     {`{"FunctionName": "f", "Runtime": "python3.12"}`, "FILE: is no event source mapping: it has none of its fields; " + takeover.Wanted},
-		"too large":          {strings.Repeat(" ", takeover.MaxMapping+1), "FILE: is larger than 1 MiB; " + takeover.Wanted},
-		"none":               {`{"EventSourceMappings": []}`, "FILE: EventSourceMappings: there are none; is it the right --function-name, region and account?"},
-		"of a list, none":    {`[7]`, "FILE: 7: want an object; " + takeover.Wanted},
-		"no source":          {`{"UUID": "x"}`, "FILE: EventSourceArn: is not there; " + takeover.Wanted},
-		"a table's stream":   {source("arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000"), "FILE: EventSourceArn: arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000: is the stream of a DynamoDB table" + leave + ", or let the table write its changes into a Kinesis data stream (aws dynamodb enable-kinesis-streaming-destination) and read that"},
-		"a queue":            {source("arn:aws:sqs:us-east-1:123456789012:q"), "FILE: EventSourceArn: arn:aws:sqs:us-east-1:123456789012:q: is an SQS queue, which has neither shards nor positions" + leave},
-		"MSK":                {source("arn:aws:kafka:us-east-1:123456789012:cluster/c/1"), "FILE: EventSourceArn: arn:aws:kafka:us-east-1:123456789012:cluster/c/1: is a Kafka cluster" + leave},
-		"Kafka of one's own": {`{"UUID": "x", "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["a:9092"]}}}`, "FILE: EventSourceArn: is a Kafka cluster" + leave},
-		"a broker":           {source("arn:aws:mq:us-east-1:123456789012:broker:b:1"), "FILE: EventSourceArn: arn:aws:mq:us-east-1:123456789012:broker:b:1: is a message broker" + leave},
-		"DocumentDB":         {source("arn:aws:rds:us-east-1:123456789012:cluster:c"), "FILE: EventSourceArn: arn:aws:rds:us-east-1:123456789012:cluster:c: is a DocumentDB cluster" + leave},
-		"Firehose":           {source("arn:aws:firehose:us-east-1:123456789012:deliverystream/d"), "FILE: EventSourceArn: arn:aws:firehose:us-east-1:123456789012:deliverystream/d: must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME" + leave},
-		"no stream":          {source("arn:aws:kinesis:us-east-1:123456789012:shard/s"), "FILE: EventSourceArn: arn:aws:kinesis:us-east-1:123456789012:shard/s: is no stream; it must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME"},
-		"a stream's name":    {source("arn:aws:kinesis:us-east-1:123456789012:stream/s p"), "FILE: EventSourceArn: s p: must be 1 to 128 letters, digits, dots, dashes or underscores, or give stream.arn"},
+		"empty": {"", "FILE: is empty; " + takeover.Wanted},
+		"not JSON": {
+			"{\n  \"UUID\": \"x\",\n  oops\n}",
+			"FILE:3:3: not valid JSON: invalid character 'o' looking for beginning of object key string; " +
+				takeover.Wanted,
+		},
+		"a table": {
+			"------------\n|  GetEventSourceMapping |",
+			"FILE:1:2: not valid JSON: invalid character '-' in numeric literal; " + takeover.Wanted,
+		},
+		"two documents": {
+			"{}{}", "FILE:1:3: not valid JSON: invalid character '{' after top-level value; " + takeover.Wanted,
+		},
+		"cut off": {
+			`{"UUID": "x"`, "FILE:1:12: not valid JSON: unexpected end of JSON input; " + takeover.Wanted,
+		},
+		"UTF-16": {
+			"\xff\xfe{\x00}\x00",
+			"FILE: is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8",
+		},
+		"a number": {"12", "FILE: 12: want an object; " + takeover.Wanted},
+		"null": {
+			"null", "FILE: is no event source mapping: it has none of its fields; " + takeover.Wanted,
+		},
+		"something else": {
+			`{"FunctionName": "f", "Runtime": "python3.12"}`,
+			"FILE: is no event source mapping: it has none of its fields; " + takeover.Wanted,
+		},
+		"too large": {
+			strings.Repeat(" ", takeover.MaxMapping+1), "FILE: is larger than 1 MiB; " + takeover.Wanted,
+		},
+		"none": {
+			`{"EventSourceMappings": []}`,
+			"FILE: EventSourceMappings: there are none; is it the right --function-name, region and account?",
+		},
+		"of a list, none": {`[7]`, "FILE: 7: want an object; " + takeover.Wanted},
+		"no source":       {`{"UUID": "x"}`, "FILE: EventSourceArn: is not there; " + takeover.Wanted},
+		"a table's stream": {
+			source("arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000"),
+			"FILE: EventSourceArn: arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-01-01T00:00:00.000: " +
+				"is the stream of a DynamoDB table" + leave +
+				", or let the table write its changes into a Kinesis data stream (aws dynamodb " +
+				"enable-kinesis-streaming-destination) and read that",
+		},
+		"a queue": {
+			source("arn:aws:sqs:us-east-1:123456789012:q"),
+			"FILE: EventSourceArn: arn:aws:sqs:us-east-1:123456789012:q: is an SQS queue, which has neither shards " +
+				"nor positions" + leave,
+		},
+		"MSK": {
+			source("arn:aws:kafka:us-east-1:123456789012:cluster/c/1"),
+			"FILE: EventSourceArn: arn:aws:kafka:us-east-1:123456789012:cluster/c/1: is a Kafka cluster" + leave,
+		},
+		"Kafka of one's own": {
+			`{"UUID": "x", "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["a:9092"]}}}`,
+			"FILE: EventSourceArn: is a Kafka cluster" + leave,
+		},
+		"a broker": {
+			source("arn:aws:mq:us-east-1:123456789012:broker:b:1"),
+			"FILE: EventSourceArn: arn:aws:mq:us-east-1:123456789012:broker:b:1: is a message broker" + leave,
+		},
+		"DocumentDB": {
+			source("arn:aws:rds:us-east-1:123456789012:cluster:c"),
+			"FILE: EventSourceArn: arn:aws:rds:us-east-1:123456789012:cluster:c: is a DocumentDB cluster" + leave,
+		},
+		"Firehose": {
+			source("arn:aws:firehose:us-east-1:123456789012:deliverystream/d"),
+			"FILE: EventSourceArn: arn:aws:firehose:us-east-1:123456789012:deliverystream/d: must look like " +
+				"arn:aws:kinesis:us-east-1:123456789012:stream/NAME" + leave,
+		},
+		"no stream": {
+			source("arn:aws:kinesis:us-east-1:123456789012:shard/s"),
+			"FILE: EventSourceArn: arn:aws:kinesis:us-east-1:123456789012:shard/s: is no stream; it must look like " +
+				"arn:aws:kinesis:us-east-1:123456789012:stream/NAME",
+		},
+		"a stream's name": {
+			source("arn:aws:kinesis:us-east-1:123456789012:stream/s p"),
+			"FILE: EventSourceArn: s p: must be 1 to 128 letters, digits, dots, dashes or underscores, or " +
+				"give stream.arn",
+		},
 		"types": {
 			stream(`"BatchSize": "100", "BisectBatchOnFunctionError": 1, "UUID": 7, "FunctionResponseTypes": "x", "DestinationConfig": [], "LastModified": "today", "StartingPositionTimestamp": {}`),
-			"FILE: BatchSize: \"100\": want a whole number; " + takeover.Wanted + "\nFILE: BisectBatchOnFunctionError: 1: want true or false; " + takeover.Wanted +
-				"\nFILE: DestinationConfig: []: want an object; " + takeover.Wanted + "\nFILE: FunctionResponseTypes: \"x\": want a list; " + takeover.Wanted +
-				"\nFILE: LastModified: \"today\": want a time such as 2026-11-22T09:00:00+00:00, or seconds since 1970\nFILE: StartingPositionTimestamp: {}: want a time\nFILE: UUID: 7: want text; " + takeover.Wanted,
+			"FILE: BatchSize: \"100\": want a whole number; " + takeover.Wanted +
+				"\nFILE: BisectBatchOnFunctionError: 1: want true or false; " + takeover.Wanted +
+				"\nFILE: DestinationConfig: []: want an object; " + takeover.Wanted +
+				"\nFILE: FunctionResponseTypes: \"x\": want a list; " + takeover.Wanted +
+				"\nFILE: LastModified: \"today\": want a time such as 2026-11-22T09:00:00+00:00, or seconds since " +
+				"1970\nFILE: StartingPositionTimestamp: {}: want a time\nFILE: UUID: 7: want text; " + takeover.Wanted,
 		},
-		"record age":    {stream(`"MaximumRecordAgeInSeconds": 30`), "FILE: MaximumRecordAgeInSeconds: 30: Lambda allows -1 (no limit) and 60 to 604800"},
-		"retries":       {stream(`"MaximumRetryAttempts": 10001`), "FILE: MaximumRetryAttempts: 10001: must be -1 (no limit) to 10000, as in Lambda"},
-		"factor":        {stream(`"ParallelizationFactor": 5000`), "FILE: ParallelizationFactor: 5000: must be 1 to 1000 partition keys of a shard at once"},
-		"window":        {stream(`"TumblingWindowInSeconds": 90000`), "FILE: TumblingWindowInSeconds: 25h0m0s: must be between 1s and 24h, in whole milliseconds"},
-		"position":      {stream(`"StartingPosition": "SOMEWHERE"`), "FILE: StartingPosition: SOMEWHERE: Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP"},
-		"position when": {stream(`"StartingPosition": "AT_TIMESTAMP"`), "FILE: StartingPosition: AT_TIMESTAMP: needs StartingPositionTimestamp, which is not there"},
-		"pattern":       {stream(`"FilterCriteria": {"Filters": [{"Pattern": "{\"data\": {\"a\": 1}}"}]}`), "FILE: FilterCriteria.Filters[0].data.a: "},
-		"pattern's key": {stream(`"FilterCriteria": {"Filters": [{"Pattern": "{\"eventName\": [\"x\"]}"}]}`), "FILE: FilterCriteria.Filters[0].eventName: "},
-		"queue's name":  {stream(`"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:a/b"}}`), "FILE: DestinationConfig.OnFailure.Destination: https://sqs.us-east-1.amazonaws.com/123456789012/a/b: a queue's name has 1 to 80 of A-Z a-z 0-9 _ -"},
+		"record age": {
+			stream(`"MaximumRecordAgeInSeconds": 30`),
+			"FILE: MaximumRecordAgeInSeconds: 30: Lambda allows -1 (no limit) and 60 to 604800",
+		},
+		"retries": {
+			stream(`"MaximumRetryAttempts": 10001`),
+			"FILE: MaximumRetryAttempts: 10001: must be -1 (no limit) to 10000, as in Lambda",
+		},
+		"factor": {
+			stream(`"ParallelizationFactor": 5000`),
+			"FILE: ParallelizationFactor: 5000: must be 1 to 1000 partition keys of a shard at once",
+		},
+		"window": {
+			stream(`"TumblingWindowInSeconds": 90000`),
+			"FILE: TumblingWindowInSeconds: 25h0m0s: must be between 1s and 24h, in whole milliseconds",
+		},
+		"position": {
+			stream(`"StartingPosition": "SOMEWHERE"`),
+			"FILE: StartingPosition: SOMEWHERE: Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP",
+		},
+		"position when": {
+			stream(`"StartingPosition": "AT_TIMESTAMP"`),
+			"FILE: StartingPosition: AT_TIMESTAMP: needs StartingPositionTimestamp, which is not there",
+		},
+		"pattern": {
+			stream(`"FilterCriteria": {"Filters": [{"Pattern": "{\"data\": {\"a\": 1}}"}]}`),
+			"FILE: FilterCriteria.Filters[0].data.a: ",
+		},
+		"pattern's key": {
+			stream(`"FilterCriteria": {"Filters": [{"Pattern": "{\"eventName\": [\"x\"]}"}]}`),
+			"FILE: FilterCriteria.Filters[0].eventName: ",
+		},
+		"queue's name": {
+			stream(`"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:a/b"}}`),
+			"FILE: DestinationConfig.OnFailure.Destination: https://sqs.us-east-1.amazonaws.com/123456789012/a/b: a " +
+				"queue's name has 1 to 80 of A-Z a-z 0-9 _ -",
+		},
 		"many": {
 			`{"EventSourceMappings": [{"UUID": "1", "EventSourceArn": "a", "FunctionArn": "f"}, {"UUID": "2"}]}`,
-			"FILE: EventSourceMappings: there are 2, and one configuration takes over one of them; " + takeover.Wanted + ", with the UUID of one of these:\n  1  a -> f\n  2   -> ",
+			"FILE: EventSourceMappings: there are 2, and one configuration takes over one of them; " + takeover.Wanted +
+				", with the UUID of one of these:\n  1  a -> f\n  2   -> ",
 		},
 	}
 	for name, test := range tests {
@@ -194,12 +291,18 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		})
 	}
 	for want, args := range map[string][]string{
-		"nosuch.json: no such file or directory":                                                     {"nosuch.json"},
-		"--topic-arn: arn:aws:sqs:us-east-1:123456789012:q: must be the ARN of an SNS topic":         {"testdata/lambda/defaults.json", "--topic-arn", "arn:aws:sqs:us-east-1:123456789012:q"},
-		"check: --explain-lambda goes with --topic-arn alone":                                        {"testdata/lambda/defaults.json", "--print"},
-		"kinesis-alerter: check: --explain-lambda goes with --topic-arn alone; check what it prints": {"testdata/lambda/defaults.json", "--stream", "s"},
-		"kinesis-alerter: check: --explain-lambda goes with":                                         {"testdata/lambda/defaults.json", "--listen", ":9464"},
-		"kinesis-alerter: unexpected argument":                                                       {"testdata/lambda/defaults.json", "x"},
+		"nosuch.json: no such file or directory": {"nosuch.json"},
+		"--topic-arn: arn:aws:sqs:us-east-1:123456789012:q: must be the ARN of an SNS topic": {
+			"testdata/lambda/defaults.json", "--topic-arn", "arn:aws:sqs:us-east-1:123456789012:q",
+		},
+		"check: --explain-lambda goes with --topic-arn alone": {
+			"testdata/lambda/defaults.json", "--print",
+		},
+		"kinesis-alerter: check: --explain-lambda goes with --topic-arn alone; check what it prints": {
+			"testdata/lambda/defaults.json", "--stream", "s",
+		},
+		"kinesis-alerter: check: --explain-lambda goes with": {"testdata/lambda/defaults.json", "--listen", ":9464"},
+		"kinesis-alerter: unexpected argument":               {"testdata/lambda/defaults.json", "x"},
 	} {
 		code, stdout, stderr := invoke(t, append([]string{"check", "--explain-lambda"}, args...)...)
 		require.Equal(t, ExitUsage, code)

@@ -47,7 +47,7 @@ type operator struct {
 // leaseVerb is one of the things that the command leases does.
 type leaseVerb struct {
 	name string
-	// shards and all say whether it takes shards, and --all instead; file that it takes one file at most.
+	// shards and all: whether it takes shards, and --all instead; file: that it takes one file at most.
 	shards, all, file bool
 	// flags are those that make sense for some verbs only.
 	flags []string
@@ -57,22 +57,42 @@ type leaseVerb struct {
 func leaseVerbs() []leaseVerb {
 	return []leaseVerb{
 		{name: "list", run: (*operator).list},
-		{name: "release", shards: true, flags: []string{"yes", "force"}, run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
-			return a.Release(ctx, shards)
-		})},
-		{name: "rewind", shards: true, all: true, flags: []string{"all", "to", "yes", "force"}, run: planned(func(ctx context.Context, o *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
-			to, err := o.target(false)
-			if err != nil {
-				return nil, err
-			}
-			return a.Rewind(ctx, shards, to)
-		})},
-		{name: "pause", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
-			return a.Pause(ctx, shards)
-		})},
-		{name: "resume", shards: true, all: true, flags: []string{"all", "yes"}, run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change, error) {
-			return a.Resume(ctx, shards)
-		})},
+		{
+			name: "release", shards: true, flags: []string{"yes", "force"},
+			run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change,
+				error,
+			) {
+				return a.Release(ctx, shards)
+			}),
+		},
+		{
+			name: "rewind", shards: true, all: true, flags: []string{"all", "to", "yes", "force"},
+			run: planned(func(ctx context.Context, o *operator, a *admin.Admin, shards []string) ([]admin.Change,
+				error,
+			) {
+				to, err := o.target(false)
+				if err != nil {
+					return nil, err
+				}
+				return a.Rewind(ctx, shards, to)
+			}),
+		},
+		{
+			name: "pause", shards: true, all: true, flags: []string{"all", "yes"},
+			run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change,
+				error,
+			) {
+				return a.Pause(ctx, shards)
+			}),
+		},
+		{
+			name: "resume", shards: true, all: true, flags: []string{"all", "yes"},
+			run: planned(func(ctx context.Context, _ *operator, a *admin.Admin, shards []string) ([]admin.Change,
+				error,
+			) {
+				return a.Resume(ctx, shards)
+			}),
+		},
 		{name: "reset", flags: []string{"to", "yes", "force"}, run: (*operator).reset},
 		{name: "export", file: true, run: (*operator).export},
 		{name: "import", file: true, flags: []string{"from", "wait", "yes", "force"}, run: (*operator).imports},
@@ -82,14 +102,18 @@ func leaseVerbs() []leaseVerb {
 func (o *leasesFlags) declare(fs *flag.FlagSet) {
 	fs.StringVar(&o.config, "config", "", "the configuration `FILE` of the workers")
 	fs.StringVar(&o.table, "table", "", "without a file: the `NAME` of the lease table")
-	fs.StringVar(&o.stream, "stream", "", "without a file: the stream's `NAME` or ARN (default the one that the table is about)")
+	fs.StringVar(&o.stream, "stream", "",
+		"without a file: the stream's `NAME` or ARN (default the one that the table is about)")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.all, "all", false, "rewind, pause, resume: every shard")
 	fs.StringVar(&o.to, "to", "", "rewind, reset: to this `TIME` (RFC 3339), or trim_horizon; reset: or latest")
 	fs.StringVar(&o.from, "from", "", "import: the `TABLE` of vmware-go-kcl or of a KCL for Java")
-	fs.DurationVar(&o.wait, "wait", 10*time.Second, "import --from: how long that table must not move; more than its lease `DURATION`")
+	fs.DurationVar(&o.wait, "wait", 10*time.Second,
+		"import --from: how long that table must not move; more than its lease `DURATION`")
 	fs.BoolVar(&o.yes, "yes", false, "make the changes without asking")
-	fs.BoolVar(&o.force, "force", false, "release, rewind, reset, import: also take shards from workers that are alive; import: leave out rows that cannot be read")
+	fs.BoolVar(&o.force, "force", false,
+		"release, rewind, reset, import: also take shards from workers that are alive; import: leave out rows that "+
+			"cannot be read")
 }
 
 func leasesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
@@ -175,13 +199,18 @@ func (o *operator) target(resets bool) (checkpoint.Start, error) {
 	err := to.UnmarshalText([]byte(o.to))
 	switch {
 	case resets && err != nil:
-		return to, config.UsageError(fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as 2026-11-22T09:00:00Z", o.to))
+		return to,
+			config.UsageError(fmt.Sprintf("leases: reset --to %q: want trim_horizon, latest, or a time such as "+
+				"2026-11-22T09:00:00Z", o.to))
 	case resets && to.Kind == checkpoint.StartLatest:
 		return to, nil
 	case err != nil || to.Kind == checkpoint.StartLatest:
-		return to, config.UsageError(fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or trim_horizon", o.to))
+		return to,
+			config.UsageError(fmt.Sprintf("leases: rewind --to %q: want a time such as 2026-11-22T09:00:00Z, or "+
+				"trim_horizon", o.to))
 	case to.Kind == checkpoint.StartTime && to.Time.After(o.now()):
-		return to, config.UsageError(fmt.Sprintf("leases: rewind --to %s: is in the future, and nothing was there yet", o.to))
+		return to, config.UsageError(fmt.Sprintf("leases: rewind --to %s: is in the future, and nothing was there yet",
+			o.to))
 	}
 	return to, nil
 }
@@ -210,7 +239,9 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 	}
 	reg := prometheus.NewRegistry()
 	clients := daemon.NewClients(o.aws, reg, nil).Of(c.StreamARN)
-	return c, checkpoint.Deps{DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg}, nil
+	return c, checkpoint.Deps{
+		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg,
+	}, nil
 }
 
 func (o *operator) list(ctx context.Context, _ []string) error {
@@ -230,7 +261,8 @@ func (o *operator) list(ctx context.Context, _ []string) error {
 }
 
 // planned makes a verb of what plans its changes.
-func planned(plan func(context.Context, *operator, *admin.Admin, []string) ([]admin.Change, error)) func(*operator, context.Context, []string) error {
+func planned(plan func(context.Context, *operator, *admin.Admin, []string) ([]admin.Change, error)) func(*operator,
+	context.Context, []string) error {
 	return func(o *operator, ctx context.Context, args []string) error {
 		a, err := o.admin(ctx, false)
 		if err != nil {
@@ -252,7 +284,8 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 			return fmt.Errorf("leases: %s: %w", args[0], err)
 		}
 		if bytes.Count(text, []byte("{")) > config.MostExportRows { // three bytes would make a row of two hundred
-			return fmt.Errorf("leases: %s has more than %d rows, which no application has", args[0], config.MostExportRows)
+			return fmt.Errorf("leases: %s has more than %d rows, which no application has", args[0],
+				config.MostExportRows)
 		}
 		if err := json.Unmarshal(text, &from); err != nil {
 			return fmt.Errorf("leases: %s is no file that leases export wrote: %w", args[0], err)
@@ -275,7 +308,8 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 	return o.changeByPlan(ctx, a, plan)
 }
 
-// changeByPlan carries an import out: without the rows that cannot be imported if it is forced, else only if there are none.
+// changeByPlan carries an import out: without the rows that cannot be imported if it is forced, else only if there are
+// none.
 func (o *operator) changeByPlan(ctx context.Context, a *admin.Admin, plan admin.ImportPlan) error {
 	to := o.program.stdout
 	if o.json {
@@ -318,7 +352,8 @@ func (o *operator) export(ctx context.Context, args []string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("leases: %w", err)
 	}
-	_, err = plain.Fprintf(o.program.stdout, "%d shards of table %s exported to %s\n", len(out.Shards), out.Table, args[0])
+	_, err = plain.Fprintf(o.program.stdout, "%d shards of table %s exported to %s\n", len(out.Shards), out.Table,
+		args[0])
 	return err
 }
 
@@ -338,8 +373,10 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 	}
 	if live := slices.IndexFunc(changes, func(c admin.Change) bool { return c.Live }); live >= 0 && !o.force {
 		c := changes[live]
-		return o.refused(changes, fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, or take it with --force",
-			c.Before.Shard, admin.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
+		return o.refused(changes,
+			fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, "+
+				"or take it with --force",
+				c.Before.Shard, admin.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
 	}
 	if err := o.confirm(len(changes)); err != nil {
 		return o.refused(changes, err)
@@ -368,7 +405,8 @@ func (o *operator) confirm(n int) error {
 	if o.terminal == nil || o.json {
 		return config.UsageError("leases: nothing was changed; repeat the command with --yes to make these changes")
 	}
-	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ", cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
+	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ",
+		cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
 	answer, _ := bufio.NewReader(o.terminal).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
 		return config.UsageError("leases: not confirmed, nothing was changed; give --yes without a terminal")

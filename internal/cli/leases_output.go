@@ -56,8 +56,10 @@ type changeJSON struct {
 
 func toLeaseJSON(r *admin.LeaseRow, now time.Time) leaseJSON {
 	out := leaseJSON{
-		Shard: r.Shard, State: leaseState(r), Owner: r.Owner, OwnerSilent: r.Silent, Epoch: r.Epoch, Checkpoint: r.Position.Sequence,
-		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed, Fault: r.Fault,
+		Shard: r.Shard, State: leaseState(r), Owner: r.Owner, OwnerSilent: r.Silent, Epoch: r.Epoch,
+		Checkpoint: r.Position.Sequence,
+		Generation: r.Generation, Paused: r.Paused, Parents: append([]string{}, r.Parents...), Listed: r.Listed,
+		Fault: r.Fault,
 	}
 	if p := r.Position; !p.IsZero() && p.Sequence != position.ShardEnd && p.Sub != position.WholeRecord {
 		out.SubSequence = &p.Sub
@@ -73,7 +75,9 @@ func toLeaseJSON(r *admin.LeaseRow, now time.Time) leaseJSON {
 }
 
 func tableJSON(t admin.LeaseTable, now time.Time) leaseTableJSON {
-	out := leaseTableJSON{Table: t.Table, StreamARN: t.Stream, LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{}}
+	out := leaseTableJSON{
+		Table: t.Table, StreamARN: t.Stream, LeaseDuration: t.LeaseDuration.Seconds(), Shards: []leaseJSON{},
+	}
 	if !t.T0.IsZero() {
 		out.Begun = new(t.T0.UTC())
 	}
@@ -134,7 +138,8 @@ func writeTable(w io.Writer, t admin.LeaseTable, now time.Time) error {
 	_, _ = fmt.Fprintln(tab, "SHARD\tSTATE\tOWNER\tEPOCH\tCHECKPOINT\tCAUGHT UP\tGENERATION\tPARENTS")
 	for i := range t.Shards {
 		r := &t.Shards[i]
-		_, _ = plain.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"), r.Epoch, place(r),
+		_, _ = plain.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"),
+			r.Epoch, place(r),
 			age(now, r.CaughtUp), r.Generation, cmp.Or(strings.Join(r.Parents, ","), "-"))
 	}
 	return tab.Flush()
@@ -154,7 +159,8 @@ func writeChanges(w io.Writer, changes []admin.Change, force bool) error {
 		line("owner", cmp.Or(c.Before.Owner, "-"), cmp.Or(c.After.Owner, "-"))
 		line("epoch", strconv.FormatInt(c.Before.Epoch, 10), strconv.FormatInt(c.After.Epoch, 10))
 		line("checkpoint", place(&c.Before), place(&c.After))
-		line("generation", strconv.FormatUint(uint64(c.Before.Generation), 10), strconv.FormatUint(uint64(c.After.Generation), 10))
+		line("generation", strconv.FormatUint(uint64(c.Before.Generation), 10),
+			strconv.FormatUint(uint64(c.After.Generation), 10))
 		line("paused", strconv.FormatBool(c.Before.Paused), strconv.FormatBool(c.After.Paused))
 	}
 	if err := tab.Flush(); err != nil {
@@ -162,7 +168,9 @@ func writeChanges(w io.Writer, changes []admin.Change, force bool) error {
 	}
 	for i := range changes {
 		if c := &changes[i]; c.Live && force {
-			_, _ = plain.Fprintf(w, "%s is held by %s, which is alive: it loses the shard at its next write, and what it has published since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
+			_, _ = plain.Fprintf(w,
+				"%s is held by %s, which is alive: it loses the shard at its next write, and what it has published "+
+					"since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
 		}
 		if c := &changes[i]; c.Verb == admin.VerbPause && c.Before.Owner != "" {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)

@@ -40,8 +40,9 @@ func (o *operator) reset(ctx context.Context, _ []string) error {
 		return err
 	}
 	out := resetJSON{
-		Table: r.Table, Old: r.Old, OldCreated: r.OldCreated, Stream: r.Stream, Created: r.Created, To: r.To, Shards: len(r.Changes),
-		Gone: append([]string{}, r.Gone...), Live: append([]string{}, r.Live...),
+		Table: r.Table, Old: r.Old, OldCreated: r.OldCreated, Stream: r.Stream, Created: r.Created, To: r.To,
+		Shards: len(r.Changes),
+		Gone:   append([]string{}, r.Gone...), Live: append([]string{}, r.Live...),
 	}
 	if !o.json {
 		o.describeReset(r)
@@ -68,14 +69,16 @@ func (o *operator) describeReset(r *admin.Reset) {
 	say("the stream is   %s, created %s", r.Stream, r.Created.Format(time.RFC3339))
 	switch r.To.Kind {
 	case checkpoint.StartLatest:
-		say("it begins with what arrives from now on: every record that was put since %s is SKIPPED and makes no alert; without --to latest they are read",
+		say("it begins with what arrives from now on: every record that was put since %s is SKIPPED and makes no "+
+			"alert; without --to latest they are read",
 			r.Created.Format(time.RFC3339))
 	case checkpoint.StartTime:
 		say("it begins at %s; records that arrived before that are SKIPPED and make no alert", r.To)
 	case checkpoint.StartTrimHorizon:
 		say("it begins at its first record")
 	}
-	say("progress and memory of the old stream are dropped: %s of it, %s start again", status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
+	say("progress and memory of the old stream are dropped: %s of it, %s start again",
+		status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
 	if len(r.Live) > 0 {
 		say("workers are alive on the table: %s", strings.Join(r.Live, ", "))
 	}

@@ -43,7 +43,8 @@ func operateAt(t *testing.T, fake *fakeaws.AWS, terminal io.Reader, args ...stri
 	var out, errs bytes.Buffer
 	p := &program{env: testkit.Environment(nil), stdout: &out, stderr: &errs}
 	o := &operator{program: p, aws: testkit.Emulated(fake), now: time.Now, terminal: terminal}
-	c := command{Name: "leases", flags: func(_ *program, fs *flag.FlagSet) func(ctx context.Context, args []string) error {
+	c := command{Name: "leases", flags: func(_ *program, fs *flag.FlagSet) func(ctx context.Context,
+		args []string) error {
 		o.declare(fs)
 		return func(ctx context.Context, args []string) error {
 			verb, rest, err := o.parse(fs, args)
@@ -60,7 +61,7 @@ func operateAt(t *testing.T, fake *fakeaws.AWS, terminal io.Reader, args ...stri
 	return out.String(), err
 }
 
-// listed answers the shards of leases list --json by id.
+// listed returns the shards of leases list --json by id.
 func listed(t *testing.T, fake *fakeaws.AWS) map[string]leaseJSON {
 	t.Helper()
 	out, err := operate(t, fake, "list", "--json")
@@ -157,7 +158,9 @@ func TestLeasesPauseAndResume(t *testing.T) {
 func TestLeasesPauseWaitsForSNS(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
 		t, fake := w.T, w.fake
-		repair := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before})
+		repair := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before,
+		})
 		puts(fake, 10, 20)
 		time.Sleep(time.Second)
 		_, err := operate(t, fake, "pause", "--all", "--yes")
@@ -208,8 +211,8 @@ func TestLeasesRefuseALiveLease(t *testing.T) {
 	})
 }
 
-// A forced release fences the holder, in the middle of its work, and nothing is lost; what is repeated carries its first
-// alert id.
+// A forced release fences the holder, in the middle of its work, and nothing is lost; what is repeated carries its
+// first alert id.
 func TestLeasesForcedReleaseLosesNothing(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
 		t, fake, d := w.T, w.fake, w.daemon
@@ -253,7 +256,9 @@ func TestLeasesRewindPublishesAgainUnderNewIDs(t *testing.T) {
 		require.NotEmpty(t, now.Checkpoint, "and progress is stored again")
 		for body, ids := range alertIDs(fake) {
 			want := 2
-			if slices.Contains([]string{"1010", "1011", "1012", "1013", "1014"}, strings.Trim(strings.Split(body, ":")[1], "}")) {
+			if slices.Contains([]string{
+				"1010", "1011", "1012", "1013", "1014",
+			}, strings.Trim(strings.Split(body, ":")[1], "}")) {
 				want = 3
 			}
 			require.Len(t, ids, want, body)
@@ -352,11 +357,13 @@ func TestLeasesListIsReadable(t *testing.T) {
 // leasesConfig writes the configuration of startDaemon, under another application if one is given.
 func leasesConfig(t *testing.T, application, start string) string {
 	t.Helper()
-	return testkit.ConfigFile(t, fmt.Sprintf("stream: {name: %s, application: %s, start: %s}\nrules: [{name: high, when: heartRate > 149}]\ntopics: {oncall: {arn: %q, rate: unlimited, email: false}}\n",
-		testkit.TestStream, application, start, testkit.TestTopicARN))
+	return testkit.ConfigFile(t,
+		fmt.Sprintf("stream: {name: %s, application: %s, start: %s}\nrules: [{name: high, when: heartRate > "+
+			"149}]\ntopics: {oncall: {arn: %q, rate: unlimited, email: false}}\n",
+			testkit.TestStream, application, start, testkit.TestTopicARN))
 }
 
-// An application moves to another table with an export: it goes on where it was.
+// An application moves to another table with an export: it continues where it was.
 func TestLeasesExportAndImport(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -404,8 +411,10 @@ func newForeignTable(t *testing.T, fake *fakeaws.AWS, name, key string) *foreign
 	f := &foreignTable{t: t, db: dynamodb.NewFromConfig(testkit.Emulated(fake)), name: name}
 	_, err := f.db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema: []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS},
+		},
 	})
 	require.NoError(t, err)
 	time.Sleep(10 * time.Second)
@@ -427,7 +436,7 @@ func (f *foreignTable) put(row map[string]any) {
 	require.NoError(f.t, err)
 }
 
-// Consumers of another library stopped in the middle of a shard; the daemon goes on there, under start: latest, which
+// Consumers of another library stopped in the middle of a shard; the daemon continues there, under start: latest, which
 // alone would skip what came since. The other shard had been split, and its child that nobody began loses nothing.
 func TestLeasesImportForeignTables(t *testing.T) {
 	t.Parallel()
@@ -436,10 +445,15 @@ func TestLeasesImportForeignTables(t *testing.T) {
 		row func(shard, checkpoint string) map[string]any
 	}{
 		"vmware-go-kcl": {"ShardID", func(shard, checkpoint string) map[string]any {
-			return map[string]any{"ShardID": shard, "AssignedTo": "w", "LeaseTimeout": "2026-11-22T09:00:00Z", "Checkpoint": checkpoint}
+			return map[string]any{
+				"ShardID": shard, "AssignedTo": "w", "LeaseTimeout": "2026-11-22T09:00:00Z", "Checkpoint": checkpoint,
+			}
 		}},
 		"KCL for Java": {"leaseKey", func(shard, checkpoint string) map[string]any {
-			return map[string]any{"leaseKey": shard, "leaseOwner": "w", "leaseCounter": 77, "checkpoint": checkpoint, "checkpointSubSequenceNumber": 0}
+			return map[string]any{
+				"leaseKey": shard, "leaseOwner": "w", "leaseCounter": 77, "checkpoint": checkpoint,
+				"checkpointSubSequenceNumber": 0,
+			}
 		}},
 	}
 	for name, kind := range kinds {
@@ -452,9 +466,11 @@ func TestLeasesImportForeignTables(t *testing.T) {
 				time.Sleep(time.Second)
 				last, seen := map[string]string{}, map[string]bool{} // where the others stopped, and what they had
 				for i := range 40 {
-					shard, sequence := fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", i), fmt.Appendf(nil, `{"heartRate":%d}`, 1000+i))
+					shard, sequence := fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", i),
+						fmt.Appendf(nil, `{"heartRate":%d}`, 1000+i))
 					if i < 20 {
-						last[shard], seen[fmt.Sprintf(`Anomaly detected ...  {"heartRate":%d}`, 1000+i)] = sequence, true
+						last[shard], seen[fmt.Sprintf(`Anomaly detected ...  {"heartRate":%d}`, 1000+i)] = sequence,
+							true
 					}
 				}
 				fake.Kinesis.Split(testkit.TestStream, testkit.Shard1)
@@ -469,7 +485,9 @@ func TestLeasesImportForeignTables(t *testing.T) {
 				require.NoError(t, err)
 				require.Regexp(t, `shardId-000000000003 +checkpoint +none +-> +none, from trim_horizon`, out)
 
-				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) { c.Stream.Start = checkpoint.Start{} })
+				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) {
+					c.Stream.Start = checkpoint.Start{}
+				})
 				time.Sleep(10 * time.Second)
 				require.NoError(t, d.End())
 				repeated := 0
@@ -483,7 +501,8 @@ func TestLeasesImportForeignTables(t *testing.T) {
 				if name == "vmware-go-kcl" {
 					require.Zero(t, repeated)
 				} else {
-					require.Equal(t, 2, repeated, "the record of each checkpoint, which that table cannot tell from an aggregate")
+					require.Equal(t, 2, repeated,
+						"the record of each checkpoint, which that table cannot tell from an aggregate")
 				}
 			})
 		})
@@ -497,7 +516,10 @@ func TestLeasesImportRefusesAMovingTable(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		old := newForeignTable(t, fake, "old", "leaseKey")
-		row := map[string]any{"leaseKey": testkit.Shard0, "leaseOwner": "w", "leaseCounter": 1, "checkpoint": "TRIM_HORIZON", "checkpointSubSequenceNumber": 0}
+		row := map[string]any{
+			"leaseKey": testkit.Shard0, "leaseOwner": "w", "leaseCounter": 1, "checkpoint": "TRIM_HORIZON",
+			"checkpointSubSequenceNumber": 0,
+		}
 		old.put(row)
 		file := leasesConfig(t, testLeases, "latest")
 		_, err := operate(t, fake, "import", "--config", file, "--yes") // opens nothing

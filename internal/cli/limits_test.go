@@ -13,7 +13,9 @@ import (
 // A thousand faults of one kind are told a few times, then counted.
 func TestAlikeFaultsAreCounted(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := invoke(t, "check", testkit.ConfigFile(t, testkit.LimitsHead+"rules:\n  - &r {name: a, when: x > 3}\n"+strings.Repeat("  - *r\n", 150)+"log: {level: x}\n"))
+	code, _, stderr := invoke(t, "check", testkit.ConfigFile(t,
+		testkit.LimitsHead+"rules:\n  - &r {name: a, when: x > 3}\n"+strings.Repeat("  - *r\n", 150)+
+			"log: {level: x}\n"))
 	require.Equal(t, ExitUsage, code)
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	require.Len(t, lines, config.MostAlike+2)

@@ -67,8 +67,8 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	}
 }
 
-// writeError writes an error, the second and later lines of it set back: a text from elsewhere cannot look like a line of
-// ours.
+// writeError writes an error, the second and later lines of it set back: a text from elsewhere cannot look like a line
+// of ours.
 func writeError(w io.Writer, lead string, err error) {
 	for _, line := range plain.Lines(err) {
 		_, _ = plain.Fprintf(w, lead+"%s\n", line)
@@ -88,14 +88,40 @@ func withCredentials(err error) error {
 // Commands are the commands, in the order of the help.
 func Commands() []command {
 	return []command{
-		{"run", "--config FILE | --stream NAME --topic-arn ARN", "the daemon: polls the stream and publishes alerts until it is stopped", runCommand},
-		{"check", "--config FILE | --explain-lambda FILE", "validates a configuration offline and reports every fault at once, or makes one of a Lambda event source mapping", checkCommand},
-		{"rules", "test FILE... [--config FILE] | backtest --config FILE --from TIME|--archive FILE...", "runs tests of rules, or tries rules on the records that a stream retains or an archive has; nothing is published", rulesCommand},
-		{"explain", "--config FILE --shard SHARD --sequence NUMBER | --data FILE", "says why a record did or did not alert: every rule, every term, with the values", explainCommand},
-		{"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream", produceCommand},
-		{"leases", "list|release|rewind|pause|resume|export|import [SHARD...] --config FILE", "looks at the lease table, and operates it beside the running workers", leasesCommand},
-		{"drill", "--config FILE [--topic NAME]", "sends a marked test alert to the topics, as alerts are sent", drillCommand},
-		{"healthcheck", "", "asks the daemon on this machine whether it works, for container health checks", healthcheckCommand},
+		{
+			"run", "--config FILE | --stream NAME --topic-arn ARN",
+			"the daemon: polls the stream and publishes alerts until it is stopped", runCommand,
+		},
+		{
+			"check", "--config FILE | --explain-lambda FILE",
+			"validates a configuration offline and reports every fault at once, or makes one of a Lambda event " +
+				"source mapping", checkCommand,
+		},
+		{
+			"rules", "test FILE... [--config FILE] | backtest --config FILE --from TIME|--archive FILE...",
+			"runs tests of rules, or tries rules on the records that a stream retains or an archive has; nothing is " +
+				"published", rulesCommand,
+		},
+		{
+			"explain", "--config FILE --shard SHARD --sequence NUMBER | --data FILE",
+			"says why a record did or did not alert: every rule, every term, with the values", explainCommand,
+		},
+		{
+			"produce", "--stream NAME heart-rate|stock-ticker", "puts the records of a sample producer into a stream",
+			produceCommand,
+		},
+		{
+			"leases", "list|release|rewind|pause|resume|export|import [SHARD...] --config FILE",
+			"looks at the lease table, and operates it beside the running workers", leasesCommand,
+		},
+		{
+			"drill", "--config FILE [--topic NAME]", "sends a marked test alert to the topics, as alerts are sent",
+			drillCommand,
+		},
+		{
+			"healthcheck", "", "asks the daemon on this machine whether it works, for container health checks",
+			healthcheckCommand,
+		},
 		{"version", "", "says what this binary was built from", versionCommand},
 	}
 }
@@ -149,7 +175,8 @@ func (p *program) invoke(ctx context.Context, c command, args []string) error {
 			p.commandHelp(c, fs)
 			return err
 		case err != nil:
-			return config.UsageError(fmt.Sprintf("%s: %v; see kinesis-alerter help %s", c.Name, p.hintFlag(err, fs), c.Name))
+			return config.UsageError(fmt.Sprintf("%s: %v; see kinesis-alerter help %s", c.Name, p.hintFlag(err, fs),
+				c.Name))
 		}
 		if fs.NArg() == 0 {
 			break
@@ -174,7 +201,9 @@ func (*program) hintFlag(err error, fs *flag.FlagSet) error {
 }
 
 func (*program) help(w io.Writer) {
-	_, _ = fmt.Fprint(w, "kinesis-alerter turns the records of a Kinesis stream into alerts on SNS.\n\nUsage: kinesis-alerter COMMAND [flags]\n\n")
+	_, _ = fmt.Fprint(w,
+		"kinesis-alerter turns the records of a Kinesis stream into alerts on SNS.\n\nUsage: kinesis-alerter "+
+			"COMMAND [flags]\n\n")
 	for _, c := range Commands() {
 		_, _ = plain.Fprintf(w, "  %-12s %s\n", c.Name, c.does)
 	}
@@ -187,7 +216,8 @@ Regions, credentials and endpoints come from the AWS SDK's environment variables
 }
 
 func (p *program) commandHelp(c command, fs *flag.FlagSet) {
-	_, _ = plain.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.Name+" "+c.arguments), c.does)
+	_, _ = plain.Fprintf(p.stdout, "Usage: %s\n\n%s.\n", strings.TrimSpace("kinesis-alerter "+c.Name+" "+c.arguments),
+		c.does)
 	first := true
 	fs.VisitAll(func(f *flag.Flag) {
 		if first {
@@ -211,17 +241,22 @@ type configFlags struct {
 
 func (f *configFlags) declare(fs *flag.FlagSet) {
 	f.declareSource(fs)
-	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+config.DefaultListen+")")
-	fs.StringVar(&f.names, "server-names", "", "`NAMES` by which the admin server is asked, with commas between them, beside server.names")
+	fs.StringVar(&f.listen, "listen", "", "`ADDRESS` of the admin server, instead of server.listen (default "+
+		config.DefaultListen+")")
+	fs.StringVar(&f.names, "server-names", "",
+		"`NAMES` by which the admin server is asked, with commas between them, beside server.names")
 }
 
 // declareSource declares what says which rules and stream a command is about.
 func (f *configFlags) declareSource(fs *flag.FlagSet) {
-	fs.StringVar(&f.file, "config", "", "the configuration `FILE`; env:NAME reads the environment variable NAME instead")
+	fs.StringVar(&f.file, "config", "",
+		"the configuration `FILE`; env:NAME reads the environment variable NAME instead")
 	fs.StringVar(&f.quick.Stream, "stream", "", "without a file: the stream's `NAME` or ARN")
 	fs.StringVar(&f.quick.TopicARN, "topic-arn", "", "without a file: the topic's `ARN`")
-	fs.StringVar(&f.quick.Application, "application", "", "without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
-	fs.StringVar(&f.quick.When, "when", "", "without a file: alert only where the `EXPRESSION` holds (default every record)")
+	fs.StringVar(&f.quick.Application, "application", "",
+		"without a file: `NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
+	fs.StringVar(&f.quick.When, "when", "",
+		"without a file: alert only where the `EXPRESSION` holds (default every record)")
 }
 
 // given says that some of the flags are there.
@@ -230,14 +265,18 @@ func (f *configFlags) given() bool { return f.file != "" || f.quick != (config.Q
 // Load reads what the flags ask for. It can be called again, for a reload.
 func (f *configFlags) Load(ctx context.Context, env func(string) (string, bool)) (*config.LoadedConfig, error) {
 	if f.listen != "" && !config.Listenable(f.listen) {
-		return nil, config.UsageError(fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with a port of 0 to 65535", f.listen, config.DefaultListen))
+		return nil,
+			config.UsageError(fmt.Sprintf("--listen %s: want HOST:PORT, as in %s, or :9464 for all addresses, with "+
+				"a port of 0 to 65535", f.listen, config.DefaultListen))
 	}
 	var names []string
 	if f.names != "" {
 		names = strings.Split(f.names, ",")
 	}
 	if i := slices.IndexFunc(names, func(name string) bool { return !config.HostName(name) }); i >= 0 {
-		return nil, config.UsageError(fmt.Sprintf("--server-names: %q: want names of hosts alone, as in alerts.example.com,alerts: no scheme, no port, no blank", names[i]))
+		return nil,
+			config.UsageError(fmt.Sprintf("--server-names: %q: want names of hosts alone, as in "+
+				"alerts.example.com,alerts: no scheme, no port, no blank", names[i]))
 	}
 	loaded, err := f.source(ctx, env)
 	if err == nil && f.listen != "" {
@@ -252,7 +291,8 @@ func (f *configFlags) Load(ctx context.Context, env func(string) (string, bool))
 func (f *configFlags) source(ctx context.Context, env func(string) (string, bool)) (*config.LoadedConfig, error) {
 	switch quick := f.quick != (config.QuickConfig{}); {
 	case f.file != "" && quick:
-		return nil, config.UsageError("give either --config, or --stream, --topic-arn, --application and --when, not both")
+		return nil,
+			config.UsageError("give either --config, or --stream, --topic-arn, --application and --when, not both")
 	case f.file != "":
 		if f.checkOnly {
 			return config.CheckConfig(ctx, f.file, env)
@@ -276,13 +316,16 @@ func runCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) er
 	var from configFlags
 	var o daemon.Options
 	from.declare(fs)
-	fs.BoolVar(&o.FailFast, "fail-fast", false, "exit with 1 when AWS says at the start that stream, topic or lease table is missing or may not be looked at, instead of waiting; refused credentials, and asking for a stream by name, have a minute")
+	fs.BoolVar(&o.FailFast, "fail-fast", false,
+		"exit with 1 when AWS says at the start that stream, topic or lease table is missing or may not be looked "+
+			"at, instead of waiting; refused credentials, and asking for a stream by name, have a minute")
 	fs.BoolVar(&o.CreateTable, "create-table", false, "create the lease table again if it vanishes while running")
 	return func(ctx context.Context, args []string) error {
 		if err := noArguments(args); err != nil {
 			return err
 		}
-		signals, release := daemon.ReloadSignals() // before the file is read: a change that is announced after that is not missed
+		// before the file is read: a change that is announced after that is not missed
+		signals, release := daemon.ReloadSignals()
 		defer release()
 		loaded, err := from.Load(ctx, p.env)
 		if err != nil {
@@ -311,17 +354,24 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 	var from configFlags
 	from.declare(fs)
 	show := fs.Bool("print", false, "print the effective configuration, with defaults, and secrets redacted")
-	sample := fs.String("sample", "", "a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
-	mapping := fs.String("explain-lambda", "", "print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
+	sample := fs.String("sample", "",
+		"a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
+	mapping := fs.String("explain-lambda", "",
+		"print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda "+
+			"get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
 	return func(ctx context.Context, args []string) error {
 		if *mapping != "" {
 			if err := noArguments(args); err != nil {
 				return err
 			}
-			if *show || *sample != "" || from.file != "" || from.listen != "" || from.names != "" || from.quick != (config.QuickConfig{TopicARN: from.quick.TopicARN}) {
-				return config.UsageError("check: --explain-lambda goes with --topic-arn alone; check what it prints with --config, --sample or --print")
+			if *show || *sample != "" || from.file != "" || from.listen != "" || from.names != "" ||
+				from.quick != (config.QuickConfig{TopicARN: from.quick.TopicARN}) {
+				return config.UsageError("check: --explain-lambda goes with --topic-arn alone; check what it prints " +
+					"with --config, --sample or --print")
 			}
-			x := takeover.LambdaExplainer{File: *mapping, TopicARN: from.quick.TopicARN, Stdin: os.Stdin, Stdout: p.stdout, Stderr: p.stderr}
+			x := takeover.LambdaExplainer{
+				File: *mapping, TopicARN: from.quick.TopicARN, Stdin: os.Stdin, Stdout: p.stdout, Stderr: p.stderr,
+			}
 			return x.Run(ctx)
 		}
 		// "check FILE" is what fingers type.
@@ -365,7 +415,8 @@ func checkCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 		if err := loaded.Current(time.Now()); err != nil {
 			return err
 		}
-		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules), len(loaded.Topics))
+		valid := fmt.Sprintf("%s: valid; %d rules, %d topics", cmp.Or(from.file, "flags"), len(loaded.Rules),
+			len(loaded.Topics))
 		if len(doubts) > 0 {
 			valid += ", " + config.Plural(len(doubts), "warning")
 		}

@@ -21,7 +21,16 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
-	for _, args := range [][]string{{"help"}, {"help", "run"}, {"check", "--help"}, {"produce", "-h"}, {"help", "rules"}, {"help", "explain"}, {"help", "leases"}, {"help", "healthcheck"}} {
+	for _, args := range [][]string{
+		{"help"},
+		{"help", "run"},
+		{"check", "--help"},
+		{"produce", "-h"},
+		{"help", "rules"},
+		{"help", "explain"},
+		{"help", "leases"},
+		{"help", "healthcheck"},
+	} {
 		code, stdout, stderr := invoke(t, args...)
 		require.Equal(t, ExitOK, code, stderr)
 		require.Empty(t, stderr)
@@ -36,27 +45,66 @@ func TestWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no such command":      {[]string{"rnu"}, `no command "rnu"; did you mean "run"?`},
-		"nothing like it":      {[]string{"deploy"}, `no command "deploy"; see kinesis-alerter help`},
-		"misspelt flag":        {[]string{"run", "--confg", "x"}, "run: no flag --confg; did you mean --config?; see kinesis-alerter help run"},
-		"nothing to run":       {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN"},
-		"both":                 {[]string{"run", "--config", "x", "--stream", "y"}, "give either --config, or --stream, --topic-arn, --application and --when, not both"},
-		"argument too many":    {[]string{"run", "now"}, `unexpected argument "now"`},
-		"no sample":            {[]string{"produce", "--stream", "s"}, "produce what? heart-rate or stock-ticker"},
-		"another sample":       {[]string{"produce", "weather", "--stream", "s"}, `produce: no sample "weather"; there are heart-rate and stock-ticker`},
-		"no stream":            {[]string{"produce", "heart-rate"}, "produce: give --stream NAME"},
-		"backwards":            {[]string{"produce", "heart-rate", "--stream", "s", "--rate", "-1"}, "produce: --rate, --count, --for and --keys cannot be negative"},
-		"leases, but what":     {[]string{"leases"}, "leases: do what? list, release, rewind, pause, resume, reset, export, import"},
-		"misspelt verb":        {[]string{"leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
-		"no table":             {[]string{"leases", "list"}, "leases: give --config FILE, or --table NAME"},
-		"no shards":            {[]string{"leases", "pause", "--table", "t"}, "leases: pause which shards? name them, or give --all"},
-		"shards and all":       {[]string{"leases", "pause", "s", "--all", "--table", "t"}, "leases: give either shards or --all"},
-		"rewind to nowhere":    {[]string{"leases", "rewind", "s", "--table", "t"}, `leases: rewind --to "": want a time such as 2026-11-22T09:00:00Z, or trim_horizon`},
-		"rewind to the future": {[]string{"leases", "rewind", "s", "--table", "t", "--to", "2999-01-01T00:00:00Z"}, "leases: rewind --to 2999-01-01T00:00:00Z: is in the future, and nothing was there yet"},
-		"stray flag":           {[]string{"leases", "list", "--table", "t", "--force"}, "leases: list has no --force"},
-		"import what":          {[]string{"leases", "import", "--table", "t"}, "leases: import what? a FILE that leases export wrote, or --from TABLE"},
-		"export without file":  {[]string{"leases", "export", "--table", "t"}, "leases: export needs --config: where shards without a checkpoint start is not in the table"},
-		"address without port": {[]string{"healthcheck", "--listen", "localhost"}, "healthcheck: --listen localhost: want HOST:PORT"},
+		"no such command": {[]string{"rnu"}, `no command "rnu"; did you mean "run"?`},
+		"nothing like it": {[]string{"deploy"}, `no command "deploy"; see kinesis-alerter help`},
+		"misspelt flag": {
+			[]string{"run", "--confg", "x"},
+			"run: no flag --confg; did you mean --config?; see kinesis-alerter help run",
+		},
+		"nothing to run": {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN"},
+		"both": {
+			[]string{
+				"run", "--config", "x", "--stream", "y",
+			}, "give either --config, or --stream, --topic-arn, --application and --when, not both",
+		},
+		"argument too many": {[]string{"run", "now"}, `unexpected argument "now"`},
+		"no sample":         {[]string{"produce", "--stream", "s"}, "produce what? heart-rate or stock-ticker"},
+		"another sample": {
+			[]string{
+				"produce", "weather", "--stream", "s",
+			}, `produce: no sample "weather"; there are heart-rate and stock-ticker`,
+		},
+		"no stream": {[]string{"produce", "heart-rate"}, "produce: give --stream NAME"},
+		"backwards": {
+			[]string{
+				"produce", "heart-rate", "--stream", "s", "--rate", "-1",
+			}, "produce: --rate, --count, --for and --keys cannot be negative",
+		},
+		"leases, but what": {
+			[]string{"leases"}, "leases: do what? list, release, rewind, pause, resume, reset, export, import",
+		},
+		"misspelt verb": {[]string{"leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
+		"no table":      {[]string{"leases", "list"}, "leases: give --config FILE, or --table NAME"},
+		"no shards": {
+			[]string{"leases", "pause", "--table", "t"}, "leases: pause which shards? name them, or give --all",
+		},
+		"shards and all": {
+			[]string{"leases", "pause", "s", "--all", "--table", "t"}, "leases: give either shards or --all",
+		},
+		"rewind to nowhere": {
+			[]string{
+				"leases", "rewind", "s", "--table", "t",
+			}, `leases: rewind --to "": want a time such as 2026-11-22T09:00:00Z, or trim_horizon`,
+		},
+		"rewind to the future": {
+			[]string{
+				"leases", "rewind", "s", "--table", "t", "--to", "2999-01-01T00:00:00Z",
+			}, "leases: rewind --to 2999-01-01T00:00:00Z: is in the future, and nothing was there yet",
+		},
+		"stray flag": {[]string{"leases", "list", "--table", "t", "--force"}, "leases: list has no --force"},
+		"import what": {
+			[]string{
+				"leases", "import", "--table", "t",
+			}, "leases: import what? a FILE that leases export wrote, or --from TABLE",
+		},
+		"export without file": {
+			[]string{
+				"leases", "export", "--table", "t",
+			}, "leases: export needs --config: where shards without a checkpoint start is not in the table",
+		},
+		"address without port": {
+			[]string{"healthcheck", "--listen", "localhost"}, "healthcheck: --listen localhost: want HOST:PORT",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -83,12 +131,16 @@ func TestCheck(t *testing.T) {
 	require.Equal(t, ExitOK, code)
 	require.Contains(t, stdout, "poll_interval: 1s")
 
-	bad := testkit.ConfigFile(t, testkit.Edit("poll_interval: 1s", "poll_interval: 1ms", "severity: critical", "sevrity: critical"))
+	bad := testkit.ConfigFile(t, testkit.Edit("poll_interval: 1s", "poll_interval: 1ms", "severity: critical",
+		"sevrity: critical"))
 	code, stdout, stderr = invoke(t, "check", "--config", bad)
 	require.Equal(t, ExitUsage, code)
 	require.Empty(t, stdout)
-	require.Equal(t, bad+":11:18: processing.poll_interval: 1ms: must be 200ms to 1m: Kinesis allows five reads a second and shard, to all readers together\n"+
-		bad+`:18:5: rules[0].sevrity: unknown key; did you mean "severity"?`+"\n", stderr)
+	require.Equal(t,
+		bad+
+			":11:18: processing.poll_interval: 1ms: must be 200ms to 1m: Kinesis allows five reads a second and "+
+			"shard, to all readers together\n"+
+			bad+`:18:5: rules[0].sevrity: unknown key; did you mean "severity"?`+"\n", stderr)
 
 	code, _, _ = invoke(t, "run", "--config", bad)
 	require.Equal(t, ExitUsage, code, "run refuses what check refuses")

@@ -33,7 +33,8 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 		if *seed == 0 {
 			*seed = rand.Uint64() //nolint:gosec // sample data, not a secret
 		}
-		sample, err := produce.NewSample(args[0], rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // sample data, not a secret
+		sample, err := produce.NewSample(args[0],
+			rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // sample data, not a secret
 		if err != nil {
 			return config.UsageError("produce: " + err.Error())
 		}
@@ -48,11 +49,13 @@ func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string
 		}
 		cfg.HTTPClient = daemon.SteadyBody{Next: cfg.HTTPClient}
 		producer := &produce.Producer{
-			Client: kinesis.NewFromConfig(cfg), Stream: *stream, Sample: sample, Rate: *rate, Count: *count, Keys: *keys,
+			Client: kinesis.NewFromConfig(cfg), Stream: *stream, Sample: sample, Rate: *rate, Count: *count,
+			Keys: *keys,
 		}
 		began := time.Now()
 		put, err := producer.Run(ctx)
-		_, _ = plain.Fprintf(p.stdout, "%d records put into %s in %s\n", put, *stream, time.Since(began).Round(time.Millisecond))
+		_, _ = plain.Fprintf(p.stdout, "%d records put into %s in %s\n", put, *stream,
+			time.Since(began).Round(time.Millisecond))
 		return err
 	}
 }

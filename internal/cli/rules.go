@@ -35,7 +35,8 @@ func rulesCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) 
 			if near := config.Nearest(args[0], verbs); near != "" {
 				return config.UsageError(fmt.Sprintf("rules: no command %q; did you mean %q?", args[0], near))
 			}
-			return config.UsageError(fmt.Sprintf("rules: no command %q; there are %s", args[0], strings.Join(verbs, ", ")))
+			return config.UsageError(fmt.Sprintf("rules: no command %q; there are %s", args[0],
+				strings.Join(verbs, ", ")))
 		case args[0] == "backtest":
 			return backtest.Run(ctx, args[1:])
 		case len(args) == 1:
@@ -91,7 +92,10 @@ func (o *rulesFlags) test(ctx context.Context, p *program, files []string) error
 			if err != nil {
 				return fmt.Errorf("rules: %s: %s: %w", tests.File, c.Name, err)
 			}
-			r := ruleResult{File: tests.File, Name: c.Name, Differences: c.Expect.Differences(got), Notes: got.Notes, Alerts: got.Alerts}
+			r := ruleResult{
+				File: tests.File, Name: c.Name, Differences: c.Expect.Differences(got), Notes: got.Notes,
+				Alerts: got.Alerts,
+			}
 			if r.Passed = len(r.Differences) == 0; r.Passed {
 				results.Passed++
 			} else {

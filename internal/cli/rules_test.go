@@ -68,7 +68,8 @@ func rulesFile(t *testing.T, config, tests string) string {
 // What a program reads says the same as what people read, and has all that came.
 func TestRulesTestJSON(t *testing.T) {
 	t.Parallel()
-	code, stdout, stderr := invoke(t, "rules", "test", "--json", "testdata/rules/failing.test.yaml", "testdata/rules/passing.test.yaml")
+	code, stdout, stderr := invoke(t, "rules", "test", "--json", "testdata/rules/failing.test.yaml",
+		"testdata/rules/passing.test.yaml")
 	require.Equal(t, ExitFailed, code)
 	require.NotEmpty(t, stderr)
 	var got struct {
@@ -85,13 +86,16 @@ func TestRulesTestJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(stdout), &got))
 	require.Len(t, got.Tests, got.Passed+got.Failed)
 	require.Equal(t, "fields differ", got.Tests[0].Name)
-	require.Equal(t, rehearse.Difference{Where: `alert 1 (0s high firing to oncall, key "7b")`, Field: "at", Want: "1s", Got: "0s"}, got.Tests[0].Differences[0])
+	require.Equal(t, rehearse.Difference{
+		Where: `alert 1 (0s high firing to oncall, key "7b")`, Field: "at", Want: "1s", Got: "0s",
+	}, got.Tests[0].Differences[0])
 	require.Contains(t, stdout, `"at": "1m"`, "times are written as in the file")
 	a := got.Tests[0].Alerts[0]
 	require.Equal(t, "Ward 7b: 4", a.Subject)
 	require.NotEmpty(t, a.Attributes["alert_id"])
 
-	_, stdout, _ = invoke(t, "rules", "test", "--json", rulesFile(t, "stream: {name: s}\ntopics: {t: {arn: 'arn:aws:sns:us-east-1:000000000000:t'}}\n",
+	_, stdout, _ = invoke(t, "rules", "test", "--json", rulesFile(t,
+		"stream: {name: s}\ntopics: {t: {arn: 'arn:aws:sns:us-east-1:000000000000:t'}}\n",
 		"  - {name: nothing comes, records: [{at: 1s}]}\n"))
 	require.Contains(t, stdout, `"alerts": []`)
 }
@@ -112,7 +116,8 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
 	require.Equal(t, ExitOK, code)
 	require.Equal(t, "ok    "+file+": words\n"+
 		"      note: a template for the attribute of rule r failed 2 times: it is left out\n"+
-		"      note: a template for the message of rule r failed 2 times: the default words stand in for it\n1 passed, 0 failed\n", stdout)
+		"      note: a template for the message of rule r failed 2 times: the default words stand in for it\n1 "+
+		"passed, 0 failed\n", stdout)
 }
 
 // A test that has many differences does not flood the terminal.

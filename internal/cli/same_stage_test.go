@@ -38,14 +38,18 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 		data []byte
 		want map[string]int // by outcome
 	}{
-		"plain":                {[]byte(high), map[string]int{"alerted": 1}},
-		"with a newline":       {[]byte(high + "\n"), map[string]int{"alerted": 1}},
-		"text":                 {[]byte("hello"), map[string]int{"invalid": 1}},
-		"aggregate":            {testkit.Aggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
-		"one of them is none":  {testkit.Aggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2}},
+		"plain":          {[]byte(high), map[string]int{"alerted": 1}},
+		"with a newline": {[]byte(high + "\n"), map[string]int{"alerted": 1}},
+		"text":           {[]byte("hello"), map[string]int{"invalid": 1}},
+		"aggregate":      {testkit.Aggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
+		"one of them is none": {
+			testkit.Aggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2},
+		},
 		"aggregate of nothing": {testkit.Aggregate("a"), map[string]int{"filtered": 1}},
-		"aggregate of garbage": {sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1}},
-		"broken checksum":      {broken, map[string]int{"invalid": 1}},
+		"aggregate of garbage": {
+			sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1},
+		},
+		"broken checksum": {broken, map[string]int{"invalid": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +71,8 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				return m
 			}
 
-			code, out, stderr := invoke(t, "explain", "--config", file, "--data", write("data", string(c.data)), "--json")
+			code, out, stderr := invoke(t, "explain", "--config", file, "--data", write("data", string(c.data)),
+				"--json")
 			require.Zero(t, code, stderr)
 			var explained struct{ Records []struct{ Outcome string } }
 			require.NoError(t, json.Unmarshal([]byte(out), &explained))
@@ -83,18 +88,23 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 			for _, n := range c.want {
 				total += n
 			}
-			require.Contains(t, out, fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid", config.Plural(total, "record"),
-				c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"]), "check --sample: %s", stderr)
+			require.Contains(t, out, fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid",
+				config.Plural(total, "record"),
+				c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"]), "check --sample: %s",
+				stderr)
 
 			var expect []string
 			for _, o := range []string{"alerted", "unmatched", "filtered", "invalid"} {
 				expect = append(expect, fmt.Sprintf("%s: %d", o, c.want[o]))
 			}
-			code, out, stderr = invoke(t, "rules", "test", write("rules.test.yaml", fmt.Sprintf("config: config.yaml\ntests:\n  - name: as the daemon\n"+
-				"    records: [{at: 0s, base64: %q}]\n    expect: {outcomes: {%s}}\n", base64.StdEncoding.EncodeToString(c.data), strings.Join(expect, ", "))))
+			code, out, stderr = invoke(t, "rules", "test", write("rules.test.yaml",
+				fmt.Sprintf("config: config.yaml\ntests:\n  - name: as the daemon\n"+
+					"    records: [{at: 0s, base64: %q}]\n    expect: {outcomes: {%s}}\n",
+					base64.StdEncoding.EncodeToString(c.data), strings.Join(expect, ", "))))
 			require.Zero(t, code, "rules test: %s%s", out, stderr)
 
-			code, out, stderr = invoke(t, "rules", "backtest", "--config", file, "--archive", write("archive.jsonl", line+"\n"), "--json")
+			code, out, stderr = invoke(t, "rules", "backtest", "--config", file, "--archive",
+				write("archive.jsonl", line+"\n"), "--json")
 			require.Zero(t, code, stderr)
 			var report struct{ Outcomes map[string]int }
 			require.NoError(t, json.Unmarshal([]byte(out), &report))
@@ -191,13 +201,17 @@ func TestToolsTakeRulesFromFlags(t *testing.T) {
 	require.Contains(t, stderr, "rules: test has no --when")
 }
 
-// Who subscribed to the sample's messages with a filter policy on its attribute goes on getting them, and digests of them.
+// Who subscribed to the sample's messages with a filter policy on its attribute continues getting them, and digests of
+// them.
 func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
 	t.Parallel()
-	quick, err := config.QuickConfig{Stream: testkit.TestStream, TopicARN: testkit.TestTopicARN, When: "heartRate > 149"}.Config()
+	quick, err := config.QuickConfig{
+		Stream: testkit.TestStream, TopicARN: testkit.TestTopicARN, When: "heartRate > 149",
+	}.Config()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "mapping.yaml")
-	code, out, stderr := invoke(t, "check", "--explain-lambda", "testdata/lambda/defaults.json", "--topic-arn", testkit.TestTopicARN)
+	code, out, stderr := invoke(t, "check", "--explain-lambda", "testdata/lambda/defaults.json", "--topic-arn",
+		testkit.TestTopicARN)
 	require.Zero(t, code, stderr)
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(out, "mode: shadow", "mode: live")), 0o600))
 	taken, err := config.LoadConfig(t.Context(), file, testkit.Environment(nil))
@@ -210,7 +224,8 @@ func TestWhenKeepsTheSamplesAttribute(t *testing.T) {
 				fake.Kinesis.Create(testkit.TestStream, 1)
 				testkit.CreateTopic(t, fake)
 				d := testdaemon.StartDaemon(t, fake, func(into *config.Config, _ *daemon.Options) {
-					into.Rules, into.Topics = nil, map[string]alert.TopicConfig{"oncall": {ARN: testkit.TestTopicARN}} // 8/s, so that digests come
+					// 8/s, so that digests come
+					into.Rules, into.Topics = nil, map[string]alert.TopicConfig{"oncall": {ARN: testkit.TestTopicARN}}
 					if c != nil {
 						into.Rules, into.Topics = c.Rules, c.Topics
 					}

@@ -48,22 +48,39 @@ rules:
 topics:
   t: {arn: "arn:aws:sns:us-east-1:000000000000:t"}
 `)
-	twisted := write("twisted.yaml", fmt.Sprintf("stream: {name: s}\nrules:\n  - {name: a, when: %s, message: %s}\ntopics:\n  t: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}\n",
-		strconv.Quote(`name == "`+"\u202e\U000e0041"+`"`), strconv.Quote("two\nlines\u202e\U000e0041")))
+	twisted := write("twisted.yaml",
+		fmt.Sprintf("stream: {name: s}\nrules:\n  - {name: a, when: %s, message: %s}\ntopics:\n  t: {arn: "+
+			"\"arn:aws:sns:us-east-1:000000000000:t\"}\n",
+			strconv.Quote(`name == "`+"\u202e\U000e0041"+`"`), strconv.Quote("two\nlines\u202e\U000e0041")))
 	run := func(args ...string) (string, string) {
 		var out, errs bytes.Buffer
 		Main(t.Context(), args, testkit.Environment(nil), &out, &errs)
 		return out.String(), errs.String()
 	}
 	for name, args := range map[string][]string{
-		"did you mean":   {"check", "--config", rules, "--sample", write("near.jsonl", `{"id": 1, "x\u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\nOK  forged": {"nam": 1}}`)},
-		"a payload":      {"explain", "--config", rules, "--data", write("marks.json", "{\"name\": \""+"\u009b31mred\u202egnp.exe"+"\"}")},
-		"as JSON":        {"explain", "--config", rules, "--json", "--data", write("marks2.json", "{\"name\": \""+"\u009b31mred\u202egnp.exe"+"\"}")},
+		"did you mean": {
+			"check", "--config", rules, "--sample", write("near.jsonl",
+				`{"id": 1, "x\u001b]0;owned\u0007\u001b[2J\u009b31m\u202e\nOK  forged": {"nam": 1}}`),
+		},
+		"a payload": {
+			"explain", "--config", rules, "--data", write("marks.json",
+				"{\"name\": \""+"\u009b31mred\u202egnp.exe"+"\"}"),
+		},
+		"as JSON": {
+			"explain", "--config", rules, "--json", "--data",
+			write("marks2.json", "{\"name\": \""+"\u009b31mred\u202egnp.exe"+"\"}"),
+		},
 		"a command":      {testkit.HostileText},
 		"a file's name":  {"check", "--config", testkit.HostileText},
 		"a table's name": {"leases", "list", "--table", testkit.HostileText},
-		"a test's name":  {"rules", "test", write("t.yaml", "rules: rules.yaml\ntests: [{name: "+strconv.Quote(testkit.HostileText)+", records: [], alerts: []}]\n")},
-		"a wrong value":  {"check", "--config", write("wrong.yaml", "stream: {name: "+strconv.Quote(testkit.HostileText)+"}\n"+strconv.Quote(testkit.HostileText)+": 1\n")},
+		"a test's name": {
+			"rules", "test", write("t.yaml", "rules: rules.yaml\ntests: [{name: "+strconv.Quote(testkit.HostileText)+
+				", records: [], alerts: []}]\n"),
+		},
+		"a wrong value": {
+			"check", "--config", write("wrong.yaml", "stream: {name: "+strconv.Quote(testkit.HostileText)+"}\n"+
+				strconv.Quote(testkit.HostileText)+": 1\n"),
+		},
 	} {
 		out, errs := run(args...)
 		testkit.Obeyed(t, out)

@@ -9,21 +9,26 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// check refuses a template that can only fail, with its place, and the daemon does not: words are no reason to stay down.
+// check refuses a template that can only fail, with its place, and the daemon does not: words are no reason to stay
+// down.
 func TestCheckTriesTemplates(t *testing.T) {
 	t.Parallel()
 	withRule := func(rule string) string {
-		return testkit.ConfigFile(t, "stream: {name: s}\ntopics: {oncall: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\nrules:\n  - "+rule+"\n")
+		return testkit.ConfigFile(t,
+			"stream: {name: s}\ntopics: {oncall: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\nrules:\n  - "+rule+
+				"\n")
 	}
 	bad := withRule(`{name: r, when: 'state == "hot"', message: '{{ gt .Fields.state 90 }}'}`)
 	code, stdout, stderr := invoke(t, "check", "--config", bad)
 	require.Equal(t, ExitUsage, code)
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, ":4:")
-	require.Contains(t, stderr, `rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, for any record: `)
+	require.Contains(t, stderr,
+		`rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, for any record: `)
 	_, err := config.LoadConfig(t.Context(), bad, testkit.Environment(nil))
 	require.NoError(t, err)
-	code, stdout, stderr = invoke(t, "check", "--config", withRule(`{name: r, when: 'state == "hot"', message: '{{ upper .Fields.state }}'}`))
+	code, stdout, stderr = invoke(t, "check", "--config",
+		withRule(`{name: r, when: 'state == "hot"', message: '{{ upper .Fields.state }}'}`))
 	require.Equal(t, ExitOK, code, stderr)
 	require.Contains(t, stdout, "valid; 1 rules, 1 topics")
 }
@@ -38,7 +43,10 @@ func TestCheckWarnsOfWindowsByOtherKeys(t *testing.T) {
 		`{name: r, when: 'v > 1', window: {length: 1m, is: "> 5"}}`:                     false,
 		`{name: r, when: 'v > 1', key: host, dedup: 1m}`:                                false,
 	} {
-		code, stdout, stderr := invoke(t, "check", "--config", testkit.ConfigFile(t, "stream: {name: s}\ntopics: {oncall: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\nrules:\n  - "+rule+"\n"))
+		code, stdout, stderr := invoke(t, "check", "--config",
+			testkit.ConfigFile(t,
+				"stream: {name: s}\ntopics: {oncall: {arn: \"arn:aws:sns:us-east-1:000000000000:t\"}}\nrules:\n  - "+
+					rule+"\n"))
 		require.Equal(t, ExitOK, code, stderr)
 		if warns {
 			require.Contains(t, stdout, "1 warning", rule)

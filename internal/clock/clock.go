@@ -2,7 +2,7 @@
 //
 // What time brings about (an absence, the end of a window, a repeat) is compared with arrival times that Kinesis
 // stamps. So it goes by Kinesis' clock, and not by that of the machine, which may be minutes off, may be set, and
-// stands still in a machine that was suspended. Between two answers the monotonic clock of the machine continues.
+// stops while the machine is suspended. Between two answers the monotonic clock of the machine continues.
 //
 // # What is believed
 //
@@ -13,7 +13,7 @@
 // An answer that contradicts the others by more than a second proves nothing: three in a row that agree with each
 // other are believed within two seconds where the machine's clock says the same (it was suspended, or set), else after
 // half a minute. At the start the machine's clock counts as one answer, and three answers are enough. Any answer that
-// agrees with what is believed begins this anew, so wrong answers among good ones are never believed, however many
+// agrees with what is believed begins this again, so wrong answers among good ones are never believed, however many
 // they are.
 //
 // Arrival times are the ones that count. A record of a page whose predecessor was at the tip arrived in between, so it

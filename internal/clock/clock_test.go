@@ -121,7 +121,7 @@ func TestLastingChangeIsBelieved(t *testing.T) {
 	t.Parallel()
 	play(t, 0, func(w *world) {
 		w.answers(20, 0)
-		w.off = time.Hour // the machine was suspended: its monotonic clock stood still
+		w.off = time.Hour // the machine was suspended: its monotonic clock stopped
 		w.answers(15, time.Hour)
 		require.WithinDuration(t, time.Now().Add(time.Hour), w.Now(), time.Second)
 		require.WithinDuration(t, time.Now().Add(time.Hour), w.Surely(time.Now()), time.Second)

@@ -13,8 +13,10 @@ const RestartNeeded = " differs, which needs a restart: the old value stays acti
 
 // WithRulesOf is the configuration with what can be changed while running taken from next.
 func (c Config) WithRulesOf(next Config) Config {
-	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile, next.DeadLetter.Invalid
-	c.Score, c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Score, next.Rules, next.Silences, next.Watchdog, next.State, next.Topics
+	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile,
+		next.DeadLetter.Invalid
+	c.Score, c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Score, next.Rules, next.Silences, next.Watchdog,
+		next.State, next.Topics
 	return c
 }
 

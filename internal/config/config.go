@@ -41,12 +41,12 @@ type Config struct {
 	Processing ProcessingConfig `yaml:"processing"`
 	// Format is how records are read: json (the default) or text.
 	Format string `yaml:"format"`
-	// Filter are Lambda's filter patterns, ORed; FilterFile is a file that has them as Lambda does, as FilterCriteria in
-	// JSON, relative to the configuration file. Both together are one list.
+	// Filter are Lambda's filter patterns, ORed; FilterFile is a file that has them as Lambda does, as FilterCriteria
+	// in JSON, relative to the configuration file. Both together are one list.
 	Filter     []filter.Pattern `yaml:"filter"`
 	FilterFile string           `yaml:"filter_file"`
-	// Score are random cut forests, whose scores are added to the records before anything else looks at them. One can stand
-	// there without a list.
+	// Score are random cut forests, whose scores are added to the records before anything else looks at them. One can
+	// stand there without a list.
 	Score []alert.ScoreConfig `yaml:"score" form:"one"`
 	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
 	Rules []alert.RuleConfig `yaml:"rules"`
@@ -110,11 +110,11 @@ type ProcessingConfig struct {
 	// CheckpointInterval is how often the progress of a shard is written at most; 0 is as fast as DynamoDB answers.
 	// Defaults to 1 s.
 	CheckpointInterval *time.Duration `yaml:"checkpoint_interval"`
-	// MaxRetryAttempts is how often an alert is tried again after failures of its own; -1 is without limit, as in Lambda.
-	// Outages, throttling and faults of a topic's configuration do not count. Defaults to -1.
+	// MaxRetryAttempts is how often an alert is tried again after failures of its own; -1 is without limit, as in
+	// Lambda. Outages, throttling and faults of a topic's configuration do not count. Defaults to -1.
 	MaxRetryAttempts *int `yaml:"max_retry_attempts"`
-	// MaxRecordAge is how old a record may be for its alert to be tried; 0 is without limit. The time for which a fault of
-	// its topic's configuration held it does not count.
+	// MaxRecordAge is how old a record may be for its alert to be tried; 0 is without limit. The time for which a fault
+	// of its topic's configuration held it does not count.
 	MaxRecordAge time.Duration `yaml:"max_record_age"`
 	// OnRejected is what happens to an alert that SNS will never accept where there are no dead letters: hold its
 	// partition key (the default), or skip it.
@@ -126,8 +126,8 @@ type ProcessingConfig struct {
 
 // MetricsConfig is the section "metrics".
 type MetricsConfig struct {
-	// PerShard gives every shard series of its own. Off, one value stands for all shards of a process, with shard="all":
-	// the worst of a lag, the sum of a count. Defaults to true.
+	// PerShard gives every shard series of its own. Off, one value stands for all shards of a process, with
+	// shard="all": the worst of a lag, the sum of a count. Defaults to true.
 	PerShard *bool `yaml:"per_shard"`
 }
 
@@ -144,22 +144,27 @@ type parts struct {
 func (c Config) Parts() parts {
 	p := parts{
 		Alert: alert.Config{
-			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules, Silences: c.Silences,
+			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules,
+			Silences: c.Silences,
 			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
 		}.WithDefaults(),
 		DeadLetter: c.DeadLetter.destination(),
 		Checkpoint: checkpoint.Config{
 			Reads:       alert.StateFormat,
-			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN, Start: c.Stream.Start,
+			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
+			Start:         c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		Consumer: consumer.Config{
 			StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
-			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory), PollInterval: c.Processing.PollInterval,
-			OnRejected: c.Processing.OnRejected, MergeShards: c.mergeShards(),
+			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory),
+			PollInterval: c.Processing.PollInterval,
+			OnRejected:   c.Processing.OnRejected, MergeShards: c.mergeShards(),
 		}.WithDefaults(),
-		SNS: dispatch.Config{Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1},
+		SNS: dispatch.Config{
+			Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1,
+		},
 	}
 	if n := c.Processing.MaxRetryAttempts; n != nil {
 		p.SNS.MaxAttempts = *n
@@ -175,7 +180,9 @@ func (c Config) Parts() parts {
 		}
 	}
 	for name, t := range p.Alert.Topics {
-		p.SNS.Topics[name] = dispatch.TopicConfig{ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name]}
+		p.SNS.Topics[name] = dispatch.TopicConfig{
+			ARN: t.ARN, Rate: t.Rate.PerSecond(), Digest: t.Digest, Rules: rulesOf[name],
+		}
 	}
 	p.SNS = p.SNS.WithDefaults()
 	return p
@@ -251,36 +258,47 @@ func (c Config) faults(p parts, ofRules error) error {
 		}
 	}
 	refuse(c.Stream.Name == "" && c.Stream.ARN == "", "stream.name", "", "required, unless stream.arn is given")
-	refuse(c.Stream.Name != "" && c.Stream.ARN != "", "stream.name", c.Stream.Name, "give either stream.name or stream.arn, not both")
+	refuse(c.Stream.Name != "" && c.Stream.ARN != "", "stream.name", c.Stream.Name,
+		"give either stream.name or stream.arn, not both")
 	refuse(c.Stream.FanOut != "", "stream.fan_out", c.Stream.FanOut,
 		"enhanced fan-out is not supported yet; leave fan_out empty to poll")
-	refuse(c.Processing.StopBudget < 5*time.Second || c.Processing.StopBudget > 10*time.Minute, "processing.stop_budget",
+	refuse(c.Processing.StopBudget < 5*time.Second || c.Processing.StopBudget > 10*time.Minute,
+		"processing.stop_budget",
 		c.Processing.StopBudget.String(), "must be between 5s and 10m")
-	refuse(c.Processing.PollInterval >= c.Leases.Duration, "processing.poll_interval", c.Processing.PollInterval.String(),
+	refuse(c.Processing.PollInterval >= c.Leases.Duration, "processing.poll_interval",
+		c.Processing.PollInterval.String(),
 		"must be shorter than leases.duration (%s), or a shard would change hands between two reads", c.Leases.Duration)
-	refuse(p.SNS.AttemptTimeout >= c.Processing.StopBudget*StopShareShards/100, "processing.stop_budget", c.Processing.StopBudget.String(),
-		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", StopShareShards, p.SNS.AttemptTimeout)
-	refuse(*c.Processing.MaxRetryAttempts < -1 || *c.Processing.MaxRetryAttempts > 10_000, "processing.max_retry_attempts",
+	refuse(p.SNS.AttemptTimeout >= c.Processing.StopBudget*StopShareShards/100, "processing.stop_budget",
+		c.Processing.StopBudget.String(),
+		"the drain gets %d %% of it, which must outlast one publish attempt (%s)", StopShareShards,
+		p.SNS.AttemptTimeout)
+	refuse(*c.Processing.MaxRetryAttempts < -1 || *c.Processing.MaxRetryAttempts > 10_000,
+		"processing.max_retry_attempts",
 		strconv.Itoa(*c.Processing.MaxRetryAttempts), "must be -1 (no limit) to 10000, as in Lambda")
 	refuse(c.Processing.MaxRecordAge < 0 || c.Processing.MaxRecordAge > 7*24*time.Hour, "processing.max_record_age",
 		c.Processing.MaxRecordAge.String(), "must be 0s (no limit) to 168h")
 	refuse(c.DeadLetter.Invalid && !p.DeadLetter.Enabled(), "dead_letter.invalid", "true",
 		"needs a destination; set dead_letter.sqs, sns or s3")
 	_, levelErr := zap.ParseAtomicLevel(c.Log.Level)
-	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level,
+	refuse(levelErr != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level",
+		c.Log.Level,
 		"want debug, info, warn or error")
-	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format, "want json or console")
-	refuse(!Listenable(c.Server.Listen), "server.listen", c.Server.Listen, "want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
+	refuse(!slices.Contains([]string{"json", "console"}, c.Log.Format), "log.format", c.Log.Format,
+		"want json or console")
+	refuse(!Listenable(c.Server.Listen), "server.listen", c.Server.Listen,
+		"want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
 	for i, name := range c.Server.Names {
-		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name, "want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
+		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name,
+			"want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
-	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS), p.DeadLetter.Validate())...)
+	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
+		p.DeadLetter.Validate())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.
 func (p *FieldError) ConfigField() string { return p.Field }
 
-// HostName says whether a text may be the name of a host.
+// HostName reports whether a text may be the name of a host.
 func HostName(s string) bool {
 	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._", c)
@@ -302,16 +320,16 @@ func Listenable(address string) bool {
 const EnvSource = "env:"
 
 // LoadConfig reads and checks a configuration file, or, for env:NAME, the text in the environment variable NAME. lookup
-// gives that and the values of ${VAR}. The error is a FieldErrors with every fault of the file, or that the file cannot be
-// read. The configuration has its defaults.
+// gives that and the values of ${VAR}. The error is a FieldErrors with every fault of the file, or that the file cannot
+// be read. The configuration has its defaults.
 //
 // The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
 func LoadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup, Config.compile) })
 }
 
-// CheckConfig is LoadConfig for a caller that runs no rules: it keeps nothing of what it compiles, so that a file of thousands of
-// rules costs little.
+// CheckConfig is LoadConfig for a caller that runs no rules: it keeps nothing of what it compiles, so that a file of
+// thousands of rules costs little.
 func CheckConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup, validateOnly) })
 }
@@ -327,9 +345,21 @@ func loadConfig(
 		case variable == "":
 			return nil, FieldErrors{{File: file, Rule: "names no variable; write env:NAME"}}
 		case !set:
-			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, or name a file", variable)}}
+			return nil, FieldErrors{
+				{
+					File: file,
+					Rule: fmt.Sprintf("the environment has no variable %q; set it to the text of a configuration, "+
+						"or name a file", variable),
+				},
+			}
 		case text == "":
-			return nil, FieldErrors{{File: file, Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration", variable)}}
+			return nil, FieldErrors{
+				{
+					File: file,
+					Rule: fmt.Sprintf("the variable %q is set, but empty; set it to the text of a configuration",
+						variable),
+				},
+			}
 		}
 		return parseConfig(ctx, file, []byte(text), lookup, compile)
 	}
@@ -385,8 +415,8 @@ func (c *LoadedConfig) Trials() error {
 	return problems
 }
 
-// Current refuses a configuration with silences that are over, for a reload or a check. A start does not: a daemon that is
-// restarted at night must not stay down because a silence has ended.
+// Current refuses a configuration with silences that are over, for a reload or a check. A start does not: a daemon that
+// is restarted at night must not stay down because a silence has ended.
 func (c *LoadedConfig) Current(now time.Time) error {
 	var problems FieldErrors
 	for _, over := range c.Parts().Alert.Over(now) {
@@ -406,17 +436,22 @@ func (c *LoadedConfig) Doubts(now time.Time) []doubt {
 			out = append(out, doubt{placed, d.Never})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b doubt) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+	slices.SortStableFunc(out, func(a, b doubt) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 	return out
 }
 
 // ParseConfig is LoadConfig for the bytes of a file that was read already.
-func ParseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig, error) {
+func ParseConfig(ctx context.Context, file string, data []byte, lookup func(string) (string, bool)) (*LoadedConfig,
+	error,
+) {
 	return parseConfig(ctx, file, data, lookup, Config.compile)
 }
 
 func parseConfig(
-	ctx context.Context, file string, data []byte, lookup func(string) (string, bool), compile func(Config) (*alert.Rules, error),
+	ctx context.Context, file string, data []byte, lookup func(string) (string, bool),
+	compile func(Config) (*alert.Rules, error),
 ) (*LoadedConfig, error) {
 	var c Config
 	doc := ParseDocument(file, data, lookup, &c)
@@ -456,9 +491,9 @@ func (d *Document) addFilters(ctx context.Context, c *Config) {
 	}
 }
 
-// Place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with the
-// first that is wrong: several packages look at the stream, for one. Faults about values that could not even be decoded
-// are left out: they speak of a default.
+// Place turns the errors of Validate methods into problems with a place in the file. A field is mentioned once, with
+// the first that is wrong: several packages look at the stream, for one. Faults about values that could not even be
+// decoded are left out: they speak of a default.
 func (d *Document) Place(err error) FieldErrors {
 	var placed FieldErrors
 	said := map[string]bool{}
@@ -483,7 +518,8 @@ func (d *Document) Place(err error) FieldErrors {
 			within := p.Column // inside a value, where the package knows
 			p.Line, p.Column = n.Line, n.Column
 			// A value in one line: point at the very place. In a block or with variables the columns do not map.
-			if within > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.ContainsAny(n.Value, "\n$\\") {
+			if within > 0 && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 &&
+				!strings.ContainsAny(n.Value, "\n$\\") {
 				p.Column += within - 1
 				if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 					p.Column++
@@ -572,7 +608,9 @@ func (q QuickConfig) Config() (*LoadedConfig, error) {
 		c.Stream.Name, c.Stream.ARN = "", q.Stream
 	}
 	if q.When != "" {
-		c.Rules = []alert.RuleConfig{{Name: "rule", When: q.When, Topics: []string{"topic"}, Attributes: sampleAttributes()}}
+		c.Rules = []alert.RuleConfig{
+			{Name: "rule", When: q.When, Topics: []string{"topic"}, Attributes: sampleAttributes()},
+		}
 	}
 	c = c.WithDefaults()
 	doc := &Document{}

@@ -56,21 +56,25 @@ func TestConfigProblems(t *testing.T) {
 		},
 		"unknown key, nothing near": {
 			yaml: testkit.Edit("format: json\nrules", "telemetry: {}\nrules"),
-			want: []string{`c.yaml:14:1: telemetry: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, metrics, processing, rules, score, server, silences, state, stream, topics, watchdog`},
+			want: []string{
+				`c.yaml:14:1: telemetry: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, metrics, processing, rules, score, server, silences, state, stream, topics, watchdog`,
+			},
 		},
 		"duplicate key": {
 			yaml: testkit.Edit("  application: heart-rate-alerts\n", "  application: one\n  application: two\n"),
 			want: []string{`c.yaml:4:3: stream.application: duplicate key; the first is in line 3`},
 		},
 		"no number": {
-			yaml: testkit.Edit("format: json\n", "format: json\nscore: {fields: [x], threshold: auto, auto: {floor: high, rate: NaN}}\n"),
+			yaml: testkit.Edit("format: json\n",
+				"format: json\nscore: {fields: [x], threshold: auto, auto: {floor: high, rate: NaN}}\n"),
 			want: []string{
 				`c.yaml:15:53: score[0].auto.floor: high: want a number, without quotes`,
 				`c.yaml:15:65: score[0].auto.rate: NaN: want a number, without quotes`,
 			},
 		},
 		"wrong types": {
-			yaml: testkit.Edit("parallelism: 20", "parallelism: many", "memory: 128MiB", "memory: lots", "duration: 20s", "duration: 20",
+			yaml: testkit.Edit("parallelism: 20", "parallelism: many", "memory: 128MiB", "memory: lots",
+				"duration: 20s", "duration: 20",
 				"rules:\n", "rules: {}\nignored:\n", "severity: critical", "severity: 1"),
 			want: []string{
 				`c.yaml:7:13: leases.duration: 20: want a duration with its unit, such as 200ms, 10s or 1m30s`,
@@ -89,7 +93,8 @@ func TestConfigProblems(t *testing.T) {
 		},
 		"everything at once, in the order of the file": {
 			yaml: testkit.Edit("poll_interval: 1s", "poll_interval: 1ms", "parallelism: 20", "parallelism: 0x7",
-				"when: ANOMALY_SCORE > 3.0", "when: ANOMALY_SCORE >", "[oncall]", "[oncal]", "level: debug", "level: loud",
+				"when: ANOMALY_SCORE > 3.0", "when: ANOMALY_SCORE >", "[oncall]", "[oncal]", "level: debug",
+				"level: loud",
 				":9464", "9464", "fan_out: \"\"", "fan_out: my-consumer"),
 			want: []string{
 				`c.yaml:5:12: stream.fan_out: my-consumer: enhanced fan-out is not supported yet; leave fan_out empty to poll`,
@@ -102,7 +107,8 @@ func TestConfigProblems(t *testing.T) {
 			},
 		},
 		"out of range": {
-			yaml: testkit.Edit("parallelism: 20", "parallelism: 1001", "memory: 128MiB", "memory: 1KiB", "stop_budget: 50s", "stop_budget: 1s"),
+			yaml: testkit.Edit("parallelism: 20", "parallelism: 1001", "memory: 128MiB", "memory: 1KiB",
+				"stop_budget: 50s", "stop_budget: 1s"),
 			want: []string{
 				`c.yaml:9:16: processing.parallelism: 1001: must be 1 to 1000 partition keys of a shard at once`,
 				`c.yaml:10:11: processing.memory: 1024: must be at least 1MiB`,
@@ -110,7 +116,8 @@ func TestConfigProblems(t *testing.T) {
 			},
 		},
 		"relations across packages": {
-			yaml: testkit.Edit("duration: 20s", "duration: 3s", "poll_interval: 1s", "poll_interval: 5s", "checkpoint_interval: 2s", "checkpoint_interval: 1s"),
+			yaml: testkit.Edit("duration: 20s", "duration: 3s", "poll_interval: 1s", "poll_interval: 5s",
+				"checkpoint_interval: 2s", "checkpoint_interval: 1s"),
 			want: []string{
 				`c.yaml:11:18: processing.poll_interval: 5s: must be shorter than leases.duration (3s), or a shard would change hands between two reads`,
 			},
@@ -124,25 +131,30 @@ func TestConfigProblems(t *testing.T) {
 		},
 		"both ways to name the stream": {
 			yaml: testkit.Edit("  name: Ex", "  arn: arn:aws:kinesis:us-east-1:000000000000:stream/Other\n  name: Ex"),
-			want: []string{`c.yaml:3:9: stream.name: ExampleOutputStream: give either stream.name or stream.arn, not both`},
+			want: []string{
+				`c.yaml:3:9: stream.name: ExampleOutputStream: give either stream.name or stream.arn, not both`,
+			},
 		},
 		"variable that is not set": {
-			yaml: testkit.Edit("name: ExampleOutputStream", "name: ${STREAM}", "arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${TOPIC:-nonsense}"),
+			yaml: testkit.Edit("name: ExampleOutputStream", "name: ${STREAM}",
+				"arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${TOPIC:-nonsense}"),
 			want: []string{
 				`c.yaml:2:9: stream.name: ${STREAM}: the environment has no variable STREAM; set it or write ${STREAM:-default}`,
 				`c.yaml:22:10: topics.oncall.arn: nonsense: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
 			},
 		},
 		"variable that is no name": {
-			yaml: testkit.Edit("name: ExampleOutputStream", "name: ${a-b}", "application: heart-rate-alerts", "application: x${"),
+			yaml: testkit.Edit("name: ExampleOutputStream", "name: ${a-b}", "application: heart-rate-alerts",
+				"application: x${"),
 			want: []string{
 				`c.yaml:2:9: stream.name: ${a-b}: want ${VAR} or ${VAR:-default}; write $${ for a literal ${`,
 				`c.yaml:3:16: stream.application: x${: want ${VAR} or ${VAR:-default}; write $${ for a literal ${`,
 			},
 		},
 		"what a variable gave is not repeated": {
-			yaml: testkit.Edit("arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${API_TOKEN}", "level: debug", `level: "x-${MY_SECRET}"`),
-			env:  map[string]string{"API_TOKEN": "hunter2", "MY_SECRET": "hunter3"},
+			yaml: testkit.Edit("arn: arn:aws:sns:us-east-1:000000000000:ExampleTopic", "arn: ${API_TOKEN}",
+				"level: debug", `level: "x-${MY_SECRET}"`),
+			env: map[string]string{"API_TOKEN": "hunter2", "MY_SECRET": "hunter3"},
 			want: []string{
 				`c.yaml:22:10: topics.oncall.arn: ${API_TOKEN}: must be the ARN of an SNS topic, arn:aws:sns:<region>:<account>:<name>`,
 				`c.yaml:27:14: log.level: x-${MY_SECRET}: want debug, info, warn or error`,
@@ -160,8 +172,12 @@ func TestConfigProblems(t *testing.T) {
 			yaml: "- a\n",
 			want: []string{`c.yaml:1:1: a list: want a mapping`},
 		},
-		"empty":      {yaml: "# nothing\n", want: []string{`c.yaml: the file is empty`}},
-		"merge keys": {yaml: testkit.Edit("  fan_out: \"\"", "  <<: {}"), want: []string{`c.yaml:5:3: stream.<<: merge keys are not supported; write the values out`}},
+		"empty": {yaml: "# nothing\n", want: []string{`c.yaml: the file is empty`}},
+		"merge keys": {
+			yaml: testkit.Edit("  fan_out: \"\"", "  <<: {}"), want: []string{
+				`c.yaml:5:3: stream.<<: merge keys are not supported; write the values out`,
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +193,8 @@ func TestVariables(t *testing.T) {
 	t.Parallel()
 	c, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.Edit(
 		"name: ExampleOutputStream", "name: ${STREAM}-${STAGE:-dev}", "parallelism: 20", `parallelism: "${N}"`,
-		"poll_interval: 1s", "poll_interval: ${POLL:-500ms}", "subject: Anomaly detected", "subject: costs $${5} ${EMPTY:-none}",
+		"poll_interval: 1s", "poll_interval: ${POLL:-500ms}", "subject: Anomaly detected",
+		"subject: costs $${5} ${EMPTY:-none}",
 	)), testkit.Environment(map[string]string{"STREAM": "orders", "N": "7", "EMPTY": ""}))
 	require.NoError(t, err)
 	require.Equal(t, "orders-dev", c.Stream.Name)
@@ -188,7 +205,8 @@ func TestVariables(t *testing.T) {
 
 func TestPrintRedactsSecrets(t *testing.T) {
 	t.Parallel()
-	c, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.Edit("subject: Anomaly detected", "subject: token ${PAGER_TOKEN}", "application: heart-rate-alerts", "application: ${APP}")),
+	c, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.Edit("subject: Anomaly detected",
+		"subject: token ${PAGER_TOKEN}", "application: heart-rate-alerts", "application: ${APP}")),
 		testkit.Environment(map[string]string{"PAGER_TOKEN": "hunter2", "APP": "visible"}))
 	require.NoError(t, err)
 	text, err := c.Print()
@@ -201,7 +219,8 @@ func TestPrintRedactsSecrets(t *testing.T) {
 
 func TestAnchorsAreResolved(t *testing.T) {
 	t.Parallel()
-	c, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.Edit("subject: Anomaly detected", "subject: &words Anomaly", `message: "Anomaly detected ...  {{ .Record.Data }}"`, "message: *words")),
+	c, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.Edit("subject: Anomaly detected",
+		"subject: &words Anomaly", `message: "Anomaly detected ...  {{ .Record.Data }}"`, "message: *words")),
 		testkit.Environment(nil))
 	require.NoError(t, err)
 	require.Equal(t, "Anomaly", c.Topics["oncall"].Message)
@@ -250,7 +269,8 @@ func FuzzConfig(f *testing.F) {
 		}
 		printed, err := c.Print()
 		require.NoError(t, err)
-		again, err := ParseConfig(t.Context(), "printed.yaml", []byte(strings.ReplaceAll(string(printed), "${", "$${")), testkit.Environment(nil))
+		again, err := ParseConfig(t.Context(), "printed.yaml", []byte(strings.ReplaceAll(string(printed), "${", "$${")),
+			testkit.Environment(nil))
 		require.NoError(t, err)
 		require.Equal(t, c.Config, again.Config)
 	})

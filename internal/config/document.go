@@ -46,7 +46,11 @@ func ParseDocument(file string, data []byte, lookup func(string) (string, bool),
 		return d
 	}
 	if valuesAtMost(data) > mostValues {
-		d.Problems = append(d.Problems, &FieldError{File: file, Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d keys and values", mostValues)})
+		d.Problems = append(d.Problems, &FieldError{
+			File: file,
+			Rule: fmt.Sprintf("the file is too large: its brackets, colons, commas and dashes may make more than %d "+
+				"keys and values", mostValues),
+		})
 		return d
 	}
 	var root yaml.Node
@@ -218,8 +222,8 @@ func (d *Document) pairs(path string, n *yaml.Node, yield func(key, value *yaml.
 	}
 }
 
-// appendJSON appends a node as JSON, for values whose form is not known here, such as filter patterns. Numbers keep their
-// digits.
+// appendJSON appends a node as JSON, for values whose form is not known here, such as filter patterns. Numbers keep
+// their digits.
 func (d *Document) appendJSON(b []byte, path string, n *yaml.Node) (text []byte, ok bool) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -302,7 +306,9 @@ func (d *Document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {
 			return
 		}
 		if single[key.Value] && value.Kind == yaml.MappingNode { // one stands for a list of one
-			value = &yaml.Node{Kind: yaml.SequenceNode, Line: value.Line, Column: value.Column, Content: []*yaml.Node{value}}
+			value = &yaml.Node{
+				Kind: yaml.SequenceNode, Line: value.Line, Column: value.Column, Content: []*yaml.Node{value},
+			}
 		}
 		d.decode(Join(path, key.Value), value, v.Field(i))
 	})
@@ -453,7 +459,8 @@ func (d *Document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 		value, set := d.lookup(variable)
 		switch {
 		case len(value) > d.room:
-			d.report(path, n, n.Value, fmt.Sprintf("what all variables give together is larger than %d MiB", mostGiven>>20))
+			d.report(path, n, n.Value, fmt.Sprintf("what all variables give together is larger than %d MiB",
+				mostGiven>>20))
 			ok = false
 		case value != "":
 			d.room -= len(value)
@@ -463,7 +470,8 @@ func (d *Document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 		case hasFallback:
 			return fallback
 		case !set:
-			d.report(path, n, n.Value, fmt.Sprintf("the environment has no variable %s; set it or write ${%s:-default}", variable, variable))
+			d.report(path, n, n.Value, fmt.Sprintf("the environment has no variable %s; set it or write ${%s:-default}",
+				variable, variable))
 			ok = false
 		}
 		return value
@@ -477,10 +485,13 @@ func (d *Document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 	return text, expanded, ok
 }
 
-// looksSecret says whether a variable's name tells of a secret. Short words count as whole words only: COMPASS has a PASS in it.
+// looksSecret reports whether a variable's name tells of a secret. Short words count as whole words only: COMPASS has a
+// PASS in it.
 func looksSecret(variable string) bool {
 	variable = strings.ToUpper(variable)
-	return slices.ContainsFunc([]string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "KEY"}, func(s string) bool {
+	return slices.ContainsFunc([]string{
+		"SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "KEY",
+	}, func(s string) bool {
 		return strings.Contains(variable, s)
 	}) || slices.ContainsFunc(strings.Split(variable, "_"), func(word string) bool {
 		return slices.Contains([]string{"PASS", "PWD", "PW", "PIN", "AUTH"}, word)

@@ -9,7 +9,8 @@ import (
 
 // What a document may hold. It is read by a daemon that has 64 MiB to spare, and its author may mean harm.
 const (
-	// mostValues bounds keys and values, with all that aliases stand for: 7,000 rules with six settings each, as many as there is room for in a file, or 20 MiB of nodes.
+	// mostValues bounds keys and values, with all that aliases stand for: 7,000 rules with six settings each, as many
+	// as there is room for in a file, or 20 MiB of nodes.
 	mostValues = 120_000
 	// mostLevels bounds how deep they stand.
 	mostLevels = 100
@@ -25,9 +26,10 @@ const (
 	mostFaults = 200
 )
 
-// valuesAtMost is an upper bound of the nodes that a YAML text has, from its bytes alone: nodes cost 160 bytes each, and have to be
-// counted before they are made. Each but the root is an entry of a list, a key or a value, so there is an indicator before or behind it.
-// Texts have such signs, too, so the bound is a little too high. Only mappings that are keys of mappings pass with a third more.
+// valuesAtMost is an upper bound of the nodes that a YAML text has, from its bytes alone: nodes cost 160 bytes each,
+// and have to be counted before they are made. Each but the root is an entry of a list, a key or a value, so there is
+// an indicator before or behind it. Texts have such signs, too, so the bound is a little too high. Only mappings that
+// are keys of mappings pass with a third more.
 func valuesAtMost(text []byte) int {
 	n := 8 // a document or two and their roots
 	fresh, paired := false, false
@@ -66,7 +68,8 @@ func valuesAtMost(text []byte) int {
 	return n
 }
 
-// separates reports whether the character at i ends an indicator: a space, a line's end of any kind, a bracket, the end of the text.
+// separates reports whether the character at i ends an indicator: a space, a line's end of any kind, a bracket, the end
+// of the text.
 func separates(text []byte, i int) bool {
 	if i >= len(text) {
 		return true
@@ -102,7 +105,8 @@ func (s *surveyor) measure(n *yaml.Node) extent {
 	anchored := n
 	if n.Kind == yaml.AliasNode {
 		if anchored = n.Alias; s.open[anchored] {
-			s.refuse(n, "the alias *%s refers to itself: it is within what &%s names", abbreviate(n.Value), abbreviate(n.Value))
+			s.refuse(n, "the alias *%s refers to itself: it is within what &%s names", abbreviate(n.Value),
+				abbreviate(n.Value))
 			return extent{}
 		}
 	}

@@ -11,17 +11,19 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// A hostile file is refused, with a reason that can be read, by work and memory that its size bounds: the daemon reads it beside
-// its records.
+// A hostile file is refused, with a reason that can be read, by work and memory that its size bounds: the daemon reads
+// it beside its records.
 func TestHostileConfigsAreRefused(t *testing.T) { //nolint:paralleltest // it measures what is allocated
 	for name, file := range testkit.HostileConfigs() {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := ParseConfig(t.Context(), "c.yaml", []byte(file.Text), testkit.Environment(map[string]string{"LONG": strings.Repeat("v", 1000)}))
+		_, err := ParseConfig(t.Context(), "c.yaml", []byte(file.Text),
+			testkit.Environment(map[string]string{"LONG": strings.Repeat("v", 1000)}))
 		runtime.ReadMemStats(&after)
 		require.ErrorContains(t, err, file.Why, name)
 		require.Less(t, len(err.Error()), 40_000, name)
-		require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(256), "%s: MiB in all, which is several times what there is at once", name)
+		require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(256),
+			"%s: MiB in all, which is several times what there is at once", name)
 	}
 }
 
@@ -29,7 +31,8 @@ func TestHostileConfigsAreRefused(t *testing.T) { //nolint:paralleltest // it me
 func TestValuesAtMost(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"a: {b: [1, {c: d}, [e: f, ? g : h, i]], j}\nk:\n- l: m\n  n: o\n- - p\n  - q\n? r\n: s\n", "{a,b,c}", `[{"a":1},{"b":[]}]`, "- -\n- ? \n", "[a: ,b: ,]",
+		"a: {b: [1, {c: d}, [e: f, ? g : h, i]], j}\nk:\n- l: m\n  n: o\n- - p\n  - q\n? r\n: s\n", "{a,b,c}",
+		`[{"a":1},{"b":[]}]`, "- -\n- ? \n", "[a: ,b: ,]",
 		"{{a: b}: c}", "[{{}},{{}}]", "-\u0085-\u2028", "--- a\n--- b\n", "{a: 'it''s', \"b\":c}",
 	} {
 		checkValues(t, []byte(text))
@@ -60,12 +63,13 @@ func nodeCount(n *yaml.Node) int {
 	return count
 }
 
-// FuzzHostileConfig: no text makes reading a configuration panic or run away, none has more values than were foreseen, and no error shows
-// what a variable gave.
+// FuzzHostileConfig: no text makes reading a configuration panic or run away, none has more values than were foreseen,
+// and no error shows what a variable gave.
 func FuzzHostileConfig(f *testing.F) {
 	f.Add([]byte(testkit.ValidConfig))
 	f.Add([]byte(testkit.ReloadConfig))
-	f.Add([]byte(testkit.LimitsHead + "rules: [{name: \"${SECRET}\", when: 'x = ${SECRET}', message: '{{ .a ${SECRET} }}', labels: {a: ${SECRET}}}]\n"))
+	f.Add([]byte(testkit.LimitsHead +
+		"rules: [{name: \"${SECRET}\", when: 'x = ${SECRET}', message: '{{ .a ${SECRET} }}', labels: {a: ${SECRET}}}]\n"))
 	for _, file := range testkit.HostileConfigs() {
 		if len(file.Text) < 2000 {
 			f.Add([]byte(file.Text))
@@ -85,7 +89,9 @@ func FuzzHostileConfig(f *testing.F) {
 func BenchmarkHostileConfig(b *testing.B) {
 	files := testkit.HostileConfigs()
 	files["7,200 rules, valid"] = struct{ Text, Why string }{
-		testkit.LimitsHead + "rules:\n" + testkit.Numbered(7200, "  - name: rule-#\n    when: f# > # and y == 3\n    key: host\n    severity: critical\n    message: \"{{ .Fields.a }} is bad\"\n"), "",
+		testkit.LimitsHead + "rules:\n" + testkit.Numbered(7200,
+			"  - name: rule-#\n    when: f# > # and y == 3\n    key: host\n    severity: critical\n    message: "+
+				"\"{{ .Fields.a }} is bad\"\n"), "",
 	}
 	for name, file := range files {
 		b.Run(name, func(b *testing.B) {

@@ -21,8 +21,8 @@ const (
 	MostSuggested = 200
 )
 
-// FieldNames are the names of the fields of a sample: a tree, so that a name costs its own bytes however deep it is. Arrays on
-// the way are no level.
+// FieldNames are the names of the fields of a sample: a tree, so that a name costs its own bytes however deep it is.
+// Arrays on the way are no level.
 type FieldNames struct {
 	steps map[fieldStep]int32
 	Nodes []fieldNode // the first is the record itself
@@ -66,7 +66,8 @@ func (n *FieldNames) value(dec *jsontext.Decoder, at int32, direct bool) {
 		_, _ = dec.ReadToken()
 	case jsontext.KindBeginArray:
 		_, _ = dec.ReadToken()
-		for kind := dec.PeekKind(); kind != jsontext.KindEndArray && kind != jsontext.KindInvalid; kind = dec.PeekKind() {
+		for kind := dec.PeekKind(); kind != jsontext.KindEndArray &&
+			kind != jsontext.KindInvalid; kind = dec.PeekKind() {
 			n.value(dec, at, false)
 		}
 		_, _ = dec.ReadToken()

@@ -41,8 +41,8 @@ func StatFile(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// OpenFile opens a file that ends: a regular one, or a pipe, as a shell's <(command) is. Devices, folders and sockets are refused. It
-// does not wait for a writer of a pipe: a pipe without one is empty. Errors do not repeat the name.
+// OpenFile opens a file that ends: a regular one, or a pipe, as a shell's <(command) is. Devices, folders and sockets
+// are refused. It does not wait for a writer of a pipe: a pipe without one is empty. Errors do not repeat the name.
 func OpenFile(name string) (*os.File, error) {
 	// Looked at before it is opened, since opening a device may do something.
 	if _, err := StatFile(name); err != nil {
@@ -75,7 +75,8 @@ func readable(mode fs.FileMode) error {
 	return errors.New("is not a regular file")
 }
 
-// CloseWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it returns is called.
+// CloseWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it
+// returns is called.
 func CloseWith(ctx context.Context, file *os.File) (done func()) {
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
 	return func() {
@@ -131,8 +132,8 @@ func readAll(r io.Reader, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// interruptible does work that does not look at its context, such as a system call or a compiler. When the context ends first, the
-// work is left behind, and what it gives is dropped: it must change nothing.
+// interruptible does work that does not look at its context, such as a system call or a compiler. When the context ends
+// first, the work is left behind, and what it gives is dropped: it must change nothing.
 func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error) {
 	type result struct {
 		value T

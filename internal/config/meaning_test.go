@@ -15,7 +15,9 @@ import (
 // Everything that decides which record makes which alert is compared, and nothing that differs between machines.
 func TestMeaningOfAConfiguration(t *testing.T) {
 	t.Parallel()
-	c := Config{Stream: StreamConfig{Name: "s"}, Topics: map[string]alert.TopicConfig{"t": {ARN: testkit.TestTopicARN}}}.WithDefaults()
+	c := Config{
+		Stream: StreamConfig{Name: "s"}, Topics: map[string]alert.TopicConfig{"t": {ARN: testkit.TestTopicARN}},
+	}.WithDefaults()
 	for i := range reflect.TypeFor[Config]().NumField() {
 		field := reflect.TypeFor[Config]().Field(i).Name
 		changed := c

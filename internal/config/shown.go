@@ -28,8 +28,8 @@ func NewSubstitutions() substitutions {
 }
 
 // ShownConfig is the active configuration as the status page shows it. Unlike check --print, which an operator calls in
-// the environment of the daemon, it is served to everyone who reaches the admin server: no value of an environment variable is in
-// it, and nothing that looks like a credential.
+// the environment of the daemon, it is served to everyone who reaches the admin server: no value of an environment
+// variable is in it, and nothing that looks like a credential.
 type ShownConfig struct {
 	given substitutions
 	Text  string // as YAML; made once, because a page view must cost little
@@ -68,11 +68,13 @@ func (s *ShownConfig) Reloaded(next *LoadedConfig, inForce Config) *ShownConfig 
 	return NewShownConfig(inForce, merged)
 }
 
-// takenOver says whether a reload takes a path over; see Config.withRulesOf.
+// takenOver reports whether a reload takes a path over; see Config.withRulesOf.
 func takenOver(path string) bool {
 	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
 	return path == "dead_letter.invalid" ||
-		slices.Contains([]string{"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics"}, section)
+		slices.Contains([]string{
+			"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics",
+		}, section)
 }
 
 // hide puts variables back in the place of their values.
@@ -95,8 +97,8 @@ func (g substitutions) hide(path string, n *yaml.Node) {
 	}
 }
 
-// inner puts variables back in a text that stands for a whole part of the file, as a filter does, which is shown as JSON: there,
-// a value of any length is hidden that a variable gave to that part.
+// inner puts variables back in a text that stands for a whole part of the file, as a filter does, which is shown as
+// JSON: there, a value of any length is hidden that a variable gave to that part.
 func (g substitutions) inner(path, text string) string {
 	given := make(map[string]string) // the values of the variables that are named below the path
 	for below, written := range g.written {
@@ -118,14 +120,18 @@ func (g substitutions) inner(path, text string) string {
 // expressive reports whether the value at a path is parsed, so that an error may quote any part of it.
 func expressive(path string) bool {
 	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
-	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "tests"}, section) || section == "topics" &&
-		(strings.Contains(path, ".bodies.") || slices.ContainsFunc([]string{".subject", ".message", ".group_id"}, func(s string) bool { return strings.HasSuffix(path, s) }))
+	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "tests"}, section) ||
+		section == "topics" &&
+			(strings.Contains(path, ".bodies.") || slices.ContainsFunc([]string{
+				".subject", ".message", ".group_id",
+			}, func(s string) bool { return strings.HasSuffix(path, s) }))
 }
 
 // Of are the variables that are named at a path, below or above it, by their values.
 func (g substitutions) Of(path string) map[string]string {
 	within := func(below, above string) bool {
-		return strings.HasPrefix(below, above) && (len(below) == len(above) || above == "" || strings.ContainsRune(".[", rune(below[len(above)])))
+		return strings.HasPrefix(below, above) && (len(below) == len(above) || above == "" ||
+			strings.ContainsRune(".[", rune(below[len(above)])))
 	}
 	given := map[string]string{}
 	for at, written := range g.written {
@@ -182,14 +188,16 @@ func cutValue(text string, given map[string]string) string {
 	return text
 }
 
-// conceal puts variables in the place of their values of at least `least` bytes, as they are or as they stand in quotes.
+// conceal puts variables in the place of their values of at least `least` bytes, as they are or as they stand in
+// quotes.
 func conceal(text string, given map[string]string, least int) string {
 	for _, value := range slices.SortedFunc(maps.Keys(given), longestFirst) {
 		if len(value) < least {
 			break
 		}
 		if len(value) < 4 { // by itself only: such a text is a part of many words
-			text = regexp.MustCompile(`(^|\W)`+regexp.QuoteMeta(value)+`(\W|$)`).ReplaceAllString(text, "${1}$${"+given[value]+"}${2}")
+			text = regexp.MustCompile(`(^|\W)`+regexp.QuoteMeta(value)+`(\W|$)`).ReplaceAllString(text,
+				"${1}$${"+given[value]+"}${2}")
 			continue
 		}
 		for _, form := range []string{value, inJSON(value), strings.Trim(strconv.Quote(value), `"`)} {
@@ -199,7 +207,8 @@ func conceal(text string, given map[string]string, least int) string {
 	return text
 }
 
-// withoutParts takes every part of a value out of a text: four letters in a row. A parser quotes the place at which it fails.
+// withoutParts takes every part of a value out of a text: four letters in a row. A parser quotes the place at which it
+// fails.
 func withoutParts(text, value string) string {
 	const part = 4
 	parts := map[string]bool{}
@@ -241,9 +250,9 @@ func inJSON(text string) string {
 
 func longestFirst(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
 
-// conceal puts variables in the place of values that have found their way into another text, such as a default that is made
-// of one. Short values of variables that do not look like secrets stay: they would be found everywhere, and the page would say
-// that a variable sets what it has nothing to do with.
+// conceal puts variables in the place of values that have found their way into another text, such as a default that is
+// made of one. Short values of variables that do not look like secrets stay: they would be found everywhere, and the
+// page would say that a variable sets what it has nothing to do with.
 func (g substitutions) conceal(text string) string {
 	for _, value := range slices.SortedFunc(maps.Keys(g.variables), longestFirst) {
 		variable := g.variables[value]
@@ -259,7 +268,10 @@ func (g substitutions) conceal(text string) string {
 func cutCredentials(text string) string {
 	for _, cut := range []struct{ looks, becomes string }{
 		{`(://)[^/@\s"']+@`, "${1}" + redacted + "@"},
-		{`(?i)([?&][a-z0-9_.-]*(?:token|secret|password|passwd|signature|credential|key|auth)[a-z0-9_.-]*=)[^&\s"']+`, "${1}" + redacted},
+		{
+			`(?i)([?&][a-z0-9_.-]*(?:token|secret|password|passwd|signature|credential|key|auth)` +
+				`[a-z0-9_.-]*=)[^&\s"']+`, "${1}" + redacted,
+		},
 		{`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`, redacted},
 	} {
 		text = regexp.MustCompile(cut.looks).ReplaceAllString(text, cut.becomes)
@@ -273,13 +285,16 @@ func leadingVariable(text string) string {
 		return ""
 	}
 	name, _, closed := strings.Cut(text[len("${"):], "}")
-	if !closed || strings.ContainsFunc(name, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	if !closed || strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
 		return ""
 	}
 	return "${" + name + "}"
 }
 
-// ExplanationCover puts variables back into explanations of records, where they quote the configuration. What the record has stays.
+// ExplanationCover puts variables back into explanations of records, where they quote the configuration. What the
+// record has stays.
 type ExplanationCover struct {
 	rules, filters []map[string]string // what variables gave to each, by value
 }

@@ -18,7 +18,8 @@ rules:
   - {name: high, when: "x > 1", for: 1, severity: info, labels: {on: "true", who: "${PATIENT}"}}
 topics: {oncall: {arn: "arn:aws:sns:us-east-1:000000000000:oncall", digest: 10s}}
 `), testkit.Environment(map[string]string{
-		"STREAM": "readings", "TENANT": "acme77", "PATIENT": `Jo "Li"`, "P": "1", "LEVEL": "info", "YES": "true", "TEN": "10s",
+		"STREAM": "readings", "TENANT": "acme77", "PATIENT": `Jo "Li"`, "P": "1", "LEVEL": "info", "YES": "true",
+		"TEN": "10s",
 	}))
 	require.NoError(t, err)
 	text := c.Shown(c.Config).Text
@@ -89,7 +90,8 @@ func TestErrorsShowNoVariables(t *testing.T) {
 			require.NotContains(t, err.Error(), part, text)
 		}
 	}
-	_, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.LimitsHead+`rules: [{name: a, when: "x = ${N}"}, {name: b, when: "x > ${N} and"}]`), testkit.Environment(env))
+	_, err := ParseConfig(t.Context(), "c.yaml", []byte(testkit.LimitsHead+
+		`rules: [{name: a, when: "x = ${N}"}, {name: b, when: "x > ${N} and"}]`), testkit.Environment(env))
 	require.ErrorContains(t, err, `rules[0].when: x = ${N}: unexpected token Operator("="); did you mean ==?`)
 	require.NotContains(t, err.Error(), "49")
 }

@@ -19,8 +19,8 @@ type someRules struct {
 	Rules []alert.RuleConfig `yaml:"rules"`
 }
 
-// writtenInParts is a configuration as YAML, the text of write(c). write is called with parts of it: with the whole but for the rules, and with
-// some rules, of which the first has the given place.
+// writtenInParts is a configuration as YAML, the text of write(c). write is called with parts of it: with the whole but
+// for the rules, and with some rules, of which the first has the given place.
 func writtenInParts(c Config, write func(part any, first int) ([]byte, error)) ([]byte, error) {
 	const none, some = "rules: []\n", "rules:\n"
 	rules := c.Rules
@@ -70,11 +70,15 @@ func (g substitutions) show(c Config) string {
 	return cutCredentials(string(text))
 }
 
-// Meaning is a configuration in so far as it decides which record makes which alert: the same for all workers of an application.
+// Meaning is a configuration in so far as it decides which record makes which alert: the same for all workers of an
+// application.
 func (c Config) Meaning() []byte {
 	text, err := writtenInParts(Config{
-		Stream: StreamConfig{Name: c.StreamName(), Start: c.Stream.Start}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
-		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, DeadLetter: DeadLetterConfig{Invalid: c.DeadLetter.Invalid},
+		Stream: StreamConfig{
+			Name: c.StreamName(), Start: c.Stream.Start,
+		}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
+		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
+		DeadLetter: DeadLetterConfig{Invalid: c.DeadLetter.Invalid},
 	}, func(part any, _ int) ([]byte, error) { return yaml.Marshal(part) })
 	if err != nil { // then nothing is compared
 		return nil

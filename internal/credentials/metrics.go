@@ -20,14 +20,14 @@ func newMetrics(reg prometheus.Registerer, left func() float64) *metrics {
 	if left != nil {
 		factory.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "kinesis_alerter_credentials_expiry_seconds",
-			Help: "How long the AWS credentials at hand are still good for; +Inf where they have no end.",
+			Help: "How long the current AWS credentials are still valid; +Inf if they do not expire.",
 		}, left)
 	}
 	return &metrics{
 		ok: loads.WithLabelValues("ok"), failed: loads.WithLabelValues("failed"),
 		refusals: factory.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_credentials_refusals_total",
-			Help: "Calls that AWS refused because it does not accept the credentials.",
+			Help: "Calls whose credentials AWS refused.",
 		}),
 	}
 }

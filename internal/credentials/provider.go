@@ -37,7 +37,7 @@ const (
 	mostText = 300
 )
 
-// Load resolves the whole chain anew and returns what it gives. Credentials that can expire have the end that their
+// Load resolves the whole chain again and returns what it gives. Credentials that can expire have the end that their
 // source gave.
 type Load func(context.Context) (aws.Credentials, error)
 
@@ -165,7 +165,7 @@ func (p *Provider) say(level zapcore.Level, text string, fields ...zap.Field) {
 	p.lines = append(p.lines, func() { log.Log(level, text, fields...) })
 }
 
-// unlock frees mu and writes what was said meanwhile: a log that stands still must hold no call up.
+// unlock frees mu and writes what was said meanwhile: a log that stalls must hold no call up.
 func (p *Provider) unlock() {
 	lines := p.lines
 	p.lines = nil
@@ -197,7 +197,7 @@ func (p *Provider) Status() Status {
 	return out
 }
 
-// usableLocked says whether the credentials at hand have not ended.
+// usableLocked reports whether the credentials at hand have not ended.
 func (p *Provider) usableLocked(now time.Time) bool {
 	if !p.have.HasKeys() {
 		return false
@@ -310,7 +310,7 @@ func (p *Provider) pauseLocked(now time.Time) {
 	p.next = now.Add(pause/2 + rand.N(pause/2+1)) //nolint:gosec // spreading load needs no secrecy
 }
 
-// isRefusedLocked says whether a service refuses the credentials at hand.
+// isRefusedLocked reports whether a service refuses the credentials at hand.
 func (p *Provider) isRefusedLocked() bool {
 	for _, r := range p.refusals {
 		if r.key == p.have.AccessKeyID {

@@ -27,12 +27,13 @@ func refusals() []string {
 	}
 }
 
-// IsRefusal says whether an error code means that AWS does not accept the credentials.
+// IsRefusal reports whether an error code means that AWS does not accept the credentials.
 func IsRefusal(code string) bool {
 	return slices.Contains(refusals(), strings.TrimSuffix(code, "Exception"))
 }
 
-// IsCause says whether the credentials are the cause of an error with this code: they were refused, or there were none.
+// IsCause reports whether the credentials are the cause of an error with this code: they were refused, or there were
+// none.
 func IsCause(code string) bool { return code == CodeUnavailable || IsRefusal(code) }
 
 // Blames returns the code of an error whose cause is the credentials, and whether it is.
@@ -48,7 +49,7 @@ func Blames(err error) (code string, ok bool) {
 	return api.ErrorCode(), strings.Contains(api.ErrorMessage(), "security token included in the request")
 }
 
-// proves says whether the outcome of a call shows that its credentials were accepted.
+// proves reports whether the outcome of a call shows that its credentials were accepted.
 func proves(err error) bool {
 	if err == nil {
 		return true

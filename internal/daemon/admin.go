@@ -67,7 +67,8 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 		listener: bounded,
 		server: &http.Server{
 			// A page in an operator's browser must not be able to change the level of a daemon on the same machine.
-			Handler:           knownNames(deps.Names, http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxAdminBody))),
+			Handler: knownNames(deps.Names, http.NewCrossOriginProtection().
+				Handler(http.MaxBytesHandler(mux, maxAdminBody))),
 			ConnState:         bounded.changed,
 			ReadHeaderTimeout: 3 * time.Second,
 			ReadTimeout:       5 * time.Second,
@@ -83,9 +84,10 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 // maxAdminBody bounds what a request may send, in bytes: the longest one is a log level.
 const maxAdminBody = 64 << 10
 
-// knownNames refuses requests that ask by a name which is none of ours, but for metrics and health: a page in an operator's browser
-// can have its own name resolve to any address that the browser reaches, through a port forward or a published port too, and would
-// then read the status, and reload, as its own. A name of ours it cannot have, and an address is no name.
+// knownNames refuses requests that ask by a name which is none of ours, but for metrics and health: a page in an
+// operator's browser can have its own name resolve to any address that the browser reaches, through a port forward or a
+// published port too, and would then read the status, and reload, as its own. A name of ours it cannot have, and an
+// address is no name.
 func knownNames(names []string, next http.Handler) http.Handler {
 	known := map[string]bool{"localhost": true}
 	for _, name := range names {
@@ -103,8 +105,10 @@ func knownNames(names []string, next http.Handler) http.Handler {
 		}
 		host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
 		if _, err := netip.ParseAddr(host); err != nil && !known[host] {
-			http.Error(w, fmt.Sprintf("this server is not known as %q: ask for it by an address or as localhost, or add the name to server.names in the configuration and restart",
-				plain.Text(host[:min(len(host), 253)])), http.StatusMisdirectedRequest)
+			http.Error(w,
+				fmt.Sprintf("this server is not known as %q: ask for it by an address or as localhost, or add the "+
+					"name to server.names in the configuration and restart",
+					plain.Text(host[:min(len(host), 253)])), http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

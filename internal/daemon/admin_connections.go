@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// mostConnections bounds the connections of the admin server. Prometheus, the health checks and some browsers need a few.
+	// mostConnections bounds the connections of the admin server. Prometheus, the health checks and some browsers need
+	// a few.
 	mostConnections = 100
 	// leastStay is how long a connection may stay at least: enough to read a request that is there and to answer it.
 	leastStay = 50 * time.Millisecond
 )
 
-// connections is a listener that bounds the open connections of the server behind it, so that those who hold theirs without use
-// never keep out a scrape or a health check. A new connection is always let in. With too many, another one is closed: of the
-// address that has the most, the one that has waited for a request, or has been answered, for the longest. An answer takes
-// milliseconds, but for a client that does not read it.
+// connections is a listener that bounds the open connections of the server behind it, so that those who hold theirs
+// without use never keep out a scrape or a health check. A new connection is always let in. With too many, another one
+// is closed: of the address that has the most, the one that has waited for a request, or has been answered, for the
+// longest. An answer takes milliseconds, but for a client that does not read it.
 type connections struct {
 	net.Listener
 
@@ -108,9 +109,9 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// shared has handlers make their whole answer before any of it is sent, one answer of them at a time, of which all share who ask for
-// it before it is begun. So what a client does not read holds up nobody else's, and who asks waits for two answers at most, however
-// many ask.
+// shared has handlers make their whole answer before any of it is sent, one answer of them at a time, of which all
+// share who ask for it before it is begun. So what a client does not read holds up nobody else's, and who asks waits
+// for two answers at most, however many ask.
 type shared struct {
 	turn chan struct{}
 
@@ -130,7 +131,9 @@ type answerKind struct {
 
 // kindOf knows the few forms that our pages have, so that no client can ask for one of its own.
 func kindOf(r *http.Request) answerKind {
-	k := answerKind{path: r.URL.Path, accept: "text/plain", gzip: strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")}
+	k := answerKind{
+		path: r.URL.Path, accept: "text/plain", gzip: strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"),
+	}
 	for _, known := range []string{"application/openmetrics-text", "text/html", "application/json"} {
 		if strings.Contains(r.Header.Get("Accept"), known) {
 			k.accept = known

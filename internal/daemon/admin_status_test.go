@@ -15,7 +15,9 @@ import (
 // The names in the JSON are a promise, and what the text looks like is what operators see first.
 func TestStatusGolden(t *testing.T) {
 	t.Parallel()
-	do := startAdmin(t, adminDeps{Status: statustest.ExampleStatus, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	do := startAdmin(t, adminDeps{
+		Status: statustest.ExampleStatus, Healthy: func() error { return nil }, Ready: func() error { return nil },
+	})
 	code, body, header := do("GET", "/api/v1/status", "")
 	require.Equal(t, http.StatusOK, code)
 	require.Equal(t, "application/json", header.Get("Content-Type"))
@@ -30,24 +32,30 @@ func TestStatusGolden(t *testing.T) {
 // The page runs only what was compiled in, is kept by nobody and framed by nobody.
 func TestStatusPageIsLockedDown(t *testing.T) {
 	t.Parallel()
-	do := startAdmin(t, adminDeps{Status: statustest.ExampleStatus, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	do := startAdmin(t, adminDeps{
+		Status: statustest.ExampleStatus, Healthy: func() error { return nil }, Ready: func() error { return nil },
+	})
 	_, page, header := do("GET", "/", "", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	require.Equal(t, "text/html; charset=utf-8", header.Get("Content-Type"))
 	policy := header.Get("Content-Security-Policy")
-	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "connect-src 'self'"} {
+	for _, want := range []string{
+		"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "connect-src 'self'",
+	} {
 		require.Contains(t, policy, want)
 	}
 	require.NotContains(t, policy, "unsafe")
 	for _, tag := range []string{"style", "script"} {
 		inline := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(page, -1)
 		require.Len(t, inline, 1, tag)
-		require.Contains(t, policy, tag+"-src "+status.HashSource(inline[0][1]), "the hash is that of what the browser sees")
+		require.Contains(t, policy, tag+"-src "+status.HashSource(inline[0][1]),
+			"the hash is that of what the browser sees")
 	}
 	require.NotRegexp(t, `(?i)<[^>]* (style|on[a-z]+)=`, page, "nothing inline that the policy would refuse")
 	require.NotRegexp(t, `(?:src|href|action)="https?:`, page, "nothing from elsewhere")
 	for name, want := range map[string]string{
-		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
-		"Vary": "Accept, Accept-Encoding",
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Vary":                         "Accept, Accept-Encoding",
 	} {
 		require.Equal(t, want, header.Get(name))
 	}

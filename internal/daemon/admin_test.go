@@ -26,7 +26,8 @@ import (
 )
 
 // startAdmin serves on loopback and returns a function that sends a request.
-func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, header ...string) (int, string, http.Header) {
+func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, header ...string) (int, string,
+	http.Header) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -37,7 +38,8 @@ func startAdmin(t *testing.T, deps adminDeps) func(method, path, body string, he
 		deps.LogLevel = logLevel{zap.NewAtomicLevel()}
 	}
 	if deps.Reload == nil {
-		deps.Reload = NewReloader(config.Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP // which nobody runs
+		// which nobody runs
+		deps.Reload = NewReloader(config.Config{}, nil, zap.NewNop(), prometheus.NewRegistry()).ServeHTTP
 	}
 	if deps.Status == nil {
 		deps.Status = func() status.Status {
@@ -86,7 +88,9 @@ func TestMetricsPage(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	promauto.With(reg).NewCounter(prometheus.CounterOpts{Name: "kinesis_alerter_x_total", Help: "X."}).Inc()
-	do := startAdmin(t, adminDeps{Gatherer: reg, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	do := startAdmin(t, adminDeps{
+		Gatherer: reg, Healthy: func() error { return nil }, Ready: func() error { return nil },
+	})
 	_, body, _ := do("GET", "/metrics", "")
 	require.Contains(t, body, "kinesis_alerter_x_total 1")
 	_, body, header := do("GET", "/metrics", "", "Accept", "application/openmetrics-text;version=1.0.0")
@@ -97,7 +101,9 @@ func TestMetricsPage(t *testing.T) {
 func TestLogLevelPage(t *testing.T) {
 	t.Parallel()
 	level := zap.NewAtomicLevelAt(zap.InfoLevel)
-	do := startAdmin(t, adminDeps{LogLevel: logLevel{level}, Healthy: func() error { return nil }, Ready: func() error { return nil }})
+	do := startAdmin(t, adminDeps{
+		LogLevel: logLevel{level}, Healthy: func() error { return nil }, Ready: func() error { return nil },
+	})
 	_, body, _ := do("GET", "/-/log-level", "")
 	require.JSONEq(t, `{"level":"info"}`, body)
 	code, _, _ := do("PUT", "/-/log-level", `{"level":"debug"}`, "Content-Type", "application/json")
@@ -106,7 +112,8 @@ func TestLogLevelPage(t *testing.T) {
 	for body, want := range map[string]zapcore.Level{
 		"level=warn": zap.WarnLevel, "error\n": zap.ErrorLevel, `{"level":"info"}`: zap.InfoLevel,
 	} {
-		code, _, _ = do("PUT", "/-/log-level", body, "Content-Type", "application/x-www-form-urlencoded") // which curl -d says of everything
+		// which curl -d says of everything
+		code, _, _ = do("PUT", "/-/log-level", body, "Content-Type", "application/x-www-form-urlencoded")
 		require.Equal(t, http.StatusOK, code, body)
 		require.Equal(t, want, level.Level(), body)
 	}
@@ -116,9 +123,11 @@ func TestLogLevelPage(t *testing.T) {
 		require.Contains(t, said, "want debug, info, warn or error")
 	}
 	level.SetLevel(zap.DebugLevel)
-	code, _, _ = do("PUT", "/-/log-level", `{"level":"error"}`, "Content-Type", "application/json", "Sec-Fetch-Site", "cross-site")
+	code, _, _ = do("PUT", "/-/log-level", `{"level":"error"}`, "Content-Type", "application/json", "Sec-Fetch-Site",
+		"cross-site")
 	require.Equal(t, http.StatusForbidden, code, "a web page must not reach into the daemon")
-	code, _, _ = do("PUT", "/-/log-level", `{"level":"`+strings.Repeat("x", 100<<10)+`"}`, "Content-Type", "application/json")
+	code, _, _ = do("PUT", "/-/log-level", `{"level":"`+strings.Repeat("x", 100<<10)+`"}`, "Content-Type",
+		"application/json")
 	require.Equal(t, http.StatusBadRequest, code, "a body over the limit")
 	require.Equal(t, zap.DebugLevel, level.Level())
 	code, _, _ = do("POST", "/-/log-level", `{}`)
@@ -136,8 +145,8 @@ func TestIndexNamesThePages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, code, "nothing leaks in from the default mux")
 }
 
-// A page whose name was made to resolve to this machine is still another origin's, on whatever address the server listens: a port
-// forward or a published port leads a browser there, too.
+// A page whose name was made to resolve to this machine is still another origin's, on whatever address the server
+// listens: a port forward or a published port leads a browser there, too.
 func TestServerIsAskedByItsOwnNames(t *testing.T) {
 	t.Parallel()
 	served := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -149,9 +158,12 @@ func TestServerIsAskedByItsOwnNames(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		return w.Code, w.Body.String()
 	}
-	controlled := []string{"/", "/api/v1/status", "/-/reload", "/-/log-level", "/-/else", "/metrics/", "//metrics", "/healthz/../"}
+	controlled := []string{
+		"/", "/api/v1/status", "/-/reload", "/-/log-level", "/-/else", "/metrics/", "//metrics", "/healthz/../",
+	}
 	for _, host := range []string{
-		"localhost", "localhost:9464", "LOCALHOST:9464", "localhost.", "127.0.0.1:9464", "10.1.2.3", "[::1]:9464", "::1", "[fe80::1%eth0]:9464", "pod-7:9464",
+		"localhost", "localhost:9464", "LOCALHOST:9464", "localhost.", "127.0.0.1:9464", "10.1.2.3", "[::1]:9464",
+		"::1", "[fe80::1%eth0]:9464", "pod-7:9464",
 		"alerts.example.com", "alerts.example.com.:443",
 	} {
 		for _, path := range controlled {
@@ -160,7 +172,8 @@ func TestServerIsAskedByItsOwnNames(t *testing.T) {
 		}
 	}
 	for _, host := range []string{
-		"evil.example", "evil.example:9464", "localhost.evil.example", "", "127.0.0.1.evil.example", "127.1", "0x7f000001", "pod-7.evil.example", "\x1b[2Jevil",
+		"evil.example", "evil.example:9464", "localhost.evil.example", "", "127.0.0.1.evil.example", "127.1",
+		"0x7f000001", "pod-7.evil.example", "\x1b[2Jevil",
 		strings.Repeat("e", 3000),
 	} {
 		for _, path := range controlled {
@@ -189,7 +202,8 @@ func flooded(t *testing.T) (scrape func() error, dial func(request string) net.C
 	require.NoError(t, err)
 	ok := func() error { return nil }
 	a := newAdmin(t.Context(), l, adminDeps{
-		Gatherer: reg, LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop(), Healthy: ok, Ready: ok,
+		Gatherer: reg, LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop(), Healthy: ok,
+		Ready: ok,
 		Status: func() status.Status {
 			return status.Status{Verdict: status.Verdict{Level: status.LevelOK, Summary: strings.Repeat("s", 1<<20)}}
 		},
@@ -235,8 +249,8 @@ func flooded(t *testing.T) (scrape func() error, dial func(request string) net.C
 	}
 }
 
-// TestScrapesAreNeverStarved: clients that hold a connection without use, or read nothing, take neither a scrape nor a health check from
-// those who ask, however many there are.
+// TestScrapesAreNeverStarved: clients that hold a connection without use, or read nothing, take neither a scrape nor a
+// health check from those who ask, however many there are.
 func TestScrapesAreNeverStarved(t *testing.T) {
 	t.Parallel()
 	const get = "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -244,10 +258,12 @@ func TestScrapesAreNeverStarved(t *testing.T) {
 		n       int
 		request string
 	}{
-		"idle":                       {250, fmt.Sprintf(get, "/healthz")},
-		"nothing sent":               {250, ""},
-		"half a header":              {250, "GET /metrics HTTP/1.1\r\nHost: "},
-		"half a body":                {150, "PUT /-/log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"},
+		"idle":          {250, fmt.Sprintf(get, "/healthz")},
+		"nothing sent":  {250, ""},
+		"half a header": {250, "GET /metrics HTTP/1.1\r\nHost: "},
+		"half a body": {
+			150, "PUT /-/log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+		},
 		"twenty that read nothing":   {20, strings.Repeat(fmt.Sprintf(get, "/metrics"), 20)},
 		"nothing read of /metrics":   {150, strings.Repeat(fmt.Sprintf(get, "/metrics"), 20)},
 		"nothing read of the page":   {150, strings.Repeat(fmt.Sprintf(get, "/"), 20)},
@@ -269,7 +285,8 @@ func TestScrapesAreNeverStarved(t *testing.T) {
 	}
 }
 
-// TestAnswersAreShared: one is made, and one waits, of which all have the answer who ask meanwhile, each in the form that they asked for.
+// TestAnswersAreShared: one is made, and one waits, of which all have the answer who ask meanwhile, each in the form
+// that they asked for.
 func TestAnswersAreShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -287,7 +304,8 @@ func TestAnswersAreShared(t *testing.T) {
 		ask := func(path, accept, encoding string) <-chan string {
 			answer := make(chan string, 1)
 			go func() {
-				w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+				w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path,
+					http.NoBody)
 				r.Header.Set("Accept", accept)
 				r.Header.Set("Accept-Encoding", encoding)
 				handler.ServeHTTP(w, r)
@@ -364,10 +382,14 @@ func TestAdminServerIsBounded(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, code, "cut at the limit, so no JSON")
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	a := newAdmin(t.Context(), l, adminDeps{Gatherer: prometheus.NewRegistry(), LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound, Log: zap.NewNop()})
+	a := newAdmin(t.Context(), l, adminDeps{
+		Gatherer: prometheus.NewRegistry(), LogLevel: logLevel{zap.NewAtomicLevel()}, Reload: http.NotFound,
+		Log: zap.NewNop(),
+	})
 	require.NoError(t, l.Close())
 	for name, d := range map[string]time.Duration{
-		"header": a.server.ReadHeaderTimeout, "read": a.server.ReadTimeout, "write": a.server.WriteTimeout, "idle": a.server.IdleTimeout,
+		"header": a.server.ReadHeaderTimeout, "read": a.server.ReadTimeout, "write": a.server.WriteTimeout,
+		"idle": a.server.IdleTimeout,
 	} {
 		require.Positive(t, d, name)
 		require.LessOrEqual(t, d, 20*time.Second, name)

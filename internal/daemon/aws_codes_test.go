@@ -21,8 +21,9 @@ func TestCodesOfAWSAreAClosedSet(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{
 		"ProvisionedThroughputExceededException": "ProvisionedThroughputExceededException", "Throttling": "Throttling",
-		"ThrottlingException": "ThrottlingException", "ConditionalCheckFailedException": "ConditionalCheckFailedException",
-		"KMS.Throttling": "KMS.Throttling", credentials.CodeUnavailable: credentials.CodeUnavailable,
+		"ThrottlingException":             "ThrottlingException",
+		"ConditionalCheckFailedException": "ConditionalCheckFailedException",
+		"KMS.Throttling":                  "KMS.Throttling", credentials.CodeUnavailable: credentials.CodeUnavailable,
 		"Bad\xff\xfe": "other", "E\x1b[2J": "other", "": "other", "Invented": "other", "OKException": "other",
 	} {
 		require.Equal(t, want, closedCode(code), code)
@@ -34,7 +35,9 @@ func TestCodesOfAWSAreAClosedSet(t *testing.T) {
 		options := clients.Kinesis.Options()
 		options.HTTPClient = clientFunc(func(*http.Request) (*http.Response, error) {
 			return &http.Response{
-				StatusCode: http.StatusBadRequest, Header: http.Header{"X-Amzn-Errortype": {code}, "Content-Type": {"application/x-amz-json-1.1"}},
+				StatusCode: http.StatusBadRequest, Header: http.Header{
+					"X-Amzn-Errortype": {code}, "Content-Type": {"application/x-amz-json-1.1"},
+				},
 				Body: http.NoBody,
 			}, nil
 		})

@@ -14,7 +14,9 @@ func RegionWarnings(c *config.Config) []string {
 	var out []string
 	look := func(field, address string) {
 		if region, unknown := arns.Unknown(address); unknown {
-			out = append(out, fmt.Sprintf("%s: %s: the region %s is not known here; if it is mistyped, nothing will answer", field, address, region))
+			out = append(out,
+				fmt.Sprintf("%s: %s: the region %s is not known here; if it is mistyped, nothing will answer", field,
+					address, region))
 		}
 	}
 	look("stream.arn", c.Stream.ARN)

@@ -15,16 +15,22 @@ func TestCheckOfARNs(t *testing.T) {
 	t.Parallel()
 	topics := map[string]string{ // each with a word of why; empty where it passes
 		"arn:aws:sns:us-east-1:000000000000:ExampleTopic": "", "arn:aws:sns:nowhere-9:000000000000:ExampleTopic": "",
-		"arn:aws-cn:sns:cn-north-1:000000000000:ExampleTopic": "", "arn:aws-us-gov:sns:us-gov-west-1:000000000000:ExampleTopic": "",
-		"arn:aws:sns:us-east-1:1:ExampleTopic": "account", "arn:aws:sns:us-east-1:00000000000a:ExampleTopic": "account",
-		"arn:nowhere:sns:us-east-1:000000000000:ExampleTopic": "partition", "arn:aws-cn:sns:us-east-1:000000000000:ExampleTopic": "partition",
-		"arn:aws:sns:cn-north-1:000000000000:ExampleTopic": "partition", "arn:aws:sns:US-EAST-1:000000000000:ExampleTopic": "region",
-		"ARN:aws:sns:us-east-1:000000000000:ExampleTopic": "must be the ARN", "arn:aws:sns:us-east-1:000000000000:.fifo": "name",
+		"arn:aws-cn:sns:cn-north-1:000000000000:ExampleTopic":        "",
+		"arn:aws-us-gov:sns:us-gov-west-1:000000000000:ExampleTopic": "",
+		"arn:aws:sns:us-east-1:1:ExampleTopic":                       "account",
+		"arn:aws:sns:us-east-1:00000000000a:ExampleTopic":            "account",
+		"arn:nowhere:sns:us-east-1:000000000000:ExampleTopic":        "partition",
+		"arn:aws-cn:sns:us-east-1:000000000000:ExampleTopic":         "partition",
+		"arn:aws:sns:cn-north-1:000000000000:ExampleTopic":           "partition",
+		"arn:aws:sns:US-EAST-1:000000000000:ExampleTopic":            "region",
+		"ARN:aws:sns:us-east-1:000000000000:ExampleTopic":            "must be the ARN",
+		"arn:aws:sns:us-east-1:000000000000:.fifo":                   "name",
 	}
 	for arn, want := range topics {
 		c := config.Config{
-			Stream: config.StreamConfig{Name: testkit.TestStream}, Topics: map[string]alert.TopicConfig{"t": {ARN: arn}},
-			Rules: []alert.RuleConfig{{Name: "a", When: "x > 3"}},
+			Stream: config.StreamConfig{Name: testkit.TestStream},
+			Topics: map[string]alert.TopicConfig{"t": {ARN: arn}},
+			Rules:  []alert.RuleConfig{{Name: "a", When: "x > 3"}},
 		}.WithDefaults()
 		if err := c.Validate(); want == "" {
 			require.NoError(t, err, arn)
@@ -35,10 +41,15 @@ func TestCheckOfARNs(t *testing.T) {
 	}
 	for arn, want := range map[string]string{
 		"arn:aws:kinesis:eu-west-1:000000000000:stream/ex": "", "arn:aws:kinesis:nowhere-9:000000000000:stream/ex": "",
-		"arn:aws:kinesis:cn-north-1:000000000000:stream/ex": "partition", "arn:nowhere:kinesis:us-east-1:000000000000:stream/ex": "partition",
-		"arn:aws:kinesis:us-east-1:0:stream/ex": "must look like",
+		"arn:aws:kinesis:cn-north-1:000000000000:stream/ex":    "partition",
+		"arn:nowhere:kinesis:us-east-1:000000000000:stream/ex": "partition",
+		"arn:aws:kinesis:us-east-1:0:stream/ex":                "must look like",
 	} {
-		c := config.Config{Stream: config.StreamConfig{ARN: arn}, Topics: map[string]alert.TopicConfig{"t": {ARN: testkit.TestTopicARN}}}.WithDefaults()
+		c := config.Config{
+			Stream: config.StreamConfig{ARN: arn}, Topics: map[string]alert.TopicConfig{
+				"t": {ARN: testkit.TestTopicARN},
+			},
+		}.WithDefaults()
 		if err := c.Validate(); want == "" {
 			require.NoError(t, err, arn)
 		} else {
@@ -47,8 +58,11 @@ func TestCheckOfARNs(t *testing.T) {
 	}
 	c := config.Config{
 		Stream: config.StreamConfig{ARN: "arn:aws:kinesis:eu-west-1:000000000000:stream/ex"},
-		Topics: map[string]alert.TopicConfig{"near": {ARN: testkit.TestTopicARN}, "odd": {ARN: "arn:aws:sns:eu-west-9:000000000000:t"}},
+		Topics: map[string]alert.TopicConfig{
+			"near": {ARN: testkit.TestTopicARN}, "odd": {ARN: "arn:aws:sns:eu-west-9:000000000000:t"},
+		},
 	}
 	require.Len(t, RegionWarnings(&c), 1)
-	require.Contains(t, RegionWarnings(&c)[0], "topics.odd.arn: arn:aws:sns:eu-west-9:000000000000:t: the region eu-west-9 is not known")
+	require.Contains(t, RegionWarnings(&c)[0],
+		"topics.odd.arn: arn:aws:sns:eu-west-9:000000000000:t: the region eu-west-9 is not known")
 }

@@ -80,9 +80,10 @@ type clients struct {
 	clock *clock.Clock
 }
 
-// NewClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard reader,
-// the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry no longer makes sense
-// because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a lease.
+// NewClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard
+// reader, the publisher and the dead letters have retry classes of their own, count each attempt, and know when a retry
+// no longer makes sense because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a
+// lease.
 //
 // Every answer is checked before anything else sees it; watch, which may be nil, learns of those that cannot be used.
 func NewClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
@@ -111,28 +112,32 @@ func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, w
 				// The SDK's token bucket would stop retrying just when an outage ends; the calls are few.
 				o.RateLimiter = ratelimit.None
 			})
-			// What the SDK does about a wrong checksum is a line on stderr, also for every answer of an emulator that sends
-			// none. TLS guards the way, and an answer that is cut short is no JSON.
+			// What the SDK does about a wrong checksum is a line on stderr, also for every answer of an emulator that
+			// sends none. TLS guards the way, and an answer that is cut short is no JSON.
 			o.DisableValidateResponseChecksum = true
 		}),
 	}
 }
 
-// Of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream is
-// given by ARN because it is elsewhere.
+// Of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream
+// is given by ARN because it is elsewhere.
 func (c clients) Of(streamARN string) clients {
-	c.Kinesis = kinesis.New(c.Kinesis.Options(), func(o *kinesis.Options) { o.Region = cmp.Or(arns.Region(streamARN), o.Region) })
+	c.Kinesis = kinesis.New(c.Kinesis.Options(), func(o *kinesis.Options) {
+		o.Region = cmp.Or(arns.Region(streamARN), o.Region)
+	})
 	return c
 }
 
-// plainEndpoints are the endpoints that are reached over plain HTTP on another host: payloads and the session token go there in
-// clear.
+// plainEndpoints are the endpoints that are reached over plain HTTP on another host: payloads and the session token go
+// there in clear.
 func (c clients) plainEndpoints() []string {
 	var out []string
 	for _, endpoint := range []*string{
-		c.Kinesis.Options().BaseEndpoint, c.DynamoDB.Options().BaseEndpoint, c.SNS.Options().BaseEndpoint, c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
+		c.Kinesis.Options().BaseEndpoint, c.DynamoDB.Options().BaseEndpoint, c.SNS.Options().BaseEndpoint,
+		c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
 	} {
-		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" && !loopback(at.Hostname()) && !slices.Contains(out, at.Host) {
+		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" &&
+			!loopback(at.Hostname()) && !slices.Contains(out, at.Host) {
 			out = append(out, at.Host)
 		}
 	}
@@ -157,8 +162,8 @@ func refuseRedirects(c aws.HTTPClient) aws.HTTPClient {
 	return c
 }
 
-// newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by path:
-// their names are no host names there.
+// newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by
+// path: their names are no host names there.
 func newS3(cfg aws.Config, retryer aws.Retryer) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.Retryer = retryer
@@ -200,7 +205,8 @@ type requestMetrics struct {
 func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 	m := &requestMetrics{requests: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_aws_requests_total",
-		Help: "Attempts of AWS API calls by their result: OK, the service's error code (other where it documents no such code), BadAnswer, Canceled, Timeout or Connection.",
+		Help: "Attempts of AWS API calls by their result: OK, the service's error code (other where it documents no " +
+			"such code), BadAnswer, Canceled, Timeout or Connection.",
 	}, []string{"service", "operation", "code"})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
 	for _, call := range [][2]string{
@@ -220,9 +226,12 @@ func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 // install adds the counting to a client. It sits inside the retry loop, so that each attempt counts.
 func (m *requestMetrics) install(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountAttempts",
-		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		func(ctx context.Context, in middleware.DeserializeInput,
+			next middleware.DeserializeHandler,
+		) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
-			m.requests.WithLabelValues(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), closedCode(resultCode(err))).Inc()
+			m.requests.WithLabelValues(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx),
+				closedCode(resultCode(err))).Inc()
 			return out, metadata, err
 		}), middleware.Before)
 }

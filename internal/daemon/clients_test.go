@@ -64,7 +64,9 @@ func TestCABundleIsAccepted(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{
+		Type: "CERTIFICATE", Bytes: server.Certificate().Raw,
+	}), 0o600))
 	t.Setenv("AWS_CA_BUNDLE", bundle)
 	t.Setenv("AWS_REGION", "eu-central-1")
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
@@ -141,7 +143,10 @@ func TestPlainEndpointsAreTold(t *testing.T) {
 	}
 	require.Equal(t, []string{"gateway.example.com:4566"}, plain("http://gateway.example.com:4566"))
 	require.Equal(t, []string{"10.0.0.1"}, plain("http://10.0.0.1/aws"))
-	for _, endpoint := range []string{"https://gateway.example.com", "http://localhost:4566", "http://127.0.0.9", "http://[::1]:80", "http://[::ffff:127.0.0.1]"} {
+	for _, endpoint := range []string{
+		"https://gateway.example.com", "http://localhost:4566", "http://127.0.0.9", "http://[::1]:80",
+		"http://[::ffff:127.0.0.1]",
+	} {
 		require.Empty(t, plain(endpoint), endpoint)
 	}
 	require.Empty(t, NewClients(testkit.Emulated(nil), prometheus.NewRegistry(), nil).plainEndpoints())

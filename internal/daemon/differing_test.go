@@ -9,7 +9,8 @@ import (
 	"kinesis-alerter/checkpoint"
 )
 
-// A worker that died before this process began has been silent since it died. For the first moments its row may just be old.
+// A worker that died before this process began has been silent since it died. For the first moments its row may just be
+// old.
 func TestSilenceOfAWorker(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)

@@ -9,8 +9,8 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// doubt logs what is valid in a configuration that was put into force and cannot be meant, and keeps it for the status page. Values
-// stay out of it: they may come from the environment.
+// doubt logs what is valid in a configuration that was put into force and cannot be meant, and keeps it for the status
+// page. Values stay out of it: they may come from the environment.
 func (r *reloader) doubt(loaded *config.LoadedConfig, inForce config.Config) {
 	if loaded == nil || loaded.Doc == nil {
 		loaded = &config.LoadedConfig{Doc: &config.Document{}}
@@ -18,7 +18,8 @@ func (r *reloader) doubt(loaded *config.LoadedConfig, inForce config.Config) {
 	all := []status.Doubt{}
 	for _, d := range (&config.LoadedConfig{Config: inForce, Doc: loaded.Doc}).Doubts(time.Now()) {
 		all = append(all, status.Doubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.Never})
-		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line), zap.String("doubt", d.Rule))
+		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line),
+			zap.String("doubt", d.Rule))
 	}
 	r.doubted.Store(&all)
 }

@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// logLevel answers /-/log-level: GET says the level, PUT sets it. zap's own handler takes JSON only with the right Content-Type,
-// which curl does not send, and does not say what it wants; that is not to be found out at night.
+// logLevel answers /-/log-level: GET says the level, PUT sets it. zap's own handler takes JSON only with the right
+// Content-Type, which curl does not send, and does not say what it wants; that is not to be found out at night.
 type logLevel struct{ level zap.AtomicLevel }
 
 // ServeHTTP implements http.Handler.

@@ -8,15 +8,16 @@ import (
 )
 
 const (
-	// logQueueBytes bounds the lines that wait to be written. A pipe without a reader fills it in minutes under a storm of alerts.
+	// logQueueBytes bounds the lines that wait to be written. A pipe without a reader fills it in minutes under a storm
+	// of alerts.
 	logQueueBytes = 8 << 20
 	// logLineOverhead is what a waiting line costs beside its bytes.
 	logLineOverhead = 48
 )
 
-// logQueue is between the loggers and the output, so that an output that blocks never blocks a record, a lease or a stop. One
-// goroutine writes. Lines beyond the bound are dropped and counted, the newest first, because what led into trouble is worth more
-// than its thousandth repetition.
+// logQueue is between the loggers and the output, so that an output that blocks never blocks a record, a lease or a
+// stop. One goroutine writes. Lines beyond the bound are dropped and counted, the newest first, because what led into
+// trouble is worth more than its thousandth repetition.
 type logQueue struct {
 	out     io.Writer
 	dropped func(audit bool) // called for each line that will never be written; it must not block
@@ -44,8 +45,8 @@ func newLogQueue(out io.Writer, dropped func(audit bool)) *logQueue {
 	return &logQueue{out: out, dropped: dropped, ready: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// start starts the goroutine that writes. drained is called by it when the output takes lines again, with the lines that were
-// dropped and since when.
+// start starts the goroutine that writes. drained is called by it when the output takes lines again, with the lines
+// that were dropped and since when.
 func (q *logQueue) start(drained func(operational, audit int, since time.Time)) {
 	q.drained = drained
 	go q.Run()
@@ -112,8 +113,8 @@ func (q *logQueue) state() logState {
 	return s
 }
 
-// logState says how the output does: the lines that wait, those dropped since one was last written, and since when the output has
-// taken none; a zero Since says that it takes lines.
+// logState says how the output does: the lines that wait, those dropped since one was last written, and since when the
+// output has taken none; a zero Since says that it takes lines.
 type logState struct {
 	Waiting, Dropped, AuditDropped int
 	Since                          time.Time
@@ -138,8 +139,8 @@ func (q *logQueue) Run() {
 	}
 }
 
-// Write writes lines one by one: each is whole or counted as dropped. While a line is being written its bytes still count as
-// waiting.
+// Write writes lines one by one: each is whole or counted as dropped. While a line is being written its bytes still
+// count as waiting.
 func (q *logQueue) Write(batch []logLine) {
 	for i := range batch {
 		q.mu.Lock()
@@ -164,8 +165,8 @@ func (q *logQueue) Write(batch []logLine) {
 	}
 }
 
-// close has the waiting lines written, for as long as ctx lives, and ends the goroutine. An output that blocks keeps its goroutine;
-// the process ends without it. Lines that come later are dropped.
+// close has the waiting lines written, for as long as ctx lives, and ends the goroutine. An output that blocks keeps
+// its goroutine; the process ends without it. Lines that come later are dropped.
 func (q *logQueue) close(ctx context.Context) {
 	q.mu.Lock()
 	q.closed = true

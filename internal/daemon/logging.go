@@ -30,8 +30,8 @@ type Loggers struct {
 // Close writes the lines that wait, for as long as ctx lives. Lines of later calls are dropped.
 func (l Loggers) Close(ctx context.Context) { l.queue.close(ctx) }
 
-// NewLoggers makes the logs of a daemon that writes to out. The configuration must be valid. Loggers never wait for out; Close
-// ends their goroutine.
+// NewLoggers makes the logs of a daemon that writes to out. The configuration must be valid. Loggers never wait for
+// out; Close ends their goroutine.
 func NewLoggers(c config.LogConfig, out io.Writer, reg prometheus.Registerer) (Loggers, error) {
 	level, err := zap.ParseAtomicLevel(c.Level)
 	if err != nil {
@@ -47,7 +47,8 @@ func NewLoggers(c config.LogConfig, out io.Writer, reg prometheus.Registerer) (L
 	})
 	unaudited := promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_audit_lines_unwritten_total",
-		Help: "Audit lines that were dropped because the output took none. What was sent, and when, has no answer for these alerts.",
+		Help: "Audit lines that were dropped because the output took none. What was sent, and when, has no answer " +
+			"for these alerts.",
 	})
 	queue := newLogQueue(out, func(audit bool) {
 		if audit {
@@ -58,7 +59,9 @@ func NewLoggers(c config.LogConfig, out io.Writer, reg prometheus.Registerer) (L
 	})
 	encoder := newEncoder(c.Format)
 	quiet := zapcore.NewSamplerWithOptions(
-		zapcore.NewCore(encoder.Clone(), queue.sink(false), zap.LevelEnablerFunc(func(l zapcore.Level) bool { return l < zapcore.WarnLevel && level.Enabled(l) })),
+		zapcore.NewCore(encoder.Clone(), queue.sink(false), zap.LevelEnablerFunc(func(l zapcore.Level) bool {
+			return l < zapcore.WarnLevel && level.Enabled(l)
+		})),
 		time.Second, 100, 100,
 		zapcore.SamplerHook(func(_ zapcore.Entry, d zapcore.SamplingDecision) {
 			if d&zapcore.LogDropped != 0 {

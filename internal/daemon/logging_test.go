@@ -78,8 +78,14 @@ func TestLogLineFormat(t *testing.T) {
 		logs.Audit.Info("alert published", zap.Duration("latency", 250*time.Millisecond))
 		synctest.Wait()
 		require.Equal(t, []map[string]any{
-			{"ts": "2000-01-01T00:00:01.500Z", "level": "info", "logger": "lease", "msg": "lease acquired", "shard": "shardId-000000000000"},
-			{"ts": "2000-01-01T00:00:01.500Z", "level": "info", "logger": "audit", "msg": "alert published", "latency": "250ms"},
+			{
+				"ts": "2000-01-01T00:00:01.500Z", "level": "info", "logger": "lease", "msg": "lease acquired",
+				"shard": "shardId-000000000000",
+			},
+			{
+				"ts": "2000-01-01T00:00:01.500Z", "level": "info", "logger": "audit", "msg": "alert published",
+				"latency": "250ms",
+			},
 		}, lines(t, out))
 	})
 }

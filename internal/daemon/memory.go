@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// BoundedGCPercent is GOGC where a memory limit bounds the heap anyway. Decoding pages is most of the daemon's work, and
-// its garbage short-lived: collecting a quarter as often saves about a fifth of the CPU (make bench), and the limit
+// BoundedGCPercent is GOGC where a memory limit bounds the heap anyway. Decoding pages is most of the daemon's work,
+// and its garbage short-lived: collecting a quarter as often saves about a fifth of the CPU (make bench), and the limit
 // makes the collector work harder when the heap comes near it. Without a limit Go's 100 stays.
 const BoundedGCPercent = 400
 
-// frugalGCPercent is GOGC while a configuration is taken in, which makes many times as much garbage as it keeps: a large file must not
-// push the daemon out of its container.
+// frugalGCPercent is GOGC while a configuration is taken in, which makes many times as much garbage as it keeps: a
+// large file must not push the daemon out of its container.
 const frugalGCPercent = 30
 
 // CheckMemory is the soft memory limit of check, in bytes: it may run in the daemon's own container.

@@ -26,11 +26,12 @@ import (
 // preflightTimeout bounds one call before the daemon runs.
 const preflightTimeout = 5 * time.Second
 
-// failFastPatience is for how long --fail-fast waits, from the start on, for what may pass: credentials that are not there yet,
-// throttling, an answer at all. Where many tasks start at once, that is what their first calls meet.
+// failFastPatience is for how long --fail-fast waits, from the start on, for what may pass: credentials that are not
+// there yet, throttling, an answer at all. Where many tasks start at once, that is what their first calls meet.
 const failFastPatience = time.Minute
 
-// longestStreamWait is the longest pause between two questions for the stream: whatever it waits for, reading begins soon after.
+// longestStreamWait is the longest pause between two questions for the stream: whatever it waits for, reading begins
+// soon after.
 const longestStreamWait = 5 * time.Second
 
 // errStopped ends a start that was stopped. It is no failure.
@@ -38,10 +39,11 @@ var errStopped = errors.New("stopped while starting")
 
 // streamARN returns the ARN of the stream, which every alert's id is made of. When only the name is configured it asks
 // Kinesis, and keeps asking until there is an answer: a daemon that was started before its stream, or before its
-// permissions, works as soon as they are there. because receives the code of each failed call. With failFast it ends
-// at an answer that names a fault, and for anything else when patience is over. It returns errStopped when ctx ends first.
+// permissions, works as soon as they are there. because receives the code of each failed call. With failFast it ends at
+// an answer that names a fault, and for anything else when patience is over. It returns errStopped when ctx ends first.
 func streamARN(
-	ctx context.Context, c config.Config, client *kinesis.Client, log *zap.Logger, failFast bool, patience time.Time, because func(code string),
+	ctx context.Context, c config.Config, client *kinesis.Client, log *zap.Logger, failFast bool, patience time.Time,
+	because func(code string),
 ) (string, error) {
 	if c.Stream.ARN != "" {
 		return c.Stream.ARN, nil
@@ -80,14 +82,16 @@ func DescribeStream(ctx context.Context, client *kinesis.Client, name string) (s
 		return "", fmt.Errorf("stream %s: %w", name, err)
 	}
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
-		return "", fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w", name, err)
+		return "",
+			fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w",
+				name, err)
 	}
 	return "", awsfault.Advise(err, "kinesis:DescribeStreamSummary", "stream "+name)
 }
 
 // checkTopics asks for every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
-// exist" is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the publisher
-// does the asking, and holds the topic's alerts until it is there.
+// exist" is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the
+// publisher does the asking, and holds the topic's alerts until it is there.
 func checkTopics(ctx context.Context, c config.Config, client *awssns.Client) error {
 	var missing []error
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
@@ -95,7 +99,8 @@ func checkTopics(ctx context.Context, c config.Config, client *awssns.Client) er
 		err := askTopic(ctx, client, arn)
 		if api, ok := errors.AsType[smithy.APIError](err); ok && awsfault.Of(api.ErrorCode()) == awsfault.Missing {
 			missing = append(missing,
-				fmt.Errorf("topic %s does not exist in this region and account; create it, or correct topics.%s.arn: %w", arn, name, err))
+				fmt.Errorf("topic %s does not exist in this region and account; "+
+					"create it, or correct topics.%s.arn: %w", arn, name, err))
 		}
 	}
 	return errors.Join(missing...)
@@ -104,6 +109,7 @@ func checkTopics(ctx context.Context, c config.Config, client *awssns.Client) er
 func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
-	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)}, sns.InRegionOf(arn))
+	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)},
+		sns.InRegionOf(arn))
 	return err
 }

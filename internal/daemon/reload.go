@@ -28,8 +28,8 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog and
-// topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
+// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog
+// and topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
 type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
@@ -55,14 +55,16 @@ type reloader struct {
 }
 
 // NewReloader returns a reloader whose active configuration is c; load reads the next one.
-func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger, reg prometheus.Registerer) *reloader {
+func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConfig, error), log *zap.Logger,
+	reg prometheus.Registerer,
+) *reloader {
 	counter := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_config_reloads_total",
-		Help: "Reloads of the configuration file, by result; a refused one left everything as it was.",
+		Help: "Reloads of the configuration file, by result; a refused one changed nothing.",
 	}, []string{"result"})
 	good := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_config_last_reload_successful",
-		Help: "Whether the last reload of the configuration file was put into force. 1 before the first one.",
+		Help: "Whether the last reload of the configuration file succeeded. 1 before the first one.",
 	})
 	goodAt := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_config_last_reload_success_timestamp_seconds",
@@ -72,7 +74,9 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 	goodAt.SetToCurrentTime()
 	r := &reloader{
 		load: load, log: log, current: c, good: good, goodAt: goodAt, turns: turns{wake: make(chan struct{}, 1)},
-		reloads: map[bool]prometheus.Counter{true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused")},
+		reloads: map[bool]prometheus.Counter{
+			true: counter.WithLabelValues("ok"), false: counter.WithLabelValues("refused"),
+		},
 	}
 	r.shown.Store(config.NewShownConfig(c, config.NewSubstitutions()))
 	r.inForce.Store(new(c.Meaning()))
@@ -113,13 +117,14 @@ func places(err error) string {
 	return strings.Join(out, "; ")
 }
 
-// reload reads the file again. It answers what has changed, a line each. Once ctx is done it changes nothing.
+// reload reads the file again. It returns what has changed, a line each. Once ctx is done it changes nothing.
 func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Nothing failed: no alert may last until the next restart because of a wrong request.
 	if r.load == nil {
-		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; restart it")
+		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; " +
+			"restart it")
 		r.log.Warn("nothing to reload", zap.Error(err))
 		return nil, err
 	}
@@ -152,7 +157,8 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	changes = config.Changes(r.current, next)
 	next = r.current.WithRulesOf(next)
 	p := next.Parts()
-	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes where its rule goes then.
+	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes
+	// where its rule goes then.
 	both := p.SNS
 	both.Topics = r.current.Parts().SNS.Topics
 	maps.Copy(both.Topics, p.SNS.Topics)
@@ -179,8 +185,10 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	}
 	for _, rule := range slices.Sorted(maps.Keys(r.pipeline.Edits())) {
 		if n := fire[rule]; n > 0 {
-			changes = append(changes, fmt.Sprintf("rule %s was %s with %s firing on this worker: the topics that were notified get the end once all workers have had the same configuration for a minute",
-				rule, r.pipeline.Edits()[rule], status.Number(n, "key")))
+			changes = append(changes,
+				fmt.Sprintf("rule %s was %s with %s firing on this worker: the topics that were notified get the "+
+					"end once all workers have had the same configuration for a minute",
+					rule, r.pipeline.Edits()[rule], status.Number(n, "key")))
 		}
 	}
 	r.current = next
@@ -213,8 +221,8 @@ var errNoEnd = errors.New("the reload has panicked")
 // errStopping answers a request to a daemon that is stopping.
 var errStopping = errors.New("the daemon is stopping, the old configuration stays active")
 
-// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer: it begins
-// after each of them has asked, so it reads what they have written.
+// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer:
+// it begins after each of them has asked, so it reads what they have written.
 type turns struct {
 	mu   sync.Mutex
 	next *turn         // the one that waits; nil without a request
@@ -254,7 +262,7 @@ func (t *turns) leave(n *turn) {
 	t.mu.Unlock()
 }
 
-// take answers the turn that waits, if anybody still waits for it.
+// take returns the turn that waits, if anybody still waits for it.
 func (t *turns) take() *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -266,7 +274,7 @@ func (t *turns) take() *turn {
 	return n
 }
 
-// open and shut say whether turns are taken.
+// open and shut set whether turns are taken.
 func (t *turns) open() {
 	t.mu.Lock()
 	t.over = false
@@ -337,7 +345,7 @@ func (r *reloader) make(ctx context.Context, t *turn) {
 // reloadPatience is how long the answer to a reload may take, in the queue and by itself.
 const reloadPatience = time.Minute
 
-// ServeHTTP reloads, for PUT and POST /-/reload. It answers what has changed, or 422 with every fault of the file.
+// ServeHTTP reloads, for PUT and POST /-/reload. It returns what has changed, or 422 with every fault of the file.
 func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reloadPatience))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -352,7 +360,9 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 	}
 	if err != nil {
-		w.WriteHeader(map[bool]int{true: http.StatusServiceUnavailable, false: http.StatusUnprocessableEntity}[errors.Is(err, errStopping)])
+		w.WriteHeader(map[bool]int{
+			true: http.StatusServiceUnavailable, false: http.StatusUnprocessableEntity,
+		}[errors.Is(err, errStopping)])
 		for _, line := range plain.Lines(err) {
 			_, _ = plain.Fprintln(w, line)
 		}
@@ -367,6 +377,7 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	now := time.Now()
 	for _, x := range r.pipeline.Status().Silences {
-		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name, status.InForce(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
+		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name,
+			status.InForce(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
 	}
 }

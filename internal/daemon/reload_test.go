@@ -58,7 +58,8 @@ func newReloadable(t *testing.T) *reloadable {
 
 func (r *reloadable) Write(edits ...string) {
 	r.t.Helper()
-	require.NoError(r.t, os.WriteFile(r.file, []byte(strings.NewReplacer(edits...).Replace(testkit.ReloadConfig)), 0o600))
+	require.NoError(r.t, os.WriteFile(r.file, []byte(strings.NewReplacer(edits...).Replace(testkit.ReloadConfig)),
+		0o600))
 }
 
 func (r *reloadable) outcome(payload string) alert.Outcome {
@@ -69,8 +70,10 @@ func TestReloadSaysWhatChanged(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)
 	r.Write(
-		"v > 1", "v > 10", "  - {name: two, when: v > 2, topics: [a]}\n", "  - {name: three, when: v > 30, topics: [b]}\n",
-		"topics:\n", "topics:\n  b: {arn: \"arn:aws:sns:us-east-1:000000000000:b\"}\n", "silences", "filter: [{data: {v: [{exists: true}]}}]\nsilences",
+		"v > 1", "v > 10", "  - {name: two, when: v > 2, topics: [a]}\n",
+		"  - {name: three, when: v > 30, topics: [b]}\n",
+		"topics:\n", "topics:\n  b: {arn: \"arn:aws:sns:us-east-1:000000000000:b\"}\n", "silences",
+		"filter: [{data: {v: [{exists: true}]}}]\nsilences",
 		"{name: s}", "{name: other}",
 	)
 	changes, err := r.reload(t.Context())
@@ -127,7 +130,10 @@ type asking struct {
 
 func newAsking(t *testing.T) *asking {
 	t.Helper()
-	a := &asking{reloadable: newReloadable(t), begun: make(chan struct{}, 10), let: make(chan struct{}), ended: make(chan error, 1)}
+	a := &asking{
+		reloadable: newReloadable(t), begun: make(chan struct{}, 10), let: make(chan struct{}),
+		ended: make(chan error, 1),
+	}
 	load := a.load
 	a.load = func(ctx context.Context) (*config.LoadedConfig, error) {
 		a.loads++
@@ -152,8 +158,8 @@ func (a *asking) ask(ctx context.Context) <-chan string {
 	return answer
 }
 
-// TestReloadsShareTheirAnswer: one runs, one waits, and all who ask meanwhile have its answer, which is about the file as it was after
-// they had asked. Who has gone costs nothing.
+// TestReloadsShareTheirAnswer: one runs, one waits, and all who ask meanwhile have its answer, which is about the file
+// as it was after they had asked. Who has gone costs nothing.
 func TestReloadsShareTheirAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,7 +198,8 @@ func TestReloadsShareTheirAnswer(t *testing.T) {
 	})
 }
 
-// TestStopEndsTheQueueOfReloads, also while a file hangs: whoever waits is told, and what is read then is not put into force.
+// TestStopEndsTheQueueOfReloads, also while a file hangs: whoever waits is told, and what is read then is not put into
+// force.
 func TestStopEndsTheQueueOfReloads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,7 +276,9 @@ func TestReloadRefusesSilencesThatAreOver(t *testing.T) {
 	r := newReloadable(t)
 	r.Write("2099", "2020", "v > 1", "v > 100")
 	_, err := r.reload(t.Context())
-	require.ErrorContains(t, err, "silences[0].until: 2020-12-01T00:00:00Z: the silence night is over; remove it, or give it an end in the future")
+	require.ErrorContains(t, err,
+		"silences[0].until: 2020-12-01T00:00:00Z: the silence night is over; remove it, or give it an end in the "+
+			"future")
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "the old file is in force")
 }
 
@@ -290,6 +299,8 @@ func TestReloadSaysWhatSilences(t *testing.T) {
 		r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/-/reload", http.NoBody))
 	}
 	require.Equal(t, "nothing changed\n"+
-		"silence later: from 2098-01-01T00:00:00Z until 2098-02-01T00:00:00Z; this process has silenced 0 alerts by it\n"+
-		"silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 4 alerts by it\n", w.Body.String())
+		"silence later: from 2098-01-01T00:00:00Z until 2098-02-01T00:00:00Z; this process has silenced 0 "+
+		"alerts by it\n"+
+		"silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 4 alerts by it\n",
+		w.Body.String())
 }

@@ -51,8 +51,8 @@ type Options struct {
 	// Reload reads the configuration again, for /-/reload and whenever Reloads is sent to. Without it they are refused.
 	Reload  func(context.Context) (*config.LoadedConfig, error)
 	Reloads <-chan os.Signal
-	// Loaded is the configuration as it was read: it has the rules, compiled, and the status page shows ${VAR} where the file has it.
-	// May be nil.
+	// Loaded is the configuration as it was read: it has the rules, compiled, and the status page shows ${VAR} where
+	// the file has it. May be nil.
 	Loaded *config.LoadedConfig
 	// Host names this machine in the lease table and the log.
 	Host string
@@ -85,8 +85,10 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	}()
 	log, build := logs.Operational, CurrentBuild()
 	build.Register(reg)
-	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)} // what a leak shows in
-	reg.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// what a leak shows in
+	liveHeap := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
+	reg.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	listener, err := listen(ctx, c, o)
 	if err != nil {
@@ -127,7 +129,8 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	status.RegisterProblems(series, page.snapshot)
 	status.RegisterClock(series, now)
 	server := newAdmin(work, listener, adminDeps{
-		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready, Log: log.Named("admin"),
+		Gatherer: reg, LogLevel: logLevel{logs.Level}, Reload: state.reload, Healthy: state.healthy, Ready: state.ready,
+		Log:    log.Named("admin"),
 		Status: page.snapshot, Names: append([]string{o.Host}, c.Server.Names...),
 	})
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
@@ -139,7 +142,8 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	page.credentials.Store(clients.Credentials)
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
-		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the session token, and can answer",
+		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the "+
+			"session token, and can answer",
 			zap.Strings("hosts", plain))
 	}
 	asks := func(code string) { page.waitFor("the stream "+c.StreamName()+" in Kinesis", code) }
@@ -163,12 +167,15 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	p.Checkpoint.FailFast, p.Checkpoint.Patience, p.Checkpoint.CreateTable = o.FailFast, time.Until(patience), o.CreateTable
+	p.Checkpoint.FailFast, p.Checkpoint.Patience, p.Checkpoint.CreateTable = o.FailFast, time.Until(patience),
+		o.CreateTable
 	p.Checkpoint.Version, p.Checkpoint.Host = build.Version, o.Host
 	var shards *consumer.Consumer // reports to the table, which it is made with
 	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{
 		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: log.Named("lease"), Registerer: series,
-		Report: func() (lastArrival, caughtUp time.Time) { return shards.Report() }, Configuration: reloads.configuration, Now: now.Now,
+		Report: func() (lastArrival, caughtUp time.Time) {
+			return shards.Report()
+		}, Configuration: reloads.configuration, Now: now.Now,
 	})
 	if err != nil {
 		return err
@@ -178,8 +185,9 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	publisher, err := dispatch.New(p.SNS, dispatch.Deps{
-		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share, Lease: Leases{store}.context,
-		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
+		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share,
+		Lease: Leases{store}.context,
+		Log:   log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
 		return err
@@ -196,8 +204,14 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	clients.Credentials.OnChange(publisher.Hurry)
-	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus { return shards.Status() }
-	had := &subscriptionMemory{topics: func() []sns.TopicStatus { return sns.Topics(publisher.Status()) }, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns")}
+	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus {
+		return shards.Status()
+	}
+	had := &subscriptionMemory{
+		topics: func() []sns.TopicStatus {
+			return sns.Topics(publisher.Status())
+		}, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns"),
+	}
 	page.attach(statusParts{
 		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
 	})
@@ -245,8 +259,9 @@ func DeadLetters(
 	}
 	return deadletter.New(c, deadletter.Deps{
 		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.SNS, S3: clients.s3,
-		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(), lanes.LetterReasons()),
-		Log:     logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
+		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(),
+			lanes.LetterReasons()),
+		Log: logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
 	})
 }
 
@@ -283,10 +298,11 @@ type life struct {
 
 func newLife(log *zap.Logger) *life { return &life{log: log, failed: make(chan error, 1)} }
 
-// broke ends the daemon for a panic. It says so before the other parts are abandoned: one of those would otherwise report
-// first that it has ended, and the process could be gone before the cause is logged.
+// broke ends the daemon for a panic. It says so before the other parts are abandoned: one of those would otherwise
+// report first that it has ended, and the process could be gone before the cause is logged.
 func (l *life) broke(p *guard.PanicError, abandon context.CancelFunc) {
-	l.log.Error("a part has panicked, and what it shares may be half changed: nothing more is published, and the process ends",
+	l.log.Error("a part has panicked, and what it shares may be half changed: nothing more is published, and the "+
+		"process ends",
 		zap.String("part", p.Part), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack))
 	select {
 	case l.failed <- p:
@@ -311,7 +327,8 @@ func (l *life) keep(ctx context.Context, name string, run func(context.Context) 
 				return err
 			}
 			l.log.Error("a part has panicked, it begins again",
-				zap.String("part", name), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack), zap.Duration("in", wait))
+				zap.String("part", name), zap.Any("panic", p.Value), zap.ByteString("stack", p.Stack),
+				zap.Duration("in", wait))
 			if !sleep.For(ctx, wait) {
 				return ctx.Err()
 			}
@@ -392,7 +409,7 @@ func (s *state) healthy() error {
 	return nil
 }
 
-// ready fails before the lease table was reached for the first time and from the begin of a stop on, and never for an
+// ready fails before the lease table was reached for the first time and from the start of a stop on, and never for an
 // outage in between, because that would block the very rollout that fixes it.
 func (s *state) ready() error {
 	if s.draining.Load() {

@@ -36,16 +36,16 @@ func StopOnSignal(ctx context.Context, exit func(code int)) (stop context.Contex
 	}
 }
 
-// HoldHangups keeps SIGHUP from ending a daemon before it listens to it, which is some milliseconds of start. Call it first of
-// all, with the arguments of the program: a hang-up ends every other command.
+// HoldHangups keeps SIGHUP from ending a daemon before it listens to it, which is some milliseconds of start. Call it
+// first of all, with the arguments of the program: a hang-up ends every other command.
 func HoldHangups(args []string) {
 	if len(args) > 0 && args[0] == "run" {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 }
 
-// ReloadSignals returns a channel that gets every SIGHUP, until release is called. It also has a pipe without a reader be
-// an error of the write instead of the end of the process.
+// ReloadSignals returns a channel that gets every SIGHUP, until release is called. It also has a pipe without a reader
+// be an error of the write instead of the end of the process.
 func ReloadSignals() (signals chan os.Signal, release func()) {
 	signals = make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)

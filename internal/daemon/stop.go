@@ -48,7 +48,8 @@ func (l *stopList) Run(ctx context.Context, budget time.Duration) error {
 		case errors.Is(err, errAbandoned):
 			l.log.Error("stop step abandoned", zap.String("step", s.name), zap.Duration("budget", share))
 		case err != nil:
-			l.log.Error("stop step ended badly", zap.String("step", s.name), zap.Duration("took", time.Since(began)), zap.Error(err))
+			l.log.Error("stop step ended badly", zap.String("step", s.name), zap.Duration("took", time.Since(began)),
+				zap.Error(err))
 		default:
 			l.log.Debug("stop step done", zap.String("step", s.name), zap.Duration("took", time.Since(began)))
 		}
@@ -60,8 +61,9 @@ func (l *stopList) Run(ctx context.Context, budget time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// bounded runs f for at most budget. An f that does not heed its context keeps running in its goroutine after bounded has
-// returned; the process is about to end, and nothing that f may still write is believed by anybody (leases are fenced).
+// bounded runs f for at most budget. An f that does not heed its context keeps running in its goroutine after bounded
+// has returned; the process is about to end, and nothing that f may still write is believed by anybody (leases are
+// fenced).
 func bounded(ctx context.Context, budget time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()

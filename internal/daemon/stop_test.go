@@ -29,7 +29,7 @@ func TestStopRunsLastStartedFirst(t *testing.T) {
 	})
 }
 
-// A step that hangs for ever, as the KCL's shutdown can, must cost its own share and nothing else.
+// A step that hangs forever, as the KCL's shutdown can, must cost its own share and nothing else.
 func TestStopAbandonsAStepThatOverruns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,8 @@ func TestStopAbandonsAStepThatOverruns(t *testing.T) {
 			released = true
 			deadline, ok := ctx.Deadline()
 			require.True(t, ok)
-			require.Equal(t, 2*time.Second, time.Until(deadline), "the share of this step is untouched by the one that hung")
+			require.Equal(t, 2*time.Second, time.Until(deadline),
+				"the share of this step is untouched by the one that hung")
 			return nil
 		})
 		l.Add("shards", 80, func(context.Context) error {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// subscriptionsLook is how often what is known of the topics is compared with what they had. It makes no call unless that
-	// has changed.
+	// subscriptionsLook is how often what is known of the topics is compared with what they had. It makes no call
+	// unless that has changed.
 	subscriptionsLook = 15 * time.Second
 	// subscriptionsKept is for how long a topic is expected to have as many subscriptions as it had.
 	subscriptionsKept = 24 * time.Hour
@@ -41,8 +41,8 @@ func (h hadSubscriptions) after(n int, now time.Time) hadSubscriptions {
 	return h
 }
 
-// subscriptionMemory remembers how many subscriptions the topics had, by ARN. It is kept with the application, so that a
-// restart does not forget it.
+// subscriptionMemory remembers how many subscriptions the topics had, by ARN. It is kept with the application, so that
+// a restart does not forget it.
 type subscriptionMemory struct {
 	topics func() []sns.TopicStatus
 	load   func(context.Context) (string, error)
@@ -113,7 +113,8 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	}
 	now := time.Now()
 	for arn, had := range kept {
-		if had.Confirmed < 0 || had.Confirmed > subscriptionsMost || had.At.After(now.Add(subscriptionsFresh)) || len(next) >= subscriptionsTopics {
+		if had.Confirmed < 0 || had.Confirmed > subscriptionsMost || had.At.After(now.Add(subscriptionsFresh)) ||
+			len(next) >= subscriptionsTopics {
 			continue // anybody may have written it
 		}
 		if mine, known := next[arn]; !known || had.At.After(mine.At) {
@@ -124,7 +125,7 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	return nil
 }
 
-// learn answers whether there is something new to keep.
+// learn returns whether there is something new to keep.
 func (m *subscriptionMemory) learn(now time.Time) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -36,7 +36,8 @@ func TestSubscriptionMemory(t *testing.T) {
 				defer mu.Unlock()
 				for arn, n := range confirmed {
 					out = append(out, alertsns.TopicStatus{
-						TopicStatus: dispatch.TopicStatus{ARN: arn}, Subscriptions: alertsns.Subscriptions{Confirmed: n, At: time.Now()},
+						TopicStatus:   dispatch.TopicStatus{ARN: arn},
+						Subscriptions: alertsns.Subscriptions{Confirmed: n, At: time.Now()},
 					})
 				}
 				return append(out, alertsns.TopicStatus{TopicStatus: dispatch.TopicStatus{ARN: "unknown"}})
@@ -63,7 +64,8 @@ func TestSubscriptionMemory(t *testing.T) {
 		require.Equal(t, 2, m.most("a"))
 		locked(func() {
 			require.Equal(t, 1, writes)
-			kept = `{"a":{"confirmed":5,"at":"` + time.Now().Add(time.Second).Format(time.RFC3339) + `"},"gone":{"confirmed":1,"at":"2000-01-01T00:00:00Z"}}`
+			kept = `{"a":{"confirmed":5,"at":"` + time.Now().Add(time.Second).Format(time.RFC3339) +
+				`"},"gone":{"confirmed":1,"at":"2000-01-01T00:00:00Z"}}`
 			confirmed["b"] = 1 // which makes this worker read and write
 		})
 		time.Sleep(time.Minute)
@@ -81,7 +83,8 @@ func TestSubscriptionMemory(t *testing.T) {
 	})
 }
 
-// TestKeptSubscriptionsAreDataFromStrangers: what is kept in the table cannot grow for ever, nor expect what no topic can have.
+// TestKeptSubscriptionsAreDataFromStrangers: what is kept in the table cannot grow forever, nor expect what no topic
+// can have.
 func TestKeptSubscriptionsAreDataFromStrangers(t *testing.T) {
 	t.Parallel()
 	kept := map[string]hadSubscriptions{

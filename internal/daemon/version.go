@@ -56,5 +56,6 @@ func (b build) Register(reg prometheus.Registerer) {
 }
 
 func (b build) Print(w io.Writer) {
-	_, _ = plain.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, runtime.GOOS, runtime.GOARCH)
+	_, _ = plain.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, runtime.GOOS,
+		runtime.GOARCH)
 }

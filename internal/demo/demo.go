@@ -35,8 +35,8 @@ const (
 	application = "heart-rate-alerts"
 	// when is the demo's rule: what the forest finds, which does not know of rateType.
 	when = "ANOMALY"
-	// history is about how many records each shard has before the daemon starts, so that it does not have to learn first: the
-	// automatic threshold has no opinion on the first 306.
+	// history is about how many records each shard has before the daemon starts, so that it does not have to learn
+	// first: the automatic threshold has no opinion on the first 306.
 	history = 500
 )
 
@@ -83,7 +83,8 @@ func (d *demo) run(ctx context.Context) error {
 	d.screen.print(fmt.Sprintf("status     http://%s/", admin.Addr()))
 	d.screen.print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
 	d.screen.print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
-	d.screen.print(fmt.Sprintf("history    %d records first, for the scores to learn from; their alerts are silenced", history*d.shards))
+	d.screen.print(fmt.Sprintf("history    %d records first, for the scores to learn from; their alerts are silenced",
+		history*d.shards))
 	d.screen.print("")
 
 	if err := d.produce(ctx, config, history*d.shards, 0); err != nil {
@@ -152,7 +153,9 @@ func (d *demo) provision(ctx context.Context, config aws.Config) (topicARN strin
 	exists := kinesis.NewStreamExistsWaiter(streams, func(o *kinesis.StreamExistsWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 100*time.Millisecond
 	})
-	if err := exists.Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(streamName)}, 10*time.Second); err != nil {
+	if err := exists.Wait(ctx, &kinesis.DescribeStreamInput{
+		StreamName: aws.String(streamName),
+	}, 10*time.Second); err != nil {
 		return "", fmt.Errorf("create stream: %w", err)
 	}
 	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(topicName)})
@@ -202,7 +205,8 @@ func daemonConfig(topicARN string, learned time.Time) config.Config {
 
 // produce puts so many records, 0 for no end, at a rate, 0 for as fast as the stream takes them. It ends with ctx.
 func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate float64) error {
-	sample, err := produce.NewSample("heart-rate", rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
+	sample, err := produce.NewSample("heart-rate",
+		rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
 	if err != nil {
 		return err
 	}

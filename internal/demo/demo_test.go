@@ -51,7 +51,8 @@ func TestDemoEndsByItself(t *testing.T) {
 		`metrics    http://127\.0\.0\.1:\d+/metrics`,
 		`│ To:      oncall@example\.com +│`,
 		`│ Subject: Heart rate (1[5-9]\d|200), anomaly score \d\.\d +│`,
-		`│ Anomaly detected \.\.\.  \{"heartRate":(1[5-9]\d|200),"rateType":"HIGH", +│\n│ "ANOMALY_SCORE":\d`, // broken behind a comma
+		// broken behind a comma
+		`│ Anomaly detected \.\.\.  \{"heartRate":(1[5-9]\d|200),"rateType":"HIGH", +│\n│ "ANOMALY_SCORE":\d`,
 		`\d+ records/s \| lag \d+\.\d s \| put \d+ \| alerted \d+, suppressed \d+, unmatched \d+ \| alerts \d+`,
 		`checkpoints  \d+ written`,
 	} {
@@ -62,7 +63,8 @@ func TestDemoEndsByItself(t *testing.T) {
 	require.Equal(t, put[1], put[2], "every record has its outcome: %s", text)
 	alerts := regexp.MustCompile(`alerts +(\d+) published, (\d+) e-mails`).FindStringSubmatch(text)
 	require.NotNil(t, alerts, text)
-	// By chance many alerts may wait for the first seconds to pass, and go as digests. Every alert is in an e-mail or one of these.
+	// By chance many alerts may wait for the first seconds to pass, and go as digests. Every alert is in an e-mail or
+	// one of these.
 	published, err := strconv.Atoi(alerts[1])
 	require.NoError(t, err)
 	told, err := strconv.Atoi(alerts[2])

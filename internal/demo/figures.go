@@ -85,7 +85,8 @@ func (m *meter) line(now time.Time, put int64, f figures) string {
 		m.rate = float64(f.resolved()-m.resolved) / since.Seconds()
 		m.at, m.resolved = now, f.resolved()
 	}
-	return fmt.Sprintf("%.0f records/s | lag %.1f s | put %d | %s | alerts %d", m.rate, f.lag, put, f.outcomeList(), f.alerts)
+	return fmt.Sprintf("%.0f records/s | lag %.1f s | put %d | %s | alerts %d", m.rate, f.lag, put, f.outcomeList(),
+		f.alerts)
 }
 
 // logTap reads the daemon's log: it takes the latency of every published alert from the audit lines and shows warnings

@@ -83,7 +83,9 @@ func frame(e fakeaws.Email) string {
 	var b strings.Builder
 	rule := strings.Repeat("─", frameWidth+2)
 	b.WriteString("┌" + rule + "┐\n")
-	for _, line := range []string{"From:    " + e.From, "To:      " + e.To, "Date:    " + e.At.Format(time.RFC1123Z), "Subject: " + e.Subject} {
+	for _, line := range []string{
+		"From:    " + e.From, "To:      " + e.To, "Date:    " + e.At.Format(time.RFC1123Z), "Subject: " + e.Subject,
+	} {
 		frameLines(&b, line)
 	}
 	b.WriteString("├" + rule + "┤\n")
@@ -94,7 +96,8 @@ func frame(e fakeaws.Email) string {
 	return b.String()
 }
 
-// frameLines writes one line of text, broken where it does not fit: behind a comma, if there is one, so that JSON stays readable.
+// frameLines writes one line of text, broken where it does not fit: behind a comma, if there is one, so that JSON stays
+// readable.
 func frameLines(b *strings.Builder, text string) {
 	runes := []rune(strings.ReplaceAll(text, "\t", "    "))
 	for first := true; first || len(runes) > 0; first = false {

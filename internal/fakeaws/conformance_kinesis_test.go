@@ -144,7 +144,7 @@ func hash(s *string) *big.Int {
 	return n
 }
 
-// covers says whether open shards cover the hash key space without gap or overlap.
+// covers reports whether open shards cover the hash key space without gap or overlap.
 func covers(shards []types.Shard) bool {
 	slices.SortFunc(shards, func(a, b types.Shard) int {
 		return hash(a.HashKeyRange.StartingHashKey).Cmp(hash(b.HashKeyRange.StartingHashKey))
@@ -187,7 +187,8 @@ func streamBehaviours() []behaviour {
 			want: "ResourceNotFoundException; ResourceNotFoundException; ResourceNotFoundException; " +
 				"ResourceNotFoundException", observe: func(p *probe) string {
 				name := aws.String(p.name("missing"))
-				_, summary := p.kinesis.DescribeStreamSummary(p.ctx, &kinesis.DescribeStreamSummaryInput{StreamName: name})
+				_, summary := p.kinesis.DescribeStreamSummary(p.ctx,
+					&kinesis.DescribeStreamSummaryInput{StreamName: name})
 				_, list := p.kinesis.ListShards(p.ctx, &kinesis.ListShardsInput{StreamName: name})
 				_, put := p.kinesis.PutRecord(
 					p.ctx, &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("k"), Data: []byte("x")},
@@ -200,7 +201,8 @@ func streamBehaviours() []behaviour {
 			name: "the summary tells ARN, status, open shards, retention", want: "true; ACTIVE; 2; 24; true",
 			observe: func(p *probe) string {
 				name := p.stream(2)
-				out, err := p.kinesis.DescribeStreamSummary(p.ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &name})
+				out, err := p.kinesis.DescribeStreamSummary(p.ctx,
+					&kinesis.DescribeStreamSummaryInput{StreamName: &name})
 				p.must(err)
 				d := out.StreamDescriptionSummary
 				age := time.Since(aws.ToTime(d.StreamCreationTimestamp))
@@ -543,7 +545,9 @@ func readBehaviours() []behaviour {
 				_, seq := p.from(
 					name, kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber},
 				)
-				_, at := p.from(name, kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp})
+				_, at := p.from(name, kinesis.GetShardIteratorInput{
+					ShardIteratorType: types.ShardIteratorTypeAtTimestamp,
+				})
 				return observations(seq, at)
 			},
 		},

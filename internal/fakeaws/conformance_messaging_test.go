@@ -242,7 +242,9 @@ func publishBehaviours() []behaviour {
 			observe: func(p *probe) string {
 				topic := p.topic(true)
 				return observations(p.publish(
-					sns.PublishInput{TopicArn: &topic, Message: aws.String("m"), MessageDeduplicationId: aws.String("d")},
+					sns.PublishInput{
+						TopicArn: &topic, Message: aws.String("m"), MessageDeduplicationId: aws.String("d"),
+					},
 				),
 					p.publish(
 						sns.PublishInput{TopicArn: &topic, Message: aws.String("m"), MessageGroupId: aws.String("g")},
@@ -406,11 +408,14 @@ func queueBehaviours() []behaviour {
 			observe: func(p *probe) string {
 				url, _ := p.queue(false)
 				missing := strings.Replace(url, "queue-", "missing-", 1)
-				_, send := p.sqs.SendMessage(p.ctx, &sqs.SendMessageInput{QueueUrl: &missing, MessageBody: aws.String("x")})
+				_, send := p.sqs.SendMessage(p.ctx, &sqs.SendMessageInput{
+					QueueUrl: &missing, MessageBody: aws.String("x"),
+				})
 				_, get := p.sqs.GetQueueUrl(p.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(p.name("missing"))})
 				trim := func(err error) string {
 					return strings.TrimPrefix(
-						strings.Replace(code(err), "NonExistentQueue", "QueueDoesNotExist", 1), "AWS.SimpleQueueService.",
+						strings.Replace(code(err), "NonExistentQueue", "QueueDoesNotExist", 1),
+						"AWS.SimpleQueueService.",
 					)
 				}
 				return observations(trim(send), trim(get))

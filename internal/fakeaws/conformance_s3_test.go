@@ -61,7 +61,8 @@ func objectBehaviours() []behaviour {
 	return []behaviour{
 		{
 			name: "an object comes back as it was put",
-			want: `{"a":1}; application/json; "bb6cb5c68df4652941caf652a366f2d8"; true; 7`, observe: func(p *probe) string {
+			want: `{"a":1}; application/json; "bb6cb5c68df4652941caf652a366f2d8"; true; 7`,
+			observe: func(p *probe) string {
 				bucket := p.bucket()
 				put, err := p.s3.PutObject(p.ctx, &s3.PutObjectInput{
 					Bucket: bucket, Key: aws.String("a/b.json"), Body: strings.NewReader(`{"a":1}`),
@@ -72,7 +73,8 @@ func objectBehaviours() []behaviour {
 				p.must(err)
 				data, err := io.ReadAll(out.Body)
 				p.must(errors.Join(err, out.Body.Close()))
-				return observations(string(data), *out.ContentType, *put.ETag, *put.ETag == *out.ETag, *out.ContentLength)
+				return observations(string(data), *out.ContentType, *put.ETag, *put.ETag == *out.ETag,
+					*out.ContentLength)
 			},
 		},
 		{

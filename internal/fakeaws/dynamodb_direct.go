@@ -70,7 +70,7 @@ func (d *DynamoDB) Items(table string) []map[string]any {
 	return out
 }
 
-// Delete removes the item that Item returns and says whether there was one.
+// Delete removes the item that Item returns and reports whether there was one.
 func (d *DynamoDB) Delete(table, key string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

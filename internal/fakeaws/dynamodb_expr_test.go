@@ -271,7 +271,10 @@ func TestExpressionParams(t *testing.T) {
 		},
 		{name: "empty names", names: map[string]string{}, message: "ExpressionAttributeNames must not be empty"},
 		{name: "empty values", values: wireItem{}, message: "ExpressionAttributeValues must not be empty"},
-		{name: "name without mark", names: map[string]string{"a": "a"}, message: `ExpressionAttributeNames contains invalid key: Syntax error; key: "a"`},
+		{
+			name: "name without mark", names: map[string]string{"a": "a"},
+			message: `ExpressionAttributeNames contains invalid key: Syntax error; key: "a"`,
+		},
 		{name: "name of the mark", names: map[string]string{"#": "a"}, message: `invalid key: Syntax error; key: "#"`},
 		{name: "value with a dash", values: values(
 			`{":a-b": {"S": "x"}}`,

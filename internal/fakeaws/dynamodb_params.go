@@ -14,7 +14,7 @@ type exprParams struct {
 	usedValues map[string]bool
 }
 
-// newExprParams checks the two maps of a request. expressions says whether the request has any expression.
+// newExprParams checks the two maps of a request. expressions reports whether the request has any expression.
 func newExprParams(names map[string]string, values wireItem, expressions bool) (*exprParams, error) {
 	p := &exprParams{
 		names: names, values: map[string]attr{}, usedNames: map[string]bool{}, usedValues: map[string]bool{},
@@ -53,7 +53,7 @@ func placeholder(key string, mark byte) bool {
 	return len(key) > 1 && key[0] == mark && wordLength(key[1:]) == len(key)-1
 }
 
-// unused answers an error when a name or a value was given that no expression used.
+// unused returns an error when a name or a value was given that no expression used.
 func (p *exprParams) unused() error {
 	if left := unusedKeys(p.names, p.usedNames); left != "" {
 		return validation("Value provided in ExpressionAttributeNames unused in expressions: keys: {%s}", left)

@@ -2,8 +2,8 @@ package fakeaws
 
 import "strings"
 
-// reservedWord says whether an attribute name has to hide behind a #name in expressions: "Reserved words in DynamoDB"
-// of the developer guide, 573 words, in any case.
+// reservedWord reports whether an attribute name has to hide behind a #name in expressions: "Reserved words in
+// DynamoDB" of the developer guide, 573 words, in any case.
 func reservedWord(word string) bool {
 	switch strings.ToUpper(word) {
 	case "ABORT", "ABSOLUTE", "ACTION", "ADD", "AFTER", "AGENT", "AGGREGATE", "ALL", "ALLOCATE", "ALTER", "ANALYZE",

@@ -540,7 +540,7 @@ func (d *DynamoDB) describeTimeToLive(req *Request) (any, error) {
 	return map[string]any{"TimeToLiveDescription": out}, nil
 }
 
-// describeContinuousBackups answers what AWS says of a table without point-in-time recovery.
+// describeContinuousBackups returns what AWS says of a table without point-in-time recovery.
 func (d *DynamoDB) describeContinuousBackups(req *Request) (any, error) {
 	var in tableRequest
 	if err := req.decode(&in); err != nil {

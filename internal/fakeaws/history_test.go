@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The log shows who asked what and how it ended; without the log the counters go on.
+// The log shows who asked what and how it ended; without the log the counters continue.
 func TestHistory(t *testing.T) {
 	kinesisBubble(t, Options{}, func(w kinesisWorld) {
 		t, a, c := w.t, w.aws, w.client

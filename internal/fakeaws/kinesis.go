@@ -245,7 +245,7 @@ const (
 	TrimmedOldest Trimmed = iota
 	// TrimmedRefused answers GetShardIterator with InvalidArgumentException.
 	TrimmedRefused
-	// TrimmedEmpty gives an iterator whose pages stay empty, as far behind as the retention, for ever.
+	// TrimmedEmpty gives an iterator whose pages stay empty, as far behind as the retention, forever.
 	TrimmedEmpty
 )
 

@@ -202,8 +202,8 @@ func (f *shardFilter) validate() error {
 	return nil
 }
 
-// match says whether a listed shard is wanted. Times count in ms, and a shard is open at both ends of its life: at the
-// very moment of a split AT_TIMESTAMP returns parent and children.
+// match reports whether a listed shard is wanted. Times count in ms, and a shard is open at both ends of its life: at
+// the very moment of a split AT_TIMESTAMP returns parent and children.
 func (f *shardFilter) match(sh *shard, horizon time.Time) bool {
 	if f == nil {
 		return true

@@ -153,7 +153,7 @@ type bucket struct {
 
 func newBucket(rate float64, now time.Time) bucket { return bucket{rate: rate, level: rate, at: now} }
 
-// ready says whether the bucket is out of debt and has one left to give.
+// ready reports whether the bucket is out of debt and has one left to give.
 func (b *bucket) ready(now time.Time) bool {
 	if d := now.Sub(b.at); d > 0 {
 		b.level = min(b.rate, b.level+d.Seconds()*b.rate)

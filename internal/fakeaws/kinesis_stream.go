@@ -116,7 +116,7 @@ func (st *stream) status(now time.Time) string {
 	return "ACTIVE"
 }
 
-// serving says whether records can be put and read.
+// serving reports whether records can be put and read.
 func (st *stream) serving(now time.Time) bool {
 	s := st.status(now)
 	return s == "ACTIVE" || s == "UPDATING"

@@ -126,7 +126,7 @@ func s3Operation(r *http.Request, req *Request) string {
 	return r.Method
 }
 
-// s3Parameter says whether a parameter of the query is one that an operation here knows.
+// s3Parameter reports whether a parameter of the query is one that an operation here knows.
 func s3Parameter(name string, object bool) bool {
 	switch name {
 	case "x-id": // the SDK's own note of the operation

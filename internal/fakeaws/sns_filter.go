@@ -241,7 +241,7 @@ func filterSame(a, b any) bool {
 	return false
 }
 
-// match says whether a message passes. A nil policy lets everything pass.
+// match reports whether a message passes. A nil policy lets everything pass.
 func (p *filterPolicy) match(body string, attributes map[string]MessageAttribute) bool {
 	if p == nil {
 		return true

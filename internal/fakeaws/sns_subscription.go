@@ -184,7 +184,7 @@ func (t *snsTopic) checkEndpoint(protocol, endpoint string) *Error {
 	return nil
 }
 
-// phoneNumber says whether s is a number in the E.164 format.
+// phoneNumber reports whether s is a number in the E.164 format.
 func phoneNumber(s string) bool {
 	digits := strings.TrimPrefix(s, "+")
 	return len(digits) >= 6 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
@@ -360,7 +360,7 @@ func (s *SNS) setSubscriptionAttributes(req *Request) (any, error) {
 	return nil, nil //nolint:nilnil // No result element.
 }
 
-// notFound says whether an error is the answer for something that does not exist.
+// notFound reports whether an error is the answer for something that does not exist.
 func notFound(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == "NotFound"

@@ -153,7 +153,7 @@ func (t *snsTopic) checkAttribute(name, value, prefix string) *Error {
 	return nil
 }
 
-// checkLarge says whether the topic may take messages above 256 KiB.
+// checkLarge reports whether the topic may take messages above 256 KiB.
 func (t *snsTopic) checkLarge() *Error {
 	if len(t.subs) > 100 {
 		return invalidParameter("MaximumMessageSize Reason: A topic above 256 KiB can have at most 100 subscriptions")
@@ -168,7 +168,7 @@ func (t *snsTopic) checkLarge() *Error {
 	return nil
 }
 
-// largeProtocol says whether subscriptions of that kind can get messages above 256 KiB.
+// largeProtocol reports whether subscriptions of that kind can get messages above 256 KiB.
 func largeProtocol(protocol string) bool {
 	return protocol == "sqs" || protocol == "lambda" || protocol == "firehose"
 }

@@ -17,7 +17,7 @@ type dedupWindow struct {
 	order []string // by age, oldest first
 }
 
-// lookup says whether the id was used within the interval.
+// lookup reports whether the id was used within the interval.
 func (w *dedupWindow) lookup(at time.Time, id string) (dedupFirst, bool) {
 	for len(w.order) > 0 && at.Sub(w.first[w.order[0]].at) >= dedupInterval {
 		delete(w.first, w.order[0])

@@ -62,7 +62,7 @@ type sqsMessage struct {
 	firstReceived time.Time
 }
 
-// expiredReceipt says whether the receipt of one receive does not work any more: in a FIFO queue only the last one
+// expiredReceipt reports whether the receipt of one receive does not work any more: in a FIFO queue only the last one
 // does, and only while the message is hidden.
 func (m *sqsMessage) expiredReceipt(receive int, at time.Time) bool {
 	return receive != m.receives || !m.visible.After(at)
@@ -192,26 +192,26 @@ func errInvalidContents() *Error {
 		"#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF")
 }
 
-// validText says whether s has only the characters that SQS (that is, XML 1.0) allows.
+// validText reports whether s has only the characters that SQS (that is, XML 1.0) allows.
 func validText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 	})
 }
 
-// validFIFOID says whether s can be a message group id or a deduplication id: 1..128 printable ASCII characters without
-// the space.
+// validFIFOID reports whether s can be a message group id or a deduplication id: 1..128 printable ASCII characters
+// without the space.
 func validFIFOID(s string) bool {
 	return s != "" && len(s) <= maxFIFOID && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// validDataType says whether a data type has one of the three known prefixes and no empty label.
+// validDataType reports whether a data type has one of the three known prefixes and no empty label.
 func validDataType(dataType string) bool {
 	base, label, custom := strings.Cut(dataType, ".")
 	return (base == "String" || base == "Number" || base == "Binary") && (!custom || label != "")
 }
 
-// reservedAttributeName says whether AWS keeps the name for itself.
+// reservedAttributeName reports whether AWS keeps the name for itself.
 func reservedAttributeName(name string) bool {
 	lower := strings.ToLower(name)
 	return strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.")
@@ -250,7 +250,7 @@ func checkSQSAttributes(attributes map[string]MessageAttribute) *Error {
 	return nil
 }
 
-// numeric says whether a Number attribute can have the value.
+// numeric reports whether a Number attribute can have the value.
 func numeric(s string) bool {
 	if strings.ContainsAny(s, "_xXnNiI") { // ParseFloat also reads 0x1p4, 1_000, NaN and Inf
 		return false
@@ -259,8 +259,8 @@ func numeric(s string) bool {
 	return err == nil
 }
 
-// validAttributeName says whether a name has only letters, digits, "_", "-" and ".", and no dot at either end or twice
-// in a row.
+// validAttributeName reports whether a name has only letters, digits, "_", "-" and ".", and no dot at either end or
+// twice in a row.
 func validAttributeName(name string) bool {
 	for part := range strings.SplitSeq(name, ".") {
 		if !nameOf(part) {

@@ -145,7 +145,7 @@ func checkQueueName(name string, fifo bool) *Error {
 	return nil
 }
 
-// nameOf says whether s is made of one or more letters, digits, hyphens and underscores.
+// nameOf reports whether s is made of one or more letters, digits, hyphens and underscores.
 func nameOf(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'

@@ -39,7 +39,7 @@ func Watched(ctx context.Context, report func(*PanicError)) context.Context {
 }
 
 // Run is Do that reports the panic to the Watched context. A goroutine that waits for a lock of the one that panicked
-// waits for ever, so the report must not depend on anybody's coming to an end.
+// waits forever, so the report must not depend on anybody's coming to an end.
 func Run(ctx context.Context, part string, f func() error) error {
 	err := Do(part, f)
 	if p, panicked := err.(*PanicError); panicked { //nolint:errorlint // made by Do, never wrapped

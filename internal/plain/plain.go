@@ -43,7 +43,7 @@ func JSON(document []byte) []byte { return appendText(nil, string(document), str
 // astral16 is how JSON writes a character above U+FFFF: as two.
 const astral16 = `\u%04[1]x\u%04[2]x`
 
-// clean says that nothing in s needs an escape. It answers false for whatever is not ASCII.
+// clean says that nothing in s needs an escape. It returns false for whatever is not ASCII.
 func clean[S string | []byte](s S, keep string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < ' ' || c > '~') && strings.IndexByte(keep, c) < 0 {

@@ -93,7 +93,8 @@ func (p *Producer) put(ctx context.Context, batch []types.PutRecordsRequestEntry
 		out, err := p.call(ctx, batch)
 		if err != nil {
 			if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-				return accepted, fmt.Errorf("stream %s does not exist; create it, or check the region: %w", p.Stream, err)
+				return accepted, fmt.Errorf("stream %s does not exist; create it, or check the region: %w", p.Stream,
+					err)
 			}
 			return accepted, fmt.Errorf("put into stream %s: %w", p.Stream, err)
 		}

@@ -38,7 +38,8 @@ func TestProducerKeepsItsRate(t *testing.T) {
 		for _, r := range records {
 			require.Equal(t, "partitionkey", r.PartitionKey, "the key of AWS' script")
 		}
-		require.LessOrEqual(t, fake.History.Count(fakeaws.ServiceKinesis, "PutRecords"), 210, "records are sent in batches")
+		require.LessOrEqual(t, fake.History.Count(fakeaws.ServiceKinesis, "PutRecords"), 210,
+			"records are sent in batches")
 	})
 }
 
@@ -86,7 +87,9 @@ func TestProducerCountsItsLastCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 1)
-		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "PutRecords", Kind: fakeaws.Delay, Delay: time.Second})
+		fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "PutRecords", Kind: fakeaws.Delay, Delay: time.Second,
+		})
 		p := newProducer(t, fake)
 		p.Rate = 100
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)

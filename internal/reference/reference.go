@@ -1,7 +1,7 @@
-// Package reference says what rules with memory have to tell, for tests to compare the daemon with. It is written from the words
-// of README.md and alert/doc.go, and shares nothing with the evaluator but the types of the configuration: no timers, no
-// aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's records. It knows one
-// shard: what happens to the shards of a stream must change no word.
+// Package reference says what rules with memory have to tell, for tests to compare the daemon with. It is written from
+// the words of README.md and alert/doc.go, and shares nothing with the evaluator but the types of the configuration: no
+// timers, no aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's
+// records. It knows one shard: what happens to the shards of a stream must change no word.
 package reference
 
 import (
@@ -44,8 +44,8 @@ type Rule struct {
 	Group func(Record) string          // the key, if it is not the partition key
 }
 
-// Silence is a silence for some rules, or for all if there are none, and of keys whose last record meets a condition, or of all. For
-// windows and whole shards, of which the last record says little, conditions are not modelled.
+// Silence is a silence for some rules, or for all if there are none, and of keys whose last record meets a condition,
+// or of all. For windows and whole shards, of which the last record says little, conditions are not modelled.
 type Silence struct {
 	Rules       []string
 	From, Until int64
@@ -62,7 +62,8 @@ type Word struct {
 
 // String is the word as a line.
 func (w Word) String() string {
-	return fmt.Sprintf("%s %s %s %s of %s", time.UnixMilli(w.At).UTC().Format("15:04:05.000"), w.Rule, w.Kind, w.Severity, w.Key)
+	return fmt.Sprintf("%s %s %s %s of %s", time.UnixMilli(w.At).UTC().Format("15:04:05.000"), w.Rule, w.Kind,
+		w.Severity, w.Key)
 }
 
 // World is a shard and its rules.
@@ -164,7 +165,7 @@ func (w *World) Record(rec Record) {
 		}
 		if v == Yes {
 			if r.Window.Length > 0 && len(c.came) > 0 && c.lost(w.now-w.now%step(r)) {
-				c.records, c.came = nil, nil // it is watched anew
+				c.records, c.came = nil, nil // it is watched again
 			}
 			c.records, c.came = append(c.records, rec), append(c.came, w.now)
 			c.grade = gradeOf(r, rec)
@@ -226,12 +227,13 @@ func gradeOf(r *Rule, rec Record) string {
 // remembers: everything but a plain condition.
 func remembers(r *Rule) bool { return excursions(r) || r.Dedup > 0 || r.Window.Length > 0 }
 
-// excursions says whether the rule alerts once an excursion, and not with every record, or tumbling window, for which it holds.
+// excursions reports whether the rule alerts once an excursion, and not with every record, or tumbling window, for
+// which it holds.
 func excursions(r *Rule) bool {
 	return !r.For.IsZero() || !r.Resolve.IsZero() || r.Absence.After > 0 || r.Window.Length > 0 && !r.Window.Tumbling
 }
 
-// instant does what time brings about for a claim.
+// instant does what timers cause for a claim.
 func (w *World) instant(c *claim) {
 	r := c.rule
 	fired := c.firing
@@ -243,7 +245,8 @@ func (w *World) instant(c *claim) {
 			c.since = c.held
 			w.fire(c, nil)
 		}
-	case r.Window.Length > 0 && w.now%step(r) == 0, r.Window.Length > 0 && !r.Window.Tumbling && (!c.firing && hold || c.firing && ends):
+	case r.Window.Length > 0 && w.now%step(r) == 0, r.Window.Length > 0 && !r.Window.Tumbling &&
+		(!c.firing && hold || c.firing && ends):
 		if !c.lost(w.now - step(r)) {
 			w.judgeWindow(c, nil)
 		}
@@ -277,22 +280,23 @@ func (w *World) instant(c *claim) {
 	}
 }
 
-// givenUp is until when a key that does not come back is reported. That is said in place of the next repeat, and of one who was told
-// late after a repeat, or as long again.
+// givenUp is until when a key that does not come back is reported. That is said in place of the next repeat, and of one
+// who was told late after a repeat, or as long again.
 func (c *claim) givenUp() int64 {
 	life := cmp.Or(ms(c.rule.Absence.GiveUp), 24*60*minute)
 	return max(c.since+ms(c.rule.Absence.After)+life, c.spoken+min(life, cmp.Or(ms(c.rule.RepeatInterval), life)))
 }
 
-// again says whether a claim that something swallowed is looked at again although no record comes.
+// again reports whether a claim that something suppressed is looked at again although no record comes.
 func (w *World) again(c *claim) bool {
 	r := c.rule
-	for _, s := range w.Silences { // when what swallowed it is over
+	for _, s := range w.Silences { // when what suppressed it is over
 		if s.Until == w.now && s.of(r.Name) {
 			return true
 		}
 	}
-	if quietAt(r, w.now-w.Every) && !quietAt(r, w.now) || c.spoken != 0 && r.Dedup > 0 && w.now == c.spoken+ms(r.Dedup) {
+	if quietAt(r, w.now-w.Every) && !quietAt(r, w.now) || c.spoken != 0 && r.Dedup > 0 &&
+		w.now == c.spoken+ms(r.Dedup) {
 		return true
 	}
 	if c.over && w.now == c.since+minute {
@@ -300,7 +304,8 @@ func (w *World) again(c *claim) bool {
 	}
 	// Else after a minute, doubled up to ten.
 	waited := w.now - c.since - max(ms(r.For.Time), ms(r.Absence.After))
-	return slices.Contains([]int64{minute, 2 * minute, 4 * minute, 8 * minute}, waited) || waited > 0 && waited%(10*minute) == 0
+	return slices.Contains([]int64{minute, 2 * minute, 4 * minute, 8 * minute}, waited) || waited > 0 &&
+		waited%(10*minute) == 0
 }
 
 // judge takes a claim that holds or does not. rec is nil where time judges.
@@ -347,7 +352,7 @@ func (w *World) fire(c *claim, rec *Record) {
 	w.announce(c, rec)
 }
 
-// announce tells that a claim fires, unless something swallows it.
+// announce tells that a claim fires, unless something suppresses it.
 func (w *World) announce(c *claim, rec *Record) {
 	owed := c.firing && c.over && w.now-c.since >= minute // the last word must not be wrong for longer than a minute
 	dedup := c.rule.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(c.rule.Dedup)
@@ -374,13 +379,13 @@ func (w *World) conclude(c *claim) {
 	c.firing, c.told, c.since, c.inFavour, c.against = false, false, 0, 0, 0
 }
 
-// graver says whether the last record is graver than anything that was told.
+// graver reports whether the last record is graver than anything that was told.
 func (c *claim) graver() bool {
 	order := []string{alert.SeverityCritical, alert.SeverityWarning, alert.SeverityInfo}
 	return c.rule.Grade != nil && slices.Index(order, c.grade) < slices.Index(order, c.gravest)
 }
 
-// mute says whether something other than dedup swallows an alert.
+// mute reports whether something other than dedup suppresses an alert.
 func (w *World) mute(r *Rule, c *claim, key string, rec *Record) bool {
 	for _, name := range r.InhibitedBy {
 		if w.inhibits(name, key, rec) {
@@ -394,7 +399,8 @@ func (w *World) mute(r *Rule, c *claim, key string, rec *Record) bool {
 	return !r.RateLimit.IsZero() && !w.spend(r) && !owed
 }
 
-// inhibits says whether another rule is active for the key, and somebody knows: it was told, or a person silenced it.
+// inhibits reports whether another rule is active for the key, and somebody knows: it was told, or a person silenced
+// it.
 func (w *World) inhibits(name, key string, rec *Record) bool {
 	other := &w.Rules[slices.IndexFunc(w.Rules, func(r Rule) bool { return r.Name == name })]
 	if !remembers(other) {
@@ -412,17 +418,18 @@ func (w *World) inhibits(name, key string, rec *Record) bool {
 	return c.firing && (c.told || w.silenced(name, c, rec)) || dedup
 }
 
-// silenced says whether a person has silenced a rule, as far as its claim or the record at hand goes.
+// silenced reports whether a person has silenced a rule, as far as its claim or the record at hand goes.
 func (w *World) silenced(rule string, c *claim, rec *Record) bool {
 	return slices.ContainsFunc(w.Silences, func(s Silence) bool {
-		covers := s.When == nil || rec != nil && s.When(*rec) == Yes || c != nil && len(c.records) > 0 && s.When(c.records[len(c.records)-1]) == Yes
+		covers := s.When == nil || rec != nil && s.When(*rec) == Yes || c != nil && len(c.records) > 0 &&
+			s.When(c.records[len(c.records)-1]) == Yes
 		return s.of(rule) && w.now >= s.From && w.now < s.Until && covers
 	})
 }
 
 func (s *Silence) of(rule string) bool { return len(s.Rules) == 0 || slices.Contains(s.Rules, rule) }
 
-// quietAt says whether a time, in UTC, lies in a rule's quiet hours of every day.
+// quietAt reports whether a time, in UTC, lies in a rule's quiet hours of every day.
 func quietAt(r *Rule, at int64) bool {
 	return slices.ContainsFunc(r.Quiet, func(q alert.QuietConfig) bool {
 		now := time.UnixMilli(at).UTC().Format("15:04")
@@ -492,7 +499,9 @@ func (w *World) judgeWindow(c *claim, rec *Record) {
 		}
 	}
 	x, ok := aggregate(kind, values, ms(r.Window.Length))
-	holds := map[string]bool{">": x > limit, ">=": x >= limit, "<": x < limit, "<=": x <= limit, "==": x == limit, "!=": x != limit}[op]
+	holds := map[string]bool{
+		">": x > limit, ">=": x >= limit, "<": x < limit, "<=": x <= limit, "==": x == limit, "!=": x != limit,
+	}[op]
 	w.judge(c, ok && holds && len(values) >= r.Window.MinRecords, rec)
 }
 
@@ -520,8 +529,8 @@ func aggregate(kind string, values []float64, length int64) (float64, bool) {
 	return n, true
 }
 
-// lost says that nothing has come of a key for two windows, and that it has no excursion: nobody is told for ever that its window is
-// empty.
+// lost says that nothing has come of a key for two windows, and that it has no excursion: nobody is told forever that
+// its window is empty.
 func (c *claim) lost(at int64) bool {
 	return !c.firing && c.since == 0 && at >= c.came[len(c.came)-1]+2*ms(c.rule.Window.Length)
 }

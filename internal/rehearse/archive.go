@@ -65,7 +65,8 @@ func (s *ArchiveSource) Run(ctx context.Context, b *Backtest, bar *progressBar) 
 	b.begin(defaultCaseShard, alert.Heir{})
 	defer func() {
 		if s.untimed > 0 {
-			b.Report.note("without a time of arrival: %s; such a record is taken to arrive %s (--every) after the one before, the first of an archive at %s",
+			b.Report.note("without a time of arrival: %s; such a record is taken to arrive %s (--every) after the "+
+				"one before, the first of an archive at %s",
 				config.Plural(s.untimed, "record"), shortDuration(s.Every), instantText(archiveStart()))
 		}
 	}()
@@ -187,7 +188,9 @@ func (s *ArchiveSource) record(line []byte, n int) (rec *alert.Record, why strin
 	if whole && len(a.Arrival) > 0 && string(a.Arrival) != "null" {
 		at, ok := arrivalOf(a.Arrival)
 		if !ok {
-			return nil, fmt.Sprintf("approximateArrivalTimestamp is %s: want a time such as 2026-11-22T09:00:00Z, or seconds since 1970", a.Arrival)
+			return nil,
+				fmt.Sprintf("approximateArrivalTimestamp is %s: want a time such as 2026-11-22T09:00:00Z, or "+
+					"seconds since 1970", a.Arrival)
 		}
 		rec.Arrival = at
 	} else {
@@ -200,8 +203,8 @@ func (s *ArchiveSource) record(line []byte, n int) (rec *alert.Record, why strin
 	return rec, ""
 }
 
-// Wrapped says whether a line is a record with its key and payload, which has nothing but what a record has: a payload
-// may have a field data, too.
+// Wrapped reports whether a line is a record with its key and payload, which has nothing but what a record has: a
+// payload may have a field data, too.
 func Wrapped(line []byte) (*archivedRecord, bool) {
 	if !bytes.Contains(line, []byte(`"partitionKey"`)) || !bytes.Contains(line, []byte(`"data"`)) {
 		return nil, false
@@ -209,7 +212,8 @@ func Wrapped(line []byte) (*archivedRecord, bool) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	var a archivedRecord
-	if d.Decode(&a) != nil || d.InputOffset() < int64(len(bytes.TrimRight(line, " \t"))) || a.PartitionKey == nil || len(a.Data) == 0 {
+	if d.Decode(&a) != nil || d.InputOffset() < int64(len(bytes.TrimRight(line, " \t"))) || a.PartitionKey == nil ||
+		len(a.Data) == 0 {
 		return nil, false
 	}
 	return &a, true

@@ -15,8 +15,8 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// Backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is given
-// the records in the order of time, and belongs to one goroutine.
+// Backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is
+// given the records in the order of time, and belongs to one goroutine.
 type Backtest struct {
 	config *config.LoadedConfig
 	// tracks are the rules to try and, if there are any, those to compare with.
@@ -28,7 +28,8 @@ type Backtest struct {
 	// open are the shards that are read, in order, and decider the one that decides about the stream as a whole.
 	open    []string
 	decider string
-	// now is how far the time of the records has come, ticked when evaluators last had a tick, and last the latest arrival.
+	// now is how far the time of the records has come, ticked when evaluators last had a tick, and last the latest
+	// arrival.
 	now, ticked, last time.Time
 	// step is how far time goes at once where the stream as a whole is watched; 0 is any way.
 	step time.Duration
@@ -66,7 +67,8 @@ type occasionKey struct {
 // NewBacktest compiles the rules of loaded and, unless it is nil, those of against.
 func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 	b := &Backtest{
-		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded), sns: loaded.Parts().SNS,
+		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded),
+		sns: loaded.Parts().SNS,
 	}
 	for name := range loaded.Topics {
 		b.topics[name] = newTopicTally(name, b.sns)
@@ -75,7 +77,10 @@ func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 		if c == nil {
 			continue
 		}
-		t := &backtestTrack{registry: prometheus.NewRegistry(), evaluators: map[string]*alert.Evaluator{}, left: map[string]*leftState{}}
+		t := &backtestTrack{
+			registry: prometheus.NewRegistry(), evaluators: map[string]*alert.Evaluator{},
+			left: map[string]*leftState{},
+		}
 		var err error
 		t.pipeline, err = c.Pipeline(alert.Deps{Stream: c.AssumedARN(), Log: zap.NewNop(), Registerer: t.registry})
 		if err != nil {
@@ -186,7 +191,9 @@ func (b *Backtest) tick(ctx context.Context, at time.Time) {
 	for n, t := range b.tracks {
 		for _, shard := range b.open {
 			if e := t.evaluators[shard]; e.Stateful() {
-				b.made(ctx, n, e.Tick(alert.Tick{CaughtUp: at, Fleet: alert.Fleet{Decides: shard == b.decider, LastArrival: b.last, CaughtUp: at}}))
+				b.made(ctx, n, e.Tick(alert.Tick{
+					CaughtUp: at, Fleet: alert.Fleet{Decides: shard == b.decider, LastArrival: b.last, CaughtUp: at},
+				}))
 			}
 		}
 		for _, shard := range b.open {
@@ -198,7 +205,8 @@ func (b *Backtest) tick(ctx context.Context, at time.Time) {
 	b.compare()
 }
 
-// meet tells an evaluator what the shards remember for which something waits, and says whether there are any that it did not know.
+// meet tells an evaluator what the shards remember for which something waits, and reports whether there are any that it
+// did not know.
 func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 	version := instantText(at)
 	for _, a := range e.Awaits() {
@@ -303,7 +311,8 @@ func (b *Backtest) compare() {
 	mine.occasions = mine.occasions[:0]
 }
 
-// Settle plays what waits through the rates of the topics, and reads from the metrics what evaluation tells nowhere else.
+// Settle plays what waits through the rates of the topics, and reads from the metrics what evaluation tells nowhere
+// else.
 func (b *Backtest) Settle(ctx context.Context) error {
 	for _, name := range b.Report.topicNames {
 		t := b.topics[name]

@@ -205,7 +205,8 @@ func (l *TestLoader) stageOf(ctx context.Context, doc *config.Document, tests *r
 		case doc.IsBroken("config"):
 			return nil
 		case tests.Config == "":
-			doc.Fault("config", "", "required: the configuration file with the rules, relative to this file; or give --config FILE")
+			doc.Fault("config", "",
+				"required: the configuration file with the rules, relative to this file; or give --config FILE")
 			return nil
 		}
 		if name = tests.Config; !filepath.IsAbs(name) {
@@ -259,7 +260,8 @@ func (c *ruleCase) prepare(doc *config.Document, path string) {
 func (r *caseRecord) prepare(doc *config.Document, path string) {
 	span := func(name string, d time.Duration) {
 		if d < 0 || d > mostCaseTime || d%time.Millisecond != 0 {
-			doc.Fault(path+"."+name, d.String(), "must be between 0s and 8784h, in whole milliseconds as Kinesis has them")
+			doc.Fault(path+"."+name, d.String(),
+				"must be between 0s and 8784h, in whole milliseconds as Kinesis has them")
 		}
 	}
 	span("at", r.At)
@@ -297,7 +299,9 @@ func (r *caseRecord) isTick() bool { return !r.Data.given && r.Base64 == nil }
 // outcomesOfRules are those that evaluation gives a record; publishing has others.
 func outcomesOfRules() []string {
 	var names []string
-	for _, o := range []alert.Outcome{alert.Alerted, alert.Unmatched, alert.Filtered, alert.Suppressed, alert.OverBudget, alert.Invalid} {
+	for _, o := range []alert.Outcome{
+		alert.Alerted, alert.Unmatched, alert.Filtered, alert.Suppressed, alert.OverBudget, alert.Invalid,
+	} {
 		names = append(names, o.String())
 	}
 	return names
@@ -319,18 +323,23 @@ func (x *expectation) check(doc *config.Document, path string, loaded *config.Lo
 	}
 	for _, list := range []string{"alerts", "digests"} {
 		if n, exact := doc.Locate(path + "." + list); exact && n.ShortTag() == "!!null" {
-			doc.Fault(path+"."+list, "", "is empty: write [] to expect none, or leave it out to expect nothing in particular")
+			doc.Fault(path+"."+list, "",
+				"is empty: write [] to expect none, or leave it out to expect nothing in particular")
 		}
 	}
 	rules, topics := ruleNames(loaded), slices.Sorted(maps.Keys(loaded.Topics))
-	kinds := []string{string(alert.KindFiring), string(alert.KindRepeat), string(alert.KindResolved), string(alert.KindWatchdog)}
+	kinds := []string{
+		string(alert.KindFiring), string(alert.KindRepeat), string(alert.KindResolved), string(alert.KindWatchdog),
+	}
 	if x.Alerts != nil {
 		for i, a := range *x.Alerts {
 			at := fmt.Sprintf("%s.alerts[%d].", path, i)
 			name(at+"rule", "rule", a.Rule, append(rules, ""))
 			name(at+"topic", "topic", a.Topic, topics)
 			name(at+"kind", "kind", a.Kind, kinds)
-			name(at+"severity", "severity", a.Severity, []string{alert.SeverityCritical, alert.SeverityWarning, alert.SeverityInfo, ""})
+			name(at+"severity", "severity", a.Severity, []string{
+				alert.SeverityCritical, alert.SeverityWarning, alert.SeverityInfo, "",
+			})
 		}
 	}
 	for _, outcome := range slices.Sorted(maps.Keys(x.Outcomes)) {

@@ -58,8 +58,8 @@ type expected[G any] interface {
 	against(got G) []Difference
 }
 
-// The costs by which things that came are assigned to things that are expected. What differs in words and times alone is the
-// same thing, gone wrong; what differs in two of those fields that say what it is about is another thing.
+// The costs by which things that came are assigned to things that are expected. What differs in words and times alone
+// is the same thing, gone wrong; what differs in two of those fields that say what it is about is another thing.
 const (
 	missingCost   = 2 // of something that does not come, and of something that is not expected
 	identityCost  = 3
@@ -80,8 +80,8 @@ func cost(d []Difference) int {
 // mostAligned bounds the work of finding what belongs to what; longer lists are compared place by place.
 const mostAligned = 4_000_000
 
-// align finds what belongs to what, so that one alert that is missing does not make all behind it differ, and returns the
-// differences.
+// align finds what belongs to what, so that one alert that is missing does not make all behind it differ, and returns
+// the differences.
 func align[W expected[G], G fmt.Stringer](what string, want []W, got []G) []Difference {
 	var out []Difference
 	pair := func(i, j int) {
@@ -91,7 +91,9 @@ func align[W expected[G], G fmt.Stringer](what string, want []W, got []G) []Diff
 		}
 	}
 	missing := func(i int) {
-		out = append(out, Difference{Where: fmt.Sprintf("%s %d of those expected is missing", what, i+1), Want: want[i].String()})
+		out = append(out, Difference{
+			Where: fmt.Sprintf("%s %d of those expected is missing", what, i+1), Want: want[i].String(),
+		})
 	}
 	extra := func(j int) {
 		out = append(out, Difference{Where: fmt.Sprintf("%s %d is not expected", what, j+1), Got: got[j].String()})
@@ -151,7 +153,8 @@ func cheapest[W expected[G], G fmt.Stringer](want []W, got []G) []alignStep {
 			case j == len(got):
 				rest[i][j] = missingCost * (len(want) - i)
 			default:
-				rest[i][j] = min(rest[i+1][j+1]+cost(want[i].against(got[j])), rest[i+1][j]+missingCost, rest[i][j+1]+missingCost)
+				rest[i][j] = min(rest[i+1][j+1]+cost(want[i].against(got[j])), rest[i+1][j]+missingCost,
+					rest[i][j+1]+missingCost)
 			}
 		}
 	}
@@ -192,7 +195,9 @@ func (d *fieldDiff) texts(field string, want, got map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		has, ok := got[name]
 		if !ok {
-			*d = append(*d, Difference{Field: field + "." + name, Want: strconv.Quote(want[name]), Got: "there is none"})
+			*d = append(*d, Difference{
+				Field: field + "." + name, Want: strconv.Quote(want[name]), Got: "there is none",
+			})
 			continue
 		}
 		d.text(field+"."+name, new(want[name]), has)

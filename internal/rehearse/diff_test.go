@@ -32,10 +32,12 @@ func TestAlign(t *testing.T) {
 		}
 		at := rapid.IntRange(0, len(want)).Draw(t, "at")
 		got := append(append(append([]word{}, want[:at]...), "new"), want[at:]...)
-		if d := align("word", want, got); len(d) != 1 || d[0].Where != fmt.Sprintf("word %d is not expected", at+1) || d[0].Got != "new" {
+		if d := align("word", want, got); len(d) != 1 || d[0].Where != fmt.Sprintf("word %d is not expected", at+1) ||
+			d[0].Got != "new" {
 			t.Fatalf("one too many is %v", d)
 		}
-		if d := align("word", got, want); len(d) != 1 || d[0].Where != fmt.Sprintf("word %d of those expected is missing", at+1) || d[0].Want != "new" {
+		if d := align("word", got, want); len(d) != 1 ||
+			d[0].Where != fmt.Sprintf("word %d of those expected is missing", at+1) || d[0].Want != "new" {
 			t.Fatalf("one too few is %v", d)
 		}
 		got = words.Draw(t, "got")
@@ -50,7 +52,9 @@ func TestAlign(t *testing.T) {
 func TestContrast(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ä", 200)
-	for _, texts := range [][2]string{{"", long}, {long, long + "x"}, {long + "x", long}, {long + "ä", long + "ö"}, {"x" + long, "y" + long}} {
+	for _, texts := range [][2]string{
+		{"", long}, {long, long + "x"}, {long + "x", long}, {long + "ä", long + "ö"}, {"x" + long, "y" + long},
+	} {
 		w, g := contrast(texts[0], texts[1])
 		require.NotEqual(t, w, g)
 		require.NotContains(t, w+g, "\uFFFD")

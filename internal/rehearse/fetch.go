@@ -30,7 +30,8 @@ func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explana
 	}
 	d := u.Decide(alert.Poison)
 	e := alert.Explanation{
-		Shard: u.Shard, PartitionKey: u.PartitionKey, SequenceNumber: u.SequenceNumber, SubSequence: u.SubSequence, Arrival: u.Arrival,
+		Shard: u.Shard, PartitionKey: u.PartitionKey, SequenceNumber: u.SequenceNumber, SubSequence: u.SubSequence,
+		Arrival: u.Arrival,
 		Outcome: d.Outcome, Reason: d.Reason,
 	}
 	if u.Err != nil {
@@ -76,13 +77,14 @@ func (r *RecordReader) Read(ctx context.Context) (*alert.Record, error) {
 }
 
 // attempt makes one call of GetRecords, on a new iterator where there is none. Without record and error it returns the
-// iterator to go on with.
+// iterator to continue with.
 func (r *RecordReader) attempt(ctx context.Context, iterator string) (rec *alert.Record, next string, err error) {
 	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: r.Shard, AnyTime: true}), ReadAttempt)
 	defer cancel()
 	if iterator == "" {
 		in := &kinesis.GetShardIteratorInput{
-			ShardId: &r.Shard, ShardIteratorType: kinesistypes.ShardIteratorTypeAtSequenceNumber, StartingSequenceNumber: &r.Sequence,
+			ShardId: &r.Shard, ShardIteratorType: kinesistypes.ShardIteratorTypeAtSequenceNumber,
+			StartingSequenceNumber: &r.Sequence,
 		}
 		in.StreamName, in.StreamARN = r.Name()
 		out, err := r.Client.GetShardIterator(ctx, in)
@@ -99,17 +101,24 @@ func (r *RecordReader) attempt(ctx context.Context, iterator string) (rec *alert
 	}
 	if len(out.Records) == 0 {
 		if out.NextShardIterator == nil || aws.ToInt64(out.MillisBehindLatest) == 0 {
-			return nil, "", fmt.Errorf("shard %s has no record with the number %s, and none behind it: the number is of another shard, or the retention "+
-				"of the stream has passed since. A payload that you have elsewhere can be explained with --data FILE", r.Shard, r.Sequence)
+			return nil, "",
+				fmt.Errorf("shard %s has no record with the number %s, and none behind it: the number is of another "+
+					"shard, or the retention "+
+					"of the stream has passed since. A payload that you have elsewhere can be explained with "+
+					"--data FILE", r.Shard, r.Sequence)
 		}
 		return nil, aws.ToString(out.NextShardIterator), nil
 	}
 	answer.Untime(out.Records, answer.Time(out.ResultMetadata, time.Now()))
 	got := &out.Records[0]
 	if number := aws.ToString(got.SequenceNumber); number != r.Sequence {
-		return nil, "", fmt.Errorf("shard %s has no record with the number %s (any more): the next one is %s, arrived %s. The retention of the stream "+
-			"has passed, or the number is of another shard. A payload that you have elsewhere can be explained with --data FILE",
-			r.Shard, r.Sequence, number, recordArrival(got, answer.Time(out.ResultMetadata, time.Now())).Format(time.RFC3339))
+		return nil, "",
+			fmt.Errorf("shard %s has no record with the number %s (any more): the next one is %s, arrived %s. The "+
+				"retention of the stream "+
+				"has passed, or the number is of another shard. A payload that you have elsewhere can be explained "+
+				"with --data FILE",
+				r.Shard, r.Sequence, number, recordArrival(got,
+					answer.Time(out.ResultMetadata, time.Now())).Format(time.RFC3339))
 	}
 	return &alert.Record{
 		Shard: r.Shard, PartitionKey: aws.ToString(got.PartitionKey), SequenceNumber: r.Sequence,
@@ -128,11 +137,13 @@ func (r *RecordReader) Name() (name, arn *string) {
 // Failed says what to do about an error of Kinesis. What may pass wraps errPasses.
 func (r *RecordReader) Failed(err error) error {
 	if _, invalid := errors.AsType[*kinesistypes.InvalidArgumentException](err); invalid {
-		return fmt.Errorf("shard %s has no record with the number %s: is the number of another shard? Messages, dead letters and log lines "+
+		return fmt.Errorf("shard %s has no record with the number %s: is the number of another shard? Messages, "+
+			"dead letters and log lines "+
 			"name the two together: %w", r.Shard, r.Sequence, err)
 	}
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
-		return fmt.Errorf("there is no stream %s with a shard %s (any more); kinesis-alerter leases list shows the shards: %w",
+		return fmt.Errorf("there is no stream %s with a shard %s (any more); kinesis-alerter leases list shows the "+
+			"shards: %w",
 			cmp.Or(r.Stream.StreamARN, r.Stream.StreamName), r.Shard, err)
 	}
 	api, answered := errors.AsType[smithy.APIError](err)
@@ -140,13 +151,14 @@ func (r *RecordReader) Failed(err error) error {
 		return fmt.Errorf("reading shard %s: %w: %w", r.Shard, errPasses, err)
 	}
 	if awsfault.Of(api.ErrorCode()) == awsfault.Denied {
-		return fmt.Errorf("reading shard %s needs kinesis:GetShardIterator and kinesis:GetRecords on the stream, and kms:Decrypt where it is "+
+		return fmt.Errorf("reading shard %s needs kinesis:GetShardIterator and kinesis:GetRecords on the stream, "+
+			"and kms:Decrypt where it is "+
 			"encrypted: %w", r.Shard, err)
 	}
 	return fmt.Errorf("reading shard %s: %w", r.Shard, err)
 }
 
-// passes says whether a call of Kinesis can be made again in the hope of another answer.
+// passes reports whether a call of Kinesis can be made again in the hope of another answer.
 func passes(err error) bool {
 	if answer.Is(err) || isThrottling(err) {
 		return true

@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// FuzzArchive: a line of an archive, which is one of a sample, too, is a record or there is a reason why not; its time can be shown. The
-// names of its fields are found again.
+// FuzzArchive: a line of an archive, which is one of a sample, too, is a record or there is a reason why not; its time
+// can be shown. The names of its fields are found again.
 func FuzzArchive(f *testing.F) {
 	f.Add([]byte(`{"partitionKey":"k","data":"e30=","approximateArrivalTimestamp":1545084650.987}`))
 	f.Add([]byte(`{"partitionKey":"k","data":{"a":{"b":[{"c.d":1}]}},"approximateArrivalTimestamp":"2026-11-22T09:00:00Z"}`))

@@ -120,7 +120,9 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 	if s.pipeline == nil {
 		s.registry, s.counted = prometheus.NewRegistry(), map[string]int{}
 		var err error
-		s.pipeline, err = s.config.Pipeline(alert.Deps{Stream: s.config.AssumedARN(), Log: zap.NewNop(), Registerer: s.registry})
+		s.pipeline, err = s.config.Pipeline(alert.Deps{
+			Stream: s.config.AssumedARN(), Log: zap.NewNop(), Registerer: s.registry,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -200,8 +202,9 @@ func (p *player) take(alerts []*alert.Alert) {
 			err = sns.Check(p.config.Topics[a.Topic].ARN, a, m)
 		}
 		got := PlayedAlert{
-			At: offset(a.At.Sub(p.start())), Rule: a.Rule, Kind: string(a.Kind), Topic: a.Topic, Key: a.Key, Severity: a.Severity,
-			Subject: m.Subject, Message: m.Body, Bodies: m.Bodies, Group: m.Group, Suppressed: a.Suppressed,
+			At: offset(a.At.Sub(p.start())), Rule: a.Rule, Kind: string(a.Kind), Topic: a.Topic, Key: a.Key,
+			Severity: a.Severity,
+			Subject:  m.Subject, Message: m.Body, Bodies: m.Bodies, Group: m.Group, Suppressed: a.Suppressed,
 		}
 		for _, x := range m.Attributes {
 			if got.Attributes == nil {
@@ -210,7 +213,8 @@ func (p *player) take(alerts []*alert.Alert) {
 			got.Attributes[x.Name] = x.Value
 		}
 		if err != nil {
-			p.out.refused = append(p.out.refused, fmt.Sprintf("SNS refuses alert %d (%s): %v", len(p.out.Alerts)+1, got, err))
+			p.out.refused = append(p.out.refused, fmt.Sprintf("SNS refuses alert %d (%s): %v", len(p.out.Alerts)+1, got,
+				err))
 		}
 		p.out.Alerts = append(p.out.Alerts, got)
 	}
@@ -229,7 +233,8 @@ func (a PlayedAlert) String() string {
 	return s
 }
 
-// account reads from the metrics what evaluation says nowhere else. before is what had been counted, by series; account adds to it.
+// account reads from the metrics what evaluation says nowhere else. before is what had been counted, by series; account
+// adds to it.
 func (p *player) account(reg *prometheus.Registry, before map[string]int) error {
 	families, err := reg.Gather()
 	if err != nil {
@@ -258,9 +263,11 @@ func (p *player) account(reg *prometheus.Registry, before map[string]int) error 
 				p.out.Notes = append(p.out.Notes, fmt.Sprintf("a template for the %s of rule %s failed %s: %s",
 					labels["part"], labels["rule"], times(n), InsteadOf(labels["part"])))
 			case "kinesis_alerter_panics_total":
-				p.out.refused = append(p.out.refused, fmt.Sprintf("evaluation panicked %s, which is a bug of this program", times(n)))
+				p.out.refused = append(p.out.refused,
+					fmt.Sprintf("evaluation panicked %s, which is a bug of this program", times(n)))
 			case "kinesis_alerter_state_evictions_total":
-				p.out.Notes = append(p.out.Notes, fmt.Sprintf("state.max_keys is too small: rule %s forgot %d keys", labels["rule"], n))
+				p.out.Notes = append(p.out.Notes, fmt.Sprintf("state.max_keys is too small: rule %s forgot %d keys",
+					labels["rule"], n))
 			}
 		}
 	}

@@ -26,7 +26,10 @@ func TestRulesTestEndsWithItsContext(t *testing.T) {
 func TestRulesTestIsVirtual(t *testing.T) {
 	t.Parallel()
 	const week = 7 * 24 * time.Hour
-	c := &ruleCase{Name: "a week", Start: instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), Records: []caseRecord{{At: week, Times: new(1)}}}
+	c := &ruleCase{
+		Name: "a week", Start: instant(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+		Records: []caseRecord{{At: week, Times: new(1)}},
+	}
 	loader := &TestLoader{Lookup: testkit.Environment(nil)}
 	tests := loader.Load(t.Context(), "../cli/testdata/rules/passing.test.yaml")
 	got, err := tests.Play(t.Context(), c)

@@ -20,8 +20,8 @@ import (
 const (
 	plotWidth       = 1200
 	plotPanelHeight = 320
-	// plotColumns is the resolution over time, about a pixel, plotLabels how many columns have a label (each 125th), and
-	// plotLevels the one of the range from the least to the greatest score of a column.
+	// plotColumns is the resolution over time, about a pixel, plotLabels how many columns have a label (each 125th),
+	// and plotLevels the one of the range from the least to the greatest score of a column.
 	plotColumns = 1001
 	plotLabels  = 9
 	plotLevels  = 100
@@ -34,8 +34,8 @@ const (
 	ScoreField = "ANOMALY_SCORE"
 )
 
-// backtestPlot keeps a bounded number of points, from which it draws the scores of the records, or where they have none the
-// values that rules looked at, with the alerts marked.
+// backtestPlot keeps a bounded number of points, from which it draws the scores of the records, or where they have none
+// the values that rules looked at, with the alerts marked.
 type backtestPlot struct {
 	// field is the member of the records that is their score: that of the first score of the configuration.
 	field  string
@@ -58,7 +58,8 @@ type plotPoint struct {
 	value float64
 }
 
-// plotSpans keeps the least and the greatest value of each span of time. Spans become twice as long when they are too many.
+// plotSpans keeps the least and the greatest value of each span of time. Spans become twice as long when they are too
+// many.
 type plotSpans struct {
 	length time.Duration
 	spans  map[int64]*plotSpan
@@ -69,7 +70,9 @@ type plotSpan struct{ least, greatest float64 }
 // NewBacktestPlot returns a plot of the alerts and, if there are any, of the scores.
 func NewBacktestPlot(config *config.LoadedConfig) *backtestPlot {
 	p := &backtestPlot{
-		field: ScoreField, byRule: map[string]*plotMarks{}, scores: plotSpans{length: 100 * time.Millisecond, spans: map[int64]*plotSpan{}},
+		field: ScoreField, byRule: map[string]*plotMarks{}, scores: plotSpans{
+			length: 100 * time.Millisecond, spans: map[int64]*plotSpan{},
+		},
 	}
 	if len(config.Score) > 0 {
 		p.field = cmp.Or(config.Score[0].As, ScoreField)
@@ -295,7 +298,9 @@ func (p *plotPanel) option(axis plotAxis) charts.ScatterChartOption {
 	var names []string
 	var colors []charts.Color
 	if len(p.points) > 0 || len(p.rules) == 0 {
-		series = append(series, charts.ScatterSeries{Values: axis.ranges(p.points), Symbol: charts.Symbol{Shape: charts.SymbolSquare, Size: 1}})
+		series = append(series, charts.ScatterSeries{
+			Values: axis.ranges(p.points), Symbol: charts.Symbol{Shape: charts.SymbolSquare, Size: 1},
+		})
 		names, colors = append(names, "records"), append(colors, pointColor())
 	}
 	for i, m := range p.rules {
@@ -303,7 +308,9 @@ func (p *plotPanel) option(axis plotAxis) charts.ScatterChartOption {
 		if m.stride > 1 {
 			name += fmt.Sprintf(", one in %d is shown", m.stride)
 		}
-		series = append(series, charts.ScatterSeries{Values: axis.columns(m.points), Symbol: charts.Symbol{Shape: charts.SymbolDot, Size: markSize(i)}})
+		series = append(series, charts.ScatterSeries{
+			Values: axis.columns(m.points), Symbol: charts.Symbol{Shape: charts.SymbolDot, Size: markSize(i)},
+		})
 		names, colors = append(names, name), append(colors, markColor(i))
 	}
 	option := charts.NewScatterChartOptionWithSeries(series)

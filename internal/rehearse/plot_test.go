@@ -16,7 +16,9 @@ import (
 // However long the history is, the plot keeps a bounded number of points, and of the scores no peak is lost.
 func TestBacktestPlotIsBounded(t *testing.T) {
 	t.Parallel()
-	p := &backtestPlot{byRule: map[string]*plotMarks{}, scores: plotSpans{length: time.Millisecond, spans: map[int64]*plotSpan{}}}
+	p := &backtestPlot{
+		byRule: map[string]*plotMarks{}, scores: plotSpans{length: time.Millisecond, spans: map[int64]*plotSpan{}},
+	}
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	const records = 300_000
 	for i := range records {

@@ -122,9 +122,11 @@ const (
 
 func newBacktestReport(config *config.LoadedConfig) *BacktestReport {
 	r := &BacktestReport{
-		Outcomes: map[string]int{}, Invalid: map[string]int{}, Rules: []*ruleTally{}, Hours: []*hourTally{}, Topics: []TopicResult{},
+		Outcomes: map[string]int{}, Invalid: map[string]int{}, Rules: []*ruleTally{}, Hours: []*hourTally{},
+		Topics:     []TopicResult{},
 		topicNames: slices.Sorted(maps.Keys(config.Topics)),
-		rules:      map[string]*ruleTally{}, hours: map[time.Time]*hourTally{}, differences: map[string]*ruleDifference{},
+		rules:      map[string]*ruleTally{}, hours: map[time.Time]*hourTally{},
+		differences: map[string]*ruleDifference{},
 	}
 	for _, name := range ruleNames(config) { // in their order, those without alerts, too
 		r.rule(name)
@@ -205,7 +207,8 @@ func (r *BacktestReport) differs(o *occasionKey, isNew bool) {
 	}
 	if *count++; len(*examples) < mostExamples {
 		*examples = append(*examples, alertOrigin{
-			At: time.UnixMilli(o.at).UTC(), Kind: o.kind, Key: strings.Clone(o.key), Shard: o.shard, Sequence: o.sequence, Sub: o.sub,
+			At: time.UnixMilli(o.at).UTC(), Kind: o.kind, Key: strings.Clone(o.key), Shard: o.shard,
+			Sequence: o.sequence, Sub: o.sub,
 		})
 	}
 }
@@ -253,7 +256,8 @@ func (r *BacktestReport) Write(w io.Writer) {
 	if r.Records == 0 {
 		line("0 records")
 	} else {
-		line("%s, %s to %s: %s", config.Plural(r.Records, "record"), instantText(r.From), instantText(r.To), counts(r.Outcomes))
+		line("%s, %s to %s: %s", config.Plural(r.Records, "record"), instantText(r.From), instantText(r.To),
+			counts(r.Outcomes))
 	}
 	if len(r.Invalid) > 0 {
 		line("invalid: %s", counts(r.Invalid))
@@ -283,7 +287,9 @@ func (r *BacktestReport) Write(w io.Writer) {
 func (r *BacktestReport) writeRules(w io.Writer) {
 	rows := [][]string{{"RULE", "ALERTS", "OF WHICH", "SUPPRESSED", "SHADOW"}}
 	for _, t := range r.Rules {
-		rows = append(rows, []string{ruleLabel(t.Rule), fmt.Sprint(t.Alerts), countsOr(t.Kinds), countsOr(t.Suppressed), numberOr(t.Shadow)})
+		rows = append(rows, []string{
+			ruleLabel(t.Rule), fmt.Sprint(t.Alerts), countsOr(t.Kinds), countsOr(t.Suppressed), numberOr(t.Shadow),
+		})
 	}
 	writeColumns(w, rows, "<><<>")
 }
@@ -336,14 +342,16 @@ func (r *BacktestReport) writeTopics(w io.Writer) {
 			about = "~"
 		}
 		rows = append(rows, []string{
-			t.Topic, fmt.Sprint(t.Alerts), about + fmt.Sprint(t.Messages), about + numberOr(t.Digests), about + numberOr(t.Digested), busiest,
+			t.Topic, fmt.Sprint(t.Alerts), about + fmt.Sprint(t.Messages), about + numberOr(t.Digests),
+			about + numberOr(t.Digested), busiest,
 		})
 	}
 	_, _ = plain.Fprintln(w)
 	writeColumns(w, rows, "<>>>><")
 	for _, t := range r.Topics {
 		if t.Refused > 0 {
-			_, _ = plain.Fprintf(w, "topic %s: SNS would refuse %s, the first: %s\n", t.Topic, config.Plural(t.Refused, "alert"), t.RefusedWhy)
+			_, _ = plain.Fprintf(w, "topic %s: SNS would refuse %s, the first: %s\n", t.Topic,
+				config.Plural(t.Refused, "alert"), t.RefusedWhy)
 		}
 	}
 }
@@ -414,7 +422,7 @@ func writeColumns(w io.Writer, rows [][]string, align string) {
 	}
 }
 
-// IsTerminal says whether a person sees what is written to w.
+// IsTerminal reports whether a person sees what is written to w.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -464,7 +472,8 @@ func (p *progressBar) step(records int, done float64) {
 	p.shown = now
 	done = min(1, max(0, done))
 	full := int(done * barCells)
-	text := fmt.Sprintf("[%s%s] %3.0f %%  %d records", strings.Repeat("#", full), strings.Repeat(".", barCells-full), 100*done, records)
+	text := fmt.Sprintf("[%s%s] %3.0f %%  %d records", strings.Repeat("#", full), strings.Repeat(".", barCells-full),
+		100*done, records)
 	if spent := now.Sub(p.began); done > 0.01 && spent > time.Second {
 		left := time.Duration(float64(spent) * (1 - done) / done)
 		text += fmt.Sprintf("  about %s left", shortDuration(left.Round(time.Second)))

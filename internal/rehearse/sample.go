@@ -32,8 +32,8 @@ type sampleRecord struct {
 	data  []byte
 }
 
-// readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are left
-// out. The records are made one by one, and share the file's bytes.
+// readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are
+// left out. The records are made one by one, and share the file's bytes.
 func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error) {
 	text, err := config.ReadFile(ctx, file, config.MostSample)
 	if err != nil {
@@ -46,7 +46,9 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	for range records {
 		return records, nil
 	}
-	return nil, config.FieldErrors{{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"}}
+	return nil, config.FieldErrors{
+		{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"},
+	}
 }
 
 func sampleLines(text []byte) iter.Seq[sampleRecord] {
@@ -131,7 +133,9 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 	if err != nil {
 		return err
 	}
-	pipeline, err := loaded.Pipeline(alert.Deps{Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	pipeline, err := loaded.Pipeline(alert.Deps{
+		Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+	})
 	if err != nil {
 		return err
 	}
@@ -142,7 +146,8 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 	}
 	for i, r := range loaded.Rules {
 		s.rules[i] = sampledRule{
-			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{}, failed: map[string]int{},
+			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{},
+			failed: map[string]int{},
 		}
 	}
 	shard := pipeline.Shard(defaultCaseShard)
@@ -153,11 +158,23 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 		s.Add(pipeline, shard, &r)
 	}
 	if s.fields.Full {
-		return config.FieldErrors{{File: file, Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of values, such as ids?", config.MostFieldNames)}}
+		return config.FieldErrors{
+			{
+				File: file,
+				Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of "+
+					"values, such as ids?", config.MostFieldNames),
+			},
+		}
 	}
 	faults := s.unknownNames()
 	if len(faults) > 0 && !s.fields.Objects {
-		faults = config.FieldErrors{{File: file, Rule: "no record of the sample is a JSON object with fields, so there is nothing to check names against"}}
+		faults = config.FieldErrors{
+			{
+				File: file,
+				Rule: "no record of the sample is a JSON object with fields, " +
+					"so there is nothing to check names against",
+			},
+		}
 	}
 	s.Write(w, file, len(faults) > 0)
 	if len(faults) > 0 {
@@ -285,7 +302,9 @@ func (s *sampled) unknownNames() config.FieldErrors {
 		if m.Rule != "" {
 			rule += " (rule " + m.Rule + ")"
 		}
-		out = append(out, s.config.Doc.Place(&alert.ConfigError{Field: m.Field, Value: m.Value, Rule: rule, Line: m.Line, Col: m.Col})...)
+		out = append(out, s.config.Doc.Place(&alert.ConfigError{
+			Field: m.Field, Value: m.Value, Rule: rule, Line: m.Line, Col: m.Col,
+		})...)
 	}
 	out.Sort()
 	return out
@@ -301,7 +320,8 @@ func (s *sampled) Write(w io.Writer, file string, faulty bool) {
 	if len(s.rules) == 0 {
 		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
 	}
-	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, config.Plural(s.records, "record"), matching, s.filtered, invalid)
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, config.Plural(s.records, "record"), matching,
+		s.filtered, invalid)
 	warn := func(format string, args ...any) { _, _ = plain.Fprintf(w, "warning: "+format+"\n", args...) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
 		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
@@ -327,7 +347,8 @@ func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)
 		return // no record came so far
 	}
 	if s.over > 0 {
-		warn("%s: %s of the sample, which the rule does not judge: it %s (rule %s)", field, config.Plural(s.over, "record"), s.overWhy, s.name)
+		warn("%s: %s of the sample, which the rule does not judge: it %s (rule %s)", field,
+			config.Plural(s.over, "record"), s.overWhy, s.name)
 	}
 	explained := false
 	for _, t := range s.terms {
@@ -353,10 +374,12 @@ func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)
 		return n
 	}
 	if n := total(s.noKey); n == s.seen && !faulty {
-		warn("%s.key: is undefined in every record of the sample (%s): all of them have the empty key (rule %s)", field, counts(s.noKey), s.name)
+		warn("%s.key: is undefined in every record of the sample (%s): all of them have the empty key (rule %s)", field,
+			counts(s.noKey), s.name)
 	}
 	if n := total(s.noWindow); n > 0 && n == s.matched {
-		warn("%s.window.of: no matching record of the sample adds to the window (%s) (rule %s)", field, counts(s.noWindow), s.name)
+		warn("%s.window.of: no matching record of the sample adds to the window (%s) (rule %s)", field,
+			counts(s.noWindow), s.name)
 	}
 	for _, part := range slices.Sorted(maps.Keys(s.failed)) {
 		warn("%s: a template for the %s fails on %d of the %d that match: %s (rule %s)",

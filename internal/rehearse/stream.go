@@ -42,8 +42,8 @@ const (
 	backtestCall = 30 * time.Second
 	// BacktestPatience is how long a shard is tried in vain. What Kinesis throttles is tried without end.
 	BacktestPatience = 5 * time.Minute
-	// pastEnd is how far behind the end an arrival must be that proves that nothing before it comes any more: arrivals of
-	// a shard do not always increase.
+	// pastEnd is how far behind the end an arrival must be that proves that nothing before it comes any more: arrivals
+	// of a shard do not always increase.
 	pastEnd = time.Minute
 )
 
@@ -111,7 +111,8 @@ func (s *StreamSource) Run(ctx context.Context, b *Backtest, bar *progressBar) e
 	defer cancel(nil)
 	defer func() {
 		if len(s.gone) > 0 {
-			b.Report.note("retention has passed for %s while the stream was read, the first of them %s: what they had is missing",
+			b.Report.note("retention has passed for %s while the stream was read, the first of them %s: what they "+
+				"had is missing",
 				config.Plural(len(s.gone), "shard"), s.gone[0])
 		}
 	}()
@@ -188,7 +189,7 @@ func (*StreamSource) leave(b *Backtest, f *shardFeed) {
 	}
 }
 
-// advance goes to the shard's next record, and says whether there is one.
+// advance goes to the shard's next record, and reports whether there is one.
 func (s *StreamSource) advance(ctx context.Context, f *shardFeed) (more bool, err error) {
 	for len(f.page) == 0 {
 		p, ok := <-f.pages
@@ -222,10 +223,12 @@ func (s *StreamSource) list(ctx context.Context) error {
 		out, err := s.listPage(ctx, in)
 		if err != nil {
 			if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
-				return fmt.Errorf("stream %s does not exist in this region and account: %w", cmp.Or(s.Stream.StreamARN, s.Stream.StreamName), err)
+				return fmt.Errorf("stream %s does not exist in this region and account: %w",
+					cmp.Or(s.Stream.StreamARN, s.Stream.StreamName), err)
 			}
 			if failed := reader.Failed(err); !errors.Is(failed, errPasses) {
-				return awsfault.Advise(err, "kinesis:ListShards", "stream "+cmp.Or(s.Stream.StreamARN, s.Stream.StreamName))
+				return awsfault.Advise(err, "kinesis:ListShards",
+					"stream "+cmp.Or(s.Stream.StreamARN, s.Stream.StreamName))
 			}
 			if !wait.pause(ctx, isThrottling(err)) {
 				if ctx.Err() != nil {
@@ -251,7 +254,8 @@ func (s *StreamSource) list(ctx context.Context) error {
 		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
 	}
 	for _, f := range s.shards {
-		f.parents = slices.DeleteFunc(f.parents, func(p string) bool { return s.shards[p] == nil }) // retention has passed
+		// retention has passed
+		f.parents = slices.DeleteFunc(f.parents, func(p string) bool { return s.shards[p] == nil })
 		for _, p := range f.parents {
 			s.shards[p].children = append(s.shards[p].children, f.id)
 		}
@@ -362,14 +366,16 @@ func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bo
 		c.last = aws.ToString(r.SequenceNumber)
 		if !at.Before(c.source.From) && at.Before(c.source.To) {
 			records = append(records, alert.Record{
-				Shard: c.shard, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: c.last, Arrival: at, Data: r.Data,
+				Shard: c.shard, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: c.last, Arrival: at,
+				Data: r.Data,
 			})
 		}
 	}
 	c.pace(began, bytes, len(out.Records))
 	c.iterator = aws.ToString(out.NextShardIterator)
 	behind := time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond
-	done = c.iterator == "" || behind == 0 || !began.Add(-behind).Before(c.source.To) || latest.After(c.source.To.Add(pastEnd))
+	done = c.iterator == "" || behind == 0 || !began.Add(-behind).Before(c.source.To) ||
+		latest.After(c.source.To.Add(pastEnd))
 	return records, done, nil
 }
 
@@ -434,7 +440,7 @@ func (r *backtestRetry) pause(ctx context.Context, throttled bool) bool {
 	return true
 }
 
-// isThrottling says whether an error is Kinesis' wish to be asked more rarely.
+// isThrottling reports whether an error is Kinesis' wish to be asked more rarely.
 func isThrottling(err error) bool {
 	_, busy := errors.AsType[*kinesistypes.ProvisionedThroughputExceededException](err)
 	_, limited := errors.AsType[*kinesistypes.LimitExceededException](err)
@@ -451,7 +457,8 @@ func isThrottling(err error) bool {
 	return ok && response.HTTPStatusCode() == http.StatusTooManyRequests
 }
 
-// heir is how a shard takes over from its parents, as in the daemon: a key that is outside of the parents' range falls to the first child.
+// heir is how a shard takes over from its parents, as in the daemon: a key that is outside of the parents' range falls
+// to the first child.
 func (s *StreamSource) heir(f *shardFeed) alert.Heir {
 	h := alert.Heir{Parents: f.parents}
 	for _, p := range f.parents {
@@ -465,7 +472,9 @@ func (s *StreamSource) heir(f *shardFeed) alert.Heir {
 	owned := func(id, key string) bool { return ownedBy(s.shards[id].keys)(key) }
 	first := slices.MinFunc(children, func(a, b string) int { return s.firstKey(a).Cmp(s.firstKey(b)) })
 	h.Owns = func(key string) bool {
-		return owned(f.id, key) || first == f.id && !slices.ContainsFunc(children, func(id string) bool { return owned(id, key) })
+		return owned(f.id, key) || first == f.id && !slices.ContainsFunc(children, func(id string) bool {
+			return owned(id, key)
+		})
 	}
 	return h
 }

@@ -107,11 +107,12 @@ func (t *topicTally) result() TopicResult {
 }
 
 const (
-	// mostWaiting and mostWaitingBytes bound what a simulation is made of, and with it the memory of a storm that lasts.
+	// mostWaiting and mostWaitingBytes bound what a simulation is made of, and with it the memory of a storm that
+	// lasts.
 	mostWaiting      = 50_000
 	mostWaitingBytes = 64 << 20
-	// calmGap and the time for calmMessages messages are, beside two digests, the time without alerts after which a topic is
-	// as at the beginning.
+	// calmGap and the time for calmMessages messages are, beside two digests, the time without alerts after which a
+	// topic is as at the beginning.
 	calmGap      = 10 * time.Minute
 	calmMessages = 60
 	// mostSeconds bounds the seconds that are counted, and oldSecond is how late an alert still counts.

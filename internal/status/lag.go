@@ -36,7 +36,7 @@ func (h *LagHistory) Note(shards []consumer.ShardStatus) {
 	h.lags = next
 }
 
-// Grow says whether the lag of a shard, which is now this, has grown for half a minute. The least lags are compared:
+// Grow reports whether the lag of a shard, which is now this, has grown for half a minute. The least lags are compared:
 // one that falls back to nothing each time, as where alerts wait for a digest, does not grow.
 func (h *LagHistory) Grow(shard string, now time.Duration) bool {
 	h.mu.Lock()

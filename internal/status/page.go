@@ -33,7 +33,7 @@ type page struct {
 	log    *zap.Logger
 }
 
-// NewPage returns the page of a status, rendered anew for each request.
+// NewPage returns the page of a status, rendered again for each request.
 func NewPage(status func() Status, log *zap.Logger) *page {
 	return &page{
 		status: status, log: log,
@@ -69,7 +69,7 @@ func (p *page) Index(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// HTML answers a request with the page for people.
+// HTML serves a request with the page for people.
 func (p *page) HTML(w http.ResponseWriter, r *http.Request) {
 	st := p.status()
 	var b bytes.Buffer

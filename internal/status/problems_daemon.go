@@ -80,7 +80,7 @@ const unblockLog = "read the pipe of the process, or make room on its disk: look
 func RegisterClock(reg prometheus.Registerer, now *clock.Clock) {
 	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "kinesis_alerter_clock_offset_seconds",
-		Help: "How far the machine's clock is ahead of Kinesis', negative if behind; NaN while no answer has told.",
+		Help: "How far the machine's clock is ahead of Kinesis', negative if behind; NaN before the first answer.",
 	}, func() float64 {
 		by, known := now.Ahead()
 		if !known {

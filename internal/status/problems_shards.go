@@ -61,7 +61,7 @@ func shardKinds() []kind {
 		},
 		{
 			code:   "keys_held",
-			remedy: "mend the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
+			remedy: "fix the rule or the record's path, then restart; dead_letter or on_rejected: skip lets them pass",
 			find: func(m *model, _ thresholds) findings {
 				keys, by := 0, ""
 				holding := m.reads(func(r *Reading) bool {

@@ -80,7 +80,8 @@ func setMember(at any, path []string, value any) any {
 }
 
 func half(a *fakeaws.Answer) {
-	a.Length, a.Body, a.Rest = int64(len(a.Body)), a.Body[:len(a.Body)/2], iotest.ErrReader(errors.New("connection reset"))
+	a.Length, a.Body, a.Rest = int64(len(a.Body)), a.Body[:len(a.Body)/2],
+		iotest.ErrReader(errors.New("connection reset"))
 }
 
 func endlessBody(a *fakeaws.Answer) { a.Rest = io.LimitReader(spaces{}, 300<<20) }
@@ -103,13 +104,21 @@ func badAnswerRows() []badAnswer {
 	kinesis, dynamodb, sns := fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS
 	return []badAnswer{
 		{name: "half a body", service: kinesis, operation: "GetRecords", rewrite: half},
-		{name: "html 503", service: kinesis, operation: "GetRecords", rewrite: func(a *fakeaws.Answer) { html(a); a.Status = 503 }},
+		{
+			name: "html 503", service: kinesis, operation: "GetRecords", rewrite: func(a *fakeaws.Answer) {
+				html(a)
+				a.Status = 503
+			},
+		},
 		{name: "an object", service: kinesis, operation: "GetRecords", rewrite: body("{}")},
 		{name: "one empty body", service: kinesis, operation: "GetRecords", rewrite: body(""), times: 1, silent: true},
 		{name: "no list", service: kinesis, operation: "GetRecords", rewrite: member("Records", gone{})},
 		{name: "a null", service: kinesis, operation: "GetRecords", rewrite: member("Records.+", nil)},
 		{name: "no data", service: kinesis, operation: "GetRecords", rewrite: member("Records.*.Data", gone{})},
-		{name: "no keys", service: kinesis, operation: "GetRecords", rewrite: member("Records.*.PartitionKey", gone{}), silent: true},
+		{
+			name: "no keys", service: kinesis, operation: "GetRecords",
+			rewrite: member("Records.*.PartitionKey", gone{}), silent: true,
+		},
 		{
 			name: "no arrival times", service: kinesis, operation: "GetRecords", silent: true,
 			rewrite: member("Records.*.ApproximateArrivalTimestamp", gone{}),
@@ -121,10 +130,19 @@ func badAnswerRows() []badAnswer {
 			a.Header.Set("Location", "http://elsewhere.test/")
 		}},
 		{name: "no iterator", service: kinesis, operation: "GetShardIterator", rewrite: body("{}"), start: true},
-		{name: "empty list", service: kinesis, operation: "ListShards", rewrite: member("Shards", []any{}), start: true, lie: true},
+		{
+			name: "empty list", service: kinesis, operation: "ListShards", rewrite: member("Shards", []any{}),
+			start: true, lie: true,
+		},
 		{name: "empty body", service: kinesis, operation: "ListShards", rewrite: body(""), start: true},
-		{name: "a null", service: kinesis, operation: "ListShards", rewrite: member("Shards.+", nil), lasts: 85 * time.Second},
-		{name: "the same token", service: kinesis, operation: "ListShards", rewrite: member("NextToken", "again"), start: true},
+		{
+			name: "a null", service: kinesis, operation: "ListShards", rewrite: member("Shards.+", nil),
+			lasts: 85 * time.Second,
+		},
+		{
+			name: "the same token", service: kinesis, operation: "ListShards", rewrite: member("NextToken", "again"),
+			start: true,
+		},
 		{name: "empty body", service: kinesis, operation: "DescribeStreamSummary", rewrite: body(""), start: true},
 		{
 			name: "no creation time", service: kinesis, operation: "DescribeStreamSummary", start: true,
@@ -138,14 +156,20 @@ func badAnswerRows() []badAnswer {
 		{name: "html", service: dynamodb, operation: "PutItem", rewrite: html, start: true},
 		{name: "empty body", service: dynamodb, operation: "UpdateItem", rewrite: body("")},
 		{name: "empty body", service: dynamodb, operation: "Scan", rewrite: body(""), lasts: 20 * time.Second},
-		{name: "values without type", service: dynamodb, operation: "Scan", rewrite: member("Items.*.leaseEpoch", map[string]any{}), lasts: 20 * time.Second},
+		{
+			name: "values without type", service: dynamodb, operation: "Scan",
+			rewrite: member("Items.*.leaseEpoch", map[string]any{}), lasts: 20 * time.Second,
+		},
 		{
 			name: "the same key", service: dynamodb, operation: "Scan", lasts: 20 * time.Second,
 			rewrite: member("LastEvaluatedKey", map[string]any{"leaseKey": map[string]any{"S": "a"}}),
 		},
 		{name: "endless", service: dynamodb, rewrite: endlessBody, times: 6, lie: true},
 		{name: "empty body", service: sns, operation: "PublishBatch", rewrite: body("")},
-		{name: "empty body, not accepted", service: sns, operation: "PublishBatch", kind: fakeaws.Before, rewrite: body("")},
+		{
+			name: "empty body, not accepted", service: sns, operation: "PublishBatch", kind: fakeaws.Before,
+			rewrite: body(""),
+		},
 		{
 			name: "no message ids, not accepted", service: sns, operation: "PublishBatch", kind: fakeaws.Before,
 			rewrite: body("<PublishBatchResponse><PublishBatchResult><Successful><member><Id>0</Id></member></Successful></PublishBatchResult></PublishBatchResponse>"),
@@ -163,7 +187,8 @@ type answersWorld struct {
 
 func (w *answersWorld) puts(n int) {
 	for range n {
-		w.fake.Kinesis.Put(testkit.TestStream, fmt.Sprint("patient-", w.put%7), fmt.Appendf(nil, `{"heartRate":%d}`, 1000+w.put))
+		w.fake.Kinesis.Put(testkit.TestStream, fmt.Sprint("patient-", w.put%7),
+			fmt.Appendf(nil, `{"heartRate":%d}`, 1000+w.put))
 		w.put++
 	}
 }
@@ -196,8 +221,8 @@ func (n noOther) RoundTrip(r *http.Request) (*http.Response, error) {
 	return n.next.RoundTrip(r)
 }
 
-// Whatever cannot be used of an answer costs no record and no process, is on the page within ten seconds while it lasts, and
-// is over within ten seconds of its end.
+// Whatever cannot be used of an answer costs no record and no process, is on the page within ten seconds while it
+// lasts, and is over within ten seconds of its end.
 func TestBadAnswersCostTime(t *testing.T) {
 	t.Parallel()
 	for _, row := range badAnswerRows() {
@@ -211,7 +236,10 @@ func TestBadAnswersCostTime(t *testing.T) {
 				if row.kind != 0 || strings.Contains(row.name, "not accepted") {
 					kind = fakeaws.Before
 				}
-				fault := fakeaws.Fault{Service: row.service, Operation: row.operation, Kind: kind, Rewrite: row.rewrite, Times: row.times, Client: "worker"}
+				fault := fakeaws.Fault{
+					Service: row.service, Operation: row.operation, Kind: kind, Rewrite: row.rewrite, Times: row.times,
+					Client: "worker",
+				}
 				end := func() {}
 				w.puts(6)
 				began := time.Now()

@@ -55,7 +55,8 @@ var (
 func newEmulator(tb testing.TB, shards int, o fakeaws.Options) *emulator {
 	tb.Helper()
 	e := &emulator{
-		aws: fakeaws.New(o), shards: map[int]string{}, acked: map[int]time.Time{}, handed: map[int]handed{}, sent: map[int]time.Time{},
+		aws: fakeaws.New(o), shards: map[int]string{}, acked: map[int]time.Time{}, handed: map[int]handed{},
+		sent: map[int]time.Time{},
 	}
 	e.aws.History.CountOnly()
 	e.aws.SNS.CountOnly()
@@ -193,8 +194,12 @@ func (e *emulator) produce(rate int, stop <-chan struct{}) (done chan struct{}) 
 // Config is a daemon's configuration: with rules that all records match, or that none does.
 func (*emulator) Config(lease time.Duration, rules int, matching bool) string {
 	var c strings.Builder
-	fmt.Fprintf(&c, "stream: {name: %s, application: bench, start: trim_horizon}\nleases: {duration: %s}\nserver: {listen: \"127.0.0.1:0\"}\n", benchStream, lease)
-	fmt.Fprintf(&c, "topics: {all: {arn: %q, rate: unlimited, email: false, message: \"{{ printf `%%.32s` .Record.Data }}\"}}\nrules:\n", benchTopic)
+	fmt.Fprintf(&c,
+		"stream: {name: %s, application: bench, start: trim_horizon}\nleases: {duration: %s}\nserver: {listen: "+
+			"\"127.0.0.1:0\"}\n", benchStream, lease)
+	fmt.Fprintf(&c,
+		"topics: {all: {arn: %q, rate: unlimited, email: false, message: \"{{ printf `%%.32s` .Record.Data "+
+			"}}\"}}\nrules:\n", benchTopic)
 	for i := range rules {
 		when := fmt.Sprintf(`heartRate > %d && rateType == \"HIGH\"`, 300+i)
 		if matching {
@@ -226,11 +231,12 @@ func newFlood() *flood {
 	record := fmt.Sprintf(`{"ApproximateArrivalTimestamp":%d.0,"Data":%s,"PartitionKey":"partitionkey","SequenceNumber":"%s%016d"},`,
 		time.Now().Unix(), encoded, floodSequence, 0)
 	return &flood{
-		template: bytes.Repeat([]byte(record), floodRecords), stride: len(record), place: strings.Index(record, floodSequence) + len(floodSequence),
+		template: bytes.Repeat([]byte(record), floodRecords), stride: len(record),
+		place: strings.Index(record, floodSequence) + len(floodSequence),
 	}
 }
 
-// serve answers the two reading operations. An iterator is the position in the shard.
+// serve returns the two reading operations. An iterator is the position in the shard.
 func (f *flood) serve(op string, w http.ResponseWriter, r *http.Request) bool {
 	var in struct {
 		ShardIterator          string

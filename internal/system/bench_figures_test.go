@@ -105,8 +105,8 @@ func (f *figures) start(t *testing.T) {
 	}
 }
 
-// latency is the time from the end of a put to the answer of the GetRecords that brings it, which is when the daemon has
-// it, and to the alert at SNS.
+// latency is the time from the end of a put to the answer of the GetRecords that brings it, which is when the daemon
+// has it, and to the alert at SNS.
 func (f *figures) latency(t *testing.T) {
 	const shards, perShard = 4, 100
 	e := newEmulator(t, shards, fakeaws.Options{})
@@ -131,7 +131,8 @@ func (f *figures) latency(t *testing.T) {
 	require.Len(t, intake, len(e.acked), "records were not read")
 	require.Len(t, alert, len(e.acked), "records did not alert")
 	f.Add(t, "put acknowledged to intake, 200 ms polling, 100 records/s per shard", "p50 <= 110 ms, p99 <= 250 ms",
-		"p50 %d ms, p99 %d ms (alert at SNS: p50 %d ms, p99 %d ms)", quantile(intake, 0.5).Milliseconds(), quantile(intake, 0.99).Milliseconds(),
+		"p50 %d ms, p99 %d ms (alert at SNS: p50 %d ms, p99 %d ms)", quantile(intake, 0.5).Milliseconds(),
+		quantile(intake, 0.99).Milliseconds(),
 		quantile(alert, 0.5).Milliseconds(), quantile(alert, 0.99).Milliseconds())
 }
 
@@ -192,7 +193,8 @@ func (f *figures) takeover(t *testing.T, crash bool) {
 	if crash {
 		figure, bar = "first record after SIGKILL of the other worker, lease 10 s", "<= 11 s"
 	}
-	f.Add(t, figure, bar, "first shard %.2f s, last of %d shards %.2f s", slices.Min(times).Seconds(), len(times), slices.Max(times).Seconds())
+	f.Add(t, figure, bar, "first shard %.2f s, last of %d shards %.2f s", slices.Min(times).Seconds(), len(times),
+		slices.Max(times).Seconds())
 }
 
 func (f *figures) idleTable(t *testing.T) {
@@ -204,8 +206,10 @@ func (f *figures) idleTable(t *testing.T) {
 	writesBefore := e.writes()
 	time.Sleep(span)
 	read, write := e.aws.DynamoDB.Consumed("bench")
-	f.Add(t, "DynamoDB with 100 idle shards and 1 worker", "<= 1 write/s, <= 5 RCU/s", "%.2f writes/s (%.2f WCU/s), %.2f RCU/s",
-		float64(e.writes()-writesBefore)/span.Seconds(), (write-writeBefore)/span.Seconds(), (read-readBefore)/span.Seconds())
+	f.Add(t, "DynamoDB with 100 idle shards and 1 worker", "<= 1 write/s, <= 5 RCU/s",
+		"%.2f writes/s (%.2f WCU/s), %.2f RCU/s",
+		float64(e.writes()-writesBefore)/span.Seconds(), (write-writeBefore)/span.Seconds(),
+		(read-readBefore)/span.Seconds())
 }
 
 // writes counts the calls that write to the table.
@@ -222,7 +226,8 @@ func (f *figures) idleMemory(t *testing.T) {
 	e := newEmulator(t, shards, fakeaws.Options{})
 	d := f.daemon(t, e, "idle", e.Config(10*time.Second, 10, false), shards)
 	time.Sleep(30 * time.Second)
-	f.Add(t, "resident memory, 64 idle shards", "<= 64 MiB", "%.0f MiB (peak %.0f MiB)", d.memory("VmRSS"), d.memory("VmHWM"))
+	f.Add(t, "resident memory, 64 idle shards", "<= 64 MiB", "%.0f MiB (peak %.0f MiB)", d.memory("VmRSS"),
+		d.memory("VmHWM"))
 }
 
 // backlogMemory gives every shard a page of 10 MB whose records all alert, to an SNS that never answers.
@@ -236,12 +241,15 @@ func (f *figures) backlogMemory(t *testing.T, perShard, size int) {
 			e.put(len(e.acked), key, size)
 		}
 	}
-	remove := e.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole})
+	remove := e.aws.Faults.Add(fakeaws.Fault{
+		Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole,
+	})
 	t.Cleanup(remove)
 	d := f.daemon(t, e, "stuck", e.Config(10*time.Second, 1, true), shards)
 	time.Sleep(40 * time.Second)
 	require.Empty(t, e.sent, "SNS stood still")
-	f.Add(t, fmt.Sprintf("resident memory, 64 shards, pages of %d x %d bytes, SNS standing still", perShard, size), "<= 256 MiB",
+	f.Add(t, fmt.Sprintf("resident memory, 64 shards, pages of %d x %d bytes, SNS standing still", perShard, size),
+		"<= 256 MiB",
 		"%.0f MiB (peak %.0f MiB), %.0f MB read, %.0f MB counted as buffered", d.memory("VmRSS"), d.memory("VmHWM"),
 		d.metric("kinesis_alerter_record_bytes_total")/1e6, d.metric("kinesis_alerter_buffered_bytes")/1e6)
 }
@@ -249,28 +257,35 @@ func (f *figures) backlogMemory(t *testing.T, perShard, size int) {
 var benchmarkLine = regexp.MustCompile(`(?m)^BenchmarkPageToWatermark/rules=10\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`)
 
 func (f *figures) pageToWatermark(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench", "^BenchmarkPageToWatermark$/^rules=10$", "-benchmem", "../../consumer").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench",
+		"^BenchmarkPageToWatermark$/^rules=10$", "-benchmem", "../../consumer").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	m := benchmarkLine.FindSubmatch(out)
 	require.NotNil(t, m, "no BenchmarkPageToWatermark/rules=10 in: %s", out)
 	ns, err := strconv.ParseFloat(string(m[1]), 64)
 	require.NoError(t, err)
-	f.Add(t, "a record that matches none of 10 rules, page to watermark", "<= 0.8 us, <= 2 allocs", "%.2f us, %s allocs", ns/1000, m[2])
+	f.Add(t, "a record that matches none of 10 rules, page to watermark", "<= 0.8 us, <= 2 allocs",
+		"%.2f us, %s allocs", ns/1000, m[2])
 }
 
 // pipeline is what evaluation costs: CPU time on one processor, so that other work on the machine counts little.
 func (f *figures) pipeline(t *testing.T) {
-	out := goTest(t, "-run", "^TestMemoryOfKeys$", "-v", "-bench", "^Benchmark(Evaluate|Snapshot)$", "-cpu", "1", "-count", "3", "-benchmem", "../../alert")
-	for _, c := range []struct{ rules, bar string }{{"1", "<= 600 ns, <= 1 alloc"}, {"100", "<= 700 ns"}, {"1000", "<= 900 ns"}} {
+	out := goTest(t, "-run", "^TestMemoryOfKeys$", "-v", "-bench", "^Benchmark(Evaluate|Snapshot)$", "-cpu", "1",
+		"-count", "3", "-benchmem", "../../alert")
+	for _, c := range []struct{ rules, bar string }{
+		{"1", "<= 600 ns, <= 1 alloc"}, {"100", "<= 700 ns"}, {"1000", "<= 900 ns"},
+	} {
 		ns, rest := least(t, out, "BenchmarkEvaluate/rules="+c.rules+" ", "cpu-ns/op")
-		f.Add(t, "a 200-byte record that no rule matches, decoding included, "+c.rules+" rules", c.bar, "%.0f ns, %s", ns, allocs.FindString(rest))
+		f.Add(t, "a 200-byte record that no rule matches, decoding included, "+c.rules+" rules", c.bar, "%.0f ns, %s",
+			ns, allocs.FindString(rest))
 	}
 	ms, _ := least(t, out, "BenchmarkSnapshot/save ", "cpu-ms/op")
 	f.Add(t, "snapshot of 100,000 keys", "<= 50 ms", "%.0f ms", ms)
 	memory := regexp.MustCompile(`100,000 keys: (\S+ MiB)`).FindStringSubmatch(out)
 	require.NotNil(t, memory, "%s", out)
 	f.Add(t, "memory of 100,000 live dedup keys", "<= 20 MiB", "%s", memory[1])
-	out = goTest(t, "-run", "^$", "-bench", "^BenchmarkMatch$/.*/^patterns=1000$", "-cpu", "1", "-count", "3", "../../alert/filter")
+	out = goTest(t, "-run", "^$", "-bench", "^BenchmarkMatch$/.*/^patterns=1000$", "-cpu", "1", "-count", "3",
+		"../../alert/filter")
 	most := 0.0
 	for _, m := range regexp.MustCompile(`(?m)^BenchmarkMatch/(\S+)/patterns=1000 `).FindAllStringSubmatch(out, -1) {
 		ns, _ := least(t, out, "BenchmarkMatch/"+m[1]+"/patterns=1000 ", "cpu-ns/op")
@@ -293,7 +308,8 @@ var allocs = regexp.MustCompile(`\d+ allocs/op`)
 
 func goTest(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", append([]string{"test"}, args...)...).CombinedOutput() //nolint:gosec // arguments of this file
+	out, err := exec.CommandContext(t.Context(), "go", //nolint:gosec // arguments of this file
+		append([]string{"test"}, args...)...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
 }
@@ -317,8 +333,8 @@ func least(t *testing.T, out, name, unit string) (figure float64, line string) {
 	return figure, line
 }
 
-// cpu is what the daemon's process spends on records that a stub hands out as fast as it asks. A collector that finds an
-// idle processor uses it, so on a quiet machine the figure is the higher one.
+// cpu is what the daemon's process spends on records that a stub hands out as fast as it asks. A collector that finds
+// an idle processor uses it, so on a quiet machine the figure is the higher one.
 func (f *figures) cpu(t *testing.T, gogc string) {
 	t.Helper()
 	const shards, span = 16, 20 * time.Second
@@ -329,9 +345,11 @@ func (f *figures) cpu(t *testing.T, gogc string) {
 	time.Sleep(10 * time.Second)
 	cpuBefore, readBefore, at := d.cpuSeconds(), d.metric("kinesis_alerter_records_read_total"), time.Now()
 	time.Sleep(span)
-	cpu, read, wall := d.cpuSeconds()-cpuBefore, d.metric("kinesis_alerter_records_read_total")-readBefore, time.Since(at)
+	cpu, read, wall := d.cpuSeconds()-cpuBefore, d.metric("kinesis_alerter_records_read_total")-readBefore,
+		time.Since(at)
 	require.Positive(t, read)
-	f.Add(t, "CPU per million 200-byte records, 16 shards, 10 rules, GOGC "+gogc, "<= 3.5 s", "%.2f s at %.0f records/s (peak memory %.0f MiB)",
+	f.Add(t, "CPU per million 200-byte records, 16 shards, 10 rules, GOGC "+gogc, "<= 3.5 s",
+		"%.2f s at %.0f records/s (peak memory %.0f MiB)",
 		cpu/read*1e6, read/wall.Seconds(), d.memory("VmHWM"))
 }
 
@@ -366,8 +384,9 @@ func (d *daemon) cpuSeconds() float64 {
 func keyOf(shard, shards int) string {
 	for i := 0; ; i++ {
 		key := fmt.Sprintf("key-%d-%d", shard, i)
-		sum := md5.Sum([]byte(key))                                                                     //nolint:gosec // as above
-		if hi, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(shards)); hi == uint64(shard) { //nolint:gosec // small and positive
+		sum := md5.Sum([]byte(key))                                           //nolint:gosec // as above
+		hi, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(shards)) //nolint:gosec // small and positive
+		if hi == uint64(shard) {                                              //nolint:gosec // as above
 			return key
 		}
 	}

@@ -37,10 +37,10 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// The status page in a real browser: two daemons share a stream whose shards were split and merged, one of them paused; one
-// topic refuses, one gathers digests. internal/tools/browser/status.mjs looks at the page in the way of people, and takes
-// pictures. BROWSER_FOR is how long the daemons work before that, BROWSER_OUT where the pictures go, BROWSER_IMAGES where
-// those of the README go.
+// The status page in a real browser: two daemons share a stream whose shards were split and merged, one of them paused;
+// one topic refuses, one gathers digests. internal/tools/browser/status.mjs looks at the page in the way of people, and
+// takes pictures. BROWSER_FOR is how long the daemons work before that, BROWSER_OUT where the pictures go,
+// BROWSER_IMAGES where those of the README go.
 func TestBrowserStatusPage(t *testing.T) {
 	w := newBrowserWorld(t)
 	first, kill := w.daemon("alerter-0", w.Config())
@@ -63,7 +63,8 @@ func TestBrowserStatusPage(t *testing.T) {
 	w.wait("there is something of everything", first, func(s *status.Status) bool {
 		faulty := slices.ContainsFunc(s.Topics, func(t status.Topic) bool { return t.Fault != "" && t.Waiting > 0 })
 		digest := slices.ContainsFunc(s.Alerts, func(a status.Alert) bool { return a.Kind == "digest" })
-		return faulty && digest && s.ShardCounts["paused"] == 1 && s.ShardCounts["ended"] >= 3 && len(s.History.Records) >= 3
+		return faulty && digest && s.ShardCounts["paused"] == 1 && s.ShardCounts["ended"] >= 3 &&
+			len(s.History.Records) >= 3
 	})
 
 	mux := http.NewServeMux()
@@ -85,10 +86,12 @@ func TestBrowserStatusPage(t *testing.T) {
 		out = t.ArtifactDir()
 	}
 	arguments, err := json.Marshal(map[string]string{
-		"url": first, "other": second, "starting": starting, "control": control.URL, "out": out, "images": os.Getenv("BROWSER_IMAGES"),
+		"url": first, "other": second, "starting": starting, "control": control.URL, "out": out,
+		"images": os.Getenv("BROWSER_IMAGES"),
 	})
 	require.NoError(t, err)
-	node := exec.CommandContext(t.Context(), "node", script, string(arguments)) //nolint:gosec // a script of this repository
+	node := exec.CommandContext(t.Context(), "node", script, //nolint:gosec // a script of this repository
+		string(arguments))
 	node.Stdout, node.Stderr = os.Stdout, os.Stderr
 	require.NoError(t, node.Run())
 }
@@ -123,15 +126,20 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 		require.NoError(t, err)
 		w.arns[name] = aws.ToString(out.TopicArn)
 		_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{
-			TopicArn: out.TopicArn, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
+			TopicArn: out.TopicArn, Protocol: aws.String("lambda"),
+			Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
 		})
 		require.NoError(t, err)
 	}
-	queue, err := sqs.NewFromConfig(testkit.Emulated(w.fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("alerts-dlq")})
+	queue, err := sqs.NewFromConfig(testkit.Emulated(w.fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{
+		QueueName: aws.String("alerts-dlq"),
+	})
 	require.NoError(t, err)
 	w.dlq = aws.ToString(queue.QueueUrl)
 	w.fake.Faults.Add(fakeaws.Fault{
-		Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "AuthorizationError", Message: "not authorized", Status: 403},
+		Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{
+			Code: "AuthorizationError", Message: "not authorized", Status: 403,
+		},
 		When:  w.refuse.Load,
 		Match: func(r *fakeaws.Request) bool { return r.Form.Get("TopicArn") == w.arns["audit"] },
 	})
@@ -140,22 +148,33 @@ func newBrowserWorld(t *testing.T) *browserWorld {
 
 func (w *browserWorld) Config() config.Config {
 	return config.Config{
-		Stream: config.StreamConfig{Name: browserStream, Application: "heart-rate-alerts", Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
+		Stream: config.StreamConfig{
+			Name: browserStream, Application: "heart-rate-alerts", Start: checkpoint.Start{
+				Kind: checkpoint.StartTrimHorizon,
+			},
+		},
 		Rules: []alert.RuleConfig{
-			{Name: "high-heart-rate", When: "heartRate > 149", Severity: "critical", Dedup: 30 * time.Second, Topics: []string{"oncall"}},
-			{Name: "low-heart-rate", When: "heartRate < 62", Resolve: alert.Stretch{Records: 2}, Topics: []string{"ward"}},
+			{
+				Name: "high-heart-rate", When: "heartRate > 149", Severity: "critical", Dedup: 30 * time.Second,
+				Topics: []string{"oncall"},
+			},
+			{
+				Name: "low-heart-rate", When: "heartRate < 62", Resolve: alert.Stretch{Records: 2},
+				Topics: []string{"ward"},
+			},
 			{Name: "audit-trail", When: "heartRate > 195", Severity: "info", Topics: []string{"audit"}},
 			{Name: "new-threshold", When: "heartRate > 98", Mode: alert.ModeShadow, Topics: []string{"ward"}},
 		},
 		Topics: map[string]alert.TopicConfig{
-			"oncall": {ARN: w.arns["oncall"]}, "ward": testkit.AnyRate(w.arns["ward"]), "audit": testkit.AnyRate(w.arns["audit"]),
+			"oncall": {ARN: w.arns["oncall"]}, "ward": testkit.AnyRate(w.arns["ward"]),
+			"audit": testkit.AnyRate(w.arns["audit"]),
 		},
 		DeadLetter: config.DeadLetterConfig{SQS: w.dlq, Invalid: true},
 	}
 }
 
-// daemon runs a daemon on loopback until the test ends, or until the second result is called, which takes its page away at
-// once, as if the process were killed.
+// daemon runs a daemon on loopback until the test ends, or until the second result is called, which takes its page away
+// at once, as if the process were killed.
 func (w *browserWorld) daemon(host string, c config.Config) (url string, kill func()) {
 	w.t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(w.t.Context(), "tcp", "127.0.0.1:0")
@@ -169,7 +188,9 @@ func (w *browserWorld) daemon(host string, c config.Config) (url string, kill fu
 	log := &testkit.SyncBuffer{}
 	go func() {
 		defer close(done)
-		_ = daemon.Run(ctx, c, daemon.Options{AWS: testkit.Emulated(w.fake), Output: log, Registry: prometheus.NewRegistry(), Listener: cut, Host: host})
+		_ = daemon.Run(ctx, c, daemon.Options{
+			AWS: testkit.Emulated(w.fake), Output: log, Registry: prometheus.NewRegistry(), Listener: cut, Host: host,
+		})
 	}()
 	w.t.Cleanup(func() {
 		stop()
@@ -223,7 +244,8 @@ func (w *browserWorld) produce() {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // sample data
 	began := time.Now()
 	put := func(key, rate int) {
-		w.fake.Kinesis.Put(browserStream, fmt.Sprintf("patient-%03d", key), fmt.Appendf(nil, `{"heartRate":%d,"ward":"%c"}`, rate, 'A'+key%4))
+		w.fake.Kinesis.Put(browserStream, fmt.Sprintf("patient-%03d", key),
+			fmt.Appendf(nil, `{"heartRate":%d,"ward":"%c"}`, rate, 'A'+key%4))
 	}
 	go func() {
 		defer close(done)
@@ -327,12 +349,16 @@ func wellStatus() status.Status {
 	})
 	for i := range s.Shards {
 		if r := s.Shards[i].Reading; r != nil {
-			*r = status.Reading{Phase: "reading", Lag: 0.2, LastFetch: status.Moment(s.At), Checkpoint: status.Moment(s.At.Add(-400 * time.Millisecond)), Unresolved: i}
+			*r = status.Reading{
+				Phase: "reading", Lag: 0.2, LastFetch: status.Moment(s.At),
+				Checkpoint: status.Moment(s.At.Add(-400 * time.Millisecond)), Unresolved: i,
+			}
 			s.Shards[i].HandoffTarget = ""
 		}
 	}
 	s.ShardCounts = map[string]int{"held": 2, "foreign": 1, "ended": 1}
-	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:], &status.DeadLetters{Kind: "sqs", Sent: 3}, nil
+	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:],
+		&status.DeadLetters{Kind: "sqs", Sent: 3}, nil
 	s.Topics[0].Digesting, s.Topics[0].Gathered = false, 0
 	s.Worker.Heartbeat, s.Worker.Failure = status.Moment(s.At.Add(-time.Second)), ""
 	s.Recent = status.Recent{Window: s.Recent.Window}
@@ -342,7 +368,8 @@ func wellStatus() status.Status {
 	}
 	s.History = status.History{Interval: status.HistoryEvery.Seconds()}
 	for i := range status.HistoryLength {
-		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*status.HistoryEvery)+float64(i*7919%41))
+		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*status.HistoryEvery)+
+			float64(i*7919%41))
 		s.History.Alerts = append(s.History.Alerts, float64(i*7919%13)/10)
 	}
 	s.Problems = status.Problems(&s, false)

@@ -45,12 +45,14 @@ func shifted(by time.Duration, dates bool) func(*fakeaws.Answer) {
 	}
 }
 
-// TestClockThatIsOff: a worker's clock differs from the one by which records arrive. Two keys with a record a second, of which nothing
-// is ever silent or over, make four messages, and then their silence is told in time; whether only arrival times tell it, or the
-// Dates of the answers as well.
+// TestClockThatIsOff: a worker's clock differs from the one by which records arrive. Two keys with a record a second,
+// of which nothing is ever silent or over, make four messages, and then their silence is told in time; whether only
+// arrival times tell it, or the Dates of the answers as well.
 func TestClockThatIsOff(t *testing.T) {
 	t.Parallel()
-	for _, off := range []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 4 * time.Minute, -time.Minute} {
+	for _, off := range []time.Duration{
+		15 * time.Second, 30 * time.Second, time.Minute, 4 * time.Minute, -time.Minute,
+	} {
 		for _, dates := range []bool{false, true} {
 			t.Run(off.String(), func(t *testing.T) {
 				t.Parallel()
@@ -58,13 +60,18 @@ func TestClockThatIsOff(t *testing.T) {
 					fake := fakeaws.New(fakeaws.Options{})
 					fake.Kinesis.Create(testkit.TestStream, 1)
 					testkit.CreateTopic(t, fake)
-					fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.Changed, Rewrite: shifted(-off, dates)})
+					fake.Faults.Add(fakeaws.Fault{
+						Service: fakeaws.ServiceKinesis, Kind: fakeaws.Changed, Rewrite: shifted(-off, dates),
+					})
 					d := testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) {
 						second := time.Second
 						c.Rules = []alert.RuleConfig{
 							{Name: "silent", When: "true", Absence: alert.AbsenceConfig{After: 20 * second}},
 							{Name: "hot", When: "v > 3", Resolve: alert.Stretch{Time: 20 * second}},
-							{Name: "held", When: "v > 3", For: alert.Stretch{Time: 20 * second}, Resolve: alert.Stretch{Time: 20 * second}},
+							{
+								Name: "held", When: "v > 3", For: alert.Stretch{Time: 20 * second},
+								Resolve: alert.Stretch{Time: 20 * second},
+							},
 						}
 						for i := range c.Rules {
 							c.Rules[i].Message = "{{ .Kind }} {{ .Rule }} {{ .Key }}"
@@ -87,7 +94,9 @@ func TestClockThatIsOff(t *testing.T) {
 							require.Len(t, told(), 2, "only what needs no time")
 						}
 					}
-					require.ElementsMatch(t, []string{"firing hot a", "firing hot b", "firing held a", "firing held b"}, told())
+					require.ElementsMatch(t, []string{
+						"firing hot a", "firing hot b", "firing held a", "firing held b",
+					}, told())
 					silent := func() int { return strings.Count(strings.Join(told(), "\n"), "firing silent") }
 					time.Sleep(17 * time.Second)
 					require.Zero(t, silent(), "too early")
@@ -100,10 +109,14 @@ func TestClockThatIsOff(t *testing.T) {
 	}
 }
 
-// TestMachineClockThatIsOffIsTold: the distance of the machine's clock is on the page and a metric, and no alert goes by it.
+// TestMachineClockThatIsOffIsTold: the distance of the machine's clock is on the page and a metric, and no alert goes
+// by it.
 func TestMachineClockThatIsOffIsTold(t *testing.T) {
 	t.Parallel()
-	for off, level := range map[time.Duration]status.Level{0: "", time.Second: "", 5 * time.Second: status.LevelInfo, -10 * time.Minute: status.LevelWarning, 10 * time.Minute: status.LevelWarning} {
+	for off, level := range map[time.Duration]status.Level{
+		0: "", time.Second: "", 5 * time.Second: status.LevelInfo, -10 * time.Minute: status.LevelWarning,
+		10 * time.Minute: status.LevelWarning,
+	} {
 		t.Run(off.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

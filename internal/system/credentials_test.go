@@ -21,8 +21,8 @@ import (
 // withKeys makes a keyring the source of a daemon's credentials.
 func withKeys(k *testkit.Keyring, o *daemon.Options) { o.AWS.Credentials = credentials.New(k.Load) }
 
-// AWS refuses the credentials, and later the source has others: alerts flow within seconds, without a restart. Meanwhile the
-// page has one problem, and that is the credentials.
+// AWS refuses the credentials, and later the source has others: alerts flow within seconds, without a restart.
+// Meanwhile the page has one problem, and that is the credentials.
 func TestRefusedCredentials(t *testing.T) {
 	t.Parallel()
 	for code, snsCode := range map[string]string{
@@ -35,7 +35,10 @@ func TestRefusedCredentials(t *testing.T) {
 				fake, page, keys := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage(), &testkit.Keyring{Key: "OLD"}
 				fake.Kinesis.Create(testkit.TestStream, 2)
 				testkit.CreateTopic(t, fake)
-				d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener = page; withKeys(keys, o) })
+				d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+					o.Listener = page
+					withKeys(keys, o)
+				})
 				put := func(n int) {
 					for i := range n {
 						fake.Kinesis.Put(testkit.TestStream, fmt.Sprint("patient-", i), []byte(`{"heartRate":180}`))
@@ -56,10 +59,12 @@ func TestRefusedCredentials(t *testing.T) {
 					require.Equal(t, status.LevelCritical, s.Level)
 					require.Equal(t, "credentials_refused", s.Problems[0].Code)
 					for _, p := range s.Problems[1:] {
-						require.Contains(t, []string{"lag", "shards_unread"}, p.Code, "no service is blamed beside them: %s", p.Text)
+						require.Contains(t, []string{"lag", "shards_unread"}, p.Code,
+							"no service is blamed beside them: %s", p.Text)
 					}
 				}
-				require.LessOrEqual(t, len(d.Log.Entries(t, "AWS refuses the credentials, they are resolved anew")), 3, "one line a service")
+				require.LessOrEqual(t, len(d.Log.Entries(t, "AWS refuses the credentials, they are resolved anew")), 3,
+					"one line a service")
 
 				keys.Set(func(k *testkit.Keyring) { k.Key = "NEW" })
 				put(10)
@@ -80,10 +85,15 @@ func TestCredentialsThatSNSRefuses(t *testing.T) {
 		fake, page, keys := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage(), &testkit.Keyring{Key: "OLD"}
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		testkit.CreateTopic(t, fake)
-		d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener = page; withKeys(keys, o) })
+		d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+			o.Listener = page
+			withKeys(keys, o)
+		})
 		time.Sleep(5 * time.Second)
 		fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceSNS, Client: "OLD", Err: &fakeaws.Error{Code: "InvalidClientTokenId", Message: "refused", Status: 403},
+			Service: fakeaws.ServiceSNS, Client: "OLD", Err: &fakeaws.Error{
+				Code: "InvalidClientTokenId", Message: "refused", Status: 403,
+			},
 		})
 		fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"heartRate":180}`))
 		time.Sleep(50 * time.Second)
@@ -98,8 +108,8 @@ func TestCredentialsThatSNSRefuses(t *testing.T) {
 	})
 }
 
-// The source of the credentials fails. They are used until their end, and no call is signed with them afterwards; the page,
-// the log and the errors name the credentials and the time that is left.
+// The source of the credentials fails. They are used until their end, and no call is signed with them afterwards; the
+// page, the log and the errors name the credentials and the time that is left.
 func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +117,10 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 		keys := &testkit.Keyring{Key: "A", Good: 320 * time.Second}
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		testkit.CreateTopic(t, fake)
-		d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener = page; withKeys(keys, o) })
+		d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+			o.Listener = page
+			withKeys(keys, o)
+		})
 		time.Sleep(10 * time.Second)
 		keys.Set(func(k *testkit.Keyring) { k.Err = errors.New("the source answered 500") })
 		put := 0
@@ -118,11 +131,14 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 			require.Len(t, testkit.Messages(fake), put, "they are good")
 		}
 		s := page.Status(t)
-		require.Regexp(t, `^Credentials: cannot be renewed for .*, the ones at hand end in \d+ s \(the source answered 500\)\.$`, s.Summary)
+		require.Regexp(t,
+			`^Credentials: cannot be renewed for .*, the ones at hand end in \d+ s \(the source answered 500\)\.$`,
+			s.Summary)
 		require.Len(t, s.Problems, 1)
 		time.Sleep(time.Minute)
 		s = page.Status(t)
-		require.Regexp(t, `^Credentials: the last ones ended .* ago and cannot be renewed \(the source answered 500\): nothing is read or published\.`, s.Summary)
+		require.Regexp(t,
+			`^Credentials: the last ones ended .* ago and cannot be renewed \(the source answered 500\): nothing is read or published\.`, s.Summary)
 		require.Equal(t, status.LevelCritical, s.Level)
 		for _, p := range s.Problems {
 			require.Contains(t, []string{"credentials_not_renewed", "lag", "shards_unread"}, p.Code, p.Text)
@@ -142,7 +158,7 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
-// A start without credentials says so, and goes on as soon as there are some.
+// A start without credentials says so, and continues as soon as there are some.
 func TestStartWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for name, failFast := range map[string]bool{"waiting": false, "fail fast": true} {
@@ -153,9 +169,13 @@ func TestStartWithoutCredentials(t *testing.T) {
 				keys := &testkit.Keyring{Key: "A", Err: errors.New("no role found")}
 				fake.Kinesis.Create(testkit.TestStream, 1)
 				testkit.CreateTopic(t, fake)
-				d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener, o.FailFast = page, failFast; withKeys(keys, o) })
+				d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+					o.Listener, o.FailFast = page, failFast
+					withKeys(keys, o)
+				})
 				time.Sleep(20 * time.Second)
-				require.Regexp(t, `^Credentials: there are none, for \d+ s so far \(no role found\)\.$`, page.Status(t).Summary)
+				require.Regexp(t, `^Credentials: there are none, for \d+ s so far \(no role found\)\.$`,
+					page.Status(t).Summary)
 				require.Len(t, page.Status(t).Problems, 1)
 				keys.Set(func(k *testkit.Keyring) { k.Err = nil })
 				fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"heartRate":180}`))
@@ -174,11 +194,15 @@ func TestFailFastWaitsAMinuteForWhatMayPass(t *testing.T) {
 		fault fakeaws.Fault
 		lacks error
 	}{
-		"throttled":            {fault: fakeaws.Fault{Err: &fakeaws.Error{Code: "LimitExceededException", Status: 400}}},
-		"500":                  {fault: fakeaws.Fault{Err: &fakeaws.Error{Code: "InternalFailure", Status: 500}}},
-		"no answer":            {fault: fakeaws.Fault{Kind: fakeaws.BlackHole}},
-		"no connection":        {fault: fakeaws.Fault{Kind: fakeaws.Partition}},
-		"not known yet":        {fault: fakeaws.Fault{Err: &fakeaws.Error{Code: "UnrecognizedClientException", Status: 400}}},
+		"throttled": {
+			fault: fakeaws.Fault{Err: &fakeaws.Error{Code: "LimitExceededException", Status: 400}},
+		},
+		"500":           {fault: fakeaws.Fault{Err: &fakeaws.Error{Code: "InternalFailure", Status: 500}}},
+		"no answer":     {fault: fakeaws.Fault{Kind: fakeaws.BlackHole}},
+		"no connection": {fault: fakeaws.Fault{Kind: fakeaws.Partition}},
+		"not known yet": {
+			fault: fakeaws.Fault{Err: &fakeaws.Error{Code: "UnrecognizedClientException", Status: 400}},
+		},
 		"a source that is out": {lacks: errors.New("429")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +217,10 @@ func TestFailFastWaitsAMinuteForWhatMayPass(t *testing.T) {
 					if keys.Err == nil {
 						remove = fake.Faults.Add(test.fault)
 					}
-					d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.FailFast = true; withKeys(keys, o) })
+					d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+						o.FailFast = true
+						withKeys(keys, o)
+					})
 					time.Sleep(20 * time.Second)
 					if passes {
 						remove()

@@ -77,7 +77,9 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	_, err = alert.New(rules, alert.Deps{Stream: "arn", Log: zap.NewNop(), Registerer: d})
 	require.NoError(t, err)
-	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: d})
+	store, err := checkpoint.New(p.Checkpoint, checkpoint.Deps{
+		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: d,
+	})
 	require.NoError(t, err)
 	topics, err := sns.New(clients.SNS, d)
 	require.NoError(t, err)
@@ -85,9 +87,13 @@ func everyMetric(t *testing.T) map[string]string {
 		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
 	})
 	require.NoError(t, err)
-	_, err = consumer.New(p.Consumer, consumer.Deps{Leases: daemon.Leases{Store: store}, Kinesis: clients.Kinesis, Log: zap.NewNop(), Registerer: d})
+	_, err = consumer.New(p.Consumer, consumer.Deps{
+		Leases: daemon.Leases{Store: store}, Kinesis: clients.Kinesis, Log: zap.NewNop(), Registerer: d,
+	})
 	require.NoError(t, err)
-	_, err = daemon.DeadLetters(deadletter.Config{SQS: "https://sqs.us-east-1.amazonaws.com/000000000000/letters"}, "arn:aws:kinesis:us-east-1:000000000000:stream/stream",
+	_, err = daemon.DeadLetters(deadletter.Config{
+		SQS: "https://sqs.us-east-1.amazonaws.com/000000000000/letters",
+	}, "arn:aws:kinesis:us-east-1:000000000000:stream/stream",
 		"application", clients, daemon.Loggers{Operational: zap.NewNop(), Audit: zap.NewNop()}, d)
 	require.NoError(t, err)
 	daemon.NewReloader(c, nil, zap.NewNop(), d)
@@ -117,10 +123,12 @@ func TestREADMENamesEveryMetric(t *testing.T) {
 func TestREADMENamesEveryKey(t *testing.T) {
 	readme := readREADME(t)
 	for _, key := range configKeys(reflect.TypeFor[config.Config](), "") {
-		require.True(t, strings.Contains(readme, "`"+key+"`"), "README.md does not tell of %s", key) //nolint:testifylint // Contains would print the whole page
+		require.True(t, //nolint:testifylint // Contains would print the whole page
+			strings.Contains(readme, "`"+key+"`"), "README.md does not tell of %s", key)
 	}
 	for _, c := range cli.Commands() {
-		require.True(t, strings.Contains(readme, "| `"+c.Name), "README.md does not tell of the command %s", c.Name) //nolint:testifylint // as above
+		require.True(t, strings.Contains(readme, "| `"+c.Name), //nolint:testifylint // as above
+			"README.md does not tell of the command %s", c.Name)
 	}
 }
 
@@ -144,7 +152,7 @@ func configKeys(t reflect.Type, prefix string) []string {
 	return keys
 }
 
-// isSection says whether a type has keys of its own in the file, and is not written as one text.
+// isSection reports whether a type has keys of its own in the file, and is not written as one text.
 func isSection(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct || t.NumField() == 0 || t.Field(0).Tag.Get("yaml") == "" {
 		return false
@@ -169,5 +177,6 @@ func TestTheImageIsBuiltWithTheToolchainOfGoMod(t *testing.T) {
 		require.NotNil(t, found, file)
 		return string(found[1])
 	}
-	require.Equal(t, named("../../go.mod", `(?m)^toolchain go([\d.]+)$`), named("../../Dockerfile", `(?m)^ARG BUILD_IMAGE=golang:([\d.]+)`))
+	require.Equal(t, named("../../go.mod", `(?m)^toolchain go([\d.]+)$`),
+		named("../../Dockerfile", `(?m)^ARG BUILD_IMAGE=golang:([\d.]+)`))
 }

@@ -26,7 +26,8 @@ import (
 func buildDaemon(tb testing.TB) string {
 	tb.Helper()
 	binary := filepath.Join(tb.TempDir(), "kinesis-alerter")
-	build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o", binary, "./kinesis-alerter") //nolint:gosec // builds this module
+	build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o", //nolint:gosec // builds this module
+		binary, "./kinesis-alerter")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(tb, err, "go build: %s", out)
@@ -62,10 +63,12 @@ func startDaemonWith(tb testing.TB, binary, name, config string, flags, env []st
 	d := &daemon{tb: tb, name: name, logPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.Create(d.logPath)
 	require.NoError(tb, err)
-	d.cmd = exec.Command(binary, append([]string{"run", "--config", file}, flags...)...) //nolint:gosec // the binary under test, and a file of this test
+	d.cmd = exec.Command(binary, //nolint:gosec // the binary under test, and a file of this test
+		append([]string{"run", "--config", file}, flags...)...)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.Env = append(os.Environ(), append([]string{
-		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=000000000000", "AWS_SECRET_ACCESS_KEY=" + name, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=000000000000", "AWS_SECRET_ACCESS_KEY=" + name,
+		"AWS_EC2_METADATA_DISABLED=true",
 	}, env...)...)
 	require.NoError(tb, d.cmd.Start())
 	go func() {
@@ -78,7 +81,8 @@ func startDaemonWith(tb testing.TB, binary, name, config string, flags, env []st
 		_ = d.cmd.Process.Kill()
 		<-d.exited
 		if tb.Failed() {
-			_, _ = fmt.Fprintf(tb.Output(), "--- %s (pid %d), all but its audit lines, complete in %s:\n%s", name, d.cmd.Process.Pid, d.logPath, d.states(80))
+			_, _ = fmt.Fprintf(tb.Output(), "--- %s (pid %d), all but its audit lines, complete in %s:\n%s", name,
+				d.cmd.Process.Pid, d.logPath, d.states(80))
 		}
 	})
 	eventually(tb, 30*time.Second, name+" says where its admin server is", func() bool {
@@ -149,7 +153,7 @@ func (d *daemon) Get(path string) (status int, body []byte, err error) {
 	return d.getWithin(30*time.Second, path)
 }
 
-// getWithin is get for a process that may stand still.
+// getWithin is get for a process that may stall.
 func (d *daemon) getWithin(limit time.Duration, path string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(d.tb.Context(), limit)
 	defer cancel()
@@ -167,7 +171,8 @@ func (d *daemon) getWithin(limit time.Duration, path string) (status int, body [
 	return res.StatusCode, body, err
 }
 
-// metric is the sum of all series of a metric whose text contains every one of the parts, for example `outcome="alerted"`.
+// metric is the sum of all series of a metric whose text contains every one of the parts, for example
+// `outcome="alerted"`.
 func (d *daemon) metric(name string, parts ...string) float64 {
 	d.tb.Helper()
 	_, page, err := d.Get("/metrics")

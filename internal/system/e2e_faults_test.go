@@ -100,7 +100,9 @@ func (w *faultWorld) start(flags ...string) *daemon {
 func (w *faultWorld) two(flags ...string) (a, b *daemon) {
 	w.t.Helper()
 	a, b = w.start(flags...), w.start(flags...)
-	eventually(w.t, 30*time.Second, "two workers share the stream", func() bool { return held(a) > 0 && held(a) == held(b) })
+	eventually(w.t, 30*time.Second, "two workers share the stream", func() bool {
+		return held(a) > 0 && held(a) == held(b)
+	})
 	return a, b
 }
 
@@ -148,7 +150,8 @@ func (w *faultWorld) conclude() {
 	}
 	w.Settle(1500 * time.Millisecond)
 	v := w.audit()
-	w.t.Logf("%-24s put %5d  found %5d  repeated %4d  %s  recovered: %s", strings.TrimPrefix(w.name, "e2e-"), w.putCount(), v.found, v.repeated, w.law,
+	w.t.Logf("%-24s put %5d  found %5d  repeated %4d  %s  recovered: %s", strings.TrimPrefix(w.name, "e2e-"),
+		w.putCount(), v.found, v.repeated, w.law,
 		strings.Join(w.recovery, ", "))
 }
 
@@ -196,7 +199,9 @@ type leaseRow struct{ owner, epoch, checkpoint, sub, resolved, caughtUp string }
 // rows reads the lease table: the rows of shards, and whether the worker rows are fenced.
 func (w *faultWorld) rows() (shards map[string]leaseRow, fenced map[string]bool) {
 	w.t.Helper()
-	out, err := w.dynamodb.Scan(w.t.Context(), &dynamodb.ScanInput{TableName: aws.String(w.table()), ConsistentRead: aws.Bool(true)})
+	out, err := w.dynamodb.Scan(w.t.Context(), &dynamodb.ScanInput{
+		TableName: aws.String(w.table()), ConsistentRead: aws.Bool(true),
+	})
 	require.NoError(w.t, err)
 	shards, fenced = map[string]leaseRow{}, map[string]bool{}
 	for _, item := range out.Items {
@@ -216,7 +221,8 @@ func (w *faultWorld) rows() (shards map[string]leaseRow, fenced map[string]bool)
 		}
 		if !strings.HasPrefix(key, "#") {
 			shards[key] = leaseRow{
-				owner: value("leaseOwner"), epoch: value("leaseEpoch"), checkpoint: value("checkpoint"), sub: value("checkpointSub"),
+				owner: value("leaseOwner"), epoch: value("leaseEpoch"), checkpoint: value("checkpoint"),
+				sub:      value("checkpointSub"),
 				resolved: value("resolved"), caughtUp: value("caughtUp"),
 			}
 		}
@@ -224,13 +230,14 @@ func (w *faultWorld) rows() (shards map[string]leaseRow, fenced map[string]bool)
 	return shards, fenced
 }
 
-// crash: a worker is killed, its shards go on at the other, and a third one replaces it.
+// crash: a worker is killed, its shards continue at the other, and a third one replaces it.
 func crash(w *faultWorld) {
 	a, _ := w.two()
 	stop := w.feed(200 * time.Millisecond)
 	time.Sleep(2 * time.Second)
 	killed := w.kill(a)
-	// What was put up to now may not be done yet; what is put in the next second and a half has to wait for the takeover.
+	// What was put up to now may not be done yet; what is put in the next second and a half has to wait for the
+	// takeover.
 	time.Sleep(1500 * time.Millisecond)
 	w.recovered("SIGKILL", killed)
 	w.start()
@@ -238,8 +245,8 @@ func crash(w *faultWorld) {
 	stop()
 }
 
-// zombie: a worker is stopped for longer than its lease and wakes while the shards are another's. To see that it changes
-// nothing, the other one holds its breath when it wakes.
+// zombie: a worker is stopped for longer than its lease and wakes while the shards are another's. To see that it
+// changes nothing, the other one holds its breath when it wakes.
 func zombie(w *faultWorld) {
 	a, b := w.two()
 	stop := w.feed(200 * time.Millisecond)
@@ -256,7 +263,9 @@ func zombie(w *faultWorld) {
 	before, _ := w.rows()
 	woken := a.signal(syscall.SIGCONT)
 	w.Failed("SIGSTOP", frozen, woken)
-	eventually(w.t, faultLease/2, "the zombie notices that its leases are gone", func() bool { return said(a, "leases lost") > 0 })
+	eventually(w.t, faultLease/2, "the zombie notices that its leases are gone", func() bool {
+		return said(a, "leases lost") > 0
+	})
 	time.Sleep(max(0, 800*time.Millisecond-time.Since(breathless)))
 	after, _ := w.rows()
 	b.signal(syscall.SIGCONT)
@@ -266,7 +275,9 @@ func zombie(w *faultWorld) {
 	}
 
 	stop = w.feed(200 * time.Millisecond)
-	eventually(w.t, 15*time.Second, "the woken worker is in the fleet under a new id", func() bool { return held(a) == 2 && held(b) == 2 })
+	eventually(w.t, 15*time.Second, "the woken worker is in the fleet under a new id", func() bool {
+		return held(a) == 2 && held(b) == 2
+	})
 	ids := workerIDs(a)
 	require.Len(w.t, ids, len(asleep)+1, "a worker id is used once")
 	w.recovered("SIGCONT", woken)
@@ -296,13 +307,16 @@ func stopWhileStuck(w *faultWorld) {
 	stuck := time.Now()
 	w.sns.blackHole()
 	w.put(10)
-	eventually(w.t, 10*time.Second, "all records are read", func() bool { return int(a.metric("kinesis_alerter_records_read_total")) == w.putCount() })
+	eventually(w.t, 10*time.Second, "all records are read", func() bool {
+		return int(a.metric("kinesis_alerter_records_read_total")) == w.putCount()
+	})
 	code, took := a.terminate()
 	w.gone(a)
 	w.Failed("SNS silent", stuck, time.Now())
 	require.Equal(w.t, 1, code, "a drain that did not complete is no clean stop:\n%s", a.states(20))
 	require.Less(w.t, took, w.stopBudget+time.Second, "the stop ends within its budget")
-	w.t.Logf("SIGTERM with %d alerts stuck: exit %d after %s, budget %s", w.missing(w.putCount()), code, took.Round(10*time.Millisecond), w.stopBudget)
+	w.t.Logf("SIGTERM with %d alerts stuck: exit %d after %s, budget %s", w.missing(w.putCount()), code,
+		took.Round(10*time.Millisecond), w.stopBudget)
 	for shard, row := range first(w.rows()) {
 		require.Empty(w.t, row.owner, "%s was released, or the next worker would wait for the lease to run out", shard)
 	}
@@ -324,13 +338,16 @@ func stopWhileChildWaits(w *faultWorld) {
 	w.sns.delay(250 * time.Millisecond) // half a second or more for each record of a key
 	w.put(5)
 	w.scale(4)
-	eventually(w.t, 15*time.Second, "a parent is read to its end", func() bool { return said(a, "shard is closed, draining") > 0 })
+	eventually(w.t, 15*time.Second, "a parent is read to its end", func() bool {
+		return said(a, "shard is closed, draining") > 0
+	})
 	w.put(5)
 	waiting := w.missing(w.putCount())
 	began := time.Now()
 	w.stop(a)
 	require.Equal(w.t, 2, said(a, "lease taken"), "only the parents were ever read")
-	w.t.Logf("SIGTERM with %d records to be published: exit 0 after %s, %d are left", waiting, time.Since(began).Round(10*time.Millisecond), w.missing(w.putCount()))
+	w.t.Logf("SIGTERM with %d records to be published: exit 0 after %s, %d are left", waiting,
+		time.Since(began).Round(10*time.Millisecond), w.missing(w.putCount()))
 	require.Positive(w.t, w.missing(w.putCount()), "the children had records, or this proves nothing")
 	w.sns.delay(0)
 	next := time.Now()
@@ -339,7 +356,7 @@ func stopWhileChildWaits(w *faultWorld) {
 	w.put(5)
 }
 
-// suspended: all workers stand still for longer than the lease, as on a laptop whose lid is closed.
+// suspended: all workers stall for longer than the lease, as on a laptop whose lid is closed.
 func suspended(w *faultWorld) {
 	a, b := w.two()
 	stop := w.feed(200 * time.Millisecond)
@@ -355,7 +372,7 @@ func suspended(w *faultWorld) {
 }
 
 // dynamoDBAway: the lease table cannot be reached for a minute, half of it without a word. The workers stop to read
-// when their windows close, say that they are well, and go on by themselves.
+// when their windows close, say that they are well, and continue by themselves.
 func dynamoDBAway(w *faultWorld) {
 	a, b := w.two()
 	stop := w.feed(time.Second)
@@ -387,7 +404,8 @@ func kinesisAway(w *faultWorld) {
 	stop := w.feed(400 * time.Millisecond)
 	time.Sleep(2 * time.Second)
 	lost := func() float64 {
-		return a.metric("kinesis_alerter_lease_events_total", `event="expired"`) + b.metric("kinesis_alerter_lease_events_total", `event="expired"`)
+		return a.metric("kinesis_alerter_lease_events_total", `event="expired"`) +
+			b.metric("kinesis_alerter_lease_events_total", `event="expired"`)
 	}
 	before := lost()
 	w.kinesisNet.blackHole()
@@ -436,22 +454,27 @@ func fleetInMotion(w *faultWorld) {
 	stop()
 }
 
-// tableDeleted: somebody deletes the lease table under load. The workers were allowed to create it anew.
+// tableDeleted: somebody deletes the lease table under load. The workers were allowed to create it again.
 func tableDeleted(w *faultWorld) {
 	w.two("--create-table")
 	stop := w.feed(300 * time.Millisecond)
-	time.Sleep(uncommitted + 3*time.Second) // so that there is something whose repetition the loss of the table does not explain
+	// so that there is something whose repetition the loss of the table does not explain
+	time.Sleep(uncommitted + 3*time.Second)
 	deleted := time.Now()
 	_, err := w.dynamodb.DeleteTable(w.t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String(w.table())})
 	require.NoError(w.t, err)
 	time.Sleep(2 * time.Second)
 	eventually(w.t, 30*time.Second, "the table and the rows of all shards are there again", func() bool {
-		_, err := w.dynamodb.DescribeTable(w.t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(w.table())})
+		_, err := w.dynamodb.DescribeTable(w.t.Context(), &dynamodb.DescribeTableInput{
+			TableName: aws.String(w.table()),
+		})
 		if err != nil {
 			return false
 		}
 		shards, _ := w.rows()
-		return len(shards) == 4 && !slices.ContainsFunc(slices.Collect(maps.Values(shards)), func(r leaseRow) bool { return r.owner == "" || r.checkpoint == "" })
+		return len(shards) == 4 && !slices.ContainsFunc(slices.Collect(maps.Values(shards)), func(r leaseRow) bool {
+			return r.owner == "" || r.checkpoint == ""
+		})
 	})
 	w.Failed("table deleted", deleted, time.Now())
 	w.recovered("DeleteTable", deleted)

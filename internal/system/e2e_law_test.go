@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
-// The law of the status page, as the simulation holds it: while a record waits for its alert for more than a minute, or an open
-// shard has had no reader for one, the page of some live worker warns. A page is asked every second.
+// The law of the status page, as the simulation holds it: while a record waits for its alert for more than a minute, or
+// an open shard has had no reader for one, the page of some live worker warns. A page is asked every second.
 const (
 	lawPatience = time.Minute
 	lawGrace    = 4 * time.Second
@@ -81,7 +81,7 @@ func (l *law) Look(alarmed *time.Time) string {
 		_, body, err := d.getWithin(time.Second, "/api/v1/status")
 		var p lawPage
 		if err != nil || json.Unmarshal(body, &p) != nil || p.State == "stopping" {
-			continue // it was ended, or stands still, just now
+			continue // it was ended, or stalls, just now
 		}
 		pages++
 		knowing = knowing || p.Uptime >= lawNew.Seconds()
@@ -106,14 +106,16 @@ func (l *law) Look(alarmed *time.Time) string {
 		return ""
 	}
 	if since, ok := l.w.oldestMissing(); ok && began.Sub(since) > lawPatience+lawGrace {
-		return fmt.Sprintf("a record waits for %s and every page is calm: %s", began.Sub(since), strings.Join(summaries, ", "))
+		return fmt.Sprintf("a record waits for %s and every page is calm: %s", began.Sub(since),
+			strings.Join(summaries, ", "))
 	}
 	for _, id := range l.w.openShards() {
 		if _, ok := l.read[id]; !ok {
 			l.read[id] = began // it is new
 		}
 		if idle := began.Sub(l.read[id]); idle > lawPatience+lawGrace {
-			return fmt.Sprintf("%s was read by nobody for %s and every page is calm: %s", id, idle, strings.Join(summaries, ", "))
+			return fmt.Sprintf("%s was read by nobody for %s and every page is calm: %s", id, idle,
+				strings.Join(summaries, ", "))
 		}
 	}
 	return ""

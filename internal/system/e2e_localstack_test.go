@@ -21,9 +21,9 @@ import (
 )
 
 // The files of the local stack do outside of it what they do in it: the init script, run twice, makes what the producer
-// and the daemon need, the daemon runs on its configuration as it stands there, and alerts.sh prints what a subscriber gets,
-// whether it comes before the queue or the queue goes while it runs.
-// deploy/localstack/check.sh runs it, and says with AWS_CLI which AWS CLI there is.
+// and the daemon need, the daemon runs on its configuration as it stands there, and alerts.sh prints what a subscriber
+// gets, whether it comes before the queue or the queue goes while it runs. deploy/localstack/check.sh runs it, and says
+// with AWS_CLI which AWS CLI there is.
 func TestLocalStackFiles(t *testing.T) {
 	cli := os.Getenv("AWS_CLI")
 	require.NotEmpty(t, cli, "AWS_CLI names no AWS CLI; deploy/localstack/check.sh runs this test")
@@ -45,12 +45,14 @@ kinesis) url=$AWS_ENDPOINT_URL_KINESIS ;;
 esac
 exec ` + cli + ` --endpoint-url "$url" "$@"
 `
-	require.NoError(t, os.WriteFile(awslocal, []byte(wrapper), 0o700)) //nolint:gosec // a script has to be executable, and this is the test's own folder
+	require.NoError(t,
+		os.WriteFile(awslocal, []byte(wrapper), 0o700)) //nolint:gosec // a script has to be executable, and this is the test's own folder
 	// As in compose.yaml, but that one emulator is three servers here. Nothing of the user's own is read.
 	env := append(os.Environ(),
 		"AWS_ENDPOINT_URL_KINESIS="+at.kinesis, "AWS_ENDPOINT_URL_DYNAMODB="+at.dynamodb,
 		"AWS_ENDPOINT_URL_SNS="+at.messaging, "AWS_ENDPOINT_URL_SQS="+at.messaging,
-		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CLI="+awslocal,
 	)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -78,7 +80,8 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 	logPath := filepath.Join(t.ArtifactDir(), "daemon.log")
 	log, err := os.Create(logPath) //nolint:gosec // in the test's own folder
 	require.NoError(t, err)
-	daemon := exec.Command(binary, "run", "--config", filepath.Join(folder, "config", "kinesis-alerter.yaml"), "--listen", "127.0.0.1:0") //nolint:gosec // the binary under test
+	daemon := exec.Command(binary, "run", "--config", //nolint:gosec // the binary under test
+		filepath.Join(folder, "config", "kinesis-alerter.yaml"), "--listen", "127.0.0.1:0")
 	daemon.Env, daemon.Stdout, daemon.Stderr = env, log, log
 	require.NoError(t, daemon.Start())
 	exited := make(chan error, 1)
@@ -97,20 +100,23 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 
 	// The producer of compose.yaml, faster, so that the forests have learned within a second.
 	produce := func(seed string) {
-		run(binary, "produce", "heart-rate", "--stream", "ExampleInputStream", "--rate", "1000", "--keys", "10", "--count", "4000", "--seed", seed)
+		run(binary, "produce", "heart-rate", "--stream", "ExampleInputStream", "--rate", "1000", "--keys", "10",
+			"--count", "4000", "--seed", seed)
 	}
 	produce("7")
 
-	// What a subscriber gets. So many alerts at once are above the topic's rate, so a digest may be among them; its further
-	// lines are indented.
+	// What a subscriber gets. So many alerts at once are above the topic's rate, so a digest may be among them; its
+	// further lines are indented.
 	alert := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  .*[Hh]eart rate \d+`)
 	eventually(t, time.Minute, "alerts.sh prints an alert", func() bool { return alert.MatchString(alerts()) })
 	for line := range strings.Lines(alerts()) {
-		require.Regexp(t, `^(\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  \S| {10}|waiting for the queue|the queue alerts is there)`, line)
+		require.Regexp(t,
+			`^(\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  \S| {10}|waiting for the queue|the queue alerts is there)`, line)
 	}
 
 	// The emulator is stopped, and has forgotten the queue when it is back.
-	queue := strings.TrimSpace(run(awslocal, "sqs", "get-queue-url", "--region", "us-east-1", "--queue-name", "alerts", "--query", "QueueUrl", "--output", "text"))
+	queue := strings.TrimSpace(run(awslocal, "sqs", "get-queue-url", "--region", "us-east-1", "--queue-name", "alerts",
+		"--query", "QueueUrl", "--output", "text"))
 	run(awslocal, "sqs", "delete-queue", "--region", "us-east-1", "--queue-url", queue)
 	require.NoError(t, os.WriteFile(out, nil, 0o600))
 	eventually(t, time.Minute, "alerts.sh waits for its queue again", func() bool {
@@ -121,7 +127,9 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 	run(script)
 	produce("8")
 	printed := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  (critical|warning ) +[0-9a-f]{64}  \S`) // alone or in a digest
-	eventually(t, time.Minute, "alerts.sh prints an alert after the outage", func() bool { return printed.MatchString(alerts()[before:]) })
+	eventually(t, time.Minute, "alerts.sh prints an alert after the outage", func() bool {
+		return printed.MatchString(alerts()[before:])
+	})
 
 	// What Prometheus scrapes, and what the container's health check asks.
 	admin := regexp.MustCompile(`"admin": ?"([^"]+)"`).FindStringSubmatch(text())

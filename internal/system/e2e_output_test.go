@@ -21,8 +21,8 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// TestE2EOutput: nobody reads the pipe that a process writes its log to, or the reader is gone. Every record becomes an alert, and the
-// process stops in its budget. Each alert writes an audit line, so the pipe is full after some hundred.
+// TestE2EOutput: nobody reads the pipe that a process writes its log to, or the reader is gone. Every record becomes an
+// alert, and the process stops in its budget. Each alert writes an audit line, so the pipe is full after some hundred.
 func TestE2EOutput(t *testing.T) {
 	binary := buildDaemon(t)
 	for name, leave := range map[string]bool{"nobody reads": false, "the reader is gone": true} {
@@ -32,7 +32,8 @@ func TestE2EOutput(t *testing.T) {
 			defer server.Close()
 			fake.Kinesis.Create("output", 2)
 			client := sns.NewFromConfig(aws.Config{
-				Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "x", ""), HTTPClient: fakeaws.LoopbackClient(),
+				Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "x", ""),
+				HTTPClient: fakeaws.LoopbackClient(),
 			}, func(o *sns.Options) { o.BaseEndpoint = &server.URL })
 			topic, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("output")})
 			require.NoError(t, err)
@@ -46,7 +47,8 @@ server: {listen: "127.0.0.1:0"}
 			require.NoError(t, err)
 			defer func() { _ = read.Close() }()
 			cmd := exec.Command(binary, "run", "--config", config) //nolint:gosec // the binary under test
-			cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=x", "AWS_ENDPOINT_URL="+server.URL)
+			cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=x",
+				"AWS_ENDPOINT_URL="+server.URL)
 			cmd.Stdout, cmd.Stderr = write, write
 			require.NoError(t, cmd.Start())
 			require.NoError(t, write.Close())

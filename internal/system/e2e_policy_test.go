@@ -45,7 +45,8 @@ var authorisedBy = map[string]string{"sns:PublishBatch": "sns:Publish"}
 
 // notCalled are the actions that are allowed although no daemon calls them, with the reason.
 var notCalled = map[string]string{
-	"s3:ListBucket":       "without it S3 answers a PutObject into a bucket that does not exist with AccessDenied, and the log would blame a permission",
+	"s3:ListBucket": "without it S3 answers a PutObject into a bucket that does not exist with AccessDenied, " +
+		"and the log would blame a permission",
 	"kms:Decrypt":         "Kinesis, SNS, SQS and DynamoDB call KMS in the role's name",
 	"kms:GenerateDataKey": "SNS, SQS and DynamoDB call KMS in the role's name",
 	"kms:DescribeKey":     "DynamoDB calls KMS in the role's name",
@@ -62,7 +63,7 @@ type grant struct {
 
 func (g grant) String() string { return g.policy + ", " + g.sid + ": " + g.action }
 
-// allows says whether the call may be made. A call that does not name its resource is held against the action alone.
+// allows reports whether the call may be made. A call that does not name its resource is held against the action alone.
 func (g grant) allows(c call) bool {
 	return g.action == c.action && (c.resource == "" || slices.ContainsFunc(g.resources, func(r string) bool {
 		prefix, open := strings.CutSuffix(r, "*")
@@ -86,8 +87,10 @@ func (o *oneOrMany) UnmarshalJSON(data []byte) error {
 func grants(t *testing.T, names ...string) []grant {
 	t.Helper()
 	values := map[string]string{
-		"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "policy", "APPLICATION": "policy-leases", "TOPIC": "alerts",
-		"DEAD_LETTERS": "letters", "PREFIX": "", "STREAM_KEY": "key", "TOPIC_KEY": "key", "DEAD_LETTERS_KEY": "key", "TABLE_KEY": "key",
+		"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "policy",
+		"APPLICATION": "policy-leases", "TOPIC": "alerts",
+		"DEAD_LETTERS": "letters", "PREFIX": "", "STREAM_KEY": "key", "TOPIC_KEY": "key", "DEAD_LETTERS_KEY": "key",
+		"TABLE_KEY": "key",
 	}
 	var all []grant
 	for _, name := range names {
@@ -136,7 +139,7 @@ type policyWorld struct {
 	calls map[call]bool
 }
 
-// record keeps what a request of a daemon asks for, and lets it go on to next.
+// record keeps what a request of a daemon asks for, and lets it continue to next.
 func (w *policyWorld) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -160,7 +163,8 @@ func (w *policyWorld) record(next http.Handler) http.Handler {
 
 // callOf reads the three protocols that the daemon's services speak.
 func callOf(r *http.Request, body []byte) call {
-	const kinesisARN, dynamoARN, sqsARN = "arn:aws:kinesis:us-east-1:000000000000:stream/", "arn:aws:dynamodb:us-east-1:000000000000:table/", "arn:aws:sqs:us-east-1:000000000000:"
+	const kinesisARN, dynamoARN, sqsARN = "arn:aws:kinesis:us-east-1:000000000000:stream/",
+		"arn:aws:dynamodb:us-east-1:000000000000:table/", "arn:aws:sqs:us-east-1:000000000000:"
 	target, operation, isJSON := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if isJSON {
 		var about struct{ StreamName, StreamARN, TableName, QueueUrl string }
@@ -192,11 +196,14 @@ func newPolicyWorld(t *testing.T, binary string, tables bool) *policyWorld {
 	server := httptest.NewServer(w.record(fakeaws.New(fakeaws.Options{})))
 	t.Cleanup(server.Close)
 	cfg := aws.Config{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("TEST", "test", ""), BaseEndpoint: &server.URL, HTTPClient: fakeaws.LoopbackClient(),
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("TEST", "test", ""),
+		BaseEndpoint: &server.URL, HTTPClient: fakeaws.LoopbackClient(),
 	}
 	w.url, w.streams = server.URL, kinesis.NewFromConfig(cfg)
 	ctx := t.Context()
-	_, err := w.streams.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String("policy"), ShardCount: aws.Int32(2)})
+	_, err := w.streams.CreateStream(ctx, &kinesis.CreateStreamInput{
+		StreamName: aws.String("policy"), ShardCount: aws.Int32(2),
+	})
 	require.NoError(t, err)
 	topics := sns.NewFromConfig(cfg)
 	for _, name := range []string{"alerts", "letters"} {
@@ -206,15 +213,21 @@ func newPolicyWorld(t *testing.T, binary string, tables bool) *policyWorld {
 	}
 	_, err = sqs.NewFromConfig(cfg).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("letters")})
 	require.NoError(t, err)
-	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("letters")})
+	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = true
+	}).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("letters")})
 	require.NoError(t, err)
 	if tables {
 		db := dynamodb.NewFromConfig(cfg)
 		for _, name := range []string{"policy-leases", "policy-leases-state"} {
 			_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
 				TableName: &name, BillingMode: dynamotypes.BillingModePayPerRequest,
-				KeySchema:            []dynamotypes.KeySchemaElement{{AttributeName: aws.String("leaseKey"), KeyType: dynamotypes.KeyTypeHash}},
-				AttributeDefinitions: []dynamotypes.AttributeDefinition{{AttributeName: aws.String("leaseKey"), AttributeType: dynamotypes.ScalarAttributeTypeS}},
+				KeySchema: []dynamotypes.KeySchemaElement{
+					{AttributeName: aws.String("leaseKey"), KeyType: dynamotypes.KeyTypeHash},
+				},
+				AttributeDefinitions: []dynamotypes.AttributeDefinition{
+					{AttributeName: aws.String("leaseKey"), AttributeType: dynamotypes.ScalarAttributeTypeS},
+				},
 			})
 			require.NoError(t, err)
 		}
@@ -234,7 +247,9 @@ topics:
 dead_letter: {%s, invalid: true}
 server: {listen: "127.0.0.1:0"}
 `, w.topic, destination)
-	d := startDaemonWith(w.t, w.binary, name, config, []string{"--fail-fast"}, []string{"AWS_ENDPOINT_URL=" + w.url, "AWS_ACCESS_KEY_ID=" + policyCaller})
+	d := startDaemonWith(w.t, w.binary, name, config, []string{"--fail-fast"}, []string{
+		"AWS_ENDPOINT_URL=" + w.url, "AWS_ACCESS_KEY_ID=" + policyCaller,
+	})
 	d.ready()
 	return d
 }
@@ -249,10 +264,13 @@ func (w *policyWorld) put(d *daemon, n int) {
 			types.PutRecordsRequestEntry{PartitionKey: &key, Data: fmt.Appendf(nil, `{"v":%d}`, n*100+k)},
 			types.PutRecordsRequestEntry{PartitionKey: &key, Data: []byte(`{"v":`)})
 	}
-	_, err := w.streams.PutRecords(w.t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String("policy"), Records: entries})
+	_, err := w.streams.PutRecords(w.t.Context(), &kinesis.PutRecordsInput{
+		StreamName: aws.String("policy"), Records: entries,
+	})
 	require.NoError(w.t, err)
 	eventually(w.t, 30*time.Second, "every record has its outcome", func() bool {
-		return d.metric("kinesis_alerter_records_total", `outcome="alerted"`) >= 40 && d.metric("kinesis_alerter_records_total", `outcome="dead_lettered"`) >= 40
+		return d.metric("kinesis_alerter_records_total", `outcome="alerted"`) >= 40 &&
+			d.metric("kinesis_alerter_records_total", `outcome="dead_lettered"`) >= 40
 	})
 }
 
@@ -268,7 +286,11 @@ func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
 		{"sqs", "sqs: https://sqs.us-east-1.amazonaws.com/000000000000/letters", []string{"policy.json"}},
 		{"sns", "sns: arn:aws:sns:us-east-1:000000000000:letters", []string{"policy.json", "dead-letters-sns.json"}},
 		{"s3", "s3: letters", []string{"policy.json", "dead-letters-s3.json"}},
-		{"new tables", "sqs: https://sqs.us-east-1.amazonaws.com/000000000000/letters", []string{"policy.json", "create-tables.json"}},
+		{
+			"new tables", "sqs: https://sqs.us-east-1.amazonaws.com/000000000000/letters", []string{
+				"policy.json", "create-tables.json",
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newPolicyWorld(t, binary, test.name != "new tables")
@@ -284,14 +306,16 @@ func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
 			may := grants(t, test.policies...)
 			for c := range w.calls { // the daemons are gone
 				i := slices.IndexFunc(may, func(g grant) bool { return g.allows(c) })
-				require.NotEqual(t, -1, i, "the daemon calls %s on %s, which %v do not allow", c.action, c.resource, test.policies)
+				require.NotEqual(t, -1, i, "the daemon calls %s on %s, which %v do not allow", c.action, c.resource,
+					test.policies)
 				for _, g := range may {
 					used[g.String()] = used[g.String()] || g.allows(c)
 				}
 			}
 		})
 	}
-	for _, g := range grants(t, "policy.json", "create-tables.json", "dead-letters-sns.json", "dead-letters-s3.json", "kms.json") {
+	for _, g := range grants(t, "policy.json", "create-tables.json", "dead-letters-sns.json", "dead-letters-s3.json",
+		"kms.json") {
 		allowed[g.String()] = g.action
 	}
 	for _, name := range slices.Sorted(maps.Keys(allowed)) {

@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between the daemons and one server, and is the network that fails. It carries TCP connections one to one.
-// Its address stays the same in all states. Every change of state but that of the delay cuts the connections: what a
-// black hole has swallowed cannot be given back.
+// proxy stands between the daemons and one server, and is the network that fails. It carries TCP connections one to
+// one. Its address stays the same in all states. Every change of state but that of the delay cuts the connections: what
+// a black hole has swallowed cannot be given back.
 //
 //	pass       carries everything, each chunk late by the delay
 //	refuse     nobody listens: connection refused
@@ -256,7 +256,8 @@ func TestE2EProxyFailsAsItIsTold(t *testing.T) {
 	require.NoError(t, echo(c, 5*time.Second))
 	p.blackHole()
 	require.ErrorIs(t, echo(c, 50*time.Millisecond), os.ErrDeadlineExceeded, "an open connection falls silent")
-	require.ErrorIs(t, echo(dial(), 50*time.Millisecond), os.ErrDeadlineExceeded, "a new one is taken, and hears nothing")
+	require.ErrorIs(t, echo(dial(), 50*time.Millisecond), os.ErrDeadlineExceeded,
+		"a new one is taken, and hears nothing")
 
 	p.refuse()
 	_, err = net.Dial("tcp", p.addr)

@@ -37,13 +37,13 @@ var previousBinary = flag.String("previous", "", "the binary of another version,
 
 // TestE2ERememberedAlertsAreThoseOfACalmRun runs two processes of the built daemon whose rules remember: suppressions,
 // excursions, windows and silences of keys. A worker is killed in the middle of all that, with a storm on its way to a
-// topic that e-mail subscribes, and the shards are split. What SNS accepted, alone or inside digests, has to be what one
-// evaluation of the same records from the first to the last makes, without any worker, crash or reshard.
+// topic that e-mail subscribes, and the shards are split. What SNS accepted, alone or inside digests, has to be what
+// one evaluation of the same records from the first to the last makes, without any worker, crash or reshard.
 func TestE2ERememberedAlertsAreThoseOfACalmRun(t *testing.T) {
 	w := newRememberWorld(t)
 	binary := buildDaemon(t)
-	// With -previous the daemons are a fleet in the middle of an upgrade: the worker that is killed and the one that replaces it
-	// are of that version, so its progress and memory are read by this one, and back.
+	// With -previous the daemons are a fleet in the middle of an upgrade: the worker that is killed and the one that
+	// replaces it are of that version, so its progress and memory are read by this one, and back.
 	previous := cmp.Or(*previousBinary, binary)
 	start := func(name, binary string) *daemon {
 		d := startDaemon(t, binary, name, w.Config(), w.env...)
@@ -51,7 +51,9 @@ func TestE2ERememberedAlertsAreThoseOfACalmRun(t *testing.T) {
 		return d
 	}
 	crashing, steady := start("worker-1", previous), start("worker-2", binary)
-	eventually(t, 30*time.Second, "two workers share the stream", func() bool { return held(crashing) > 0 && held(steady) > 0 })
+	eventually(t, 30*time.Second, "two workers share the stream", func() bool {
+		return held(crashing) > 0 && held(steady) > 0
+	})
 
 	w.feed(20)
 	w.storm(200)
@@ -139,7 +141,8 @@ func newRememberWorld(t *testing.T) *rememberWorld {
 	} {
 		w.goUntilCleanup(func(ctx context.Context) {
 			if err := w.receive(ctx, queue, keep); ctx.Err() == nil {
-				t.Errorf("the queue %s cannot be read any more, what follows says nothing about the daemon: %v", queue, err)
+				t.Errorf("the queue %s cannot be read any more, what follows says nothing about the daemon: %v", queue,
+					err)
 			}
 		})
 	}
@@ -246,7 +249,9 @@ func (w *rememberWorld) keepAlert(m sqstypes.Message, limited bool) {
 	}
 	count, digest := m.MessageAttributes["count"]
 	if !digest {
-		w.accepted = append(w.accepted, acceptance{id: *m.MessageAttributes["alert_id"].StringValue, at: at, body: *m.Body})
+		w.accepted = append(w.accepted, acceptance{
+			id: *m.MessageAttributes["alert_id"].StringValue, at: at, body: *m.Body,
+		})
 		return
 	}
 	w.digests++
@@ -336,7 +341,8 @@ func (w *rememberWorld) readShard(id string) (records []alert.Record) {
 		require.NoError(w.t, err)
 		for _, r := range page.Records {
 			records = append(records, alert.Record{
-				Shard: id, PartitionKey: *r.PartitionKey, SequenceNumber: *r.SequenceNumber, Arrival: *r.ApproximateArrivalTimestamp, Data: r.Data,
+				Shard: id, PartitionKey: *r.PartitionKey, SequenceNumber: *r.SequenceNumber,
+				Arrival: *r.ApproximateArrivalTimestamp, Data: r.Data,
 			})
 		}
 		if iterator = page.NextShardIterator; len(page.Records) == 0 && aws.ToInt64(page.MillisBehindLatest) == 0 {
@@ -348,9 +354,9 @@ func (w *rememberWorld) readShard(id string) (records []alert.Record) {
 
 // evaluate has the records evaluated, shard by shard, parents first, and then time pass until nothing is due any more.
 //
-// What is due between the last record of a shard and the first of its children may be said by either: by the shard if time
-// has passed it when the shard is read to its end, which depends on how fast that is. The alert has the shard's name in its
-// id. With early, the shard says what it possibly can, otherwise its children say it.
+// What is due between the last record of a shard and the first of its children may be said by either: by the shard if
+// time has passed it when the shard is read to its end, which depends on how fast that is. The alert has the shard's
+// name in its id. With early, the shard says what it possibly can, otherwise its children say it.
 func (w *rememberWorld) evaluate(
 	stream string, shards []types.Shard, records map[string][]alert.Record, early bool,
 ) (alerts []*alert.Alert, invalid []alert.Record) {
@@ -361,7 +367,9 @@ func (w *rememberWorld) evaluate(
 	require.NoError(w.t, err)
 	rules, err := alert.Config{Rules: config.Rules, Topics: config.Topics, DeadLetterInvalid: true}.Compile()
 	require.NoError(w.t, err)
-	pipeline, err := alert.New(rules, alert.Deps{Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	pipeline, err := alert.New(rules, alert.Deps{
+		Stream: stream, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+	})
 	require.NoError(w.t, err)
 
 	states := map[string][]byte{}
@@ -461,8 +469,8 @@ func (c *calmRun) missing(accepted []acceptance) (missing []*alert.Alert) {
 	return missing
 }
 
-// requireAlerts: what was accepted is what the calm run made, in its words, and only what the killed worker had published
-// was repeated.
+// requireAlerts: what was accepted is what the calm run made, in its words, and only what the killed worker had
+// published was repeated.
 func (w *rememberWorld) requireAlerts(calm *calmRun, killed time.Time) {
 	w.t.Helper()
 	accepted, _ := w.taken()
@@ -614,7 +622,8 @@ func (w *rememberWorld) requireLetter(calm *calmRun) {
 		require.NoError(w.t, strict.Decode(&l), text)
 		id = cmp.Or(id, l.RequestContext.RequestID)
 		require.Equal(w.t, id, l.RequestContext.RequestID, "a letter that a crash repeats has the same id")
-		require.Equal(w.t, "arn:aws:lambda:"+npm.Region+":"+npm.Account+":function:"+w.table(), l.RequestContext.FunctionArn)
+		require.Equal(w.t, "arn:aws:lambda:"+npm.Region+":"+npm.Account+":function:"+w.table(),
+			l.RequestContext.FunctionArn)
 		require.Equal(w.t, alert.ConditionRetries, l.RequestContext.Condition)
 		require.Equal(w.t, 1, l.RequestContext.ApproximateInvokeCount)
 		require.Equal(w.t, 200, l.ResponseContext.StatusCode)

@@ -10,8 +10,8 @@ import (
 )
 
 // TestE2ENothingIsLostRepeatedOrReordered runs two processes of the built daemon on other people's emulators. While
-// 20,000 records are put, the stream goes from 4 shards to 8 and back to 4, one worker is killed and one is stopped, and
-// both are replaced. Every record has to be found again in a queue that is subscribed to the topic.
+// 20,000 records are put, the stream goes from 4 shards to 8 and back to 4, one worker is killed and one is stopped,
+// and both are replaced. Every record has to be found again in a queue that is subscribed to the topic.
 func TestE2ENothingIsLostRepeatedOrReordered(t *testing.T) {
 	w := newE2EWorld(t, startEmulators(t), "readings", 4, 200)
 	binary := buildDaemon(t)
@@ -39,12 +39,14 @@ func TestE2ENothingIsLostRepeatedOrReordered(t *testing.T) {
 	w.put(30)
 
 	w.await(2 * time.Minute)
-	t.Logf("leases: %g at %s, %g at %s", replacement.metric("kinesis_alerter_leases_held"), replacement.name, last.metric("kinesis_alerter_leases_held"), last.name)
+	t.Logf("leases: %g at %s, %g at %s", replacement.metric("kinesis_alerter_leases_held"), replacement.name,
+		last.metric("kinesis_alerter_leases_held"), last.name)
 	for _, d := range []*daemon{replacement, last} {
 		code, _ := d.terminate()
 		require.Zero(t, code, "%s, with nothing left to do, exits with 0", d.name)
 	}
 	w.Settle(3 * time.Second)
 	v := w.audit()
-	t.Logf("%d records put, %d found: none lost, none out of order, %d repeated after the SIGKILL, none otherwise", w.putCount(), v.found, v.repeated)
+	t.Logf("%d records put, %d found: none lost, none out of order, %d repeated after the SIGKILL, none otherwise",
+		w.putCount(), v.found, v.repeated)
 }

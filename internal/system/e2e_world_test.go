@@ -64,7 +64,8 @@ func newE2EWorld(t *testing.T, at emulators, name string, shards int32, keys int
 	client := fakeaws.LoopbackClient()
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	cfg := aws.Config{
-		Region: npm.Region, Credentials: credentials.NewStaticCredentialsProvider(npm.Account, "test", ""), HTTPClient: client,
+		Region: npm.Region, Credentials: credentials.NewStaticCredentialsProvider(npm.Account, "test", ""),
+		HTTPClient: client,
 		// Nothing is tried twice: a ReceiveMessage whose answer was lost would look like lost records.
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
@@ -98,7 +99,9 @@ func (w *e2eWorld) subscribed(name string) (topic, queue string) {
 	made, err := w.sns.CreateTopic(ctx, &sns.CreateTopicInput{Name: &name})
 	require.NoError(w.t, err)
 	queue = w.newQueue(name)
-	attributes, err := w.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
+	attributes, err := w.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+	})
 	require.NoError(w.t, err)
 	_, err = w.sns.Subscribe(ctx, &sns.SubscribeInput{
 		TopicArn: made.TopicArn, Protocol: aws.String("sqs"), Endpoint: aws.String(attributes.Attributes["QueueArn"]),
@@ -111,7 +114,9 @@ func (w *e2eWorld) subscribed(name string) (topic, queue string) {
 // newQueue makes a queue and returns its URL.
 func (w *e2eWorld) newQueue(name string) string {
 	w.t.Helper()
-	queue, err := w.sqs.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "600"}})
+	queue, err := w.sqs.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{
+		QueueName: &name, Attributes: map[string]string{"VisibilityTimeout": "600"},
+	})
 	require.NoError(w.t, err)
 	return *queue.QueueUrl
 }
@@ -119,7 +124,8 @@ func (w *e2eWorld) newQueue(name string) string {
 // reach sets the addresses that daemons started from now on are told.
 func (w *e2eWorld) reach(at emulators) {
 	w.env = []string{
-		"AWS_ENDPOINT_URL_KINESIS=" + at.kinesis, "AWS_ENDPOINT_URL_DYNAMODB=" + at.dynamodb, "AWS_ENDPOINT_URL_SNS=" + at.messaging,
+		"AWS_ENDPOINT_URL_KINESIS=" + at.kinesis, "AWS_ENDPOINT_URL_DYNAMODB=" + at.dynamodb,
+		"AWS_ENDPOINT_URL_SNS=" + at.messaging,
 		"AWS_ENDPOINT_URL_SQS=" + at.messaging,
 	}
 }
@@ -173,7 +179,8 @@ func (w *e2eWorld) put(rounds int) {
 		require.NoError(w.t, w.putRound(w.t.Context()))
 	}
 	found, _ := w.found()
-	w.t.Logf("records %d to %d put in %s, %d found", first, w.putCount(), time.Since(began).Round(time.Millisecond), found)
+	w.t.Logf("records %d to %d put in %s, %d found", first, w.putCount(), time.Since(began).Round(time.Millisecond),
+		found)
 }
 
 // feed puts a round at every interval until stop is called.
@@ -237,18 +244,21 @@ func (w *e2eWorld) putCount() int {
 	return w.rounds * w.keys
 }
 
-// scale starts a reshard; the records that follow are put while it goes on.
+// scale starts a reshard; the records that follow are put while it continues.
 func (w *e2eWorld) scale(shards int32) {
 	w.t.Helper()
 	w.active()
-	_, err := w.kinesis.UpdateShardCount(w.t.Context(), &kinesis.UpdateShardCountInput{StreamName: &w.name, TargetShardCount: &shards, ScalingType: types.ScalingTypeUniformScaling})
+	_, err := w.kinesis.UpdateShardCount(w.t.Context(), &kinesis.UpdateShardCountInput{
+		StreamName: &w.name, TargetShardCount: &shards, ScalingType: types.ScalingTypeUniformScaling,
+	})
 	require.NoError(w.t, err)
 }
 
 func (w *e2eWorld) active() {
 	w.t.Helper()
 	eventually(w.t, 30*time.Second, "the stream is ACTIVE", func() bool {
-		out, err := w.kinesis.DescribeStreamSummary(w.t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: &w.name})
+		out, err := w.kinesis.DescribeStreamSummary(w.t.Context(),
+			&kinesis.DescribeStreamSummaryInput{StreamName: &w.name})
 		require.NoError(w.t, err)
 		return out.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive
 	})
@@ -258,8 +268,11 @@ func (w *e2eWorld) active() {
 func (w *e2eWorld) receive(ctx context.Context, queue string, keep func(sqstypes.Message)) error {
 	for {
 		out, err := w.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: &queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"alert_id", "count"},
-			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameSentTimestamp},
+			QueueUrl: &queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1,
+			MessageAttributeNames: []string{"alert_id", "count"},
+			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{
+				sqstypes.MessageSystemAttributeNameSentTimestamp,
+			},
 		})
 		if err != nil {
 			return err
@@ -270,9 +283,13 @@ func (w *e2eWorld) receive(ctx context.Context, queue string, keep func(sqstypes
 		handles := make([]sqstypes.DeleteMessageBatchRequestEntry, len(out.Messages))
 		for i, m := range out.Messages {
 			keep(m)
-			handles[i] = sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle}
+			handles[i] = sqstypes.DeleteMessageBatchRequestEntry{
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle,
+			}
 		}
-		if _, err := w.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &queue, Entries: handles}); err != nil {
+		if _, err := w.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{
+			QueueUrl: &queue, Entries: handles,
+		}); err != nil {
 			return err
 		}
 	}

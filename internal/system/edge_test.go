@@ -18,8 +18,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// A stop does not wait for a topic that is known to refuse: the checkpoint stays where it is, so nothing is lost, and the
-// stop is clean. What other topics take is drained as ever.
+// A stop does not wait for a topic that is known to refuse: the checkpoint stays where it is, so nothing is lost, and
+// the stop is clean. What other topics take is drained as ever.
 func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]*fakeaws.Error{
@@ -32,7 +32,9 @@ func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 				fake := fakeaws.New(fakeaws.Options{})
 				fake.Kinesis.Create(testkit.TestStream, 2)
 				testkit.CreateTopic(t, fake)
-				repair := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before, Err: fault})
+				repair := fake.Faults.Add(fakeaws.Fault{
+					Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Before, Err: fault,
+				})
 				for _, key := range []string{"a", "b", "c", "d"} {
 					fake.Kinesis.Put(testkit.TestStream, key, []byte(`{"heartRate":180}`))
 				}
@@ -41,7 +43,8 @@ func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 				began := time.Now()
 				require.NoError(t, d.End())
 				require.LessOrEqual(t, time.Since(began), 3*time.Second)
-				require.NotEmpty(t, d.Log.Entries(t, "records are left to the next worker, because their topic refuses alerts"))
+				require.NotEmpty(t,
+					d.Log.Entries(t, "records are left to the next worker, because their topic refuses alerts"))
 				repair()
 				d = testdaemon.StartDaemon(t, fake, nil)
 				time.Sleep(5 * time.Second)
@@ -52,8 +55,8 @@ func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 	}
 }
 
-// Stream, topics and letters are asked where their ARNs are, and the tables in AWS_REGION. An endpoint of its own gets all of
-// it, signed for the region.
+// Stream, topics and letters are asked where their ARNs are, and the tables in AWS_REGION. An endpoint of its own gets
+// all of it, signed for the region.
 func TestEveryARNIsAskedInItsRegion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,9 @@ func (w *editWorld) start() {
 	var mine config.Config
 	w.daemons = append(w.daemons, testdaemon.StartDaemon(w.t, w.fake, func(c *config.Config, o *daemon.Options) {
 		c.Rules, c.Leases.Duration = w.rules, 5*time.Second
-		c.Topics = map[string]alert.TopicConfig{"t": testkit.AnyRate(testkit.TestTopicARN), "u": testkit.AnyRate(testkit.TestTopicARN + "2")}
+		c.Topics = map[string]alert.TopicConfig{
+			"t": testkit.AnyRate(testkit.TestTopicARN), "u": testkit.AnyRate(testkit.TestTopicARN + "2"),
+		}
 		mine = *c
 		o.AWS.HTTPClient = &http.Client{Transport: line}
 		o.Reloads = reloads
@@ -82,19 +84,33 @@ func (w *editWorld) told() map[string]string {
 	return out
 }
 
-// TestRulesEditedWhileTheyFire: by a reload or a restart, with another owner or the same one, in a rolling deploy and after a crash, each
-// topic that was told of a key is told its end, once, and not before all workers have had the same rules for a minute.
+// TestRulesEditedWhileTheyFire: by a reload or a restart, with another owner or the same one, in a rolling deploy and
+// after a crash, each topic that was told of a key is told its end, once, and not before all workers have had the same
+// rules for a minute.
 func TestRulesEditedWhileTheyFire(t *testing.T) {
 	t.Parallel()
 	hot := func(name, when, topic, words string) alert.RuleConfig {
-		return alert.RuleConfig{Name: name, When: when, Resolve: alert.Stretch{Time: 10 * time.Second}, Message: words, Topics: []string{topic}}
+		return alert.RuleConfig{
+			Name: name, When: when, Resolve: alert.Stretch{Time: 10 * time.Second}, Message: words,
+			Topics: []string{topic},
+		}
 	}
-	old := []alert.RuleConfig{hot("threshold", "v > 3", "t", "x"), hot("removed", "v > 3", "t", "x"), hot("moved", "v > 3", "t", "x"), hot("words", "v > 3", "t", "x")}
-	edited := []alert.RuleConfig{hot("threshold", "v > 4", "t", "x"), hot("moved", "v > 3", "u", "x"), hot("words", "v > 3", "t", "y")}
+	old := []alert.RuleConfig{
+		hot("threshold", "v > 3", "t", "x"), hot("removed", "v > 3", "t", "x"), hot("moved", "v > 3", "t", "x"),
+		hot("words", "v > 3", "t", "x"),
+	}
+	edited := []alert.RuleConfig{
+		hot("threshold", "v > 4", "t", "x"), hot("moved", "v > 3", "u", "x"), hot("words", "v > 3", "t", "y"),
+	}
 	unremembering := []alert.RuleConfig{{Name: "plain", When: "v > 99", Topics: []string{"u"}}}
 	const kept = "firing resolved"
-	ended := map[string]string{"t threshold": kept, "t words": kept, "t removed": "firing ended", "t moved": "firing ended", "u moved": kept}
-	gone := map[string]string{"t threshold": "firing ended", "t words": "firing ended", "t removed": "firing ended", "t moved": "firing ended"}
+	ended := map[string]string{
+		"t threshold": kept, "t words": kept, "t removed": "firing ended", "t moved": "firing ended", "u moved": kept,
+	}
+	gone := map[string]string{
+		"t threshold": "firing ended", "t words": "firing ended", "t removed": "firing ended",
+		"t moved": "firing ended",
+	}
 	calm := map[string]string{"t threshold": kept, "t words": kept, "t removed": kept, "t moved": kept}
 	reload := func(w *editWorld) { // its answer is in the log
 		for _, c := range w.reloads[len(w.reloads)-len(w.daemons):] {
@@ -106,10 +122,12 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 		edit  func(w *editWorld)
 		want  map[string]string
 	}{
-		"reload":                     {edited, reload, ended},
-		"restart":                    {edited, func(w *editWorld) { w.leave(false); w.start() }, ended},
-		"crash":                      {edited, func(w *editWorld) { w.leave(true); w.start() }, ended},
-		"rolling deploy":             {edited, func(w *editWorld) { w.start(); time.Sleep(40 * time.Second); w.leave(false) }, ended},
+		"reload":  {edited, reload, ended},
+		"restart": {edited, func(w *editWorld) { w.leave(false); w.start() }, ended},
+		"crash":   {edited, func(w *editWorld) { w.leave(true); w.start() }, ended},
+		"rolling deploy": {
+			edited, func(w *editWorld) { w.start(); time.Sleep(40 * time.Second); w.leave(false) }, ended,
+		},
 		"reload, memory for nothing": {unremembering, reload, gone},
 		"restart, memory for nothing": {unremembering, func(w *editWorld) {
 			w.leave(false)
@@ -140,7 +158,9 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				fake.Kinesis.Create(testkit.TestStream, 1)
 				testkit.CreateTopic(t, fake)
 				client := sns.NewFromConfig(testkit.Emulated(fake))
-				_, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testkit.TestTopic + "2")})
+				_, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{
+					Name: aws.String(testkit.TestTopic + "2"),
+				})
 				require.NoError(t, err)
 				w := &editWorld{t: t, fake: fake, rules: old}
 				w.start()
@@ -162,7 +182,10 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				way.edit(w)
 				time.Sleep(45 * time.Second)
 				if name == "reload" {
-					for _, line := range []string{"rule removed was taken out with 1 key firing on this worker", "rule moved was removed from t with 1 key firing on this worker"} {
+					for _, line := range []string{
+						"rule removed was taken out with 1 key firing on this worker",
+						"rule moved was removed from t with 1 key firing on this worker",
+					} {
 						require.Contains(t, w.daemons[0].Log.String(), line)
 					}
 					require.Contains(t, w.daemons[0].Log.String(), `"code":"rule_edited_firing"`)
@@ -186,8 +209,9 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 	}
 }
 
-// TestAlertsForATopicThatLeft: what waits for a topic that refuses alerts, when that leaves the configuration, goes where its rule goes
-// now. Where that is nowhere, it is dropped, and counted. The next alerts of the key flow in any case.
+// TestAlertsForATopicThatLeft: what waits for a topic that refuses alerts, when that leaves the configuration, goes
+// where its rule goes now. Where that is nowhere, it is dropped, and counted. The next alerts of the key flow in any
+// case.
 func TestAlertsForATopicThatLeft(t *testing.T) {
 	t.Parallel()
 	missing := testkit.TestTopicARN + "-missing"
@@ -196,9 +220,19 @@ func TestAlertsForATopicThatLeft(t *testing.T) {
 		want    []string
 		dropped float64
 	}{
-		"its rule goes elsewhere":  {[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}}}, []string{"r 1", "r 2", "r 3"}, 0},
-		"its rule is gone":         {[]alert.RuleConfig{{Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2},
-		"its rule is about shadow": {[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}, Mode: "shadow"}, {Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2},
+		"its rule goes elsewhere": {
+			[]alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"t"}}}, []string{"r 1", "r 2", "r 3"}, 0,
+		},
+		"its rule is gone": {
+			[]alert.RuleConfig{{Name: "other", When: "v > 3", Topics: []string{"t"}}}, []string{"other 3"}, 2,
+		},
+		"its rule is about shadow": {
+			[]alert.RuleConfig{
+				{Name: "r", When: "v > 3", Topics: []string{"t"}, Mode: "shadow"}, {
+					Name: "other", When: "v > 3", Topics: []string{"t"},
+				},
+			}, []string{"other 3"}, 2,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,7 +243,9 @@ func TestAlertsForATopicThatLeft(t *testing.T) {
 				reloads, next := make(chan os.Signal, 1), config.Config{}
 				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 					c.Rules = []alert.RuleConfig{{Name: "r", When: "v > 3", Topics: []string{"left"}}}
-					c.Topics = map[string]alert.TopicConfig{"t": testkit.AnyRate(testkit.TestTopicARN), "left": testkit.AnyRate(missing)}
+					c.Topics = map[string]alert.TopicConfig{
+						"t": testkit.AnyRate(testkit.TestTopicARN), "left": testkit.AnyRate(missing),
+					}
 					next, o.Reloads = *c, reloads
 					o.Reload = func(context.Context) (*config.LoadedConfig, error) {
 						return &config.LoadedConfig{Config: next.WithDefaults(), Doc: &config.Document{}}, nil
@@ -224,7 +260,9 @@ func TestAlertsForATopicThatLeft(t *testing.T) {
 				for i := range c.rules {
 					c.rules[i].Message = "{{ .Rule }} {{ .Fields.n }}"
 				}
-				next.Rules, next.Topics = c.rules, map[string]alert.TopicConfig{"t": testkit.AnyRate(testkit.TestTopicARN)}
+				next.Rules, next.Topics = c.rules, map[string]alert.TopicConfig{
+					"t": testkit.AnyRate(testkit.TestTopicARN),
+				}
 				reloads <- syscall.SIGHUP
 				time.Sleep(time.Minute)
 				fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"v":5,"n":3}`))

@@ -136,9 +136,15 @@ func hostileBodies() map[string]func(*fakeaws.Answer) {
 		"followed by garbage": func(a *fakeaws.Answer) {
 			a.Body = append(slices.Clip(a.Body), "}garbage"...)
 		},
-		"endless blanks": endless(func(a *fakeaws.Answer) []byte { return a.Body[:len(a.Body)-1] }, strings.Repeat(" ", 1<<14)),
-		"endless text":   endless(func(*fakeaws.Answer) []byte { return []byte(`{"Records":[{"Data":"`) }, strings.Repeat("QUFB", 1<<12)),
-		"endless depth":  endless(func(*fakeaws.Answer) []byte { return []byte(`{"Records":`) }, strings.Repeat("[", 1<<14)),
+		"endless blanks": endless(func(a *fakeaws.Answer) []byte {
+			return a.Body[:len(a.Body)-1]
+		}, strings.Repeat(" ", 1<<14)),
+		"endless text": endless(func(*fakeaws.Answer) []byte {
+			return []byte(`{"Records":[{"Data":"`)
+		}, strings.Repeat("QUFB", 1<<12)),
+		"endless depth": endless(func(*fakeaws.Answer) []byte {
+			return []byte(`{"Records":`)
+		}, strings.Repeat("[", 1<<14)),
 		"endless elements": endless(func(*fakeaws.Answer) []byte {
 			return []byte("<PublishBatchResponse><PublishBatchResult><Successful>")
 		}, strings.Repeat("<member>", 1<<11)),
@@ -173,7 +179,8 @@ const hostileElsewhere = "elsewhere.example"
 // harmless says that an answer changed so means what it meant before.
 func harmless(how string) bool {
 	return slices.Contains([]string{
-		"type of bytes", "no type", "request id of bytes", "date of bytes", "no date", "date of the year 1", "date of 2100", "header of a megabyte",
+		"type of bytes", "no type", "request id of bytes", "date of bytes", "no date", "date of the year 1",
+		"date of 2100", "header of a megabyte",
 	}, how)
 }
 
@@ -241,7 +248,7 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-// apply changes an answer and says whether it is another one now.
+// apply changes an answer and reports whether it is another one now.
 func (c hostileChange) apply(a *fakeaws.Answer) bool {
 	if c.Path == "" {
 		if len(c.Value) > 0 { // of another operation
@@ -255,7 +262,8 @@ func (c hostileChange) apply(a *fakeaws.Answer) bool {
 		before := bytes.Clone(a.Body)
 		status, header := a.Status, a.Header.Clone()
 		hostileBodies()[c.How](a)
-		return a.Status != status || a.Rest != nil || !bytes.Equal(before, a.Body) || !maps.EqualFunc(header, a.Header, slices.Equal)
+		return a.Status != status || a.Rest != nil || !bytes.Equal(before, a.Body) ||
+			!maps.EqualFunc(header, a.Header, slices.Equal)
 	}
 	if a.Status != http.StatusOK {
 		return false
@@ -325,8 +333,8 @@ func writeHostileDocument(doc any) []byte {
 	return bytes.ReplaceAll(text, []byte(rawBytes), []byte("\xff\xfe\x80"))
 }
 
-// editHostile changes the places that a path names: do gets the value and whether there is one, and answers with the same.
-// With absent, it is asked for members that are not there.
+// editHostile changes the places that a path names: do gets the value and whether there is one, and answers with the
+// same. With absent, it is asked for members that are not there.
 func editHostile(doc any, path []string, absent bool, do func(v any, there bool) (any, bool)) any {
 	if len(path) == 0 {
 		v, _ := do(doc, true)
@@ -496,7 +504,10 @@ var (
 	digits      = regexp.MustCompile(`^\d+$`)
 	timeMember  = regexp.MustCompile(`(Timestamp|DateTime|Date)$`)
 	years       = []string{"4102444800", "-62135596800"} // 2100 and 1
-	attributeOf = map[string]string{"S": `{"N":"7"}`, "N": `{"S":"seven"}`, "BOOL": `{"S":"yes"}`, "B": `{"S":"text"}`, "M": `{"S":"text"}`, "L": `{"S":"text"}`}
+	attributeOf = map[string]string{
+		"S": `{"N":"7"}`, "N": `{"S":"seven"}`, "BOOL": `{"S":"yes"}`, "B": `{"S":"text"}`, "M": `{"S":"text"}`,
+		"L": `{"S":"text"}`,
+	}
 )
 
 // hostileMemberChanges are all changes of single members of these answers of one operation.
@@ -537,7 +548,8 @@ func hostileMemberChanges(bodies [][]byte) []hostileChange {
 			add(path, memberType, `7`, `{}`, `[]`)
 			add(path, memberOther, `""`, `"AAAA"`, `"`+rawBytes+`"`)
 			if digits.MatchString(v) {
-				add(path, memberRange, `"-1"`, `"1e308"`, `"NaN"`, `"`+strings.Repeat("9", len(v))+`"`, `"`+strings.Repeat("9", 200)+`"`)
+				add(path, memberRange, `"-1"`, `"1e308"`, `"NaN"`, `"`+strings.Repeat("9", len(v))+`"`,
+					`"`+strings.Repeat("9", 200)+`"`)
 			}
 		case json.Number:
 			add(path, memberType, `"seven"`, `{}`)

@@ -73,7 +73,8 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 	}
 	for i, s := range scenes {
 		for _, op := range slices.Sorted(maps.Keys(recorded[i])) {
-			if done[seen{s.phase, op}] || s.phase == phaseLater && s.length < hostileLongest && len(recorded[i][op]) < 2 {
+			if done[seen{s.phase, op}] || s.phase == phaseLater && s.length < hostileLongest &&
+				len(recorded[i][op]) < 2 {
 				continue
 			}
 			done[seen{s.phase, op}] = true
@@ -91,7 +92,8 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 				}
 			}
 			for _, how := range slices.Sorted(maps.Keys(hostileBodies())) {
-				if hostileFits(op, how) && changesAny(hostileChange{How: how}, recorded[i][op]) && (!again || slices.Contains(hostileGrave(), how)) {
+				if hostileFits(op, how) && changesAny(hostileChange{How: how}, recorded[i][op]) &&
+					(!again || slices.Contains(hostileGrave(), how)) {
 					add(hostileChange{How: how})
 				}
 			}
@@ -99,7 +101,8 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 			for _, other := range slices.Sorted(maps.Keys(all)) {
 				service, _, _ := strings.Cut(other, ".")
 				own := strings.HasPrefix(op, service+".")
-				if bytes.Equal(all[other], all[op]) || strings.TrimSuffix(other, "/state") == strings.TrimSuffix(op, "/state") || len(all[other]) < 3 ||
+				if bytes.Equal(all[other], all[op]) || strings.TrimSuffix(other, "/state") == strings.TrimSuffix(op,
+					"/state") || len(all[other]) < 3 ||
 					!own && others[service] || again && (!own || others[service]) {
 					continue
 				}
@@ -123,7 +126,7 @@ func hostileCases(t *testing.T, scenes []hostileScene) []hostileCase {
 	return cases
 }
 
-// changesAny says whether a change of whole answers makes another answer of any of these.
+// changesAny reports whether a change of whole answers makes another answer of any of these.
 func changesAny(c hostileChange, bodies [][]byte) bool {
 	return slices.ContainsFunc(bodies, func(body []byte) bool {
 		return c.apply(&fakeaws.Answer{
@@ -135,7 +138,8 @@ func changesAny(c hostileChange, bodies [][]byte) bool {
 // hostileGrave are the whole answers that every operation meets in every phase.
 func hostileGrave() []string {
 	return []string{
-		"empty body", "an empty object", "null as body", "HTML with 200", "HTML with 503", "half a body", "body reset", "endless blanks", "redirect 307",
+		"empty body", "an empty object", "null as body", "HTML with 200", "HTML with 503", "half a body", "body reset",
+		"endless blanks", "redirect 307",
 		"packed, not said",
 	}
 }
@@ -148,7 +152,8 @@ func hostileFits(op, how string) bool {
 		return xml
 	case "code of bytes", "code that is a number", "code in a header of bytes", "endless text", "endless depth":
 		return !xml
-	case "half a body", "body cut", "body reset", "endless blanks", "packed", "packed, not said", "said to be packed", "empty body", "no type":
+	case "half a body", "body cut", "body reset", "endless blanks", "packed", "packed, not said", "said to be packed",
+		"empty body", "no type":
 		return !strings.HasPrefix(op, "s3.")
 	}
 	return true
@@ -157,7 +162,9 @@ func hostileFits(op, how string) bool {
 // hostileWrites says which operations change something.
 func hostileWrites(op string) bool {
 	name := strings.TrimSuffix(op[strings.Index(op, ".")+1:], "/state")
-	return slices.Contains([]string{"PublishBatch", "Publish", "SendMessage", "PutItem", "UpdateItem", "DeleteItem"}, name)
+	return slices.Contains([]string{
+		"PublishBatch", "Publish", "SendMessage", "PutItem", "UpdateItem", "DeleteItem",
+	}, name)
 }
 
 // hostileUndetectable are lies about what nobody else knows: the record itself.
@@ -174,11 +181,12 @@ func hostileUndetectable(op string, c hostileChange) bool {
 	return false
 }
 
-// hostileTold leaves out what would be said of the same member in other words. Of what describes a table, the daemon looks at
-// two members only.
+// hostileTold leaves out what would be said of the same member in other words. Of what describes a table, the daemon
+// looks at two members only.
 func hostileTold(op string, c hostileChange) bool {
 	if strings.HasSuffix(strings.TrimSuffix(op, "/state"), "Table") {
-		looked := strings.Contains(c.Path, "TableStatus") || strings.Contains(c.Path, "KeySchema") || !strings.Contains(c.Path, ".")
+		looked := strings.Contains(c.Path, "TableStatus") || strings.Contains(c.Path, "KeySchema") ||
+			!strings.Contains(c.Path, ".")
 		return looked || c.How == memberType || c.How == memberRange || c.How == memberMissing
 	}
 	return true
@@ -194,13 +202,15 @@ func hostilePromised(op string) []string {
 	case "kinesis.ListShards":
 		return []string{
 			"Shards", "Shards.*.ShardId", "Shards.*.HashKeyRange", "Shards.*.HashKeyRange.StartingHashKey",
-			"Shards.*.HashKeyRange.EndingHashKey", "Shards.*.SequenceNumberRange", "Shards.*.SequenceNumberRange.StartingSequenceNumber",
+			"Shards.*.HashKeyRange.EndingHashKey", "Shards.*.SequenceNumberRange",
+			"Shards.*.SequenceNumberRange.StartingSequenceNumber",
 		}
 	case "kinesis.DescribeStreamSummary":
 		const summary = "StreamDescriptionSummary"
 		list := []string{summary}
 		for _, m := range []string{
-			"StreamName", "StreamARN", "StreamStatus", "RetentionPeriodHours", "StreamCreationTimestamp", "EnhancedMonitoring", "OpenShardCount",
+			"StreamName", "StreamARN", "StreamStatus", "RetentionPeriodHours", "StreamCreationTimestamp",
+			"EnhancedMonitoring", "OpenShardCount",
 		} {
 			list = append(list, summary+"."+m)
 		}
@@ -211,14 +221,18 @@ func hostilePromised(op string) []string {
 		return []string{"Table", "Table.TableStatus"}
 	case "sns.PublishBatch":
 		const successful = "PublishBatchResult.Successful.member"
-		return []string{"PublishBatchResult", "PublishBatchResult.Successful", successful, successful + ".Id", successful + ".MessageId"}
+		return []string{
+			"PublishBatchResult", "PublishBatchResult.Successful", successful, successful + ".Id",
+			successful + ".MessageId",
+		}
 	case "sns.Publish":
 		return []string{"PublishResult", "PublishResult.MessageId"}
 	}
 	return nil
 }
 
-// hostileNames says whether an answer that goes wrong so has to be named on the page, and whether any problem will do.
+// hostileNames reports whether an answer that goes wrong so has to be named on the page, and whether any problem will
+// do.
 func hostileNames(op string, c hostileChange) (named, anyProblem bool) {
 	xml := strings.HasPrefix(op, "sns.")
 	if c.Path == "" {
@@ -227,7 +241,8 @@ func hostileNames(op string, c hostileChange) (named, anyProblem bool) {
 			return false, false
 		case c.How == "an empty object" && len(hostilePromised(op)) == 0:
 			return false, false
-		case strings.HasPrefix(c.How, "redirect"), strings.Contains(c.How, "with 4"), strings.Contains(c.How, "with 5"), strings.Contains(c.How, "code"),
+		case strings.HasPrefix(c.How, "redirect"), strings.Contains(c.How, "with 4"), strings.Contains(c.How, "with 5"),
+			strings.Contains(c.How, "code"),
 			c.How == "endless error":
 			return true, true
 		}
@@ -252,22 +267,30 @@ func TestHostile(t *testing.T) {
 	t.Parallel()
 	wanted := map[string][]string{
 		"kinesis.GetRecords": {
-			"empty body", "an empty object", "null as body", "NextShardIterator missing", "Records null", "Records has a null at its end",
-			"Records.*.SequenceNumber of another type", "HTML with 200", "HTML with 503", "half a body", "body reset", "body of dynamodb.Scan",
-			"endless text", "redirect 307", "code of bytes", "packed, not said", `Records.*.ApproximateArrivalTimestamp out of range 4102444800`,
+			"empty body", "an empty object", "null as body", "NextShardIterator missing", "Records null",
+			"Records has a null at its end",
+			"Records.*.SequenceNumber of another type", "HTML with 200", "HTML with 503", "half a body", "body reset",
+			"body of dynamodb.Scan",
+			"endless text", "redirect 307", "code of bytes", "packed, not said",
+			`Records.*.ApproximateArrivalTimestamp out of range 4102444800`,
 		},
 		"sns.PublishBatch": {
-			"an empty element", "PublishBatchResult.Successful.member.MessageId missing", "PublishBatchResult.Successful.member.Id null",
+			"an empty element", "PublishBatchResult.Successful.member.MessageId missing",
+			"PublishBatchResult.Successful.member.Id null",
 			"XML code of bytes", "endless elements", "type of bytes",
 		},
-		"dynamodb.UpdateItem": {"empty body", "endless blanks", "HTML with 200", "body reset", "body of kinesis.GetRecords", "redirect 307"},
+		"dynamodb.UpdateItem": {
+			"empty body", "endless blanks", "HTML with 200", "body reset", "body of kinesis.GetRecords", "redirect 307",
+		},
 	}
 	for op, kinds := range wanted {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			var cases []hostileCase
 			for _, c := range hostileCases(t, hostileScenes()[:1]) {
-				if c.Op == op && c.NoEffect == nil && slices.ContainsFunc(kinds, func(kind string) bool { return strings.HasPrefix(c.Change.String(), kind) }) {
+				if c.Op == op && c.NoEffect == nil && slices.ContainsFunc(kinds, func(kind string) bool {
+					return strings.HasPrefix(c.Change.String(), kind)
+				}) {
 					cases = append(cases, c)
 				}
 			}
@@ -283,8 +306,12 @@ func TestHostile(t *testing.T) {
 func TestHostileLies(t *testing.T) {
 	t.Parallel()
 	for name, scene := range map[string]hostileScene{
-		`restart, dynamodb.UpdateItem: Attributes.checkpoint.S out of range "999999`: {phaseRestart, "sqs", hostileFault},
-		`reshard, dynamodb.UpdateItem: Attributes.checkpoint present`:                {phaseReshard, "sqs", hostileFault},
+		`restart, dynamodb.UpdateItem: Attributes.checkpoint.S out of range "999999`: {
+			phaseRestart, "sqs", hostileFault,
+		},
+		`reshard, dynamodb.UpdateItem: Attributes.checkpoint present`: {
+			phaseReshard, "sqs", hostileFault,
+		},
 		`start, dynamodb.Scan: Items.*.leaseKey.S has another value "hostile:bytes"`: {phaseStart, "sqs", hostileFault},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -302,7 +329,8 @@ func TestHostileLies(t *testing.T) {
 	}
 }
 
-// hostileTries is how often a combination is played whose operation is called by chance, such as the next save of a state.
+// hostileTries is how often a combination is played whose operation is called by chance, such as the next save of a
+// state.
 const hostileTries = 3
 
 func (c hostileCase) place() string { return c.Phase + " " + c.Op }
@@ -313,7 +341,9 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 		t.Skip("make hostile")
 	}
 	only := regexp.MustCompile(*hostileOnly)
-	cases := slices.DeleteFunc(hostileCases(t, hostileScenes()), func(c hostileCase) bool { return !only.MatchString(c.String()) })
+	cases := slices.DeleteFunc(hostileCases(t, hostileScenes()), func(c hostileCase) bool {
+		return !only.MatchString(c.String())
+	})
 	if *hostileEach > 1 {
 		kept := cases[:0]
 		for i := range cases {
@@ -380,7 +410,8 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 		if r.Changed == 0 && met[cases[i].place()] {
 			unmet++
 		}
-		if faults := r.faults(cases[i]); len(faults) > 0 && (r.Changed > 0 || !met[cases[i].place()] || len(faults) > 1) {
+		if faults := r.faults(cases[i]); len(faults) > 0 && (r.Changed > 0 || !met[cases[i].place()] ||
+			len(faults) > 1) {
 			failed++
 			fmt.Fprintf(&report, "%s\n    %s\n", cases[i], strings.Join(faults, "\n    "))
 			for _, line := range r.Log {
@@ -388,8 +419,10 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 			}
 		}
 	}
-	summary := fmt.Sprintf("%d combinations in %s (%s of one core): %d records lost, %d deaths, %d recovered late (slowest %s), %d not met by chance, %d with a fault",
-		len(cases), time.Since(began).Round(time.Second), time.Duration(cpu.Load()).Round(time.Second), lost, died, slow, slowest, unmet, failed)
+	summary := fmt.Sprintf("%d combinations in %s (%s of one core): %d records lost, %d deaths, %d recovered late "+
+		"(slowest %s), %d not met by chance, %d with a fault",
+		len(cases), time.Since(began).Round(time.Second), time.Duration(cpu.Load()).Round(time.Second), lost, died,
+		slow, slowest, unmet, failed)
 	t.Log(summary)
 	if *hostileReport != "" {
 		require.NoError(t, os.WriteFile(*hostileReport, []byte(summary+"\n\n"+report.String()), 0o600))
@@ -399,12 +432,14 @@ func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of
 	}
 }
 
-// hostileChains are the combinations that one daemon can meet one after the other, by their first and the one behind their last.
+// hostileChains are the combinations that one daemon can meet one after the other, by their first and the one behind
+// their last.
 func hostileChains(cases []hostileCase) (chains [][2]int) {
 	for i := range cases {
 		if n := len(chains) - 1; n >= 0 {
 			before, c := cases[i-1], cases[i]
-			if i-chains[n][0] < 10 && c.Phase == phaseLater && before.Phase == c.Phase && before.Op == c.Op && before.Letters == c.Letters {
+			if i-chains[n][0] < 10 && c.Phase == phaseLater && before.Phase == c.Phase && before.Op == c.Op &&
+				before.Letters == c.Letters {
 				chains[n][1] = i + 1
 				continue
 			}
@@ -427,7 +462,8 @@ const hostileMark = "hostile-result:"
 
 func (h *hostileChild) begin() error {
 	h.stderr.Reset()
-	h.cmd = exec.Command(os.Args[0], "-test.run=^TestHostileChild$", "-test.timeout=30m") //nolint:gosec // this very program
+	h.cmd = exec.Command(os.Args[0], "-test.run=^TestHostileChild$", //nolint:gosec // this very program
+		"-test.timeout=30m")
 	h.cmd.Env = append(os.Environ(), "HOSTILE_CHILD=1", "GOMAXPROCS=1", "GOGC=200", "GOMEMLIMIT=1GiB")
 	h.cmd.Stderr = &h.stderr
 	in, err := h.cmd.StdinPipe()

@@ -72,8 +72,9 @@ func (c hostileCase) String() string {
 	return s
 }
 
-// patience is how long after the fault everything has to be delivered. A sequence number that is well formed and beyond all that
-// the shard has cannot be told from a real one: the position has to be refused for a while before it is given up.
+// patience is how long after the fault everything has to be delivered. A sequence number that is well formed and beyond
+// all that the shard has cannot be told from a real one: the position has to be refused for a while before it is given
+// up.
 func (c hostileCase) patience() time.Duration {
 	if c.Op == "kinesis.GetRecords" && c.Change.Path == "Records.*.SequenceNumber" && c.Change.How == memberRange {
 		return time.Minute
@@ -227,16 +228,25 @@ const hostileLetters = "letters"
 
 func newHostileWorld(t *testing.T, c hostileCase) *hostileWorld {
 	t.Helper()
-	w := &hostileWorld{T: t, c: c, fake: fakeaws.New(fakeaws.Options{}), published: map[int]int{}, lettered: map[int]bool{}, keys: map[int]string{}}
+	w := &hostileWorld{
+		T: t, c: c, fake: fakeaws.New(fakeaws.Options{}), published: map[int]int{}, lettered: map[int]bool{},
+		keys: map[int]string{},
+	}
 	w.line = &hostileLine{fake: w.fake}
 	w.fake.Kinesis.Create(testkit.TestStream, 2)
 	testkit.CreateTopic(t, w.fake)
-	_, err := sns.NewFromConfig(testkit.Emulated(w.fake)).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(hostileLetters)})
+	_, err := sns.NewFromConfig(testkit.Emulated(w.fake)).CreateTopic(t.Context(), &sns.CreateTopicInput{
+		Name: aws.String(hostileLetters),
+	})
 	require.NoError(t, err)
-	queue, err := sqs.NewFromConfig(testkit.Emulated(w.fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(hostileLetters)})
+	queue, err := sqs.NewFromConfig(testkit.Emulated(w.fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{
+		QueueName: aws.String(hostileLetters),
+	})
 	require.NoError(t, err)
 	w.queue = *queue.QueueUrl
-	_, err = s3.NewFromConfig(testkit.Emulated(w.fake)).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(hostileLetters)})
+	_, err = s3.NewFromConfig(testkit.Emulated(w.fake)).CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket: aws.String(hostileLetters),
+	})
 	require.NoError(t, err)
 	w.fake.SNS.OnPublish(func(p fakeaws.Published) {
 		n := hostileNumber(p.Body)
@@ -338,9 +348,10 @@ func (w *hostileWorld) letters() map[int]bool {
 	switch w.c.Letters {
 	case "sqs":
 		for {
-			out, err := sqs.NewFromConfig(testkit.Emulated(w.fake)).ReceiveMessage(w.Context(), &sqs.ReceiveMessageInput{
-				QueueUrl: &w.queue, MaxNumberOfMessages: 10, VisibilityTimeout: 3600,
-			})
+			out, err := sqs.NewFromConfig(testkit.Emulated(w.fake)).ReceiveMessage(w.Context(),
+				&sqs.ReceiveMessageInput{
+					QueueUrl: &w.queue, MaxNumberOfMessages: 10, VisibilityTimeout: 3600,
+				})
 			require.NoError(w, err)
 			if len(out.Messages) == 0 {
 				break
@@ -350,7 +361,8 @@ func (w *hostileWorld) letters() map[int]bool {
 			}
 		}
 	case "sns":
-		for _, m := range w.fake.SNS.Messages(strings.Replace(testkit.TestTopicARN, testkit.TestTopic, hostileLetters, 1)) {
+		for _, m := range w.fake.SNS.Messages(strings.Replace(testkit.TestTopicARN, testkit.TestTopic, hostileLetters,
+			1)) {
 			note([]byte(m.Body))
 		}
 	case "s3":
@@ -419,14 +431,15 @@ func acceptedEntries(form url.Values) []byte {
 	var b strings.Builder
 	b.WriteString(`<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed/><Successful>`)
 	for n := 1; form.Has(fmt.Sprintf("PublishBatchRequestEntries.member.%d.Id", n)); n++ {
-		fmt.Fprintf(&b, "<member><Id>%s</Id><MessageId>%d</MessageId></member>", form.Get(fmt.Sprintf("PublishBatchRequestEntries.member.%d.Id", n)), n)
+		fmt.Fprintf(&b, "<member><Id>%s</Id><MessageId>%d</MessageId></member>",
+			form.Get(fmt.Sprintf("PublishBatchRequestEntries.member.%d.Id", n)), n)
 	}
 	b.WriteString("</Successful></PublishBatchResult><ResponseMetadata><RequestId>x</RequestId></ResponseMetadata></PublishBatchResponse>")
 	return []byte(b.String())
 }
 
-// hostileRun plays combinations one after the other, with one daemon; more than one are of phaseLater. It ends with the first
-// that costs something.
+// hostileRun plays combinations one after the other, with one daemon; more than one are of phaseLater. It ends with the
+// first that costs something.
 func hostileRun(t *testing.T, cases []hostileCase) []hostileResult {
 	t.Helper()
 	results := make([]hostileResult, len(cases))
@@ -520,9 +533,10 @@ func (w *hostileWorld) Fault(r *hostileResult, begin bool) {
 	}
 }
 
-// lingers says whether an answer could have left something behind that shows only a minute later.
+// lingers reports whether an answer could have left something behind that shows only a minute later.
 func lingers(c hostileCase) bool {
-	return strings.HasPrefix(c.Op, "kinesis.") || c.Op == "dynamodb.GetItem" || c.Op == "dynamodb.Scan" || c.Op == "dynamodb.UpdateItem"
+	return strings.HasPrefix(c.Op, "kinesis.") || c.Op == "dynamodb.GetItem" || c.Op == "dynamodb.Scan" ||
+		c.Op == "dynamodb.UpdateItem"
 }
 
 // Settle waits until everything is delivered, and says how long that took.
@@ -590,7 +604,8 @@ func (w *hostileWorld) judge(r *hostileResult) {
 		r.Repeats += times - 1
 	}
 	for _, id := range w.fake.Kinesis.OpenShards(testkit.TestStream) {
-		if row := readSimRow(w.fake.DynamoDB.Item(hostileApplication, id)); row != nil && row.Checkpoint == simShardEnd {
+		if row := readSimRow(w.fake.DynamoDB.Item(hostileApplication, id)); row != nil &&
+			row.Checkpoint == simShardEnd {
 			r.Ended = append(slices.Clip(r.Ended), id)
 		}
 	}

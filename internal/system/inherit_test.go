@@ -81,10 +81,20 @@ func (w *inheritWorld) start() {
 			{Name: "hot", When: "v > 3", Resolve: alert.Stretch{Time: 20 * second}},
 			{Name: "once", When: "v > 3", Dedup: 10 * time.Minute},
 			{Name: "silent", Absence: alert.AbsenceConfig{After: 20 * second}, RepeatInterval: 45 * second},
-			{Name: "held", When: "v > 3", For: alert.Stretch{Time: 8 * second}, Resolve: alert.Stretch{Time: 15 * second}},
+			{
+				Name: "held", When: "v > 3", For: alert.Stretch{Time: 8 * second},
+				Resolve: alert.Stretch{Time: 15 * second},
+			},
 			{Name: "many", When: "v > 0", Window: alert.WindowConfig{Length: 30 * second, Tumbling: true, Is: "> 20"}},
-			{Name: "mean", When: "v > 0", Window: alert.WindowConfig{Length: 20 * second, Step: 5 * second, Aggregate: "avg", Of: "v", Is: "> 4"}},
-			{Name: "named", When: "v > 3", Key: "name", Resolve: alert.Stretch{Time: 25 * second}, RepeatInterval: time.Minute},
+			{
+				Name: "mean", When: "v > 0", Window: alert.WindowConfig{
+					Length: 20 * second, Step: 5 * second, Aggregate: "avg", Of: "v", Is: "> 4",
+				},
+			},
+			{
+				Name: "named", When: "v > 3", Key: "name", Resolve: alert.Stretch{Time: 25 * second},
+				RepeatInterval: time.Minute,
+			},
 		}
 		for i := range c.Rules {
 			c.Rules[i].Topics = []string{"oncall"}
@@ -120,10 +130,10 @@ func (w *inheritWorld) end(crash bool) {
 	})
 }
 
-// restart goes on in another process.
+// restart continues in another process.
 func restart(w *inheritWorld) { w.end(false); w.start() }
 
-// crash goes on in another process after a crash.
+// crash continues in another process after a crash.
 func crash(w *inheritWorld) { w.end(true); w.start() }
 
 func splitAll(w *inheritWorld) {
@@ -146,8 +156,8 @@ func mergeMiddle(w *inheritWorld) {
 	require.NotEmpty(w.t, w.fake.Kinesis.Merge(testkit.TestStream, open[1], open[2]))
 }
 
-// Run plays the story, which is of six keys with a record a second, some of which fall silent or cool down, and answers what SNS
-// accepted, how often.
+// Run plays the story, which is of six keys with a record a second, some of which fall silent or cool down, and returns
+// what SNS accepted, how often.
 func (h inheritance) Run(t *testing.T) map[string]int {
 	t.Helper()
 	accepted := map[string]int{}
@@ -177,7 +187,8 @@ func (h inheritance) Run(t *testing.T) map[string]int {
 					data = aggregateOf(key, data)
 				}
 				_, err := client.PutRecord(t.Context(), &kinesis.PutRecordInput{
-					StreamName: aws.String(testkit.TestStream), PartitionKey: &key, ExplicitHashKey: h.placement.hashKey(key), Data: data,
+					StreamName: aws.String(testkit.TestStream), PartitionKey: &key,
+					ExplicitHashKey: h.placement.hashKey(key), Data: data,
 				})
 				require.NoError(t, err)
 			}
@@ -207,27 +218,31 @@ func (h inheritance) Run(t *testing.T) map[string]int {
 
 // aggregateOf is a KPL aggregate of one record.
 func aggregateOf(key string, data []byte) []byte {
-	field := func(n byte, b []byte) []byte { return append([]byte{n<<3 | 2, byte(len(b))}, b...) } //nolint:gosec // short fields
+	field := func(n byte, b []byte) []byte { //nolint:gosec // short fields
+		return append([]byte{n<<3 | 2, byte(len(b))}, b...)
+	}
 	record := append([]byte{1 << 3, 0}, field(3, data)...)
 	message := append(field(1, []byte(key)), field(3, record)...)
 	sum := md5.Sum(message) //nolint:gosec // as the KPL does
 	return slices.Concat([]byte{0xF3, 0x89, 0x9A, 0xC2}, message, sum[:])
 }
 
-// TestOneSplitFollowsTheRecords is the shortest story: a split while keys fire, of which all but one go on.
+// TestOneSplitFollowsTheRecords is the shortest story: a split while keys fire, of which all but one continue.
 func TestOneSplitFollowsTheRecords(t *testing.T) {
 	t.Parallel()
 	calm := inheritance{placement: byMD5, seconds: 40}.Run(t)
 	for _, p := range []placement{byMD5, byNobody, byHand} {
 		t.Run(string(p), func(t *testing.T) {
 			t.Parallel()
-			requireSame(t, calm, inheritance{placement: p, seconds: 40, at: map[int]func(*inheritWorld){6: splitAll}}.Run(t))
+			requireSame(t, calm, inheritance{
+				placement: p, seconds: 40, at: map[int]func(*inheritWorld){6: splitAll},
+			}.Run(t))
 		})
 	}
 }
 
-// TestMemoryFollowsTheRecords: however a producer places its records, and however the stream is resharded, restarted or crashes, the
-// messages are those of a stream that is never resharded.
+// TestMemoryFollowsTheRecords: however a producer places its records, and however the stream is resharded, restarted or
+// crashes, the messages are those of a stream that is never resharded.
 func TestMemoryFollowsTheRecords(t *testing.T) {
 	t.Parallel()
 	calm := inheritance{placement: byMD5}.Run(t)
@@ -242,15 +257,29 @@ func TestMemoryFollowsTheRecords(t *testing.T) {
 	type story = map[int]func(*inheritWorld)
 	twice := story{6: splitAll, 72: splitAll}
 	for name, h := range map[string]inheritance{
-		"const":       {placement: byNobody, at: twice},
-		"far":         {placement: byHand, at: twice, aggregated: true},
-		"quick":       {placement: byHand, at: story{6: splitAll, 9: splitAll, 12: splitAll}},
-		"merge":       {placement: byNobody, at: story{6: splitAll, 72: mergePairs, 110: splitAll}},
-		"other merge": {placement: byHand, at: story{6: splitAll, 30: splitAll, 72: mergeMiddle, 74: splitAll, 100: mergePairs}},
-		"two workers": {placement: byHand, at: story{2: (*inheritWorld).start, 6: splitAll, 72: splitAll, 80: func(w *inheritWorld) { w.end(false) }}},
-		"restarts":    {placement: byNobody, at: story{6: splitAll, 20: restart, 27: restart, 72: splitAll, 75: restart, 91: restart}},
-		"crashes":     {placement: byHand, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash}},
-		"crashes md5": {placement: byMD5, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash}},
+		"const": {placement: byNobody, at: twice},
+		"far":   {placement: byHand, at: twice, aggregated: true},
+		"quick": {placement: byHand, at: story{6: splitAll, 9: splitAll, 12: splitAll}},
+		"merge": {placement: byNobody, at: story{6: splitAll, 72: mergePairs, 110: splitAll}},
+		"other merge": {
+			placement: byHand, at: story{6: splitAll, 30: splitAll, 72: mergeMiddle, 74: splitAll, 100: mergePairs},
+		},
+		"two workers": {
+			placement: byHand, at: story{
+				2: (*inheritWorld).start, 6: splitAll, 72: splitAll, 80: func(w *inheritWorld) { w.end(false) },
+			},
+		},
+		"restarts": {
+			placement: byNobody, at: story{
+				6: splitAll, 20: restart, 27: restart, 72: splitAll, 75: restart, 91: restart,
+			},
+		},
+		"crashes": {
+			placement: byHand, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash},
+		},
+		"crashes md5": {
+			placement: byMD5, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -289,8 +318,8 @@ func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.RoundTripper.RoundTrip(req)
 }
 
-// TestInheritedKeysAreDecidedWithoutAMissingMemory: where the other shard's memory does not come, what is due is said after five
-// minutes, and it says that it is not certain; page and log say so, until the memory is there again.
+// TestInheritedKeysAreDecidedWithoutAMissingMemory: where the other shard's memory does not come, what is due is said
+// after five minutes, and it says that it is not certain; page and log say so, until the memory is there again.
 func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -305,7 +334,12 @@ func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 			return out
 		}
 		w := &inheritWorld{t: t, fake: fake, change: func(c *config.Config) {
-			c.Rules = []alert.RuleConfig{{Name: "hot", When: "v > 3", Resolve: alert.Stretch{Time: 20 * time.Second}, Topics: []string{"oncall"}}}
+			c.Rules = []alert.RuleConfig{
+				{
+					Name: "hot", When: "v > 3", Resolve: alert.Stretch{Time: 20 * time.Second},
+					Topics: []string{"oncall"},
+				},
+			}
 		}, line: line, page: page}
 		w.start()
 		time.Sleep(3 * time.Second)
@@ -322,7 +356,8 @@ func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 				if m.Attributes["kind"].StringValue != "resolved" {
 					continue
 				}
-				if key := m.Attributes["key"].StringValue; strings.Contains(m.Body, "not certain: the memory of "+high) {
+				if key := m.Attributes["key"].StringValue; strings.Contains(m.Body,
+					"not certain: the memory of "+high) {
 					unsure = append(unsure, key)
 				} else {
 					certain = append(certain, key)
@@ -351,8 +386,8 @@ func TestInheritedKeysAreDecidedWithoutAMissingMemory(t *testing.T) {
 	})
 }
 
-// TestInheritedKeysAreSettledSoon: the shards ask each other soon, also where no record comes any more, and keep nothing for each other
-// in the end.
+// TestInheritedKeysAreSettledSoon: the shards ask each other soon, also where no record comes any more, and keep
+// nothing for each other in the end.
 func TestInheritedKeysAreSettledSoon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

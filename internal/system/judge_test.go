@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// payload is what a record of the end-to-end tests carries. The records of a key are numbered by N, from 0 and without a
-// gap; the ids of all records are 0 to history.put-1.
+// payload is what a record of the end-to-end tests carries. The records of a key are numbered by N, from 0 and without
+// a gap; the ids of all records are 0 to history.put-1.
 type payload struct {
 	ID  int    `json:"id"`
 	Key string `json:"key"`
@@ -24,8 +24,8 @@ type delivery struct {
 	sent    time.Time // when the queue got it, in whole milliseconds
 }
 
-// How far from a fault a repetition may begin. A crash repeats what was not committed yet: a commit is due every second,
-// and gets four more on a busy machine. A request that was on its way when the fault began may still arrive.
+// How far from a fault a repetition may begin. A crash repeats what was not committed yet: a commit is due every
+// second, and gets four more on a busy machine. A request that was on its way when the fault began may still arrive.
 const (
 	uncommitted = 5 * time.Second
 	inFlight    = 500 * time.Millisecond
@@ -40,10 +40,12 @@ type fault struct {
 // explains reports whether the fault is an excuse for delivering again what was delivered before.
 func (f fault) explains(before, again delivery) bool {
 	began := f.from.Truncate(time.Millisecond)
-	return before.sent.After(began.Add(-uncommitted)) && before.sent.Before(f.until.Add(inFlight)) && !again.sent.Before(began)
+	return before.sent.After(began.Add(-uncommitted)) && before.sent.Before(f.until.Add(inFlight)) &&
+		!again.sent.Before(began)
 }
 
-// history is what was put into the stream, what failed meanwhile, and what was found, in the order in which the queue got it.
+// history is what was put into the stream, what failed meanwhile, and what was found, in the order in which the queue
+// got it.
 type history struct {
 	put        int
 	faults     []fault
@@ -123,8 +125,8 @@ func (h history) explain(before, again delivery) bool {
 	return false
 }
 
-// violations says in words what is wrong, a line for each kind, with the first few examples. It is empty when the contract
-// was kept.
+// violations says in words what is wrong, a line for each kind, with the first few examples. It is empty when the
+// contract was kept.
 func (v verdict) violations() string {
 	var out strings.Builder
 	say := func(n int, what string, examples any) {
@@ -150,7 +152,11 @@ func TestJudgeFindsWhatIsBroken(t *testing.T) {
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 	// Two keys, two records each, a record every 100 ms.
 	found := func(id, ms int) delivery {
-		return delivery{payload: payload{ID: id, Key: fmt.Sprint("key-", id%2), N: id / 2}, alertID: fmt.Sprint("alert-", id), sent: at(ms)}
+		return delivery{
+			payload: payload{
+				ID: id, Key: fmt.Sprint("key-", id%2), N: id / 2,
+			}, alertID: fmt.Sprint("alert-", id), sent: at(ms),
+		}
 	}
 	named := func(d delivery, alertID string) delivery {
 		d.alertID = alertID
@@ -171,55 +177,81 @@ func TestJudgeFindsWhatIsBroken(t *testing.T) {
 		"lost at the end":    {deliveries: []delivery{found(0, 0), found(1, 100), found(2, 200)}, want: "1 lost: [3]"},
 		"nothing was found":  {want: "4 lost: [0 1 2 3]"},
 		"never put": {
-			deliveries: []delivery{found(0, 0), found(1, 100), found(2, 200), found(3, 300), found(4, 400)}, want: "1 never put",
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(2, 200), found(3, 300), found(4, 400),
+			}, want: "1 never put",
 		},
 		"out of order": {
 			deliveries: []delivery{found(2, 0), found(1, 100), found(0, 200), found(3, 300)}, want: "1 out of order",
 		},
 		"late and repeated is out of order once": {
 			faults: crash(250), repeated: 1,
-			deliveries: []delivery{found(2, 0), found(1, 100), found(0, 200), found(3, 300), found(0, 400)}, want: "1 out of order",
+			deliveries: []delivery{
+				found(2, 0), found(1, 100), found(0, 200), found(3, 300), found(0, 400),
+			}, want: "1 out of order",
 		},
 		"repeated without a fault": {
-			deliveries: []delivery{found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300)}, repeated: 1, want: "1 repeated without a fault",
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300),
+			}, repeated: 1, want: "1 repeated without a fault",
 		},
 		"repeated after a crash": {
-			faults:     crash(120),
-			deliveries: []delivery{found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300)}, repeated: 1,
+			faults: crash(120),
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300),
+			}, repeated: 1,
 		},
 		"a request on its way outlives a crash": {
-			faults:     crash(80),
-			deliveries: []delivery{found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300)}, repeated: 1,
+			faults: crash(80),
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300),
+			}, repeated: 1,
 		},
 		"repeated before the crash": {
-			faults:     crash(400),
-			deliveries: []delivery{found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300)}, repeated: 1, want: "1 repeated without a fault",
+			faults: crash(400),
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(1, 150), found(2, 200), found(3, 300),
+			}, repeated: 1, want: "1 repeated without a fault",
 		},
 		"first delivered after the crash": {
-			faults:     crash(0),
-			deliveries: []delivery{found(0, 0), found(1, 100), found(2, 200), found(3, 900), found(3, 950)}, repeated: 1, want: "1 repeated without a fault",
+			faults: crash(0),
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(2, 200), found(3, 900), found(3, 950),
+			}, repeated: 1, want: "1 repeated without a fault",
 		},
 		"committed long before the crash": {
-			faults:     crash(6000),
-			deliveries: []delivery{found(0, 0), found(1, 100), found(2, 5900), found(3, 5950), found(1, 6100)}, repeated: 1, want: "1 repeated without a fault",
+			faults: crash(6000),
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(2, 5900), found(3, 5950), found(1, 6100),
+			}, repeated: 1, want: "1 repeated without a fault",
 		},
 		"repeated after a long fault": {
-			faults:     []fault{{what: "SIGSTOP", from: at(50), until: at(9000)}},
-			deliveries: []delivery{found(0, 0), found(1, 100), found(2, 5900), found(3, 8950), found(3, 9100), found(0, 9200)}, repeated: 2,
+			faults: []fault{{what: "SIGSTOP", from: at(50), until: at(9000)}},
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), found(2, 5900), found(3, 8950), found(3, 9100), found(0, 9200),
+			}, repeated: 2,
 		},
 		"repeated under another id": {
-			faults:     crash(120),
-			deliveries: []delivery{found(0, 0), found(1, 100), named(found(1, 150), "alert-7"), found(2, 200), found(3, 300)},
-			repeated:   1, want: "1 repeated with another alert_id",
+			faults: crash(120),
+			deliveries: []delivery{
+				found(0, 0), found(1, 100), named(found(1, 150), "alert-7"), found(2, 200), found(3, 300),
+			},
+			repeated: 1, want: "1 repeated with another alert_id",
 		},
 		"two records share an id": {
-			deliveries: []delivery{found(0, 0), named(found(1, 100), "alert-0"), found(2, 200), found(3, 300)}, want: "1 with an alert_id that is not its own",
+			deliveries: []delivery{
+				found(0, 0), named(found(1, 100), "alert-0"), found(2, 200), found(3, 300),
+			}, want: "1 with an alert_id that is not its own",
 		},
 		"no id": {
-			deliveries: []delivery{found(0, 0), named(found(1, 100), ""), found(2, 200), found(3, 300)}, want: "1 with an alert_id that is not its own",
+			deliveries: []delivery{
+				found(0, 0), named(found(1, 100), ""), found(2, 200), found(3, 300),
+			}, want: "1 with an alert_id that is not its own",
 		},
 		"a queue without order": {
-			deliveries: []delivery{found(0, 0), found(1, 200), found(2, 100), found(3, 300)}, want: "nothing can be judged",
+			deliveries: []delivery{
+				found(0, 0), found(1, 200), found(2, 100), found(3, 300),
+			}, want: "nothing can be judged",
 		},
 	}
 	for name, test := range tests {
@@ -231,7 +263,8 @@ func TestJudgeFindsWhatIsBroken(t *testing.T) {
 				return
 			}
 			require.Contains(t, v.violations(), test.want)
-			require.Equal(t, 1, strings.Count(v.violations(), "\n"), "one thing is broken, and it is told once:\n%s", v.violations())
+			require.Equal(t, 1, strings.Count(v.violations(), "\n"), "one thing is broken, and it is told once:\n%s",
+				v.violations())
 		})
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// The whole daemon with an output that blocks from the first line on: every record becomes an alert, and the stop is in its budget.
+// The whole daemon with an output that blocks from the first line on: every record becomes an alert, and the stop is in
+// its budget.
 func TestDaemonAlertsWithABlockedOutput(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,8 @@ func answerMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "an empty answer ends no shard and passes no record over",
-			file:   "internal/answer/kinesis.go", old: "	case out.Records == nil:\n		return bad(\"Records is missing\")\n", new: "",
+			file:   "internal/answer/kinesis.go",
+			old:    "	case out.Records == nil:\n		return bad(\"Records is missing\")\n", new: "",
 			by: daemon, says: `.*Error:.*|.*the page names it.*|.*ended.*`,
 		},
 		{
@@ -25,8 +26,9 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "records are behind the position that was asked for, and rise",
-			file:   "internal/answer/kinesis.go", old: "last != \"\" && !above(*r.SequenceNumber, last)", new: "last != \"\" && false",
-			by: only("internal/answer", "TestRecordsBelongToThePosition"), says: `.*Error:.*`,
+			file:   "internal/answer/kinesis.go", old: "last != \"\" && !above(*r.SequenceNumber, last)",
+			new: "last != \"\" && false",
+			by:  only("internal/answer", "TestRecordsBelongToThePosition"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "no attribute takes the value of the one before it",
@@ -45,8 +47,9 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "redirects are refused",
-			file:   "internal/daemon/clients.go", old: "SteadyBody{refuseRedirects(cfg.HTTPClient)}", new: "SteadyBody{cfg.HTTPClient}",
-			by: daemon, says: `.*redirect was followed.*`,
+			file:   "internal/daemon/clients.go", old: "SteadyBody{refuseRedirects(cfg.HTTPClient)}",
+			new: "SteadyBody{cfg.HTTPClient}",
+			by:  daemon, says: `.*redirect was followed.*`,
 		},
 		{
 			breaks: "bad answers are on the page",
@@ -75,8 +78,9 @@ func answerMutations() []mutation {
 		},
 		{
 			breaks: "rules speak again when their state was brought back",
-			file:   "alert/bring_back.go", old: "			e.life.bringBack(r.rule, en, limit)\n", new: "			_ = en\n",
-			by: only("alert", "TestStateAheadIsBroughtBack"), says: `.*Error:.*`,
+			file:   "alert/bring_back.go", old: "			e.life.bringBack(r.rule, en, limit)\n",
+			new: "			_ = en\n",
+			by:  only("alert", "TestStateAheadIsBroughtBack"), says: `.*Error:.*`,
 		},
 	}
 }

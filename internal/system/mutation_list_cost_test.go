@@ -13,8 +13,9 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "the size of a key is counted where the texts of its last record change",
-			file:   "alert/lifecycle.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n", new: "",
-			by: only("alert", "TestSizesAreOfWhatIsRemembered"), says: `.*Not equal.*`,
+			file:   "alert/lifecycle.go", old: "	resized = resized || len(l.sequence) != len(rec.SequenceNumber)\n",
+			new: "",
+			by:  only("alert", "TestSizesAreOfWhatIsRemembered"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what rules have done with a record is missing for the next ones",
@@ -23,13 +24,15 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "the keys of a record that does not match have a budget together",
-			file:   "alert/condition/formula.go", old: "	f.others -= f.Meter.Spent()\n	return ok\n", new: "	return ok\n",
-			by: only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
+			file:   "alert/condition/formula.go", old: "	f.others -= f.Meter.Spent()\n	return ok\n",
+			new: "	return ok\n",
+			by:  only("alert", "TestRecordHasABudgetForWhatIsRemembered"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a check keeps nothing of what it has compiled",
-			file:   "alert/config.go", old: "compileRules(c.WithDefaults(), (*rule).forget)", new: "compileRules(c.WithDefaults(), func(*rule) {})",
-			by: only("internal/cli", "TestCheckOfALargeFileCostsLittle"), says: `.*is not less than.*`,
+			file:   "alert/config.go", old: "compileRules(c.WithDefaults(), (*rule).forget)",
+			new: "compileRules(c.WithDefaults(), func(*rule) {})",
+			by:  only("internal/cli", "TestCheckOfALargeFileCostsLittle"), says: `.*is not less than.*`,
 		},
 		{
 			breaks: "the work of a filter is counted",
@@ -38,7 +41,9 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "a record that is beyond the filter's budget passes",
-			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // rather an extra alert than a missing one\n", new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: e.out.made()}\n	case 99:\n",
+			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // rather an extra alert than a missing one\n",
+			new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: " +
+				"e.out.made()}\n	case 99:\n",
 			by: only("internal/system", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,
 		},
 		{

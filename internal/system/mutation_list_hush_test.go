@@ -14,13 +14,15 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "a restart keeps what silences said",
-			file:   "alert/state_entry.go", old: "covers := w.format >= formatEnds && e.covers()", new: "covers := false",
-			by: only("alert", "TestSilencesCoverWhatTimeBringsAbout"), says: `.*Not equal.*`,
+			file:   "alert/state_entry.go", old: "covers := w.format >= formatEnds && e.covers()",
+			new: "covers := false",
+			by:  only("alert", "TestSilencesCoverWhatTimeBringsAbout"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a reload keeps what is known of the conditions that stay",
-			file:   "alert/state_entry.go", old: "			if known.hash == hash {\n				out[i] = 1 << j", new: "			if known.hash == hash {\n				out[i] = 1 << i\n				_ = j",
-			by: only("alert", "TestSilencesAndReloads"), says: `.*Not equal.*`,
+			file:   "alert/state_entry.go", old: "			if known.hash == hash {\n				out[i] = 1 << j",
+			new: "			if known.hash == hash {\n				out[i] = 1 << i\n				_ = j",
+			by:  only("alert", "TestSilencesAndReloads"), says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what a format cannot store decides nothing",
@@ -29,22 +31,26 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "a good record of another host does not page with what is silenced",
-			file:   "alert/window_silence.go", old: "	if s.silenced == nil {\n		return true\n", new: "	if s.silenced != nil || s.silenced == nil {\n		return true\n",
-			by: windows, says: `.*Not equal.*`,
+			file:   "alert/window_silence.go", old: "	if s.silenced == nil {\n		return true\n",
+			new: "	if s.silenced != nil || s.silenced == nil {\n		return true\n",
+			by:  windows, says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a silence makes no alert",
-			file:   "alert/window.go", old: "s.silenced != nil {\n		all.merge(", new: "s.silenced != nil && false {\n		all.merge(",
-			by: windows, says: `.*Not equal.*`,
+			file:   "alert/window.go", old: "s.silenced != nil {\n		all.merge(",
+			new: "s.silenced != nil && false {\n		all.merge(",
+			by:  windows, says: `.*Not equal.*`,
 		},
 		{
 			breaks: "what another host does by itself is told",
-			file:   "alert/window_silence.go", old: "	return holds\n}\n\n// judgeWindow", new: "	return false && holds\n}\n\n// judgeWindow",
-			by: windows, says: `.*Not equal.*`,
+			file:   "alert/window_silence.go", old: "	return holds\n}\n\n// judgeWindow",
+			new: "	return false && holds\n}\n\n// judgeWindow",
+			by:  windows, says: `.*Not equal.*`,
 		},
 		{
 			breaks: "a restart keeps which records of a window were silenced",
-			file:   "alert/state_entry.go", old: "w.format >= formatEnds && e.window != nil && e.window.silenced != nil", new: "false",
+			file:   "alert/state_entry.go",
+			old:    "w.format >= formatEnds && e.window != nil && e.window.silenced != nil", new: "false",
 			by: windows, says: `.*Not equal.*`,
 		},
 		{
@@ -59,7 +65,9 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "what is overdue decides nothing else",
-			file:   "alert/lifecycle.go", old: "	if by := l.mute(r, en, t, true); by != nil {\n", new: "	if reason := l.overdue(r, en, t); reason != \"\" {\n		l.suppress(r, en, reason)\n		return\n	}\n	if by := l.mute(r, en, t, true); by != nil {\n",
+			file:   "alert/lifecycle.go", old: "	if by := l.mute(r, en, t, true); by != nil {\n",
+			new: "	if reason := l.overdue(r, en, t); reason != \"\" {\n		l.suppress(r, en, " +
+				"reason)\n		return\n	}\n	if by := l.mute(r, en, t, true); by != nil {\n",
 			by: only("alert", "TestOverdueChangesNothingElse"), says: `.*Error:.*`,
 		},
 		{
@@ -69,8 +77,9 @@ func hushMutations() []mutation {
 		},
 		{
 			breaks: "check refuses a silence that is over",
-			file:   "internal/cli/main.go", old: "loaded.Current(time.Now()); err != nil", new: "loaded.Current(time.Time{}); err != nil",
-			by: only("internal/system", "TestSilencesThatAreOver"), says: `.*Error:.*`,
+			file:   "internal/cli/main.go", old: "loaded.Current(time.Now()); err != nil",
+			new: "loaded.Current(time.Time{}); err != nil",
+			by:  only("internal/system", "TestSilencesThatAreOver"), says: `.*Error:.*`,
 		},
 	}
 }

@@ -8,8 +8,9 @@ func memoryMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "what producers write is hashed under the application's key",
-			file:   "alert/agreement.go", old: "siphash.Hash(k0^uint64(v.Kind), k1, text)", new: "siphash.Hash(k0*0, k1*0, text)",
-			by: only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
+			file:   "alert/agreement.go", old: "siphash.Hash(k0^uint64(v.Kind), k1, text)",
+			new: "siphash.Hash(k0*0, k1*0, text)",
+			by:  only("alert", "TestHashesAreKeyed"), says: `.*the same under another key.*`,
 		},
 		{
 			breaks: "a digest of a long key is made under the application's key",
@@ -28,8 +29,9 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "long keys are shortened",
-			file:   "alert/reading.go", old: "		if len(in.keyText) > maxKey && in.agreed.keyed() {\n", new: "		if false {\n",
-			by: only("alert", "TestLongKeysAreKeptShort"), says: `.*Error:.*`,
+			file:   "alert/reading.go", old: "		if len(in.keyText) > maxKey && in.agreed.keyed() {\n",
+			new: "		if false {\n",
+			by:  only("alert", "TestLongKeysAreKeptShort"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what rules remember is bounded in bytes",
@@ -43,8 +45,9 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "a later format is written only when every live worker reads it",
-			file:   "checkpoint/agreement.go", old: "			least = min(least, p.Reads)\n", new: "			_ = p\n",
-			by: only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*Error:.*`,
+			file:   "checkpoint/agreement.go", old: "			least = min(least, p.Reads)\n",
+			new: "			_ = p\n",
+			by:  only("checkpoint", "TestFormatWaitsForEveryLiveWorker"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a new application begins with the format that it reads",
@@ -63,8 +66,10 @@ func memoryMutations() []mutation {
 		},
 		{
 			breaks: "nothing grows with the number of alerts",
-			file:   "alert/dispatch/limiter.go", old: "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
-			by: only("consumer", "TestNothingGrowsWithRecordsOrAlerts"), says: `.*something grows with records or alerts.*`,
+			file:   "alert/dispatch/limiter.go",
+			old:    "	l.forget(now)\n	l.ended = l.ended[max(0, len(l.ended)-fastestRate):]\n", new: "",
+			by:   only("consumer", "TestNothingGrowsWithRecordsOrAlerts"),
+			says: `.*something grows with records or alerts.*`,
 		},
 	}
 }

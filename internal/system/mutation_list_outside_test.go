@@ -8,8 +8,11 @@ func outsideMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "an output that blocks stops nothing",
-			file:   "internal/daemon/log_queue.go", old: "\ts.queue.Add(logLine{text: append([]byte(nil), line...), audit: s.audit})\n", new: "\t_, _ = s.queue.out.Write(line)\n",
-			by: only("internal/system", "TestDaemonAlertsWithABlockedOutput"), says: `.*deadlock.*|.*Error:.*|.*blocked.*`,
+			file:   "internal/daemon/log_queue.go",
+			old:    "\ts.queue.Add(logLine{text: append([]byte(nil), line...), audit: s.audit})\n",
+			new:    "\t_, _ = s.queue.out.Write(line)\n",
+			by:     only("internal/system", "TestDaemonAlertsWithABlockedOutput"),
+			says:   `.*deadlock.*|.*Error:.*|.*blocked.*`,
 		},
 		{
 			breaks: "log lines that wait are bounded",

@@ -28,8 +28,8 @@ type killer struct {
 	checks int    // drawn cases, of a property or a simulation; 0 for a test that draws none
 }
 
-// mutation is one line of the delivery contract, or of the protocol under it, and a change of the source that breaks it.
-// The change is laid over the source with go build -overlay: production code knows no hooks and no tags for it.
+// mutation is one line of the delivery contract, or of the protocol under it, and a change of the source that breaks
+// it. The change is laid over the source with go build -overlay: production code knows no hooks and no tags for it.
 type mutation struct {
 	breaks   string // the guarantee
 	file     string
@@ -46,8 +46,8 @@ type finding struct {
 	took  time.Duration
 }
 
-// TestMutationsFitTheSource: what a mutation replaces stands in its file once. It takes no time, so that a list which the source has
-// outgrown is noticed at once.
+// TestMutationsFitTheSource: what a mutation replaces stands in its file once. It takes no time, so that a list which
+// the source has outgrown is noticed at once.
 func TestMutationsFitTheSource(t *testing.T) {
 	for _, m := range mutations() {
 		source, err := os.ReadFile(filepath.Join("../..", m.file))
@@ -56,7 +56,8 @@ func TestMutationsFitTheSource(t *testing.T) {
 	}
 }
 
-// TestMutations breaks the daemon in every way that its guarantees exclude, one at a time, and shows that a test finds it.
+// TestMutations breaks the daemon in every way that its guarantees exclude, one at a time, and shows that a test finds
+// it.
 func TestMutations(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -91,7 +92,8 @@ func TestMutations(t *testing.T) {
 	_, _ = fmt.Fprintln(w, "guarantee\tbroken in\tfound by\tafter\tin the words")
 	for i, m := range mutations() {
 		v := findings[i]
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%.90s\n", m.breaks, m.file, m.by.pkg, m.by.test, v.took.Round(100*time.Millisecond), cmp.Or(v.words, "NOT FOUND"))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%.90s\n", m.breaks, m.file, m.by.pkg, m.by.test,
+			v.took.Round(100*time.Millisecond), cmp.Or(v.words, "NOT FOUND"))
 	}
 	require.NoError(t, w.Flush())
 	t.Logf("\n%s", &table)
@@ -103,10 +105,13 @@ func (m *mutation) find(t *testing.T, root string) string {
 	path := filepath.Join(root, m.file)
 	source, err := os.ReadFile(path) //nolint:gosec // a path of this repository
 	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(string(source), m.old), "the mutation is stale: %s must hold this text exactly once:\n%s", m.file, m.old)
+	require.Equal(t, 1, strings.Count(string(source), m.old),
+		"the mutation is stale: %s must hold this text exactly once:\n%s", m.file, m.old)
 	dir := t.TempDir()
 	mutated := filepath.Join(dir, filepath.Base(m.file))
-	require.NoError(t, os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600)) //nolint:gosec // into a directory of the test's own
+	require.NoError(t,
+		os.WriteFile(mutated, //nolint:gosec // into a directory of the test's own
+			[]byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600))
 	overlay := filepath.Join(dir, "overlay.json")
 	content, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
 	require.NoError(t, err)
@@ -124,14 +129,16 @@ func (k *killer) Run(t *testing.T, root, overlay string) (output string, err err
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "mutated.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, "./"+k.pkg) //nolint:gosec // the list of mutations
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", //nolint:gosec // the list of mutations
+		overlay, "-o", binary, "./"+k.pkg)
 	build.Dir = root
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, "the mutation does not compile:\n%s", built)
 	args := []string{"-test.run", "^(" + k.test + ")$", "-test.timeout", "100s", "-test.failfast"}
 	if k.checks > 0 {
 		// The seed repeats the schedules; what goroutines do inside one is the scheduler's.
-		args = append(args, "-rapid.checks", strconv.Itoa(k.checks), "-rapid.seed", "7", "-rapid.shrinktime", "1ns", "-rapid.nofailfile")
+		args = append(args, "-rapid.checks", strconv.Itoa(k.checks), "-rapid.seed", "7", "-rapid.shrinktime", "1ns",
+			"-rapid.nofailfile")
 	}
 	run := exec.CommandContext(t.Context(), binary, args...) //nolint:gosec // as above
 	run.Dir = filepath.Join(root, k.pkg)

@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// TestDowntimeIsNotToldByTheMinute: after an hour in which no daemon ran, a key that fired all the time is repeated once, one that began to
-// fire and ended meanwhile is told with its beginning and its end.
+// TestDowntimeIsNotToldByTheMinute: after an hour in which no daemon ran, a key that fired all the time is repeated
+// once, one that began to fire and ended meanwhile is told with its beginning and its end.
 func TestDowntimeIsNotToldByTheMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +27,8 @@ func TestDowntimeIsNotToldByTheMinute(t *testing.T) {
 		start := func() *testdaemon.TestDaemon {
 			return testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) {
 				c.Rules = []alert.RuleConfig{{
-					Name: "r", When: "v > 5", Resolve: alert.Stretch{Time: 5 * time.Minute}, RepeatInterval: time.Minute, Topics: []string{"oncall"},
+					Name: "r", When: "v > 5", Resolve: alert.Stretch{Time: 5 * time.Minute},
+					RepeatInterval: time.Minute, Topics: []string{"oncall"},
 					Message: "{{ .Kind }} {{ .Key }}",
 				}}
 			})
@@ -53,6 +54,8 @@ func TestDowntimeIsNotToldByTheMinute(t *testing.T) {
 			line, _, _ := strings.Cut(m.Body, "\n")
 			said[line]++
 		}
-		require.Equal(t, map[string]int{"firing long": 1, "repeat long": 1, "firing short": 1, "resolved short": 1}, said)
+		require.Equal(t, map[string]int{
+			"firing long": 1, "repeat long": 1, "firing short": 1, "resolved short": 1,
+		}, said)
 	})
 }

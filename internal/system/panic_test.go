@@ -47,8 +47,8 @@ func with(b *bomb) func(*config.Config, *daemon.Options) {
 	return func(_ *config.Config, o *daemon.Options) { o.AWS.APIOptions = append(o.AWS.APIOptions, b.install) }
 }
 
-// A panic where state that others share may be half changed ends the process at once, with code 1: nothing more is published,
-// and the next process has it all from the table.
+// A panic where state that others share may be half changed ends the process at once, with code 1: nothing more is
+// published, and the next process has it all from the table.
 func TestPanicOfSharedStateEndsTheProcess(t *testing.T) {
 	t.Parallel()
 	for operation, part := range map[string]string{
@@ -72,7 +72,9 @@ func TestPanicOfSharedStateEndsTheProcess(t *testing.T) {
 					d.Stop()
 					require.Fail(t, "still running", "%v", <-d.Done)
 				}
-				lines := d.Log.Entries(t, "a part has panicked, and what it shares may be half changed: nothing more is published, and the process ends")
+				lines := d.Log.Entries(t,
+					"a part has panicked, and what it shares may be half changed: nothing more is published, and "+
+						"the process ends")
 				require.Len(t, lines, 1)
 				require.Contains(t, lines[0]["stack"], "panic_test.go")
 				published := len(testkit.Messages(fake))

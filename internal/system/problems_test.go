@@ -26,7 +26,8 @@ func TestProblemsOfTheDaemon(t *testing.T) {
 			require.NoError(t, err)
 			for _, f := range families {
 				for _, m := range f.GetMetric() {
-					if f.GetName() == "kinesis_alerter_problem" && strings.Contains(m.String(), `"topic_held"`) && strings.Contains(m.String(), `"critical"`) {
+					if f.GetName() == "kinesis_alerter_problem" && strings.Contains(m.String(), `"topic_held"`) &&
+						strings.Contains(m.String(), `"critical"`) {
 						return m.GetGauge().GetValue()
 					}
 				}
@@ -37,7 +38,9 @@ func TestProblemsOfTheDaemon(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		require.Zero(t, problem())
 		denied := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "AuthorizationError", Status: 403},
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{
+				Code: "AuthorizationError", Status: 403,
+			},
 		})
 		fake.Kinesis.Put(testkit.TestStream, "patient-1", []byte(`{"heartRate":180}`))
 		time.Sleep(10 * time.Second)
@@ -46,7 +49,8 @@ func TestProblemsOfTheDaemon(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		require.Zero(t, problem())
 		require.NoError(t, d.End())
-		require.Equal(t, 1, strings.Count(d.Log.String(), `"code":"topic_held","object":"oncall","problem_level":"critical"`))
+		require.Equal(t, 1,
+			strings.Count(d.Log.String(), `"code":"topic_held","object":"oncall","problem_level":"critical"`))
 		require.Contains(t, d.Log.String(), `"msg":"problem is over","code":"topic_held"`)
 	})
 }

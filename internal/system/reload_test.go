@@ -35,7 +35,10 @@ func TestReloadOfARunningDaemon(t *testing.T) {
 	}
 	var status int
 	var body string
-	testkit.WaitFor(t, "an answer that is not about starting", func() bool { status, body = post(); return status != http.StatusServiceUnavailable })
+	testkit.WaitFor(t, "an answer that is not about starting", func() bool {
+		status, body = post()
+		return status != http.StatusServiceUnavailable
+	})
 	require.Equal(t, "200 nothing changed\n", fmt.Sprint(status, " ", body))
 
 	rewrite("heartRate > 149", "heartRate > 20")

@@ -47,8 +47,16 @@ func rememberRules() []alert.RuleConfig {
 		{Name: "hold", When: "v > 2", For: alert.Stretch{Time: 4 * second}, Resolve: alert.Stretch{Time: 7 * second}},
 		{Name: "resolve", When: "v > 6", Resolve: alert.Stretch{Records: 2}, RepeatInterval: 15 * second},
 		{Name: "absent", Absence: alert.AbsenceConfig{After: 12 * second}},
-		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 15 * second, Tumbling: true, Aggregate: "sum", Of: "v", Is: "> 40"}},
-		{Name: "sliding", When: "v > 0", Window: alert.WindowConfig{Length: 12 * second, Step: 2 * second, Aggregate: "avg", Of: "v", Is: "> 5"}},
+		{
+			Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{
+				Length: 15 * second, Tumbling: true, Aggregate: "sum", Of: "v", Is: "> 40",
+			},
+		},
+		{
+			Name: "sliding", When: "v > 0", Window: alert.WindowConfig{
+				Length: 12 * second, Step: 2 * second, Aggregate: "avg", Of: "v", Is: "> 5",
+			},
+		},
 		{Name: "score", When: "ANOMALY_SCORE > 0.6", Dedup: 2 * second},
 	}
 }

@@ -43,7 +43,8 @@ func TestDaemonTurnsRecordsIntoAlerts(t *testing.T) {
 			if i%50 == 0 {
 				rate = 150 + i
 			}
-			fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", i%20), fmt.Appendf(nil, `{"heartRate":%d}`, rate))
+			fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", i%20),
+				fmt.Appendf(nil, `{"heartRate":%d}`, rate))
 		}
 		time.Sleep(3 * time.Second)
 		bodies := testkit.Messages(fake)
@@ -92,7 +93,8 @@ func TestTheOtherDaemonTakesOver(t *testing.T) {
 		put := 0
 		produce := func(n int) {
 			for range n {
-				fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", put%50), fmt.Appendf(nil, `{"heartRate":%d}`, 1000+put))
+				fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", put%50),
+					fmt.Appendf(nil, `{"heartRate":%d}`, 1000+put))
 				put++
 				time.Sleep(150 * time.Millisecond)
 			}
@@ -108,7 +110,8 @@ func TestTheOtherDaemonTakesOver(t *testing.T) {
 		err := errors.Join(<-stopped, second.End())
 		story := "first:\n" + first.Log.Story() + "second:\n" + second.Log.Story()
 		require.NoError(t, err, story)
-		require.Equal(t, last, len(inTime), "all shards are read again, and nothing is repeated; %s", story) //nolint:testifylint // Len would print every message
+		require.Equal(t, last, len(inTime), //nolint:testifylint // Len would print every message
+			"all shards are read again, and nothing is repeated; %s", story)
 		slices.Sort(inTime)
 		require.Len(t, slices.Compact(inTime), put, "nothing is repeated")
 	})
@@ -151,14 +154,16 @@ func TestDaemonWithoutRulesIsTheSampleFunction(t *testing.T) {
 	})
 }
 
-// A stop while SNS stands still must end within its budget, say what it left behind, and lose nothing.
+// A stop while SNS stalls must end within its budget, say what it left behind, and lose nothing.
 func TestStopWhileSNSIsDownIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		testkit.CreateTopic(t, fake)
-		repair := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole})
+		repair := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole,
+		})
 		fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"heartRate":180}`))
 		d := testdaemon.StartDaemon(t, fake, nil)
 		time.Sleep(5 * time.Second)
@@ -183,7 +188,9 @@ func TestDaemonWaitsForWhatIsMissing(t *testing.T) {
 		fake := fakeaws.New(fakeaws.Options{})
 		allow := fake.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceDynamoDB, Operation: "CreateTable", Kind: fakeaws.Before,
-			Err: &fakeaws.Error{Code: "AccessDeniedException", Message: "not authorized to perform: dynamodb:CreateTable"},
+			Err: &fakeaws.Error{
+				Code: "AccessDeniedException", Message: "not authorized to perform: dynamodb:CreateTable",
+			},
 		})
 		d := testdaemon.StartDaemon(t, fake, nil)
 		time.Sleep(time.Minute)
@@ -202,7 +209,9 @@ func TestDaemonWaitsForWhatIsMissing(t *testing.T) {
 		require.Empty(t, testkit.Messages(fake))
 		testkit.CreateTopic(t, fake)
 		time.Sleep(time.Minute)
-		require.Equal(t, []string{`Anomaly detected ...  {"heartRate":180}`}, testkit.Messages(fake), "the alert was held, not burned")
+		require.Equal(t, []string{
+			`Anomaly detected ...  {"heartRate":180}`,
+		}, testkit.Messages(fake), "the alert was held, not burned")
 		require.NoError(t, d.End())
 	})
 }
@@ -222,10 +231,20 @@ func TestFailFast(t *testing.T) {
 		fault         func(*fakeaws.AWS)
 		want          []string
 	}{
-		"no stream":      {topic: true, want: []string{"stream ExampleOutputStream does not exist", "stream.name"}},
-		"no topic":       {stream: true, want: []string{"topic " + testkit.TestTopicARN + " does not exist", "topics.oncall.arn"}},
-		"no permission":  {stream: true, topic: true, fault: deny(fakeaws.ServiceKinesis, "DescribeStreamSummary"), want: []string{"stream ExampleOutputStream", "kinesis:DescribeStreamSummary"}},
-		"no table right": {stream: true, topic: true, fault: deny(fakeaws.ServiceDynamoDB, "CreateTable"), want: []string{"heart-rate-alerts", "dynamodb:CreateTable"}},
+		"no stream": {topic: true, want: []string{"stream ExampleOutputStream does not exist", "stream.name"}},
+		"no topic": {
+			stream: true, want: []string{"topic " + testkit.TestTopicARN + " does not exist", "topics.oncall.arn"},
+		},
+		"no permission": {
+			stream: true, topic: true, fault: deny(fakeaws.ServiceKinesis, "DescribeStreamSummary"), want: []string{
+				"stream ExampleOutputStream", "kinesis:DescribeStreamSummary",
+			},
+		},
+		"no table right": {
+			stream: true, topic: true, fault: deny(fakeaws.ServiceDynamoDB, "CreateTable"), want: []string{
+				"heart-rate-alerts", "dynamodb:CreateTable",
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -266,22 +285,80 @@ func TestFailFastWaitsForTheRest(t *testing.T) {
 		named bool // by stream.name, not by stream.arn
 		ends  bool
 	}{
-		"Kinesis does not answer":             {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole}},
-		"Kinesis does not answer for a name":  {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole}, named: true, ends: true},
-		"DynamoDB does not answer":            {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole}},
-		"SNS does not answer":                 {fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Kind: fakeaws.BlackHole}},
-		"DynamoDB throttles":                  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "ThrottlingException", Message: "slow down"}}},
-		"no permission to publish":            {fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "Publish", Kind: fakeaws.Before, Err: denied}},
-		"no permission to look at a topic":    {fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes", Kind: fakeaws.Before, Err: denied}},
-		"no permission to read records":       {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Before, Err: denied}},
-		"no permission to change lease rows":  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Before, Err: denied}},
-		"no permission to look at the stream": {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "DescribeStreamSummary", Kind: fakeaws.Before, Err: denied}, ends: true},
-		"no permission to look at the table":  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "DescribeTable", Kind: fakeaws.Before, Err: denied}, ends: true},
-		"no permission to read lease rows":    {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "GetItem", Kind: fakeaws.Before, Err: denied}, ends: true},
-		"no permission to scan a new table":   {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "Scan", Kind: fakeaws.Before, Err: denied}, ends: true},
-		"no permission to begin a new table":  {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Before, Err: denied}, ends: true},
-		"no permission to list shards":        {fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "ListShards", Kind: fakeaws.Before, Err: denied}, ends: true},
-		"credentials that are not known":      {fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Before, Err: &fakeaws.Error{Code: "UnrecognizedClientException", Message: "the security token is invalid"}}, ends: true},
+		"Kinesis does not answer": {
+			fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole},
+		},
+		"Kinesis does not answer for a name": {
+			fault: fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole}, named: true, ends: true,
+		},
+		"DynamoDB does not answer": {
+			fault: fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole},
+		},
+		"SNS does not answer": {
+			fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Kind: fakeaws.BlackHole},
+		},
+		"DynamoDB throttles": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Before, Err: &fakeaws.Error{
+					Code: "ThrottlingException", Message: "slow down",
+				},
+			},
+		},
+		"no permission to publish": {
+			fault: fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "Publish", Kind: fakeaws.Before, Err: denied},
+		},
+		"no permission to look at a topic": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes", Kind: fakeaws.Before, Err: denied,
+			},
+		},
+		"no permission to read records": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Before, Err: denied,
+			},
+		},
+		"no permission to change lease rows": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Kind: fakeaws.Before, Err: denied,
+			},
+		},
+		"no permission to look at the stream": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceKinesis, Operation: "DescribeStreamSummary", Kind: fakeaws.Before, Err: denied,
+			}, ends: true,
+		},
+		"no permission to look at the table": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Operation: "DescribeTable", Kind: fakeaws.Before, Err: denied,
+			}, ends: true,
+		},
+		"no permission to read lease rows": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Operation: "GetItem", Kind: fakeaws.Before, Err: denied,
+			}, ends: true,
+		},
+		"no permission to scan a new table": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Operation: "Scan", Kind: fakeaws.Before, Err: denied,
+			}, ends: true,
+		},
+		"no permission to begin a new table": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Before, Err: denied,
+			}, ends: true,
+		},
+		"no permission to list shards": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceKinesis, Operation: "ListShards", Kind: fakeaws.Before, Err: denied,
+			}, ends: true,
+		},
+		"credentials that are not known": {
+			fault: fakeaws.Fault{
+				Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.Before, Err: &fakeaws.Error{
+					Code: "UnrecognizedClientException", Message: "the security token is invalid",
+				},
+			}, ends: true,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -290,7 +367,8 @@ func TestFailFastWaitsForTheRest(t *testing.T) {
 				fake := fakeaws.New(fakeaws.Options{})
 				fake.Kinesis.Create(testkit.TestStream, 1)
 				testkit.CreateTopic(t, fake)
-				described, err := kinesis.NewFromConfig(testkit.Emulated(fake)).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(testkit.TestStream)})
+				described, err := kinesis.NewFromConfig(testkit.Emulated(fake)).DescribeStreamSummary(t.Context(),
+					&kinesis.DescribeStreamSummaryInput{StreamName: aws.String(testkit.TestStream)})
 				require.NoError(t, err)
 				remove := fake.Faults.Add(test.fault)
 				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
@@ -364,7 +442,8 @@ func TestMetricsAreKnown(t *testing.T) {
 				names = append(names, l)
 			}
 			slices.Sort(names)
-			fmt.Fprintf(&b, "%s %s {%s}\n    %s\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(names, ","), f.GetHelp())
+			fmt.Fprintf(&b, "%s %s {%s}\n    %s\n", f.GetName(), strings.ToLower(f.GetType().String()),
+				strings.Join(names, ","), f.GetHelp())
 		}
 		testkit.Golden(t, "metrics.golden", b.String())
 		problems, err := testutil.GatherAndLint(d.Reg)
@@ -421,11 +500,15 @@ server: {listen: %q}
 		stop(errors.New("test is over"))
 		require.Equal(t, cli.ExitOK, <-exit, "%s", out)
 		var gone bytes.Buffer
-		require.Equal(t, cli.ExitFailed, cli.Main(context.WithoutCancel(t.Context()), []string{"healthcheck", "--listen", admin}, testkit.Environment(nil), &gone, &gone))
+		require.Equal(t, cli.ExitFailed, cli.Main(context.WithoutCancel(t.Context()), []string{
+			"healthcheck", "--listen", admin,
+		}, testkit.Environment(nil), &gone, &gone))
 	})
 	testkit.WaitFor(t, "the daemon's health", func() bool {
 		var ok bytes.Buffer
-		return cli.Main(t.Context(), []string{"healthcheck", "--listen", admin}, testkit.Environment(nil), &ok, &ok) == cli.ExitOK
+		return cli.Main(t.Context(), []string{
+			"healthcheck", "--listen", admin,
+		}, testkit.Environment(nil), &ok, &ok) == cli.ExitOK
 	})
 	return fake, file, admin
 }
@@ -434,7 +517,10 @@ server: {listen: %q}
 func TestMainOnLoopback(t *testing.T) {
 	fake, _, _ := loopbackDaemon(t)
 	var produced bytes.Buffer
-	require.Equal(t, cli.ExitOK, cli.Main(t.Context(), []string{"produce", "heart-rate", "--stream", testkit.TestStream, "--rate", "0", "--count", "700", "--keys", "8", "--seed", "1"},
+	require.Equal(t, cli.ExitOK, cli.Main(t.Context(), []string{
+		"produce", "heart-rate", "--stream", testkit.TestStream, "--rate", "0", "--count", "700", "--keys", "8",
+		"--seed", "1",
+	},
 		testkit.Environment(nil), &produced, &produced), "%s", &produced)
 	require.Contains(t, produced.String(), "700 records put into "+testkit.TestStream)
 	fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"heartRate":199}`))
@@ -447,18 +533,23 @@ func TestMainOnLoopback(t *testing.T) {
 func TestDrill(t *testing.T) {
 	fake, file, _ := loopbackDaemon(t)
 	var out, errs bytes.Buffer
-	require.Equal(t, cli.ExitOK, cli.Main(t.Context(), []string{"drill", "--config", file}, testkit.Environment(nil), &out, &errs), "%s", &errs)
-	require.Regexp(t, `^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\noncall: 1 confirmed subscription, 0 pending\n$`, out.String())
+	require.Equal(t, cli.ExitOK, cli.Main(t.Context(), []string{"drill", "--config", file}, testkit.Environment(nil),
+		&out, &errs), "%s", &errs)
+	require.Regexp(t,
+		`^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\noncall: 1 confirmed subscription, 0 pending\n$`, out.String())
 	require.Len(t, testkit.Messages(fake), 1)
 	require.Contains(t, testkit.Messages(fake)[0], "This is a test of the topic oncall")
 
-	require.Equal(t, cli.ExitUsage, cli.Main(t.Context(), []string{"drill", "--config", file, "--topic", "nosuch"}, testkit.Environment(nil), &out, &errs))
+	require.Equal(t, cli.ExitUsage, cli.Main(t.Context(), []string{
+		"drill", "--config", file, "--topic", "nosuch",
+	}, testkit.Environment(nil), &out, &errs))
 	require.Contains(t, errs.String(), `no topic "nosuch" is configured`)
 	subscription := fake.SNS.Subscriptions(testkit.TestTopicARN)[0].ARN
 	client := sns.NewFromConfig(testkit.Emulated(fake))
 	_, err := client.Unsubscribe(t.Context(), &sns.UnsubscribeInput{SubscriptionArn: &subscription})
 	require.NoError(t, err)
-	require.Equal(t, cli.ExitFailed, cli.Main(t.Context(), []string{"drill", "--config", file}, testkit.Environment(nil), &out, &errs))
+	require.Equal(t, cli.ExitFailed, cli.Main(t.Context(), []string{"drill", "--config", file},
+		testkit.Environment(nil), &out, &errs))
 	require.Contains(t, errs.String(), "it reaches no one: 0 subscriptions confirmed, 0 pending")
 	require.NoError(t, testkit.Subscribe(t.Context(), client, testkit.TestTopicARN))
 	config, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
@@ -468,7 +559,11 @@ func TestDrill(t *testing.T) {
 	).Replace(string(config)))
 	out.Reset()
 	errs.Reset()
-	require.Equal(t, cli.ExitFailed, cli.Main(t.Context(), []string{"drill", "--config", missing, "--timeout", "2s"}, testkit.Environment(nil), &out, &errs))
-	require.Contains(t, errs.String(), "topic gone, "+testkit.TestTopicARN+"-missing: SNS did not accept it within 2s (topic_missing): create the topic or correct its ARN")
-	require.Contains(t, out.String(), "oncall: SNS accepted it", "the topic that is missing takes no time from the others")
+	require.Equal(t, cli.ExitFailed, cli.Main(t.Context(), []string{
+		"drill", "--config", missing, "--timeout", "2s",
+	}, testkit.Environment(nil), &out, &errs))
+	require.Contains(t, errs.String(), "topic gone, "+testkit.TestTopicARN+
+		"-missing: SNS did not accept it within 2s (topic_missing): create the topic or correct its ARN")
+	require.Contains(t, out.String(), "oncall: SNS accepted it",
+		"the topic that is missing takes no time from the others")
 }

@@ -29,14 +29,22 @@ func TestPayloadsStayOutOfLogsAndMetrics(t *testing.T) {
 			c.Log.Level = "debug"
 			c.Rules = []alert.RuleConfig{
 				{Name: "plain", When: `name == "hunter2"`, Topics: []string{"oncall"}},
-				{Name: "window", When: `name == "hunter2"`, Window: alert.WindowConfig{Length: time.Minute, Of: "name", Aggregate: "max", Is: "> 1"}, Topics: []string{"oncall"}},
-				{Name: "a-template", When: `name == "hunter2"`, Topics: []string{"oncall"}, Message: `{{ index .Fields.name "hunter2" }}`},
+				{
+					Name: "window", When: `name == "hunter2"`, Window: alert.WindowConfig{
+						Length: time.Minute, Of: "name", Aggregate: "max", Is: "> 1",
+					}, Topics: []string{"oncall"},
+				},
+				{
+					Name: "a-template", When: `name == "hunter2"`, Topics: []string{"oncall"},
+					Message: `{{ index .Fields.name "hunter2" }}`,
+				},
 				{Name: "key", When: `name == "hunter2"`, Key: `name + "/" + other`, Topics: []string{"oncall"}},
 			}
 		})
 		time.Sleep(2 * time.Second)
 		for _, payload := range []string{
-			`{"name":"hunter2"}`, `{"name":"hunter2","name":"hunter2"}`, `{"hunter2":`, `hunter2`, `{"hunter2":1e400}`, "{\"hunter2\":\"\xff\"}",
+			`{"name":"hunter2"}`, `{"name":"hunter2","name":"hunter2"}`, `{"hunter2":`, `hunter2`, `{"hunter2":1e400}`,
+			"{\"hunter2\":\"\xff\"}",
 			`["hunter2"]`, `{"name":"hunter2"} hunter2`, "\xf3\x89\x9a\xc2hunter2hunter2hunter2hunter2",
 		} {
 			fake.Kinesis.Put(testkit.TestStream, "hunter2", []byte(payload))

@@ -18,8 +18,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// TestSilencesThatAreOver: who checks or reloads a file wants something to be silent, so a silence that is over is refused there. A start
-// must not fail for one, and what tries rules on records of the past has their time.
+// TestSilencesThatAreOver: who checks or reloads a file wants something to be silent, so a silence that is over is
+// refused there. A start must not fail for one, and what tries rules on records of the past has their time.
 func TestSilencesThatAreOver(t *testing.T) {
 	t.Parallel()
 	file := testkit.ConfigFile(t, `stream: {name: s}
@@ -35,7 +35,11 @@ topics:
 	require.Contains(t, stderr, file+":4:33: "+refused)
 
 	cases := filepath.Join(t.TempDir(), "over.test.yaml")
-	require.NoError(t, os.WriteFile(cases, []byte("config: "+file+"\ntests:\n  - {name: silent, start: 2019-01-01T00:00:00Z, records: [{at: 0s, data: {v: 9}}], expect: {alerts: []}}\n"), 0o600))
+	require.NoError(t,
+		os.WriteFile(cases,
+			[]byte("config: "+file+
+				"\ntests:\n  - {name: silent, start: 2019-01-01T00:00:00Z, records: [{at: 0s, data: {v: 9}}], "+
+				"expect: {alerts: []}}\n"), 0o600))
 	code, out, stderr := command_(t, "rules", "test", cases)
 	require.Zero(t, code, out+stderr)
 }
@@ -54,7 +58,8 @@ func TestStartWithASilenceThatIsOver(t *testing.T) {
 		s := page.Status(t)
 		require.Len(t, s.Problems, 1)
 		require.Equal(t, []any{status.LevelInfo, "silence_over"}, []any{s.Problems[0].Level, s.Problems[0].Code})
-		require.Equal(t, "the silence works is over since 1999-12-31T00:00:00Z and mutes nothing any more", s.Problems[0].Text)
+		require.Equal(t, "the silence works is over since 1999-12-31T00:00:00Z and mutes nothing any more",
+			s.Problems[0].Text)
 		require.NoError(t, d.End())
 	})
 }
@@ -75,5 +80,6 @@ topics:
 	code, out, stderr := command_(t, "check", file)
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "1 warning")
-	require.Contains(t, stderr, `silences[0].when: host == "h1": the silence works does not cover beat: what is absent from a shard or the stream as a whole has no record to look at`)
+	require.Contains(t, stderr,
+		`silences[0].when: host == "h1": the silence works does not cover beat: what is absent from a shard or the stream as a whole has no record to look at`)
 }

@@ -34,7 +34,9 @@ func (s *simStory) Add(e simEvent) {
 }
 
 func (s *simStory) put(n int, shard, sequence, key string) {
-	s.Add(simEvent{Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: key, Arrival: int64(1000 * (n + 1))})
+	s.Add(simEvent{
+		Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: key, Arrival: int64(1000 * (n + 1)),
+	})
 }
 
 func (s *simStory) row(id string, before, after *simRow) {
@@ -47,8 +49,8 @@ func (s *simStory) publish(who string, n int, id string) {
 	s.Add(simEvent{Kind: simAnswered, Who: who, N: []int{n}})
 }
 
-// TestSimModelCanFail shows that the model finds each breach of the contract, in a history that is without one up to the
-// last events.
+// TestSimModelCanFail shows that the model finds each breach of the contract, in a history that is without one up to
+// the last events.
 func TestSimModelCanFail(t *testing.T) {
 	t.Parallel()
 	const shard, child = "shardId-000000000000", "shardId-000000000001"
@@ -109,23 +111,32 @@ func TestSimModelCanFail(t *testing.T) {
 		"a fenced worker beats": {want: "after it was fenced", then: func(s *simStory) {
 			s.row(simWorker+"a/1", &simRow{Counter: 1, Fenced: true}, &simRow{Counter: 2, Fenced: true})
 		}},
-		"another worker publishes": {want: `b publishes record 2 of ` + shard + `, which is owned by "a/1"`, then: func(s *simStory) {
-			s.publish("b", 2, "id-2")
-		}},
-		"a former owner publishes": {want: `a publishes record 2 of ` + shard + `, which is owned by "b/1"`, then: func(s *simStory) {
-			s.row(shard, mine("100"), &simRow{Owner: "b/1", Epoch: 2, Checkpoint: "100"})
-			s.publish("a", 2, "id-2")
-		}},
+		"another worker publishes": {
+			want: `b publishes record 2 of ` + shard + `, which is owned by "a/1"`,
+			then: func(s *simStory) {
+				s.publish("b", 2, "id-2")
+			},
+		},
+		"a former owner publishes": {
+			want: `a publishes record 2 of ` + shard + `, which is owned by "b/1"`,
+			then: func(s *simStory) {
+				s.row(shard, mine("100"), &simRow{Owner: "b/1", Epoch: 2, Checkpoint: "100"})
+				s.publish("a", 2, "id-2")
+			},
+		},
 		"an owner publishes outside its window": {want: "outside its trust window", then: func(s *simStory) {
 			for range 20 {
 				s.Add(simEvent{Kind: simFault, ID: "nothing is heard of a"})
 			}
 			s.publish("a", 2, "id-2")
 		}},
-		"a child starts first": {want: child + " starts before its parent " + shard + " has ended", then: func(s *simStory) {
-			s.Add(simEvent{Kind: simOpen, Shard: child, Parents: []string{shard}})
-			s.row(child, nil, &simRow{Owner: "b/1", Epoch: 1})
-		}},
+		"a child starts first": {
+			want: child + " starts before its parent " + shard + " has ended",
+			then: func(s *simStory) {
+				s.Add(simEvent{Kind: simOpen, Shard: child, Parents: []string{shard}})
+				s.row(child, nil, &simRow{Owner: "b/1", Epoch: 1})
+			},
+		},
 		"a child starts in time": {then: func(s *simStory) {
 			s.Add(simEvent{Kind: simOpen, Shard: child, Parents: []string{shard}})
 			s.publish("a", 2, "id-2")
@@ -143,11 +154,13 @@ func TestSimModelCanFail(t *testing.T) {
 		"an alert has no id": {want: "without an alert id", then: func(s *simStory) {
 			s.publish("a", 2, "")
 		}},
-		"a handoff repeats": {want: "b publishes record 1 of " + shard + " again, for which a had the answer before it let go", then: func(s *simStory) {
+		"a handoff repeats": {want: "b publishes record 1 of " + shard +
+			" again, for which a had the answer before it let go", then: func(s *simStory) {
 			s.row(shard, mine("100"), &simRow{Owner: "b/1", Epoch: 2, Checkpoint: "100"})
 			s.publish("b", 1, "id-1")
 		}},
-		"a clean stop repeats": {want: "b publishes record 1 of " + shard + " again, for which a had the answer before it let go", then: func(s *simStory) {
+		"a clean stop repeats": {want: "b publishes record 1 of " + shard +
+			" again, for which a had the answer before it let go", then: func(s *simStory) {
 			s.row(shard, mine("100"), &simRow{Epoch: 1, Checkpoint: "100"})
 			s.Add(simEvent{Kind: simStopped, Who: "a", Took: time.Second})
 			s.row(shard, &simRow{Epoch: 1, Checkpoint: "100"}, &simRow{Owner: "b/1", Epoch: 2, Checkpoint: "100"})

@@ -26,8 +26,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// simClock is how the wall clock of a worker's machine is wrong: from the start of the simulation, by so much more for each hour, and
-// from a moment on. Its monotonic clock is right, as it is on a machine whose clock somebody sets.
+// simClock is how the wall clock of a worker's machine is wrong: from the start of the simulation, by so much more for
+// each hour, and from a moment on. Its monotonic clock is right, as it is on a machine whose clock somebody sets.
 type simClock struct {
 	Off    time.Duration `json:"off,omitempty"`
 	Hourly time.Duration `json:"hourly,omitempty"`
@@ -78,13 +78,32 @@ func simClockRules(began time.Time) (rules []alert.RuleConfig, silences []alert.
 	second := time.Second
 	clock := func(minutes int) string { return began.Add(time.Duration(minutes) * time.Minute).UTC().Format("15:04") }
 	rules = []alert.RuleConfig{
-		{Name: "held", When: "v > 3", For: alert.Stretch{Time: 15 * second}, Resolve: alert.Stretch{Time: 20 * second}, RepeatInterval: 30 * second},
+		{
+			Name: "held", When: "v > 3", For: alert.Stretch{Time: 15 * second},
+			Resolve: alert.Stretch{Time: 20 * second}, RepeatInterval: 30 * second,
+		},
 		{Name: "absent", Absence: alert.AbsenceConfig{After: 20 * second}, RepeatInterval: 40 * second},
 		{Name: "shard", Absence: alert.AbsenceConfig{After: 25 * second, Of: alert.AbsenceOfShard}},
-		{Name: "stream", Absence: alert.AbsenceConfig{After: 30 * second, Of: alert.AbsenceOfStream}, RepeatInterval: 30 * second},
-		{Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{Length: 15 * second, Tumbling: true, Aggregate: "count", Is: "> 8"}},
-		{Name: "below", When: "v > 0", Window: alert.WindowConfig{Length: 20 * second, Tumbling: true, Aggregate: "count", Is: "< 3"}},
-		{Name: "quiet", When: "v > 3", Resolve: alert.Stretch{Time: 10 * second}, Quiet: []alert.QuietConfig{{From: clock(1), To: clock(2)}}},
+		{
+			Name: "stream", Absence: alert.AbsenceConfig{
+				After: 30 * second, Of: alert.AbsenceOfStream,
+			}, RepeatInterval: 30 * second,
+		},
+		{
+			Name: "tumbling", When: "v > 0", Window: alert.WindowConfig{
+				Length: 15 * second, Tumbling: true, Aggregate: "count", Is: "> 8",
+			},
+		},
+		{
+			Name: "below", When: "v > 0", Window: alert.WindowConfig{
+				Length: 20 * second, Tumbling: true, Aggregate: "count", Is: "< 3",
+			},
+		},
+		{
+			Name: "quiet", When: "v > 3", Resolve: alert.Stretch{Time: 10 * second}, Quiet: []alert.QuietConfig{
+				{From: clock(1), To: clock(2)},
+			},
+		},
 		{Name: "silenced", When: "v > 3", Resolve: alert.Stretch{Time: 10 * second}},
 	}
 	for i := range rules {
@@ -92,7 +111,8 @@ func simClockRules(began time.Time) (rules []alert.RuleConfig, silences []alert.
 		rules[i].Message = "{{ .Kind }} {{ .Rule }} {{ .Key }} {{ .At }} {{ .Suppressed }}"
 	}
 	silences = []alert.SilenceConfig{{
-		Name: "work", Rules: []string{"silenced"}, From: began.Add(100 * second).UTC().Format(time.RFC3339), Until: began.Add(160 * second).UTC().Format(time.RFC3339),
+		Name: "work", Rules: []string{"silenced"}, From: began.Add(100 * second).UTC().Format(time.RFC3339),
+		Until: began.Add(160 * second).UTC().Format(time.RFC3339),
 	}}
 	return rules, silences
 }
@@ -110,7 +130,9 @@ type simClockPlan struct {
 const simClockSeconds = 240
 
 func drawSimClockPlan(t *rapid.T) simClockPlan {
-	p := simClockPlan{joins: rapid.IntRange(20, 100).Draw(t, "joins"), leaves: rapid.IntRange(110, 180).Draw(t, "leaves")}
+	p := simClockPlan{
+		joins: rapid.IntRange(20, 100).Draw(t, "joins"), leaves: rapid.IntRange(110, 180).Draw(t, "leaves"),
+	}
 	if rapid.Bool().Draw(t, "lies") {
 		p.lie = rapid.IntRange(30, 200).Draw(t, "lie")
 	}
@@ -163,24 +185,36 @@ func simLie(a *fakeaws.Answer) {
 	}
 }
 
-// Play plays a plan with machines whose clocks are these, and returns what was told, by id. A liar lies where clocks are wrong.
+// Play plays a plan with machines whose clocks are these, and returns what was told, by id. A liar lies where clocks
+// are wrong.
 func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 	told := map[string]simTold{}
 	rapid.SyncTest(t, func(t *rapid.T) {
 		began := time.Now()
 		fake := fakeaws.New(fakeaws.Options{})
 		fake.Kinesis.Create(testkit.TestStream, 2)
-		_, err := sns.NewFromConfig(testkit.Emulated(fake)).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testkit.TestTopic)})
+		_, err := sns.NewFromConfig(testkit.Emulated(fake)).CreateTopic(t.Context(), &sns.CreateTopicInput{
+			Name: aws.String(testkit.TestTopic),
+		})
 		require.NoError(t, err)
 		if len(clocks) > 0 {
 			fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.Changed, Rewrite: simLie})
 		}
 		var fleet []*simDaemon
 		join := func() {
-			d := &simDaemon{name: fmt.Sprintf("w%d", len(fleet)+1), log: &testkit.SyncBuffer{}, gone: make(chan struct{}), page: testdaemon.NewPage()}
+			d := &simDaemon{
+				name: fmt.Sprintf("w%d", len(fleet)+1), log: &testkit.SyncBuffer{}, gone: make(chan struct{}),
+				page: testdaemon.NewPage(),
+			}
 			c := config.Config{
-				Stream: config.StreamConfig{Name: testkit.TestStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
-				Leases: config.LeasesConfig{Duration: 5 * time.Second}, Topics: map[string]alert.TopicConfig{"oncall": testkit.AnyRate(testkit.TestTopicARN)},
+				Stream: config.StreamConfig{
+					Name: testkit.TestStream, Application: simTable, Start: checkpoint.Start{
+						Kind: checkpoint.StartTrimHorizon,
+					},
+				},
+				Leases: config.LeasesConfig{Duration: 5 * time.Second}, Topics: map[string]alert.TopicConfig{
+					"oncall": testkit.AnyRate(testkit.TestTopicARN),
+				},
 				Watchdog: alert.WatchdogConfig{Interval: 30 * time.Second, Topics: []string{"oncall"}},
 			}
 			c.Rules, c.Silences = simClockRules(began)
@@ -188,7 +222,8 @@ func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 			require.NoError(t, c.Validate())
 			o := daemon.Options{
 				AWS: aws.Config{
-					Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(d.name, "x", ""), HTTPClient: &http.Client{Transport: fake},
+					Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(d.name, "x", ""),
+					HTTPClient: &http.Client{Transport: fake},
 				},
 				Output: d.log, Listener: d.page, Host: d.name, CreateTable: true,
 			}
@@ -221,7 +256,8 @@ func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 			}
 			for _, k := range keys {
 				n++
-				fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("key-%d", k), fmt.Appendf(nil, `{"v":%d}`, p.values[n%len(p.values)]))
+				fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("key-%d", k),
+					fmt.Appendf(nil, `{"v":%d}`, p.values[n%len(p.values)]))
 			}
 			time.Sleep(time.Until(start.Add(time.Duration(s+1) * time.Second)))
 		}
@@ -244,8 +280,8 @@ func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 	return told
 }
 
-// TestSimClocks: a fleet whose machines have clocks that are up to ten minutes off, drift and jump tells the same as one whose clocks are
-// right, no more than two seconds earlier or later.
+// TestSimClocks: a fleet whose machines have clocks that are up to ten minutes off, drift and jump tells the same as
+// one whose clocks are right, no more than two seconds earlier or later.
 func TestSimClocks(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
 	simChecks(t, max(1, simRuns/3))
 	rapid.Check(t, func(t *rapid.T) {

@@ -17,8 +17,9 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// The law of the status page: while a record waits for its outcome for longer than a minute, or an open shard has no reader for
-// a minute, the page of some live worker has a problem of at least warning; and in a run without faults no page has one.
+// The law of the status page: while a record waits for its outcome for longer than a minute, or an open shard has no
+// reader for a minute, the page of some live worker has a problem of at least warning; and in a run without faults no
+// page has one.
 const (
 	lawPatience = time.Minute
 	// lawGrace is the time between two looks, and what a page may need to see what happened.
@@ -52,7 +53,8 @@ func (w *simWorld) Look() {
 		} else if d.joined.IsZero() {
 			d.joined = time.Now()
 		}
-		// Who has just joined finds the rows of peers that may be dead, and sees that only when they stay silent for a lease.
+		// Who has just joined finds the rows of peers that may be dead, and sees that only when they stay silent for a
+		// lease.
 		young := s.Uptime < lawNew.Seconds() || !d.joined.IsZero() && time.Since(d.joined) < lawNew
 		p := simSeen{Level: s.Level, Summary: s.Summary, Young: young}
 		for i := range s.Shards {
@@ -106,7 +108,9 @@ func (w *simWorld) watchPages() (stop func()) {
 func (d *simDaemon) Status() (*status.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn,
+		error,
+	) {
 		here, there := net.Pipe()
 		select {
 		case d.page.Conns <- there:
@@ -152,7 +156,8 @@ func (m *simModel) Look(e *simEvent) {
 		m.alarmedAt = m.at
 	}
 	alarmed := m.at-m.alarmedAt <= lawGrace // a page is calm once a record is evaluated, the row a second later
-	if m.breach("record", waits > lawPatience+lawGrace && !alarmed, "record %d waits for %s and every page is calm: %v", record, waits, e.Pages) {
+	if m.breach("record", waits > lawPatience+lawGrace && !alarmed, "record %d waits for %s and every page is calm: %v",
+		record, waits, e.Pages) {
 		return
 	}
 	for _, id := range m.openShards() {
@@ -182,7 +187,8 @@ func (m *simModel) breach(what string, is bool, format string, args ...any) bool
 	return is
 }
 
-// waiting is for how long the record waits that has waited longest for its outcome. It is called often enough to see each row.
+// waiting is for how long the record waits that has waited longest for its outcome. It is called often enough to see
+// each row.
 func (m *simModel) waiting() (longest time.Duration, record int) {
 	for n, e := range m.puts {
 		if age := m.at - e.At; age > longest && e.At <= m.at && !m.hasOutcome(e) {
@@ -192,7 +198,7 @@ func (m *simModel) waiting() (longest time.Duration, record int) {
 	return longest, record
 }
 
-// hasOutcome says whether a record is published, stored as resolved, or none of the application's.
+// hasOutcome reports whether a record is published, stored as resolved, or none of the application's.
 func (m *simModel) hasOutcome(e *simEvent) bool {
 	if m.rules.Latest && (m.t0 == 0 || m.rows["#application"] == nil || e.Arrival <= m.asked) {
 		return true
@@ -234,7 +240,8 @@ func (m *simModel) openShards() []string {
 	return open
 }
 
-// TestSimCalmDaemons runs schedules without a fault: workers join and leave, shards split and merge, and no page ever warns.
+// TestSimCalmDaemons runs schedules without a fault: workers join and leave, shards split and merge, and no page ever
+// warns.
 func TestSimCalmDaemons(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
 	simChecks(t, max(1, simRuns/3))
 	rapid.Check(t, func(t *rapid.T) {
@@ -274,9 +281,12 @@ func TestSimLawCanFail(t *testing.T) {
 			s.publish("a", 1, "id-1")
 			looks(s, map[string]simSeen{"a": {Level: status.LevelInfo}}, 200)
 		}},
-		"a page that warns of nothing": {calm: true, want: "without a fault the page of a says", then: func(s *simStory) {
-			looks(s, map[string]simSeen{"a": {Level: status.LevelWarning, Summary: "It rains."}}, 1)
-		}},
+		"a page that warns of nothing": {
+			calm: true, want: "without a fault the page of a says",
+			then: func(s *simStory) {
+				looks(s, map[string]simSeen{"a": {Level: status.LevelWarning, Summary: "It rains."}}, 1)
+			},
+		},
 		"all is well": {calm: true, then: func(s *simStory) {
 			s.publish("a", 1, "id-1")
 			looks(s, calm, 200)

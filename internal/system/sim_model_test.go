@@ -91,8 +91,9 @@ type simModel struct {
 	forgotten map[string]bool
 	lost      map[string]time.Duration // when the row of a shard was taken away last; "" is the table
 	beats     map[string]time.Duration // worker id: the last stored heartbeat
-	t0, asked int64                    // what T0 says, and when it was written; in between a record may be published or not
-	ids       map[int]string           // record: its first alert id
+	// what T0 says, and when it was written; in between a record may be published or not
+	t0, asked int64
+	ids       map[int]string // record: its first alert id
 	lastOfKey map[string]int
 	answered  map[string]map[int]string // shard: records with an answer, by the worker id that has it
 	settled   map[int]string            // records whose answer came before an orderly end of the lease
@@ -108,11 +109,14 @@ type simModel struct {
 // simCheck judges a history by itself. It returns what is wrong with it; nil is a history without a violation.
 func simCheck(rules simRules, history []simEvent) []string {
 	m := &simModel{
-		rules: rules, puts: map[int]*simEvent{}, shards: map[string][]*simEvent{}, parents: map[string][]string{}, clean: map[string]bool{},
-		rows: map[string]*simRow{}, lastOwner: map[string]string{}, ended: map[string]bool{}, forgotten: map[string]bool{},
-		beats: map[string]time.Duration{}, ids: map[int]string{}, lastOfKey: map[string]int{},
+		rules: rules, puts: map[int]*simEvent{}, shards: map[string][]*simEvent{}, parents: map[string][]string{},
+		clean: map[string]bool{},
+		rows:  map[string]*simRow{}, lastOwner: map[string]string{}, ended: map[string]bool{},
+		forgotten: map[string]bool{},
+		beats:     map[string]time.Duration{}, ids: map[int]string{}, lastOfKey: map[string]int{},
 		answered: map[string]map[int]string{}, settled: map[int]string{}, lost: map[string]time.Duration{},
-		opened: map[string]time.Duration{}, lastRead: map[string]time.Duration{}, breached: map[string]bool{}, passed: map[int]bool{},
+		opened: map[string]time.Duration{}, lastRead: map[string]time.Duration{}, breached: map[string]bool{},
+		passed: map[int]bool{},
 	}
 	// A record may be read before the one who put it has noted it, so these are learned first.
 	for i := range history {
@@ -175,7 +179,7 @@ func (m *simModel) step(e *simEvent) {
 	}
 }
 
-// owed says whether the application must publish a record.
+// owed reports whether the application must publish a record.
 func (m *simModel) owed(e *simEvent) bool {
 	return !e.Quiet && (!m.rules.Latest || m.t0 > 0 && e.Arrival > m.asked)
 }
@@ -284,7 +288,8 @@ func (m *simModel) began(e *simEvent) {
 	}
 }
 
-// isRead says whether the application reads a shard at all: under latest it skips those that were closed before it began.
+// isRead reports whether the application reads a shard at all: under latest it skips those that were closed before it
+// began.
 func (m *simModel) isRead(shard string) bool {
 	if !m.rules.Latest {
 		return true
@@ -310,7 +315,8 @@ func (m *simModel) progress(e *simEvent) {
 	for _, rec := range m.shards[e.Shard] {
 		resolved := compareSimSequences(rec.Sequence, is) <= 0 || inSimStretch(e.New.Resolved, rec.Sequence)
 		if resolved && m.owed(rec) && m.ids[rec.N[0]] == "" {
-			m.fail("%s is stored at %q with %q resolved above, but record %d (%s) was not published", e.Shard, is, e.New.Resolved, rec.N[0], rec.Sequence)
+			m.fail("%s is stored at %q with %q resolved above, but record %d (%s) was not published", e.Shard, is,
+				e.New.Resolved, rec.N[0], rec.Sequence)
 			return
 		}
 	}
@@ -329,7 +335,8 @@ func (m *simModel) attempt(who string, n int) {
 	case simHost(owner) != who:
 		m.fail("%s publishes record %d of %s, which is owned by %q", who, n, rec.Shard, owner)
 	case since >= m.rules.Lease-m.rules.Lease/10:
-		m.fail("%s publishes record %d of %s %s after its last heartbeat, outside its trust window", who, n, rec.Shard, since)
+		m.fail("%s publishes record %d of %s %s after its last heartbeat, outside its trust window", who, n, rec.Shard,
+			since)
 	}
 	for _, parent := range m.parents[rec.Shard] {
 		if !m.ended[parent] && m.isRead(parent) {
@@ -337,13 +344,14 @@ func (m *simModel) attempt(who string, n int) {
 		}
 	}
 	if by, ok := m.settled[n]; ok && !m.mayShare(rec.Shard) {
-		m.fail("%s publishes record %d of %s again, for which %s had the answer before it let go", who, n, rec.Shard, by)
+		m.fail("%s publishes record %d of %s again, for which %s had the answer before it let go", who, n,
+			rec.Shard, by)
 	}
 }
 
-// mayShare says whether a shard may have two owners for a moment, because its row was taken away: whoever finds no row
-// cannot know of a holder who trusts the one that was there, until that one looks at the table, which it does every ten
-// seconds, or its window closes.
+// mayShare reports whether a shard may have two owners for a moment, because its row was taken away: whoever finds no
+// row cannot know of a holder who trusts the one that was there, until that one looks at the table, which it does every
+// ten seconds, or its window closes.
 func (m *simModel) mayShare(shard string) bool {
 	const look = 10 * time.Second
 	recent := func(id string) bool {
@@ -411,7 +419,7 @@ func compareSimSequences(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 }
 
-// inSimStretch says whether a sequence number lies in one of the row's resolved stretches.
+// inSimStretch reports whether a sequence number lies in one of the row's resolved stretches.
 func inSimStretch(resolved, sequence string) bool {
 	for part := range strings.SplitSeq(resolved, ",") {
 		after, upTo, ok := strings.Cut(part, ">")

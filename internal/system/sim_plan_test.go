@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// simPlan is a schedule: all that a simulation decides by its seed. The interleaving of the goroutines inside the bubble
-// is the scheduler's.
+// simPlan is a schedule: all that a simulation decides by its seed. The interleaving of the goroutines inside the
+// bubble is the scheduler's.
 type simPlan struct {
 	Shards int           `json:"shards"`
 	Keys   int           `json:"keys"`
@@ -102,7 +102,9 @@ func (f *simFaultPlan) String() string {
 // String is the schedule as a story, one step a line.
 func (p simPlan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s\n", p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed)
+	fmt.Fprintf(&b,
+		"%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s\n",
+		p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed)
 	for i, c := range p.Clocks {
 		fmt.Fprintf(&b, "clock of w%d: %s\n", i+1, c)
 	}
@@ -136,7 +138,8 @@ func drawSimPlan(t *rapid.T) simPlan {
 	// Drawn from a list, because rapid likes small numbers: most schedules would be over before anything answers.
 	pauses := []int{0, 3, 50, 300, 1000, 2500, 5000, 7000, 9000}
 	kinds := []string{
-		"put", "put", "split", "split", "merge", "join", "join", "leave", "crash", "stall", "fault", "fault", "fault", "fault",
+		"put", "put", "split", "split", "merge", "join", "join", "leave", "crash", "stall", "fault", "fault", "fault",
+		"fault",
 		"expire", "empty", "trim", "forget row", "drop table", "wait",
 	}
 	steps := rapid.SampledFrom([]int{40, 30, 20, 10, 5}).Draw(t, "steps")
@@ -151,20 +154,27 @@ func drawSimPlan(t *rapid.T) simPlan {
 		case "stall":
 			s.For = p.Lease * time.Duration(rapid.SampledFrom([]int{3, 1, 2, 5, 6}).Draw(t, "for")) / 2
 		case "fault":
-			s.For = time.Duration(rapid.SampledFrom([]int{10, 500, 2000, 5000, 12_000, 30_000, 100_000}).Draw(t, "for")) * time.Millisecond
+			s.For = time.Duration(rapid.SampledFrom([]int{
+				10, 500, 2000, 5000, 12_000, 30_000, 100_000,
+			}).Draw(t, "for")) * time.Millisecond
 			s.Fault = &simFaultPlan{
-				Service: rapid.SampledFrom([]string{fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS}).Draw(t, "service"),
+				Service: rapid.SampledFrom([]string{
+					fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS,
+				}).Draw(t, "service"),
 				Kind: rapid.SampledFrom([]fakeaws.Kind{
 					fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition,
 					fakeaws.Changed, fakeaws.Changed, fakeaws.Changed,
 				}).Draw(t, "kind"),
-				Delay:    time.Duration(rapid.SampledFrom([]int{30, 300, 1000, 4000, 9000}).Draw(t, "delay")) * time.Millisecond,
+				Delay: time.Duration(rapid.SampledFrom([]int{30, 300, 1000, 4000, 9000}).Draw(t,
+					"delay")) * time.Millisecond,
 				Times:    rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "times"),
 				Throttle: rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5}).Draw(t, "throttle") == 5,
 				OneOf:    rapid.SampledFrom([]int{-1, 0, 1, 2, 3}).Draw(t, "worker"),
 			}
 			if s.Fault.Kind == fakeaws.Changed {
-				s.Fault.Bad = rapid.SampledFrom(append([]string{simMemberBad, simMemberBad, simMemberBad}, simBad()...)).Draw(t, "bad")
+				s.Fault.Bad = rapid.SampledFrom(append([]string{
+					simMemberBad, simMemberBad, simMemberBad,
+				}, simBad()...)).Draw(t, "bad")
 				s.Fault.Member = rapid.IntRange(0, 200).Draw(t, "member")
 			}
 		}
@@ -177,7 +187,9 @@ func drawSimPlan(t *rapid.T) simPlan {
 // simBad are the kinds of whole answers that mean nothing; an endless one would cost too much of the test's time.
 func simBad() []string {
 	return []string{
-		"empty body", "null as body", "an empty object", "a list as body", "HTML with 200", "HTML with 503", "half a body", "body cut", "body reset",
-		"no content with 204", "empty body with 500", "object with 400", "code of bytes", "redirect 307", "packed, not said",
+		"empty body", "null as body", "an empty object", "a list as body", "HTML with 200", "HTML with 503",
+		"half a body", "body cut", "body reset",
+		"no content with 204", "empty body with 500", "object with 400", "code of bytes", "redirect 307",
+		"packed, not said",
 	}
 }

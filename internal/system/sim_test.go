@@ -96,8 +96,9 @@ type simWorld struct {
 	words   *simWords // nil where no rule remembers
 }
 
-// TestSimDaemons runs whole daemons, with the real KCL worker and the real SDK inside, through schedules of joins, stops,
-// crashes, stalls, reshards and faults that a seed draws, and checks the delivery contract at every write and publish.
+// TestSimDaemons runs whole daemons, with the real KCL worker and the real SDK inside, through schedules of joins,
+// stops, crashes, stalls, reshards and faults that a seed draws, and checks the delivery contract at every write and
+// publish.
 func TestSimDaemons(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
 	simChecks(t, simRuns)
 	rapid.Check(t, func(t *rapid.T) {
@@ -121,7 +122,9 @@ func simChecks(t *testing.T, runs int) {
 
 func simulate(t *rapid.T, p simPlan) {
 	w := &simWorld{
-		T: t, plan: p, fake: fakeaws.New(fakeaws.Options{}), history: &simHistory{began: time.Now(), published: map[int]bool{}},
+		T: t, plan: p, fake: fakeaws.New(fakeaws.Options{}), history: &simHistory{
+			began: time.Now(), published: map[int]bool{},
+		},
 	}
 	w.fake.DynamoDB.Watch(w.written)
 	w.fake.SNS.OnPublish(w.published)
@@ -183,7 +186,7 @@ func (w *simWorld) calm(watching func()) {
 	time.Sleep(time.Minute) // whatever a stopped daemon still did would be seen
 }
 
-// done says whether everything that is owed is published.
+// done reports whether everything that is owed is published.
 func (w *simWorld) done() bool {
 	w.history.mu.Lock()
 	defer w.history.mu.Unlock()
@@ -335,7 +338,9 @@ func (w *simWorld) put(first, count int) {
 		data := fmt.Sprintf(`{"heartRate":%d,"n":%d,"pad":%q}`, rate, n, strings.Repeat("x", pad))
 		arrival := time.Now().UnixMilli()
 		shard, sequence := w.fake.Kinesis.Put(testkit.TestStream, key, []byte(data))
-		e := simEvent{Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: key, Quiet: rate == 60, Arrival: arrival}
+		e := simEvent{
+			Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: key, Quiet: rate == 60, Arrival: arrival,
+		}
 		w.history.Add(e)
 		if !e.Quiet {
 			w.owed = append(w.owed, e)
@@ -349,10 +354,15 @@ func (w *simWorld) join() {
 		machine = &w.plan.Clocks[w.started%n]
 	}
 	w.started++
-	d := &simDaemon{name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &testkit.SyncBuffer{}, gone: make(chan struct{}), page: testdaemon.NewPage(), reloads: make(chan os.Signal, 1)}
+	d := &simDaemon{
+		name: fmt.Sprintf("w%d", w.started), reg: prometheus.NewRegistry(), log: &testkit.SyncBuffer{},
+		gone: make(chan struct{}), page: testdaemon.NewPage(), reloads: make(chan os.Signal, 1),
+	}
 	d.wire = &simWire{who: d.name, fake: w.fake, history: w.history, sns: w.plan.SNS}
 	c := config.Config{
-		Stream: config.StreamConfig{Name: testkit.TestStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon}},
+		Stream: config.StreamConfig{
+			Name: testkit.TestStream, Application: simTable, Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
+		},
 		Leases: config.LeasesConfig{Duration: w.plan.Lease},
 		Processing: config.ProcessingConfig{
 			Memory: simMemory, PollInterval: w.plan.Poll, StopBudget: simBudget, Parallelism: 3,
@@ -373,7 +383,8 @@ func (w *simWorld) join() {
 			Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(d.name, "x", ""),
 			HTTPClient: &http.Client{Transport: d.wire},
 		},
-		Output: d.log, Registry: d.reg, Listener: d.page, Host: d.name, CreateTable: true, Machine: machine.machine(w.history.began),
+		Output: d.log, Registry: d.reg, Listener: d.page, Host: d.name, CreateTable: true,
+		Machine: machine.machine(w.history.began),
 		Reloads: d.reloads,
 	}
 	if w.words != nil {
@@ -395,7 +406,7 @@ func (w *simWorld) join() {
 	}()
 }
 
-// stop tells a daemon to stop, and goes on.
+// stop tells a daemon to stop, and continues.
 func (w *simWorld) stop(i int) {
 	d := w.live[i]
 	w.mu.Lock()
@@ -423,7 +434,9 @@ func (w *simWorld) sample() {
 		require.NoError(w, err)
 		for _, f := range families {
 			if f.GetName() == "kinesis_alerter_buffered_bytes" {
-				w.history.Add(simEvent{Kind: simBuffered, Who: d.name, Bytes: int(f.GetMetric()[0].GetGauge().GetValue())})
+				w.history.Add(simEvent{
+					Kind: simBuffered, Who: d.name, Bytes: int(f.GetMetric()[0].GetGauge().GetValue()),
+				})
 			}
 		}
 	}
@@ -439,7 +452,10 @@ func (w *simWorld) written(_ string, before, after map[string]any) {
 	if name == "#fleet" {
 		return
 	}
-	w.history.Add(simEvent{Kind: simRowChange, Shard: name, Arrival: time.Now().UnixMilli(), Old: readSimRow(before), New: readSimRow(after)})
+	w.history.Add(simEvent{
+		Kind: simRowChange, Shard: name, Arrival: time.Now().UnixMilli(), Old: readSimRow(before),
+		New: readSimRow(after),
+	})
 }
 
 func readSimRow(item map[string]any) *simRow {
@@ -458,7 +474,9 @@ func readSimRow(item map[string]any) *simRow {
 }
 
 func (w *simWorld) published(p fakeaws.Published) {
-	w.history.Add(simEvent{Kind: simPublish, Who: p.Client, N: []int{simNumber(p.Body)}, ID: p.Attributes["alert_id"].StringValue})
+	w.history.Add(simEvent{
+		Kind: simPublish, Who: p.Client, N: []int{simNumber(p.Body)}, ID: p.Attributes["alert_id"].StringValue,
+	})
 }
 
 // simRecording is a history in a file, with what it is judged by.
@@ -494,6 +512,7 @@ func (w *simWorld) tell(rules simRules, broken []string) {
 	if len(broken) > 10 {
 		broken = append(broken[:10], "…")
 	}
-	w.Fatalf("the delivery contract is broken:\n%s\nschedule:\n%s\nstory (rows, requests and logs are in %s; go test ./cmd -run TestSimRecorded -sim.history %s judges it again):\n%s",
+	w.Fatalf("the delivery contract is broken:\n%s\nschedule:\n%s\nstory (rows, requests and logs are in %s; go "+
+		"test ./cmd -run TestSimRecorded -sim.history %s judges it again):\n%s",
 		strings.Join(broken, "\n"), w.plan, dir, filepath.Join(dir, "history.json"), &story)
 }

@@ -15,7 +15,7 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// simLateLife is how long a request lives on that its sender has given up: a black hole would hold it for ever.
+// simLateLife is how long a request lives on that its sender has given up: a black hole would hold it forever.
 const simLateLife = 20 * time.Second
 
 var errSimCut = errors.New("simulation: the machine is cut off")
@@ -99,8 +99,11 @@ func (w *simWire) sendLater(r *http.Request, body []byte, gate <-chan struct{}) 
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), simLateLife)
 			defer cancel()
 			late := r.Clone(ctx)
-			late.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Credential="+w.who+"/", "Credential="+w.who+"-late/", 1))
-			w.history.Add(simEvent{Kind: simLate, Who: w.who, N: publishedNumbers(body), ID: r.Header.Get("X-Amz-Target")})
+			late.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Credential="+w.who+"/",
+				"Credential="+w.who+"-late/", 1))
+			w.history.Add(simEvent{
+				Kind: simLate, Who: w.who, N: publishedNumbers(body), ID: r.Header.Get("X-Amz-Target"),
+			})
 			res.resp, res.err = w.send(late, body) //nolint:bodyclose // it holds memory only
 		}
 		sent <- res

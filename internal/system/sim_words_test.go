@@ -23,19 +23,22 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// The law of words: what subscribers are told of each key is what the reference model tells, whatever happens to workers, shards, calls
-// and clocks. Nothing is told twice but with the same id, and nothing before it is due.
+// The law of words: what subscribers are told of each key is what the reference model tells, whatever happens to
+// workers, shards, calls and clocks. Nothing is told twice but with the same id, and nothing before it is due.
 const (
 	// wordsGrid is what arrivals are multiples of, as the times of rules are.
 	wordsGrid = 250 * time.Millisecond
-	// wordsDelay is how long after its moment a word may come while all is well: two seconds for records that are under way, a poll, the
-	// tick behind it, and a publish. Until it is known where the records of an inherited key go it may be half a minute more.
+	// wordsDelay is how long after its moment a word may come while all is well: two seconds for records that are under
+	// way, a poll, the tick behind it, and a publish. Until it is known where the records of an inherited key go it may
+	// be half a minute more.
 	wordsDelay    = 5 * time.Second
 	wordsInherits = 35 * time.Second
-	// wordsSettled is how long after the last fault all is well again: a lease, and what is asked again every half a minute.
+	// wordsSettled is how long after the last fault all is well again: a lease, and what is asked again every half a
+	// minute.
 	wordsSettled = time.Minute
 	wordsTail    = 100 * time.Second
-	// wordsAgreed is after what time the first worker has written the latest format of snapshots; before that a restart would forget words.
+	// wordsAgreed is after what time the first worker has written the latest format of snapshots; before that a restart
+	// would forget words.
 	wordsAgreed = 200 * time.Second
 )
 
@@ -85,23 +88,42 @@ func wordsRules() []reference.Rule {
 		return alert.SeverityInfo
 	}
 	const second = time.Second
-	records, lasting := func(n int) alert.Stretch { return alert.Stretch{Records: n} }, func(d time.Duration) alert.Stretch { return alert.Stretch{Time: d} }
+	records, lasting := func(n int) alert.Stretch {
+		return alert.Stretch{Records: n}
+	}, func(d time.Duration) alert.Stretch { return alert.Stretch{Time: d} }
 	return []reference.Rule{
 		{RuleConfig: alert.RuleConfig{Name: "plain", When: "v > 9"}, Holds: above(9)},
 		{RuleConfig: alert.RuleConfig{Name: "dedup", When: "v * 2 > 14", Dedup: 20 * second}, Holds: above(7)},
 		{RuleConfig: alert.RuleConfig{
-			Name: "grave", When: "v > 4", Dedup: 90 * second, Resolve: records(2), Severity: `v > 8 ? "critical" : v > 6 ? "warning" : "info"`,
+			Name: "grave", When: "v > 4", Dedup: 90 * second, Resolve: records(2),
+			Severity: `v > 8 ? "critical" : v > 6 ? "warning" : "info"`,
 		}, Holds: above(4), Grade: grade},
-		{RuleConfig: alert.RuleConfig{Name: "lasting", When: "v > 3", For: lasting(4 * second), Resolve: lasting(9 * second), RepeatInterval: 15 * second}, Holds: above(3)},
-		{RuleConfig: alert.RuleConfig{Name: "often", When: "v != 3 && !(v < 3)", For: records(3), Resolve: records(1), InhibitedBy: []string{"grave"}}, Holds: above(3)},
+		{
+			RuleConfig: alert.RuleConfig{
+				Name: "lasting", When: "v > 3", For: lasting(4 * second), Resolve: lasting(9 * second),
+				RepeatInterval: 15 * second,
+			}, Holds: above(3),
+		},
+		{
+			RuleConfig: alert.RuleConfig{
+				Name: "often", When: "v != 3 && !(v < 3)", For: records(3), Resolve: records(1),
+				InhibitedBy: []string{"grave"},
+			}, Holds: above(3),
+		},
 		{RuleConfig: alert.RuleConfig{
-			Name: "gone", When: "v % 2 == 0", Absence: alert.AbsenceConfig{After: 14 * second, GiveUp: 50 * second}, RepeatInterval: 20 * second,
+			Name: "gone", When: "v % 2 == 0", Absence: alert.AbsenceConfig{
+				After: 14 * second, GiveUp: 50 * second,
+			}, RepeatInterval: 20 * second,
 		}, Holds: when(func(v int) bool { return v%2 == 0 })},
 		{RuleConfig: alert.RuleConfig{
-			Name: "few", When: "v >= 0", Window: alert.WindowConfig{Length: 10 * second, Tumbling: true, Is: "< 2"}, Resolve: records(1), Dedup: 15 * second,
+			Name: "few", When: "v >= 0", Window: alert.WindowConfig{
+				Length: 10 * second, Tumbling: true, Is: "< 2",
+			}, Resolve: records(1), Dedup: 15 * second,
 		}, Holds: above(-1)},
 		{RuleConfig: alert.RuleConfig{
-			Name: "much", When: "v > 1", Window: alert.WindowConfig{Length: 12 * second, Step: 2 * second, Aggregate: alert.AggregateSum, Of: "v", Is: "> 20"}, Resolve: lasting(6 * second),
+			Name: "much", When: "v > 1", Window: alert.WindowConfig{
+				Length: 12 * second, Step: 2 * second, Aggregate: alert.AggregateSum, Of: "v", Is: "> 20",
+			}, Resolve: lasting(6 * second),
 		}, Holds: above(1), Of: sum},
 	}
 }
@@ -117,7 +139,8 @@ func (s *simWords) Config(c *config.Config, label string) {
 	}
 	for i, x := range s.silences {
 		c.Silences = append(c.Silences, alert.SilenceConfig{
-			Name: fmt.Sprint("silence-", i), Rules: x.Rules, When: "v > 5", From: wordsTime(x.From), Until: wordsTime(x.Until),
+			Name: fmt.Sprint("silence-", i), Rules: x.Rules, When: "v > 5", From: wordsTime(x.From),
+			Until: wordsTime(x.Until),
 		})
 	}
 }
@@ -133,11 +156,15 @@ func (s *simWords) put(w *simWorld, first, count int) {
 		n := w.records
 		w.records++
 		rec := reference.Record{
-			Key: fmt.Sprintf("patient-%d", (first+i)%w.plan.Keys), At: time.Now().UnixMilli(), Fields: map[string]any{"v": (n*7919 + n/5*31) % 11},
+			Key: fmt.Sprintf("patient-%d", (first+i)%w.plan.Keys), At: time.Now().UnixMilli(),
+			Fields: map[string]any{"v": (n*7919 + n/5*31) % 11},
 		}
 		s.records = append(s.records, rec)
-		shard, sequence := w.fake.Kinesis.Put(testkit.TestStream, rec.Key, fmt.Appendf(nil, `{"v":%d}`, rec.Fields["v"]))
-		w.history.Add(simEvent{Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: rec.Key, Arrival: rec.At})
+		shard, sequence := w.fake.Kinesis.Put(testkit.TestStream, rec.Key,
+			fmt.Appendf(nil, `{"v":%d}`, rec.Fields["v"]))
+		w.history.Add(simEvent{
+			Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: rec.Key, Arrival: rec.At,
+		})
 	}
 }
 
@@ -145,7 +172,7 @@ func (s *simWords) put(w *simWorld, first, count int) {
 func (s *simWords) published(w *simWorld, p fakeaws.Published) {
 	said, rest, _ := strings.Cut(p.Body, "|")
 	unsure, _, _ := strings.Cut(rest, "|")
-	// How many were swallowed may differ where a repetition was overdue the second time.
+	// How many were suppressed may differ where a repetition was overdue the second time.
 	x := simWord{id: p.Attributes["alert_id"].StringValue, text: said, accepted: p.At}
 	var day, clock, zone, name string
 	_, err := fmt.Sscan(said, &x.Kind, &x.Rule, &x.Key, &x.Severity, &day, &clock, &zone, &name)
@@ -158,8 +185,9 @@ func (s *simWords) published(w *simWorld, p fakeaws.Published) {
 	s.told = append(s.told, x)
 }
 
-// TestSimWords runs whole daemons with rules that remember through schedules of joins, stops, crashes, stalls, handoffs, reshards,
-// reloads and faults, with clocks that are wrong, and compares what was told with the reference model.
+// TestSimWords runs whole daemons with rules that remember through schedules of joins, stops, crashes, stalls,
+// handoffs, reshards, reloads and faults, with clocks that are wrong, and compares what was told with the reference
+// model.
 func TestSimWords(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
 	simChecks(t, max(1, simRuns/5))
 	rapid.Check(t, func(t *rapid.T) {
@@ -185,12 +213,15 @@ func TestSimWords(t *testing.T) { //nolint:paralleltest // the number of schedul
 
 func simulateWords(t *rapid.T, p simPlan) {
 	w := &simWorld{
-		T: t, plan: p, fake: fakeaws.New(fakeaws.Options{}), history: &simHistory{began: time.Now(), published: map[int]bool{}},
+		T: t, plan: p, fake: fakeaws.New(fakeaws.Options{}), history: &simHistory{
+			began: time.Now(), published: map[int]bool{},
+		},
 		words: &simWords{rules: wordsRules()},
 	}
 	s, began := w.words, w.history.began.Add(wordsAgreed)
 	s.silences = []reference.Silence{{
-		Rules: []string{"lasting", "dedup"}, From: began.Add(20 * time.Second).UnixMilli(), Until: began.Add(50 * time.Second).UnixMilli(),
+		Rules: []string{"lasting", "dedup"}, From: began.Add(20 * time.Second).UnixMilli(),
+		Until: began.Add(50 * time.Second).UnixMilli(),
 		When: func(r reference.Record) reference.Verdict {
 			if v, _ := r.Fields["v"].(int); v > 5 {
 				return reference.Yes
@@ -291,8 +322,8 @@ func (s *simWords) check(until time.Time) string {
 			continue
 		}
 		seen[x.id] = x.text
-		// Who takes over a closed shard from one that crashed does not know how far its ticks had come: what they told is then due in a
-		// child, which tells it again with an id of its own.
+		// Who takes over a closed shard from one that crashed does not know how far its ticks had come: what they told
+		// is then due in a child, which tells it again with an id of its own.
 		if left, wanted := due[x.Word]; s.split && wanted && left == 0 {
 			continue
 		}
@@ -320,13 +351,15 @@ func (s *simWords) check(until time.Time) string {
 			told = append(told, found[of][i].String())
 		}
 		if !slices.Equal(want, told) {
-			broken = append(broken, fmt.Sprintf("%s\nof the reference:\n %s\ntold:\n %s", of, strings.Join(want, "\n "), strings.Join(told, "\n ")))
+			broken = append(broken, fmt.Sprintf("%s\nof the reference:\n %s\ntold:\n %s", of, strings.Join(want, "\n "),
+				strings.Join(told, "\n ")))
 		}
 	}
 	return strings.Join(broken[:min(len(broken), 3)], "\n")
 }
 
-// withoutOverdue leaves out the repetitions that were overdue when they could have been told: another one was due by then.
+// withoutOverdue leaves out the repetitions that were overdue when they could have been told: another one was due by
+// then.
 func (s *simWords) withoutOverdue(wanted []reference.Word, told []simWord) []string {
 	var out []string
 	for _, x := range wanted {

@@ -36,15 +36,15 @@ const (
 	soakStream = "soak"
 	soakKeys   = 40
 	soakRound  = 400 * time.Millisecond // a record of every key: 100 records a second
-	// soakJudged is how long a process must live before what it holds is judged, soakSlope only in a long run: a collection
-	// sees a page more or less, and in two minutes that is more than a percent a minute.
+	// soakJudged is how long a process must live before what it holds is judged, soakSlope only in a long run: a
+	// collection sees a page more or less, and in two minutes that is more than a percent a minute.
 	soakJudged    = 90 * time.Second
 	soakSlopeFrom = 8 * time.Minute
 )
 
-// TestSoak runs two processes of the built daemon on the emulator while records come at a steady rate, the stream is resharded
-// every minute, and faults, bad answers and kills are drawn by a seed. At the end every alert is held against the record that it
-// is about, and what a process holds (live heap, descriptors, goroutines) against how long it lived.
+// TestSoak runs two processes of the built daemon on the emulator while records come at a steady rate, the stream is
+// resharded every minute, and faults, bad answers and kills are drawn by a seed. At the end every alert is held against
+// the record that it is about, and what a process holds (live heap, descriptors, goroutines) against how long it lived.
 func TestSoak(t *testing.T) { //nolint:paralleltest // it measures processes
 	w := newSoak(t)
 	began := time.Now()
@@ -103,7 +103,8 @@ func newSoak(t *testing.T) *soak {
 	t.Logf("seed %d", seed)
 	w := &soak{
 		T: t, fake: fakeaws.New(fakeaws.Options{Unthrottled: true}), binary: buildDaemon(t),
-		length: time.Duration(*soakMinutes * float64(time.Minute)), draw: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // a schedule
+		length: time.Duration(*soakMinutes * float64(time.Minute)),
+		draw:   rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // a schedule
 	}
 	server := httptest.NewServer(w.fake)
 	t.Cleanup(server.Close)
@@ -112,13 +113,15 @@ func newSoak(t *testing.T) *soak {
 	w.fake.Kinesis.Create(soakStream, 2)
 	w.fake.SNS.OnPublish(w.published)
 	client := sns.NewFromConfig(aws.Config{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("soak", "x", ""), HTTPClient: fakeaws.LoopbackClient(),
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("soak", "x", ""),
+		HTTPClient: fakeaws.LoopbackClient(),
 	}, func(o *sns.Options) { o.BaseEndpoint = &w.url })
 	made, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(soakStream)})
 	require.NoError(t, err)
 	w.topic = *made.TopicArn
 	_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{ // or each page says that nobody hears it
-		TopicArn: made.TopicArn, Protocol: aws.String("lambda"), Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
+		TopicArn: made.TopicArn, Protocol: aws.String("lambda"),
+		Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
 	})
 	require.NoError(t, err)
 	return w
@@ -168,7 +171,9 @@ func (w *soak) feed(done <-chan struct{}) {
 	for round := 0; ; round++ {
 		for k := range soakKeys {
 			key := "key-" + strconv.Itoa(k)
-			data, _ := json.Marshal(payload{ID: round*soakKeys + k, Key: key, N: round}) //nolint:errchkjson // of a struct of texts and numbers
+			data, _ := json.Marshal(payload{ //nolint:errchkjson // of a struct of texts and numbers
+				ID: round*soakKeys + k, Key: key, N: round,
+			})
 			w.fake.Kinesis.Put(soakStream, key, data)
 		}
 		w.mu.Lock()
@@ -210,7 +215,8 @@ func (w *soak) reshard(turn int) {
 	w.fake.Kinesis.Merge(soakStream, open[i], open[i+1])
 }
 
-// disturb draws faults until a time: a pause of two to eight seconds, in which a repetition has no excuse, then one fault.
+// disturb draws faults until a time: a pause of two to eight seconds, in which a repetition has no excuse, then one
+// fault.
 func (w *soak) disturb(until time.Time) {
 	killed := false
 	for {
@@ -233,7 +239,8 @@ func (w *soak) disturb(until time.Time) {
 			killed = true
 			code, took := w.victim.terminate()
 			if code != 0 {
-				w.Errorf("%s exits with %d after SIGTERM in calm, after %s:\n%s", w.victim.name, code, took, w.victim.states(20))
+				w.Errorf("%s exits with %d after SIGTERM in calm, after %s:\n%s", w.victim.name, code, took,
+					w.victim.states(20))
 			}
 			w.victim = w.start()
 		default:
@@ -253,14 +260,19 @@ func (w *soak) Fault(length time.Duration) {
 	remove := w.fake.Faults.Add(rule)
 	time.Sleep(length)
 	remove()
-	w.Failed(fmt.Sprintf("kind %d of %s %s for %q", rule.Kind, rule.Service, rule.Operation, rule.Client), from, time.Now())
+	w.Failed(fmt.Sprintf("kind %d of %s %s for %q", rule.Kind, rule.Service, rule.Operation, rule.Client), from,
+		time.Now())
 }
 
 func soakFault(draw *rand.Rand) fakeaws.Fault {
 	services := []string{fakeaws.ServiceKinesis, fakeaws.ServiceDynamoDB, fakeaws.ServiceSNS}
 	service := services[draw.IntN(len(services))]
-	kinds := []fakeaws.Kind{fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition}
-	rule := fakeaws.Fault{Service: service, Kind: kinds[draw.IntN(len(kinds))], Delay: time.Duration(draw.IntN(2000)) * time.Millisecond}
+	kinds := []fakeaws.Kind{
+		fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost, fakeaws.Partition,
+	}
+	rule := fakeaws.Fault{
+		Service: service, Kind: kinds[draw.IntN(len(kinds))], Delay: time.Duration(draw.IntN(2000)) * time.Millisecond,
+	}
 	switch draw.IntN(6) {
 	case 0:
 		rule = fakeaws.Throttle(service, "")
@@ -363,14 +375,16 @@ func (w *soak) conclude() {
 	if violations := v.violations(); violations != "" {
 		w.Fatalf("%d records put, %d found, faults %+v:\n%s", h.put, v.found, h.faults, violations)
 	}
-	w.Logf("%d records put, %d found: 0 missing, 0 out of order, %d repeated, each explained by one of %d faults; %d processes",
+	w.Logf("%d records put, %d found: 0 missing, 0 out of order, %d repeated, each explained by one of %d faults; "+
+		"%d processes",
 		h.put, v.found, v.repeated, len(h.faults), w.started)
 }
 
 // judgeLives holds what the processes held at the end of their lives against the beginning.
 func (w *soak) judgeLives() {
 	for _, l := range w.lives {
-		samples := slices.DeleteFunc(l.samples, func(s soakSample) bool { return s.at < soakJudged/3 || s.heap == 0 }) // what it starts with
+		// what it starts with
+		samples := slices.DeleteFunc(l.samples, func(s soakSample) bool { return s.at < soakJudged/3 || s.heap == 0 })
 		if len(samples) < 2 || samples[len(samples)-1].at < soakJudged {
 			continue
 		}
@@ -378,7 +392,8 @@ func (w *soak) judgeLives() {
 		early, late := samples[:third], samples[len(samples)-third:]
 		flat := func(what string, of func(soakSample) float64) {
 			before, after := soakMedian(early, of), soakMedian(late, of)
-			w.Logf("%s, %s: %s %.0f early, %.0f late", l.name, late[len(late)-1].at.Round(time.Second), what, before, after)
+			w.Logf("%s, %s: %s %.0f early, %.0f late", l.name, late[len(late)-1].at.Round(time.Second), what, before,
+				after)
 			if after > before*1.15+8 {
 				w.Errorf("%s: %s grow from %.0f to %.0f", l.name, what, before, after)
 			}
@@ -388,7 +403,8 @@ func (w *soak) judgeLives() {
 		before, after := soakMedian(early, heapOf), soakMedian(late, heapOf)
 		minutes := (late[len(late)/2].at - early[len(early)/2].at).Minutes()
 		slope := 100 * (after/before - 1) / minutes
-		w.Logf("%s, %s: live heap %.0f kB early, %.0f kB late, %+.2f %% a minute", l.name, late[len(late)-1].at.Round(time.Second), before/1e3, after/1e3, slope)
+		w.Logf("%s, %s: live heap %.0f kB early, %.0f kB late, %+.2f %% a minute", l.name,
+			late[len(late)-1].at.Round(time.Second), before/1e3, after/1e3, slope)
 		if late[len(late)-1].at >= soakSlopeFrom && slope > 1 {
 			w.Errorf("%s: the live heap grows by %.2f %% a minute", l.name, slope)
 		}

@@ -23,7 +23,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// When Kinesis denies every call from the start on, the page says so and with which code; it does not say that all is well.
+// When Kinesis denies every call from the start on, the page says so and with which code; it does not say that all is
+// well.
 func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"GetShardIterator", "GetRecords"} {
@@ -34,12 +35,15 @@ func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
 				fake.Kinesis.Create(testkit.TestStream, 2)
 				testkit.CreateTopic(t, fake)
 				denied := fake.Faults.Add(fakeaws.Fault{
-					Service: fakeaws.ServiceKinesis, Operation: operation, Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+					Service: fakeaws.ServiceKinesis, Operation: operation, Err: &fakeaws.Error{
+						Code: "AccessDeniedException", Status: 400,
+					},
 				})
 				d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener = page })
 				time.Sleep(45 * time.Second)
 				s := page.Status(t)
-				require.Regexp(t, `^Kinesis: no success for 4\d s for 2 shards \(AccessDeniedException\): shardId-000000000000, shardId-000000000001\.$`, s.Summary)
+				require.Regexp(t,
+					`^Kinesis: no success for 4\d s for 2 shards \(AccessDeniedException\): shardId-000000000000, shardId-000000000001\.$`, s.Summary)
 				require.Contains(t, about(s, "kinesis").Remedy, "kinesis:GetRecords")
 				require.Equal(t, status.LevelWarning, s.Level)
 				time.Sleep(4 * time.Minute)
@@ -50,9 +54,12 @@ func TestStatusOfReadsThatNeverSucceed(t *testing.T) {
 				denied()
 				time.Sleep(time.Minute)
 				require.Equal(t, status.LevelOK, page.Status(t).Level)
-				hang := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.BlackHole})
+				hang := fake.Faults.Add(fakeaws.Fault{
+					Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.BlackHole,
+				})
 				time.Sleep(50 * time.Second)
-				require.Regexp(t, `^Kinesis: no success for [45]\d s for 2 shards \(no answer\)`, page.Status(t).Summary)
+				require.Regexp(t, `^Kinesis: no success for [45]\d s for 2 shards \(no answer\)`,
+					page.Status(t).Summary)
 				hang()
 				require.NoError(t, d.End())
 			})
@@ -93,7 +100,8 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 		}
 		require.Positive(t, memory)
 		texts := fmt.Sprint(s.Problems)
-		require.Regexp(t, fmt.Sprintf(`%d shards? waits? for memory, because alerts wait for SNS: shardId-`, memory), texts)
+		require.Regexp(t, fmt.Sprintf(`%d shards? waits? for memory, because alerts wait for SNS: shardId-`, memory),
+			texts)
 		if own > 0 {
 			require.Contains(t, texts, "before reading on, because alerts wait for SNS")
 		}
@@ -102,7 +110,8 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 	})
 }
 
-// The other worker falls silent, and this one cannot take its shards: nothing is read, and the page does not say that it is.
+// The other worker falls silent, and this one cannot take its shards: nothing is read, and the page does not say that
+// it is.
 func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -114,20 +123,26 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 			c.Credentials = credentials.NewStaticCredentialsProvider(name, "x", "")
 			return c
 		}
-		fake.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Match: func(r *fakeaws.Request) bool { // hands nothing over
+		// hands nothing over
+		fake.Faults.Add(fakeaws.Fault{Client: "a", Operation: "UpdateItem", Match: func(r *fakeaws.Request) bool {
 			return bytes.Contains(r.Body, []byte(`"b/`))
 		}})
-		first := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.AWS, o.Host = as("a"), "a" })
+		first := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+			o.AWS, o.Host = as("a"), "a"
+		})
 		time.Sleep(10 * time.Second)
 		onShards := func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"shardId-`)) }
 		refused := fakeaws.Throttle(fakeaws.ServiceDynamoDB, "UpdateItem")
 		refused.Client, refused.Match = "b", onShards
 		taking := fake.Faults.Add(refused)
-		second := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener, o.AWS, o.Host = page, as("b"), "b" })
+		second := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+			o.Listener, o.AWS, o.Host = page, as("b"), "b"
+		})
 		time.Sleep(10 * time.Second)
 		s := page.Status(t)
 		require.Equal(t, 4, s.ShardCounts["foreign"])
-		require.Equal(t, "This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 4 shards read.", s.Summary)
+		require.Equal(t,
+			"This worker is well: it reads no shard and is ready to take over; the fleet: 2 workers, all 4 shards read.", s.Summary)
 		gone := fake.Faults.Add(fakeaws.Fault{Client: "a", Kind: fakeaws.BlackHole})
 		time.Sleep(16 * time.Second)
 		s = page.Status(t)
@@ -136,12 +151,16 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		s = page.Status(t)
 		require.Equal(t, status.LevelCritical, s.Level)
-		require.Regexp(t, `^4 shards have been read by nobody for 3\d s: shardId-\d+, .*; worker a/\w+ has been silent for 4\d s\.$`, s.Summary)
+		require.Regexp(t,
+			`^4 shards have been read by nobody for 3\d s: shardId-\d+, .*; worker a/\w+ has been silent for 4\d s\.$`,
+			s.Summary)
 		// Nor when the table is away altogether: it does not know of anybody then.
 		table := fake.Faults.Add(fakeaws.Fault{Client: "b", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.Sleep(40 * time.Second)
 		s = page.Status(t)
-		require.Regexp(t, `^DynamoDB: no success for [34]\d s \(no answer\), trust in the leases has ended: .* And 1 more problem\.$`, s.Summary)
+		require.Regexp(t,
+			`^DynamoDB: no success for [34]\d s \(no answer\), trust in the leases has ended: .* And 1 more problem\.$`,
+			s.Summary)
 		require.Equal(t, status.LevelCritical, about(s, "owners").Level)
 		table()
 		taking()
@@ -167,11 +186,15 @@ func TestStatusOfProgressThatIsNotStored(t *testing.T) {
 		})
 		time.Sleep(10 * time.Second)
 		stored := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+			Service: fakeaws.ServiceDynamoDB, Operation: "UpdateItem", Err: &fakeaws.Error{
+				Code: "AccessDeniedException", Status: 400,
+			},
 			Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"shardId-`)) },
 		})
 		saved := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+			Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Err: &fakeaws.Error{
+				Code: "AccessDeniedException", Status: 400,
+			},
 			Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`-state"`)) },
 		})
 		for range 80 {
@@ -179,9 +202,12 @@ func TestStatusOfProgressThatIsNotStored(t *testing.T) {
 			time.Sleep(5 * time.Second)
 		}
 		s := page.Status(t)
-		require.Regexp(t, `^The checkpoint of 1 shard has not been stored for [67] m.*: shardId-000000000000\. And 1 more problem\.$`, s.Summary)
+		require.Regexp(t,
+			`^The checkpoint of 1 shard has not been stored for [67] m.*: shardId-000000000000\. And 1 more problem\.$`,
+			s.Summary)
 		require.Equal(t, status.LevelCritical, s.Level)
-		require.Regexp(t, `^the state of 1 shard has not been saved for [4567] m.*: shardId-000000000000$`, s.Problems[1].Text)
+		require.Regexp(t, `^the state of 1 shard has not been saved for [4567] m.*: shardId-000000000000$`,
+			s.Problems[1].Text)
 		require.Equal(t, status.LevelWarning, s.Problems[1].Level)
 		stored()
 		saved()
@@ -192,10 +218,13 @@ func TestStatusOfProgressThatIsNotStored(t *testing.T) {
 	})
 }
 
-// What befell the process is told for 15 minutes: alerts that were dropped, dead letters, records that were missed.
+// What happened to the process is told for 15 minutes: alerts that were dropped, dead letters, records that were
+// missed.
 func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 	t.Parallel()
-	run := func(name string, change func(*testing.T, *fakeaws.AWS, *config.Config), befall func(*fakeaws.AWS), check func(*testing.T, *status.Status)) {
+	run := func(name string, change func(*testing.T, *fakeaws.AWS, *config.Config), befall func(*fakeaws.AWS),
+		check func(*testing.T, *status.Status),
+	) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -217,7 +246,9 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 	}
 	rejects := func(fake *fakeaws.AWS) {
 		remove := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "InvalidParameter", Message: "Invalid parameter: MessageBody", Status: 400},
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{
+				Code: "InvalidParameter", Message: "Invalid parameter: MessageBody", Status: 400,
+			},
 		})
 		fake.Kinesis.Put(testkit.TestStream, "patient-1", []byte(`{"heartRate":180}`))
 		time.Sleep(10 * time.Second)
@@ -226,7 +257,8 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 	}
 	letters := func(t *testing.T, fake *fakeaws.AWS, c *config.Config) {
 		t.Helper()
-		queue, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("dlq")})
+		queue, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(t.Context(),
+			&sqs.CreateQueueInput{QueueName: aws.String("dlq")})
 		require.NoError(t, err)
 		c.DeadLetter = config.DeadLetterConfig{SQS: aws.ToString(queue.QueueUrl), Invalid: true}
 	}
@@ -234,7 +266,8 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 		c.Processing.OnRejected = consumer.OnRejectedSkip
 	}, rejects, func(t *testing.T, s *status.Status) {
 		t.Helper()
-		require.Equal(t, "Alerts dropped in the last 15 m: 1 alert rejected by SNS and skipped as configured.", s.Summary)
+		require.Equal(t, "Alerts dropped in the last 15 m: 1 alert rejected by SNS and skipped as configured.",
+			s.Summary)
 		require.Equal(t, status.LevelWarning, s.Level)
 	})
 	run("lettered", letters, rejects, func(t *testing.T, s *status.Status) {
@@ -247,9 +280,12 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 		time.Sleep(5 * time.Second)
 	}, func(t *testing.T, s *status.Status) {
 		t.Helper()
-		require.Equal(t, "All is well; records that cannot be read became dead letters in the last 15 m: 1 letter.", s.Summary)
+		require.Equal(t, "All is well; records that cannot be read became dead letters in the last 15 m: 1 letter.",
+			s.Summary)
 	})
-	run("given up", func(_ *testing.T, _ *fakeaws.AWS, c *config.Config) { c.Processing.MaxRecordAge = 5 * time.Second }, func(fake *fakeaws.AWS) {
+	run("given up", func(_ *testing.T, _ *fakeaws.AWS, c *config.Config) {
+		c.Processing.MaxRecordAge = 5 * time.Second
+	}, func(fake *fakeaws.AWS) {
 		remove := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch"})
 		fake.Kinesis.Put(testkit.TestStream, "patient-1", []byte(`{"heartRate":180}`))
 		time.Sleep(20 * time.Second)
@@ -257,7 +293,8 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 		time.Sleep(30 * time.Second)
 	}, func(t *testing.T, s *status.Status) {
 		t.Helper()
-		require.Equal(t, "Alerts dropped in the last 15 m: 1 alert given up at the limits of attempts or age.", s.Summary)
+		require.Equal(t, "Alerts dropped in the last 15 m: 1 alert given up at the limits of attempts or age.",
+			s.Summary)
 		require.Equal(t, status.LevelCritical, s.Level)
 	})
 }
@@ -298,14 +335,17 @@ func statusOfMissedRecords(t *testing.T, how fakeaws.Trimmed) {
 	})
 }
 
-// A start says what it waits for and since when, also when the stream is named by ARN and the lease table finds it missing.
+// A start says what it waits for and since when, also when the stream is named by ARN and the lease table finds it
+// missing.
 func TestStatusOfAStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
 		testkit.CreateTopic(t, fake)
 		denied := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceDynamoDB, Operation: "DescribeTable", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+			Service: fakeaws.ServiceDynamoDB, Operation: "DescribeTable", Err: &fakeaws.Error{
+				Code: "AccessDeniedException", Status: 400,
+			},
 		})
 		const arn = "arn:aws:kinesis:us-east-1:000000000000:stream/" + testkit.TestStream
 		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
@@ -313,19 +353,25 @@ func TestStatusOfAStart(t *testing.T) {
 			c.Stream.Name, c.Stream.ARN = "", arn
 		})
 		time.Sleep(30 * time.Second)
-		require.Equal(t, "Starting; waits for the lease table heart-rate-alerts in DynamoDB (AccessDeniedException), for 30 s so far.", page.Status(t).Summary)
+		require.Equal(t,
+			"Starting; waits for the lease table heart-rate-alerts in DynamoDB (AccessDeniedException), for "+
+				"30 s so far.", page.Status(t).Summary)
 		denied()
 		time.Sleep(25 * time.Second)
-		require.Regexp(t, `^Starting; waits for the stream `+arn+` in Kinesis \(ResourceNotFoundException\), for 2\d s so far\.$`, page.Status(t).Summary)
+		require.Regexp(t, `^Starting; waits for the stream `+arn+
+			` in Kinesis \(ResourceNotFoundException\), for 2\d s so far\.$`, page.Status(t).Summary)
 		time.Sleep(5 * time.Minute)
 		require.Equal(t, status.LevelCritical, page.Status(t).Level)
 		joining := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+			Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Err: &fakeaws.Error{
+				Code: "AccessDeniedException", Status: 400,
+			},
 			Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"#worker`)) },
 		})
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		time.Sleep(40 * time.Second)
-		require.Regexp(t, `^Starting; waits for the lease table heart-rate-alerts in DynamoDB \(AccessDeniedException\), for \d\d s so far\. And 1 more problem\.$`, page.Status(t).Summary)
+		require.Regexp(t,
+			`^Starting; waits for the lease table heart-rate-alerts in DynamoDB \(AccessDeniedException\), for \d\d s so far\. And 1 more problem\.$`, page.Status(t).Summary)
 		joining()
 		time.Sleep(30 * time.Second)
 		require.Equal(t, "All is well: 1 shard is read here, lag 0 s.", page.Status(t).Summary)
@@ -341,19 +387,24 @@ func TestStatusWithoutAListOfTheShards(t *testing.T) {
 		fake.Kinesis.Create(testkit.TestStream, 2)
 		testkit.CreateTopic(t, fake)
 		rows := fake.Faults.Add(fakeaws.Fault{ // a worker that came no further than the row about the application
-			Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool { return bytes.Contains(r.Body, []byte(`"leaseKey":{"S":"shardId-`)) },
+			Service: fakeaws.ServiceDynamoDB, Match: func(r *fakeaws.Request) bool {
+				return bytes.Contains(r.Body, []byte(`"leaseKey":{"S":"shardId-`))
+			},
 		})
 		first := testdaemon.StartDaemon(t, fake, nil)
 		time.Sleep(10 * time.Second)
 		require.NoError(t, first.End())
 		rows()
 		listing := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceKinesis, Operation: "ListShards", Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+			Service: fakeaws.ServiceKinesis, Operation: "ListShards", Err: &fakeaws.Error{
+				Code: "AccessDeniedException", Status: 400,
+			},
 		})
 		d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener = page })
 		time.Sleep(20 * time.Second)
 		s := page.Status(t)
-		require.Regexp(t, `^Starting; waits for the list of the shards of the stream ExampleOutputStream in Kinesis, for \d\d s so far\.$`, s.Summary)
+		require.Regexp(t,
+			`^Starting; waits for the list of the shards of the stream ExampleOutputStream in Kinesis, for \d\d s so far\.$`, s.Summary)
 		require.Equal(t, status.LevelWarning, s.Level)
 		listing()
 		time.Sleep(30 * time.Second)

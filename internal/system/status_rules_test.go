@@ -33,7 +33,8 @@ func zipped(text string) string {
 	return b.String()
 }
 
-// While records come and no rule can match, the page says why: after 40 s at two records a second, within which no alert came.
+// While records come and no rule can match, the page says why: after 40 s at two records a second, within which no
+// alert came.
 func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 	t.Parallel()
 	pattern := func(text string) []filter.Pattern {
@@ -52,7 +53,9 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 		note       string
 	}{
 		"gzip": {
-			when: "id >= 0", record: func(i int) string { return zipped(fmt.Sprintf(`{"id":%d}`, i)) }, level: status.LevelWarning, code: "records_unreadable",
+			when: "id >= 0", record: func(i int) string {
+				return zipped(fmt.Sprintf(`{"id":%d}`, i))
+			}, level: status.LevelWarning, code: "records_unreadable",
 			text: `^100 % of the records of the last 15 m cannot be read \((\d+) of \d+\), so no rule sees them: they look like gzip data$`, remedy: "without compression",
 		},
 		"half of them": {
@@ -64,12 +67,15 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 			}, level: status.LevelWarning, code: "records_unreadable", text: `^50 % of the records .* gzip data$`,
 		},
 		"gzip under a filter": {
-			when: "id >= 0", filter: pattern(`{"data":{"id":[{"exists":true}]}}`), record: func(int) string { return zipped(`{"id":1}`) },
+			when: "id >= 0", filter: pattern(`{"data":{"id":[{"exists":true}]}}`), record: func(int) string {
+				return zipped(`{"id":1}`)
+			},
 			level: status.LevelWarning, code: "records_unreadable", text: `^100 % .* gzip data$`,
 		},
 		"lines": {
 			when: "id >= 0", record: func(i int) string { return fmt.Sprintf("{\"id\":%d}\n{\"id\":%d}\n", i, i) },
-			level: status.LevelWarning, code: "records_unreadable", text: `several JSON records joined by newlines$`, remedy: "a record of its own",
+			level: status.LevelWarning, code: "records_unreadable", text: `several JSON records joined by newlines$`,
+			remedy: "a record of its own",
 		},
 		"two kinds": {
 			when: "id >= 0", record: func(i int) string {
@@ -86,14 +92,23 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 			return `{"id":1}`
 		}},
 		"wrong case": {
-			when: "ID >= 0", record: func(i int) string { return fmt.Sprintf(`{"id":%d}`, i) }, level: status.LevelWarning, code: "rule_field_missing",
-			text: `^rule r looks at ID, which none of the last [5-8]\d records has: they have id$`, note: "looks at ID, which none of",
+			when: "ID >= 0", record: func(i int) string {
+				return fmt.Sprintf(`{"id":%d}`, i)
+			}, level: status.LevelWarning, code: "rule_field_missing",
+			text: `^rule r looks at ID, which none of the last [5-8]\d records has: they have id$`,
+			note: "looks at ID, which none of",
 		},
 		"number as text": {
-			when: "id >= 0", record: func(i int) string { return fmt.Sprintf(`{"id":"%d"}`, i) }, level: status.LevelWarning, code: "rule_field_type",
+			when: "id >= 0", record: func(i int) string {
+				return fmt.Sprintf(`{"id":"%d"}`, i)
+			}, level: status.LevelWarning, code: "rule_field_type",
 			text: `^rule r needs id as number, but records have text there$`, note: "needs id as number",
 		},
-		"a field that is rare": {when: "pressure > 3 or id >= 0", record: func(int) string { return `{"id":1}` }, note: "looks at pressure, which none of the last"},
+		"a field that is rare": {
+			when: "pressure > 3 or id >= 0", record: func(int) string {
+				return `{"id":1}`
+			}, note: "looks at pressure, which none of the last",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +169,8 @@ func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
 			texts[p.Code] = p.Text
 		}
 		require.Len(t, texts, 2)
-		require.Contains(t, texts["template_failing"], "rule words: a template of its messages failed 12 times in the last 15 m")
+		require.Contains(t, texts["template_failing"],
+			"rule words: a template of its messages failed 12 times in the last 15 m")
 		require.Contains(t, texts["keys_forgotten"], "rule keys forgot 2 keys in the last 15 m")
 		time.Sleep(20 * time.Minute)
 		require.Empty(t, page.Status(t).Problems)
@@ -162,15 +178,17 @@ func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
 	})
 }
 
-// A rule that costs more than it may is told by name, and its records become dead letters, one a second of each shard; the other rule
-// alerts all the same, and the shard goes on.
+// A rule that costs more than it may is told by name, and its records become dead letters, one a second of each shard;
+// the other rule alerts all the same, and the shard continues.
 func TestStatusOfARuleOverBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		testkit.CreateTopic(t, fake)
-		queue, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("letters")})
+		queue, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{
+			QueueName: aws.String("letters"),
+		})
 		require.NoError(t, err)
 		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 			o.Listener, c.DeadLetter.SQS = page, aws.ToString(queue.QueueUrl)
@@ -180,7 +198,8 @@ func TestStatusOfARuleOverBudget(t *testing.T) {
 			}
 		})
 		time.Sleep(10 * time.Second)
-		poison := fmt.Sprintf(`{"id":%%d,"host":"%s","sep":"%s"}`, strings.Repeat(".", 100_000), strings.Repeat("b", 100_000))
+		poison := fmt.Sprintf(`{"id":%%d,"host":"%s","sep":"%s"}`, strings.Repeat(".", 100_000),
+			strings.Repeat("b", 100_000))
 		for i := range 40 {
 			fake.Kinesis.Put(testkit.TestStream, "k", fmt.Appendf(nil, poison, i))
 			time.Sleep(time.Second / 4)
@@ -190,7 +209,8 @@ func TestStatusOfARuleOverBudget(t *testing.T) {
 		s := page.Status(t)
 		require.Len(t, s.Problems, 1)
 		require.Equal(t, []any{status.LevelWarning, "rule_over_budget"}, []any{s.Problems[0].Level, s.Problems[0].Code})
-		require.Contains(t, s.Problems[0].Text, "rule costly is beyond its budget of work or of text for 40 records in the last 15 m")
+		require.Contains(t, s.Problems[0].Text,
+			"rule costly is beyond its budget of work or of text for 40 records in the last 15 m")
 		require.Equal(t, map[string]uint64{"costly": 40}, s.Recent.OverBudget)
 		letters := s.Records["dead_lettered"]
 		require.InDelta(t, 10, letters, 1)
@@ -211,16 +231,22 @@ func TestStatusOfASilenceOverBudget(t *testing.T) {
 		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 			o.Listener = page
 			c.Rules = []alert.RuleConfig{{Name: "plain", When: "id >= 0", Topics: []string{"oncall"}}}
-			c.Silences = []alert.SilenceConfig{{Name: "bench", When: `replace(host, ".", sep) != ""`, Until: "2000-01-03T00:00:00Z"}}
+			c.Silences = []alert.SilenceConfig{
+				{Name: "bench", When: `replace(host, ".", sep) != ""`, Until: "2000-01-03T00:00:00Z"},
+			}
 		})
 		time.Sleep(10 * time.Second)
-		fake.Kinesis.Put(testkit.TestStream, "k", fmt.Appendf(nil, `{"id":1,"host":"%s","sep":"%s"}`, strings.Repeat(".", 100_000), strings.Repeat("b", 100_000)))
+		fake.Kinesis.Put(testkit.TestStream, "k", fmt.Appendf(nil, `{"id":1,"host":"%s","sep":"%s"}`,
+			strings.Repeat(".", 100_000), strings.Repeat("b", 100_000)))
 		fake.Kinesis.Put(testkit.TestStream, "k", []byte(`{"id":2,"host":"a.b","sep":"-"}`))
 		time.Sleep(20 * time.Second)
 		s := page.Status(t)
 		require.Len(t, s.Problems, 1)
-		require.Equal(t, []any{status.LevelWarning, "silence_over_budget"}, []any{s.Problems[0].Level, s.Problems[0].Code})
-		require.Contains(t, s.Problems[0].Text, "the condition of the silence bench is beyond its budget of work or of text for 1 record in the last 15 m")
+		require.Equal(t, []any{status.LevelWarning, "silence_over_budget"}, []any{
+			s.Problems[0].Level, s.Problems[0].Code,
+		})
+		require.Contains(t, s.Problems[0].Text,
+			"the condition of the silence bench is beyond its budget of work or of text for 1 record in the last 15 m")
 		require.Equal(t, 1, fake.SNS.Count(testkit.TestTopicARN), "the other record is silenced")
 		require.NoError(t, d.End())
 	})
@@ -235,7 +261,8 @@ func TestStatusOfAFilterOverBudget(t *testing.T) {
 		testkit.CreateTopic(t, fake)
 		var criteria strings.Builder
 		for i := range 2500 {
-			_, _ = fmt.Fprintf(&criteria, `,{"Pattern":%q}`, fmt.Sprintf(`{"data":{"a":[{"anything-but":["z","y%d"]}]}}`, i))
+			_, _ = fmt.Fprintf(&criteria, `,{"Pattern":%q}`,
+				fmt.Sprintf(`{"data":{"a":[{"anything-but":["z","y%d"]}]}}`, i))
 		}
 		patterns, err := filter.ParseCriteria([]byte(`{"Filters":[` + criteria.String()[1:] + `]}`))
 		require.NoError(t, err)
@@ -249,7 +276,9 @@ func TestStatusOfAFilterOverBudget(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		s := page.Status(t)
 		require.Len(t, s.Problems, 1)
-		require.Equal(t, []any{status.LevelWarning, "filter_over_budget"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+		require.Equal(t, []any{status.LevelWarning, "filter_over_budget"}, []any{
+			s.Problems[0].Level, s.Problems[0].Code,
+		})
 		require.Contains(t, s.Problems[0].Text, "the filter is beyond its budget of work for 1 record in the last 15 m")
 		require.Equal(t, 1, fake.SNS.Count(testkit.TestTopicARN), "the other record is filtered")
 		require.NoError(t, d.End())
@@ -329,7 +358,9 @@ func TestStatusOfALongSilence(t *testing.T) {
 				c.silence.Name = "works"
 				d := testdaemon.StartDaemon(t, fake, func(cfg *config.Config, o *daemon.Options) {
 					o.Listener, cfg.Silences = page, []alert.SilenceConfig{c.silence}
-					cfg.Rules = append(cfg.Rules, alert.RuleConfig{Name: "low", When: "heartRate < 40", Topics: []string{"oncall"}})
+					cfg.Rules = append(cfg.Rules, alert.RuleConfig{
+						Name: "low", When: "heartRate < 40", Topics: []string{"oncall"},
+					})
 				})
 				time.Sleep(10 * time.Second)
 				s := page.Status(t)
@@ -337,7 +368,9 @@ func TestStatusOfALongSilence(t *testing.T) {
 					require.Empty(t, s.Problems)
 				} else {
 					require.Len(t, s.Problems, 1)
-					require.Equal(t, []any{status.LevelInfo, "silence_long"}, []any{s.Problems[0].Level, s.Problems[0].Code})
+					require.Equal(t, []any{status.LevelInfo, "silence_long"}, []any{
+						s.Problems[0].Level, s.Problems[0].Code,
+					})
 					require.Equal(t, "the silence works mutes every rule until 2099-01-01", s.Problems[0].Text)
 				}
 				require.NoError(t, d.End())
@@ -346,8 +379,8 @@ func TestStatusOfALongSilence(t *testing.T) {
 	}
 }
 
-// A rule that can never match is told by check, in the log and on the page, and keeps the daemon from nothing. So is a silence that is
-// longer than anybody remembers.
+// A rule that can never match is told by check, in the log and on the page, and keeps the daemon from nothing. So is a
+// silence that is longer than anybody remembers.
 func TestRulesThatCanNeverMatch(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "config.yaml")
@@ -363,9 +396,14 @@ topics:
 `), 0o600))
 	code, out, stderr := command_(t, "check", file)
 	require.Zero(t, code, stderr)
-	require.Contains(t, stderr, file+":3:41: rules[0].when: temp > 100 and temp < 50: can never hold: temp > 100 and temp < 50 exclude each other\n")
-	require.Contains(t, stderr, file+`:4:34: rules[1].when: kind != "x" or kind != "y": kind != "x" or kind != "y" can never be false`)
-	require.Regexp(t, file+`:7:26: silences\[0\].until: 2099-01-01T00:00:00Z: the silence works lasts \d{5} days`, stderr)
+	require.Contains(t, stderr,
+		file+
+			":3:41: rules[0].when: temp > 100 and temp < 50: can never hold: temp > 100 and temp < 50 exclude "+
+			"each other\n")
+	require.Contains(t, stderr,
+		file+`:4:34: rules[1].when: kind != "x" or kind != "y": kind != "x" or kind != "y" can never be false`)
+	require.Regexp(t, file+`:7:26: silences\[0\].until: 2099-01-01T00:00:00Z: the silence works lasts \d{5} days`,
+		stderr)
 	require.Contains(t, out, "valid; 3 rules, 1 topics, 3 warnings\n")
 
 	synctest.Test(t, func(t *testing.T) {
@@ -374,13 +412,18 @@ topics:
 		testkit.CreateTopic(t, fake)
 		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 			o.Listener = page
-			c.Rules = append(c.Rules, alert.RuleConfig{Name: "low", When: "heartRate > 100 and heartRate < 50", Topics: []string{"oncall"}})
+			c.Rules = append(c.Rules, alert.RuleConfig{
+				Name: "low", When: "heartRate > 100 and heartRate < 50", Topics: []string{"oncall"},
+			})
 		})
 		time.Sleep(10 * time.Second)
 		s := page.Status(t)
 		require.Len(t, s.Problems, 1)
-		require.Equal(t, []any{status.LevelWarning, "rule_never_matches"}, []any{s.Problems[0].Level, s.Problems[0].Code})
-		require.Equal(t, "rules[1].when can never hold: heartRate > 100 and heartRate < 50 exclude each other", s.Problems[0].Text)
+		require.Equal(t, []any{status.LevelWarning, "rule_never_matches"}, []any{
+			s.Problems[0].Level, s.Problems[0].Code,
+		})
+		require.Equal(t, "rules[1].when can never hold: heartRate > 100 and heartRate < 50 exclude each other",
+			s.Problems[0].Text)
 		require.Contains(t, d.Log.String(), "configuration is valid, but cannot be meant")
 		require.NoError(t, d.End())
 	})

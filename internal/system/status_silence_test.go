@@ -22,17 +22,29 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// Whatever keeps Kinesis from answering is on the page within ten seconds, with its code and its remedy, and gone soon after it is
-// over. One failed call is nothing.
+// Whatever keeps Kinesis from answering is on the page within ten seconds, with its code and its remedy, and gone soon
+// after it is over. One failed call is nothing.
 func TestStatusOfRefusedReads(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		fault        fakeaws.Fault
 		code, remedy string
 	}{
-		"denied":    {fakeaws.Fault{Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400}}, "(AccessDeniedException)", "kinesis:GetRecords"},
-		"key":       {fakeaws.Fault{Err: &fakeaws.Error{Code: "KMSDisabledException", Status: 400}}, "(KMSDisabledException)", "enable the KMS key"},
-		"throttled": {fakeaws.Fault{Err: &fakeaws.Error{Code: "ProvisionedThroughputExceededException", Status: 400}}, "(ProvisionedThroughputExceededException)", "who else reads"},
+		"denied": {
+			fakeaws.Fault{
+				Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+			}, "(AccessDeniedException)", "kinesis:GetRecords",
+		},
+		"key": {
+			fakeaws.Fault{
+				Err: &fakeaws.Error{Code: "KMSDisabledException", Status: 400},
+			}, "(KMSDisabledException)", "enable the KMS key",
+		},
+		"throttled": {
+			fakeaws.Fault{
+				Err: &fakeaws.Error{Code: "ProvisionedThroughputExceededException", Status: 400},
+			}, "(ProvisionedThroughputExceededException)", "who else reads",
+		},
 		"failing":   {fakeaws.Fault{}, "(InternalFailure)", "health page"},
 		"no answer": {fakeaws.Fault{Kind: fakeaws.BlackHole}, "for 1 shard", "network"},
 	} {
@@ -78,7 +90,9 @@ func TestStatusOfALagWithoutACause(t *testing.T) {
 		testkit.CreateTopic(t, fake)
 		d := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Listener = page })
 		time.Sleep(40 * time.Second)
-		over := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 9 * time.Second})
+		over := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.Delay, Delay: 9 * time.Second,
+		})
 		for i := range 60 {
 			fake.Kinesis.Put(testkit.TestStream, "patient-1", []byte(fmt.Sprintf(`{"heartRate":180,"n":%d}`, i)))
 			time.Sleep(time.Second)
@@ -88,12 +102,16 @@ func TestStatusOfALagWithoutACause(t *testing.T) {
 		require.NotEqual(t, status.LevelInfo, s.Level, "%v", s.Problems)
 		require.NotContains(t, strings.ToLower(s.Summary), "is well")
 		over()
-		require.Eventually(t, func() bool { time.Sleep(10 * time.Second); return page.Status(t).Level == status.LevelOK }, 20*time.Minute, time.Second)
+		require.Eventually(t, func() bool {
+			time.Sleep(10 * time.Second)
+			return page.Status(t).Level == status.LevelOK
+		}, 20*time.Minute, time.Second)
 		require.NoError(t, d.End())
 	})
 }
 
-// What SNS said is in the problem, whether it refuses the topic, fails each call, fails one alert, or will never take it.
+// What SNS said is in the problem, whether it refuses the topic, fails each call, fails one alert, or will never take
+// it.
 func TestStatusTellsWhatSNSSaid(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -104,12 +122,19 @@ func TestStatusTellsWhatSNSSaid(t *testing.T) {
 		"held": {func(fake *fakeaws.AWS) func() {
 			return fake.Faults.Add(fakeaws.Fault{
 				Service: fakeaws.ServiceSNS, Operation: "PublishBatch",
-				Err: &fakeaws.Error{Code: "AuthorizationError", Message: "User x is not authorized to perform: SNS:Publish", Status: 403},
+				Err: &fakeaws.Error{
+					Code: "AuthorizationError", Message: "User x is not authorized to perform: SNS:Publish",
+					Status: 403,
+				},
 			})
-		}, "topic_held", []string{"access denied (AuthorizationError: User x is not authorized to perform: SNS:Publish), "}},
+		}, "topic_held", []string{
+			"access denied (AuthorizationError: User x is not authorized to perform: SNS:Publish), ",
+		}},
 		"failing": {func(fake *fakeaws.AWS) func() {
 			return fake.Faults.Add(fakeaws.Fault{
-				Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "InternalError", Message: "try later", Status: 500},
+				Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{
+					Code: "InternalError", Message: "try later", Status: 500,
+				},
 			})
 		}, "topic_failing", []string{"SNS has failed for ", " (InternalError: try later), "}},
 		"one alert": {func(fake *fakeaws.AWS) func() {
@@ -122,9 +147,14 @@ func TestStatusTellsWhatSNSSaid(t *testing.T) {
 		}, "topic_failing", []string{"one alert for ", " while it takes others (InternalError: not this one), "}},
 		"never": {func(fake *fakeaws.AWS) func() {
 			return fake.SNS.FailEntries(func(fakeaws.BatchEntry) *fakeaws.EntryFailure {
-				return &fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter: Subject", SenderFault: true}
+				return &fakeaws.EntryFailure{
+					Code: "InvalidParameter", Message: "Invalid parameter: Subject", SenderFault: true,
+				}
 			})
-		}, "keys_held", []string{"2 partition keys are held, because SNS will never accept an alert (InvalidParameter: Invalid parameter: Subject): shardId-"}},
+		}, "keys_held", []string{
+			"2 partition keys are held, because SNS will never accept an alert (InvalidParameter: Invalid " +
+				"parameter: Subject): shardId-",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -175,10 +205,14 @@ func TestStatusOfReloads(t *testing.T) {
 		s := page.Status(t)
 		require.Equal(t, "A reload has not come to an end for 6.0 s, the old configuration stays in force.", s.Summary)
 		require.Equal(t, status.LevelWarning, s.Level)
-		file <- config.FieldErrors{{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"}}
+		file <- config.FieldErrors{
+			{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"},
+		}
 		time.Sleep(time.Second)
 		s = page.Status(t)
-		require.Equal(t, "The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.", s.Summary)
+		require.Equal(t,
+			"The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.",
+			s.Summary)
 		require.NoError(t, d.End())
 	})
 }
@@ -203,7 +237,8 @@ func TestWatchdogOfADaemonThatIsBehind(t *testing.T) {
 		over := fake.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceKinesis, Operation: "GetRecords", Kind: fakeaws.Changed,
 			Rewrite: func(a *fakeaws.Answer) {
-				a.Body = regexp.MustCompile(`"MillisBehindLatest":\d+`).ReplaceAll(a.Body, []byte(`"MillisBehindLatest":400000`))
+				a.Body = regexp.MustCompile(`"MillisBehindLatest":\d+`).ReplaceAll(a.Body,
+					[]byte(`"MillisBehindLatest":400000`))
 			},
 		})
 		time.Sleep(time.Minute)

@@ -33,13 +33,17 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		testkit.CreateTopic(t, fake)
 		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 			o.Listener = page
-			c.Rules = append(c.Rules, alert.RuleConfig{Name: "watched", When: "heartRate > 10", Mode: alert.ModeShadow, Topics: []string{"oncall"}})
+			c.Rules = append(c.Rules, alert.RuleConfig{
+				Name: "watched", When: "heartRate > 10", Mode: alert.ModeShadow, Topics: []string{"oncall"},
+			})
 		})
 		time.Sleep(20 * time.Second)
 		s := page.Status(t)
 		require.Equal(t, "starting", s.State)
 		require.Equal(t, status.LevelWarning, s.Level)
-		require.Equal(t, "Starting; waits for the stream ExampleOutputStream in Kinesis (ResourceNotFoundException), for 20 s so far.", s.Summary)
+		require.Equal(t,
+			"Starting; waits for the stream ExampleOutputStream in Kinesis (ResourceNotFoundException), for "+
+				"20 s so far.", s.Summary)
 		require.Contains(t, page.Get(t, "/", "text/html"), s.Summary)
 
 		fake.Kinesis.Create(testkit.TestStream, 2)
@@ -56,7 +60,9 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		}
 		s = page.Status(t)
 		require.Equal(t, status.LevelOK, s.Level, s.Summary)
-		require.Equal(t, map[string]int{"held": 3, "foreign": 0, "unread": 0, "blocked": 0, "paused": 0, "ended": 1, "skipped": 0}, s.ShardCounts)
+		require.Equal(t, map[string]int{
+			"held": 3, "foreign": 0, "unread": 0, "blocked": 0, "paused": 0, "ended": 1, "skipped": 0,
+		}, s.ShardCounts)
 		require.Equal(t, low, s.Shards[1].ID, "a child stands behind its parent")
 		require.Equal(t, []string{"shardId-000000000000"}, s.Shards[1].Parents)
 		require.Less(t, s.At.Sub(*s.Shards[1].Reading.Checkpoint), 5*time.Second)
@@ -74,7 +80,9 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		require.InDelta(t, 2, s.History.Records[len(s.History.Records)-2], 0.3)
 
 		refuse := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{Code: "AuthorizationError", Status: 403},
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Err: &fakeaws.Error{
+				Code: "AuthorizationError", Status: 403,
+			},
 		})
 		fake.Kinesis.Put(testkit.TestStream, "patient-1", []byte(`{"heartRate":180}`))
 		time.Sleep(5 * time.Second)
@@ -89,10 +97,12 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 
 		out := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.Sleep(6 * time.Second)
-		require.Regexp(t, `^DynamoDB: no success for \d\S* s \(no answer\), trust in the leases ends in \d\S* s\.$`, page.Status(t).Summary)
+		require.Regexp(t, `^DynamoDB: no success for \d\S* s \(no answer\), trust in the leases ends in \d\S* s\.$`,
+			page.Status(t).Summary)
 		time.Sleep(40 * time.Second)
 		s = page.Status(t)
-		require.Regexp(t, `^DynamoDB: no success for 4\d s \(no answer\), trust in the leases has ended: nothing is read or published\.`, s.Summary)
+		require.Regexp(t,
+			`^DynamoDB: no success for 4\d s \(no answer\), trust in the leases has ended: nothing is read or published\.`, s.Summary)
 		require.Nil(t, s.Worker.TrustedUntil)
 		out()
 		time.Sleep(time.Minute)
@@ -101,7 +111,9 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		page.Get(t, "/", "text/html")
 		require.Len(t, fake.History.Events(), before, "a page view calls nobody")
 
-		hang := fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole})
+		hang := fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceSNS, Operation: "PublishBatch", Kind: fakeaws.BlackHole,
+		})
 		fake.Kinesis.Put(testkit.TestStream, "patient-1", []byte(`{"heartRate":180}`))
 		time.Sleep(time.Second)
 		d.Stop()
@@ -109,25 +121,29 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		s = page.Status(t)
 		require.Equal(t, "stopping", s.State)
 		require.Equal(t, "The daemon is stopping: it drains its shards and hands them over.", s.Summary)
-		require.Equal(t, "stopping", s.Shards[slices.IndexFunc(s.Shards, func(x status.Shard) bool { return x.Reading != nil })].Reading.Phase)
+		require.Equal(t, "stopping", s.Shards[slices.IndexFunc(s.Shards, func(x status.Shard) bool {
+			return x.Reading != nil
+		})].Reading.Phase)
 		hang()
 		require.NoError(t, d.End())
 	})
 }
 
-// A secret that the environment gives to the configuration is seen nowhere: not on the page, in the JSON, the text, the log or
-// the metrics; not after a reload, and not when that is refused.
+// A secret that the environment gives to the configuration is seen nowhere: not on the page, in the JSON, the text, the
+// log or the metrics; not after a reload, and not when that is refused.
 func TestStatusKeepsSecrets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		testkit.CreateTopic(t, fake)
-		queue, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("dlq")})
+		queue, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(t.Context(),
+			&sqs.CreateQueueInput{QueueName: aws.String("dlq")})
 		require.NoError(t, err)
 		const token, phrase = "hunter2-7f3a9c", "correct-horse-battery" //nolint:gosec // made up
 		env := map[string]string{
-			"PAGER_TOKEN": token, "PHRASE": phrase, "STREAM": testkit.TestStream, "DLQ": aws.ToString(queue.QueueUrl), "LEVEL": "info", "TOPIC_ARN": testkit.TestTopicARN,
+			"PAGER_TOKEN": token, "PHRASE": phrase, "STREAM": testkit.TestStream, "DLQ": aws.ToString(queue.QueueUrl),
+			"LEVEL": "info", "TOPIC_ARN": testkit.TestTopicARN,
 		}
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		//nolint:gosec // made up
@@ -170,7 +186,8 @@ log: {level: "${LEVEL}"}
 			}
 			seen := page.Get(t, "/", "text/html")
 			for name, text := range map[string]string{
-				"page": seen, "text": page.Get(t, "/", "*/*"), "JSON": page.Get(t, "/api/v1/status", "*/*"), "log": d.Log.String(), "metrics": metrics.String(),
+				"page": seen, "text": page.Get(t, "/", "*/*"), "JSON": page.Get(t, "/api/v1/status", "*/*"),
+				"log": d.Log.String(), "metrics": metrics.String(),
 			} {
 				require.NotContains(t, text, token, name)
 				require.NotContains(t, text, phrase, name)
@@ -181,7 +198,8 @@ log: {level: "${LEVEL}"}
 		}
 		shown := look()
 		for _, want := range []string{
-			"name: ${STREAM}", "message: token ${PAGER_TOKEN}, phrase ${PHRASE}", "arn: ${TOPIC_ARN}", "sqs: ${DLQ}", "level: ${LEVEL}", "team: ${PHRASE}",
+			"name: ${STREAM}", "message: token ${PAGER_TOKEN}, phrase ${PHRASE}", "arn: ${TOPIC_ARN}", "sqs: ${DLQ}",
+			"level: ${LEVEL}", "team: ${PHRASE}",
 			"application: kinesis-alerter-${STREAM}", "duration: 10s", "://[redacted]@example.com",
 		} {
 			require.Contains(t, shown, want)
@@ -197,7 +215,9 @@ log: {level: "${LEVEL}"}
 		require.Contains(t, shown, "name: ${STREAM}")
 		require.Equal(t, []string{"rule high changed"}, page.Status(t).Reload.Changes)
 
-		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(text, "severity: critical", "severity: \"${PAGER_TOKEN}\"", 1)), 0o600))
+		require.NoError(t,
+			os.WriteFile(file, []byte(strings.Replace(text, "severity: critical", "severity: \"${PAGER_TOKEN}\"", 1)),
+				0o600))
 		asks <- os.Interrupt
 		time.Sleep(time.Second)
 		require.Equal(t, shown, look(), "the old configuration stays")

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStopWithSlowClients: neither clients that read nothing nor reloads that wait make a stop fail or long; loopbackDaemon wants exit 0.
+// TestStopWithSlowClients: neither clients that read nothing nor reloads that wait make a stop fail or long;
+// loopbackDaemon wants exit 0.
 func TestStopWithSlowClients(t *testing.T) {
 	var conns []net.Conn
 	t.Cleanup(func() { // after the stop

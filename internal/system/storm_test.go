@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// TestStormOfFewKeys: AWS' sample producers have one partition key, whose alerts wait for each other. A person gets a few
-// messages and then digests, reading goes on, and a stop in the middle leaves nothing behind.
+// TestStormOfFewKeys: AWS' sample producers have one partition key, whose alerts wait for each other. A person gets a
+// few messages and then digests, reading continues, and a stop in the middle leaves nothing behind.
 func TestStormOfFewKeys(t *testing.T) {
 	t.Parallel()
 	for _, keys := range []int{1, 5, 50} {
@@ -34,8 +34,10 @@ func TestStormOfFewKeys(t *testing.T) {
 				fake.Kinesis.Put(testkit.TestStream, fmt.Sprintf("patient-%d", i%keys), []byte(`{"heartRate":199}`))
 				time.Sleep(5 * time.Millisecond)
 			}
-			require.Less(t, len(testkit.Messages(fake)), 40, "%d keys: 25 seconds, of which the first few alert by alert", keys)
-			require.Greater(t, testkit.Series(t, d.Reg, "kinesis_alerter_records_read_total", ""), records*0.9, "reading goes on")
+			require.Less(t, len(testkit.Messages(fake)), 40,
+				"%d keys: 25 seconds, of which the first few alert by alert", keys)
+			require.Greater(t, testkit.Series(t, d.Reg, "kinesis_alerter_records_read_total", ""), records*0.9,
+				"reading goes on")
 			time.Sleep(time.Second) // the last ones are read
 			require.NoError(t, d.End())
 			require.InDelta(t, records, testkit.Series(t, d.Reg, "kinesis_alerter_records_total", "alerted"), 0)

@@ -35,7 +35,8 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		require.Equal(t, "oncall", coded(s, "topic_unheard").Object)
 
 		_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{
-			TopicArn: aws.String(testkit.TestTopicARN), Protocol: aws.String("email"), Endpoint: aws.String("oncall@example.com"),
+			TopicArn: aws.String(testkit.TestTopicARN), Protocol: aws.String("email"),
+			Endpoint: aws.String("oncall@example.com"),
 		})
 		require.NoError(t, err)
 		time.Sleep(7 * time.Minute)
@@ -47,7 +48,9 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		require.NoError(t, testkit.Subscribe(t.Context(), client, testkit.TestTopicARN))
 		time.Sleep(7 * time.Minute)
 		require.Empty(t, page.Status(t).Problems)
-		require.Equal(t, status.Subscriptions{At: page.Status(t).Topics[0].Subscriptions.At, Confirmed: 2, Had: 2}, page.Status(t).Topics[0].Subscriptions)
+		require.Equal(t, status.Subscriptions{
+			At: page.Status(t).Topics[0].Subscriptions.At, Confirmed: 2, Had: 2,
+		}, page.Status(t).Topics[0].Subscriptions)
 		require.NoError(t, d.End())
 
 		gone := fake.SNS.Subscriptions(testkit.TestTopicARN)[0].ARN // while no worker lives
@@ -64,14 +67,17 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		require.Empty(t, page.Status(t).Problems)
 
 		denied := fake.Faults.Add(fakeaws.Fault{
-			Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes", Err: &fakeaws.Error{Code: "AuthorizationError", Message: "no", Status: 403},
+			Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes", Err: &fakeaws.Error{
+				Code: "AuthorizationError", Message: "no", Status: 403,
+			},
 		})
 		time.Sleep(7 * time.Minute)
 		s = page.Status(t)
 		require.Equal(t, status.LevelInfo, s.Level)
 		require.Equal(t, "All is well; topic oncall: who hears it is not known (AuthorizationError: no).", s.Summary)
 		denied()
-		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes"}) // a failure that passes
+		// a failure that passes
+		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes"})
 		time.Sleep(10 * time.Minute)
 		require.Equal(t, status.LevelInfo, page.Status(t).Level, "still not known")
 		require.NoError(t, d.End())
@@ -88,7 +94,8 @@ func TestStatusOfAnAddressThatSNSSwitchedOff(t *testing.T) {
 		_, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(testkit.TestTopic)})
 		require.NoError(t, err)
 		_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{
-			TopicArn: aws.String(testkit.TestTopicARN), Protocol: aws.String("email"), Endpoint: aws.String("oncall@example.com"),
+			TopicArn: aws.String(testkit.TestTopicARN), Protocol: aws.String("email"),
+			Endpoint: aws.String("oncall@example.com"),
 		})
 		require.NoError(t, err)
 		_, err = fake.SNS.Confirm(testkit.TestTopicARN, "oncall@example.com")

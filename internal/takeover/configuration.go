@@ -81,8 +81,8 @@ type takeover struct {
 	m    *lambdaMapping
 
 	topicARN string
-	// partition, region and account are those of the stream; stream is its name and consumer what follows it in the ARN of
-	// a consumer with enhanced fan-out.
+	// partition, region and account are those of the stream; stream is its name and consumer what follows it in the ARN
+	// of a consumer with enhanced fan-out.
 	partition, region, account, stream, consumer string
 	// function is the function's name; empty where the mapping does not have it.
 	function string
@@ -174,7 +174,8 @@ func (w *takeover) enabled() bool {
 
 func (w *takeover) writeHead() {
 	m := w.m
-	w.comment(0, "What Lambda's event source mapping %s becomes, by kinesis-alerter check --explain-lambda.", cmp.Or(m.UUID, "(without UUID)"))
+	w.comment(0, "What Lambda's event source mapping %s becomes, by kinesis-alerter check --explain-lambda.",
+		cmp.Or(m.UUID, "(without UUID)"))
 	w.comment(0, "Each field of the mapping is named where it went, and at the end where nothing is needed.")
 	w.line("#")
 	w.comment(0, "Decide first what a mapping does not say. Most of it is in the function's code:")
@@ -185,20 +186,27 @@ func (w *takeover) writeHead() {
 		w.item(0, fmt.Sprintf("%2d. ", number), format, args...)
 	}
 	if w.hidden {
-		todo("Which filter? There may be one, and it is missing below, because FilterCriteria is encrypted (KMSKeyArn). Run aws lambda " +
-			"get-event-source-mapping again with a principal that may kms:Decrypt with that key; list-event-source-mappings never shows it.")
+		todo("Which filter? There may be one, and it is missing below, because FilterCriteria is encrypted " +
+			"(KMSKeyArn). Run aws lambda " +
+			"get-event-source-mapping again with a principal that may kms:Decrypt with that key; " +
+			"list-event-source-mappings never shows it.")
 	}
 	if w.topicARN == "" {
-		todo("Which topic? topics.alerts.arn is a placeholder; --topic-arn sets it. Look for publish( with TopicArn=, and for an environment variable "+
+		todo("Which topic? topics.alerts.arn is a placeholder; --topic-arn sets it. Look for publish( with "+
+			"TopicArn=, and for an environment variable "+
 			"that holds it: aws lambda get-function-configuration --function-name %s", cmp.Or(w.function, "NAME"))
 	}
-	todo("Which records alert? The rule below holds for every one%s. Look for the if around publish(, and write it into rules[0].when, such as "+
-		"ANOMALY_SCORE > 3.0. check --sample FILE then says which of its names no record has. Functions that keep what they have seen in DynamoDB "+
+	todo("Which records alert? The rule below holds for every one%s. Look for the if around publish(, and write it "+
+		"into rules[0].when, such as "+
+		"ANOMALY_SCORE > 3.0. check --sample FILE then says which of its names no record has. Functions that keep "+
+		"what they have seen in DynamoDB "+
 		"or a cache mostly want dedup, for or window.", w.thatPasses())
-	todo("What do the messages say? Look for Subject=, Message= and MessageAttributes=. The function decodes record[\"kinesis\"][\"data\"] from base64; " +
+	todo("What do the messages say? Look for Subject=, Message= and MessageAttributes=. The function decodes " +
+		"record[\"kinesis\"][\"data\"] from base64; " +
 		"here it is .Record.Data, decoded. Where records are no JSON objects, add format: text.")
 	todo("Where to start? Lambda does not show how far the mapping has read; see stream.start.")
-	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. Compare, then take the line out. " +
+	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. " +
+		"Compare, then take the line out. " +
 		"deploy/migration.md has the whole way, and the way back.")
 	w.line("")
 }
@@ -215,11 +223,15 @@ func (w *takeover) writeStream() {
 	w.line("stream:")
 	w.comment(2, "EventSourceArn: %s. The process needs AWS_REGION=%s.", m.EventSourceArn, w.region)
 	if w.consumer != "" {
-		w.comment(2, "It is the ARN of a consumer with enhanced fan-out. This program polls, and so shares 5 reads a second and 2 MB/s of each shard with "+
-			"the other pollers; the consumer %q is not used, and costs until you deregister it.", w.consumer)
+		w.comment(2,
+			"It is the ARN of a consumer with enhanced fan-out. This program polls, and so shares 5 reads a second "+
+				"and 2 MB/s of each shard with "+
+				"the other pollers; the consumer %q is not used, and costs until you deregister it.", w.consumer)
 	}
 	if parts := strings.Split(m.FunctionArn, ":"); len(parts) > 4 && parts[4] != w.account {
-		w.comment(2, "The stream is another account's than the function's, so its ARN is here; its resource policy has to let this program's role in.")
+		w.comment(2,
+			"The stream is another account's than the function's, so its ARN is here; its resource policy has to "+
+				"let this program's role in.")
 		w.line("  arn: %s", scalar("arn:"+w.partition+":kinesis:"+w.region+":"+w.account+":stream/"+w.stream))
 	} else {
 		w.line("  name: %s", scalar(w.stream))
@@ -229,7 +241,8 @@ func (w *takeover) writeStream() {
 		if w.alias != "" {
 			its = "Its name and alias keep"
 		}
-		w.comment(2, "FunctionArn: %s. %s the progress apart from that of other functions' successors on this stream.", m.FunctionArn, its)
+		w.comment(2, "FunctionArn: %s. %s the progress apart from that of other functions' successors on this stream.",
+			m.FunctionArn, its)
 	}
 	application := "kinesis-alerter-" + w.stream
 	if name := w.rule(); name != defaultRuleName {
@@ -246,8 +259,10 @@ func (w *takeover) writeStream() {
 	case "AT_TIMESTAMP":
 		start = m.StartingPositionTimestamp.Truncate(time.Second).Format(time.RFC3339)
 	}
-	w.comment(2, "StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s To go on where it stops, put the time of a minute "+
-		"before you disable it here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
+	w.comment(2,
+		"StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s To go on where it "+
+			"stops, put the time of a minute "+
+			"before you disable it here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
 		cmp.Or(m.StartingPosition, "(not given)"), w.startTime(), w.startMeans())
 	w.line("  start: %s", start)
 	w.line("")
@@ -265,7 +280,8 @@ func (w *takeover) startMeans() string {
 	case "TRIM_HORIZON":
 		return "the stream's whole retention would be evaluated again, and published once the rule is live."
 	case "AT_TIMESTAMP":
-		return "everything since then that the stream retains would be evaluated again, and published once the rule is live."
+		return "everything since then that the stream retains would be evaluated again, and published once the " +
+			"rule is live."
 	}
 	return "what arrives between Lambda's last batch and this program's first start would be left out."
 }
@@ -275,11 +291,15 @@ func (w *takeover) writeProcessing() {
 	w.line("processing:")
 	switch n := m.ParallelizationFactor; {
 	case n != nil && *n == 1:
-		w.comment(2, "ParallelizationFactor: 1, which is Lambda's default. Here 10 partition keys of a shard publish at once, in order within each; it uses up no "+
-			"function concurrency. parallelism: 1 would publish one alert of a shard after the other.")
+		w.comment(2,
+			"ParallelizationFactor: 1, which is Lambda's default. Here 10 partition keys of a shard publish at "+
+				"once, in order within each; it uses up no "+
+				"function concurrency. parallelism: 1 would publish one alert of a shard after the other.")
 	case n != nil:
-		w.comment(2, "ParallelizationFactor: %d. So many partition keys of a shard publish at once, in order within each, as in Lambda. It uses up no function "+
-			"concurrency; 10 is the default here.", *n)
+		w.comment(2,
+			"ParallelizationFactor: %d. So many partition keys of a shard publish at once, in order within each, as "+
+				"in Lambda. It uses up no function "+
+				"concurrency; 10 is the default here.", *n)
 		w.line("  parallelism: %d", *n)
 	}
 	state := "State: " + cmp.Or(m.State, "(not given)")
@@ -288,20 +308,30 @@ func (w *takeover) writeProcessing() {
 	}
 	switch {
 	case w.enabled() && w.consumer == "":
-		w.comment(2, "%s. While Lambda polls, too, both share five reads a second of each shard; take the line out (200ms) when it is disabled.", state)
+		w.comment(2,
+			"%s. While Lambda polls, too, both share five reads a second of each shard; take the line out (200ms) "+
+				"when it is disabled.", state)
 		w.line("  poll_interval: 1s")
 	case w.enabled():
-		w.comment(2, "%s. Lambda's consumer has its own share of each shard, so poll_interval may be its default, 200ms, if there is no other reader.", state)
+		w.comment(2,
+			"%s. Lambda's consumer has its own share of each shard, so poll_interval may be its default, 200ms, if "+
+				"there is no other reader.", state)
 	default:
-		w.comment(2, "%s. It does not read now. Enabled again, it resumes where it stopped, as far as the stream still has that. "+
-			"poll_interval may be its default, 200ms, if there is no other reader.", state)
+		w.comment(2,
+			"%s. It does not read now. Enabled again, it resumes where it stopped, as far as the stream "+
+				"still has that. "+
+				"poll_interval may be its default, 200ms, if there is no other reader.", state)
 	}
 	if n := m.MaximumRetryAttempts; n != nil {
-		w.comment(2, "MaximumRetryAttempts: %d%s. Here it counts an alert's own failures; throttling, outages and faults of the topic do not use it up.", *n, unlimited(*n))
+		w.comment(2,
+			"MaximumRetryAttempts: %d%s. Here it counts an alert's own failures; throttling, outages and faults of "+
+				"the topic do not use it up.", *n, unlimited(*n))
 		w.line("  max_retry_attempts: %d", *n)
 	}
 	if n := m.MaximumRecordAgeInSeconds; n != nil {
-		w.comment(2, "MaximumRecordAgeInSeconds: %d%s. Time for which a fault of the topic held the alert does not count.", *n, unlimited(*n))
+		w.comment(2,
+			"MaximumRecordAgeInSeconds: %d%s. Time for which a fault of the topic held the alert does not count.", *n,
+			unlimited(*n))
 		w.line("  max_record_age: %s", time.Duration(max(*n, 0))*time.Second)
 	}
 	w.line("")
@@ -320,15 +350,21 @@ func (w *takeover) writeFilter() {
 		w.comment(0, "FilterCriteriaError: %q, %q.", e.ErrorCode, e.Message)
 	}
 	if m.KMSKeyArn != "" {
-		w.comment(0, "KMSKeyArn: %s. It encrypts the text of the filters in Lambda; here they stand in this file as plain text.", m.KMSKeyArn)
+		w.comment(0,
+			"KMSKeyArn: %s. It encrypts the text of the filters in Lambda; here they stand in this file as plain text.",
+			m.KMSKeyArn)
 	}
 	switch {
 	case w.hidden:
-		w.comment(0, "FilterCriteria: not shown. If there is one, more records are evaluated here than Lambda passed to the function.")
+		w.comment(0,
+			"FilterCriteria: not shown. If there is one, more records are evaluated here than Lambda passed to "+
+				"the function.")
 		w.line("")
 	case len(w.patterns) > 0:
-		w.comment(0, "FilterCriteria: the patterns as they are. They mean the same; a record that is no JSON is dropped as in Lambda, but counted "+
-			"(kinesis_alerter_filter_not_json_total) and, with dead_letter.invalid, kept.")
+		w.comment(0,
+			"FilterCriteria: the patterns as they are. They mean the same; a record that is no JSON is dropped as "+
+				"in Lambda, but counted "+
+				"(kinesis_alerter_filter_not_json_total) and, with dead_letter.invalid, kept.")
 		w.line("filter:")
 		for _, p := range w.patterns {
 			w.line("  - %s", scalar(p))
@@ -349,7 +385,8 @@ func (w *takeover) rule() string {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
 	}
 	name := w.function
-	if name == "" || len(name) > 64 || name == "watchdog" || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
+	if name == "" || len(name) > 64 || name == "watchdog" ||
+		strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
 		return defaultRuleName
 	}
 	return name
@@ -361,12 +398,17 @@ func (w *takeover) writeRules() {
 	w.comment(4, "Every record%s. Replace it by the function's condition.", w.thatPasses())
 	w.line(`    when: "true"`)
 	w.line("    mode: shadow")
-	w.comment(4, "The attribute of AWS's sample function, alongside alert_id, rule, severity and kind, so that a filter policy on it still matches. Take it out "+
-		"if your function sends none.")
+	w.comment(4,
+		"The attribute of AWS's sample function, alongside alert_id, rule, severity and kind, so that a filter "+
+			"policy on it still matches. Take it out "+
+			"if your function sends none.")
 	w.line("    attributes: {%s: {value: %s}}", alert.SampleAttributeName, scalar(alert.SampleAttribute))
 	if n := w.m.TumblingWindowInSeconds; n != nil && *n > 0 {
-		w.comment(4, "TumblingWindowInSeconds: %d. The function's state, event[\"state\"], is kept here, and survives reshards. Look for what it adds up, and for "+
-			"isFinalInvokeForWindow: aggregate, of and is replace that. As in Lambda the window is a shard's; key: partition_key makes it each key's.", *n)
+		w.comment(4,
+			"TumblingWindowInSeconds: %d. The function's state, event[\"state\"], is kept here, and survives "+
+				"reshards. Look for what it adds up, and for "+
+				"isFinalInvokeForWindow: aggregate, of and is replace that. As in Lambda the window is a shard's; "+
+				"key: partition_key makes it each key's.", *n)
 		w.line("    key: shard")
 		w.line(`    window: {length: %ds, tumbling: true, aggregate: count, is: "> 0"}`, *n)
 	}
@@ -382,8 +424,10 @@ func (w *takeover) writeTopics() {
 		w.comment(4, "A placeholder.")
 	}
 	w.line("    arn: %s", scalar(arn))
-	w.comment(4, "The words of AWS's sample function; replace them by your function's. Above 8 messages a second alerts are gathered into digests, because "+
-		"SNS switches e-mail subscriptions off above 10; email: false with rate: unlimited gives that up.")
+	w.comment(4,
+		"The words of AWS's sample function; replace them by your function's. Above 8 messages a second alerts are "+
+			"gathered into digests, because "+
+			"SNS switches e-mail subscriptions off above 10; email: false with rate: unlimited gives that up.")
 	w.line("    subject: Anomaly detected")
 	w.line(`    message: "Anomaly detected ...  {{ .Record.Data }}"`)
 	w.line("")
@@ -395,11 +439,15 @@ func (w *takeover) writeDeadLetter() {
 		return
 	}
 	if d.OnSuccess != nil && d.OnSuccess.Destination != "" {
-		w.comment(0, "DestinationConfig.OnSuccess: %s. Lambda does not use it for streams, and there is nothing like it here.", d.OnSuccess.Destination)
+		w.comment(0,
+			"DestinationConfig.OnSuccess: %s. Lambda does not use it for streams, and there is nothing like it here.",
+			d.OnSuccess.Destination)
 	}
 	if d.OnFailure == nil || d.OnFailure.Destination == "" {
-		w.comment(0, "DestinationConfig: without OnFailure. An alert that is given up is dropped, and counted as expired; one that SNS will never accept holds "+
-			"its partition key, and says so. dead_letter would keep both.")
+		w.comment(0,
+			"DestinationConfig: without OnFailure. An alert that is given up is dropped, and counted as expired; "+
+				"one that SNS will never accept holds "+
+				"its partition key, and says so. dead_letter would keep both.")
 		w.line("")
 		return
 	}
@@ -407,11 +455,15 @@ func (w *takeover) writeDeadLetter() {
 	const field = "DestinationConfig.OnFailure.Destination"
 	key, value, why := lettersTo(to)
 	if why != "" {
-		w.comment(0, "%s: %s. It is left out, because %s. dead_letter takes a standard SQS queue, a standard SNS topic or an S3 bucket.", field, to, why)
+		w.comment(0,
+			"%s: %s. It is left out, because %s. dead_letter takes a standard SQS queue, a standard SNS topic or an "+
+				"S3 bucket.", field, to, why)
 		w.line("")
 		return
 	}
-	w.comment(0, "%s: %s. What is given up goes there, one document a record in the form of Lambda's, with the payload also for SQS and SNS.", field, to)
+	w.comment(0,
+		"%s: %s. What is given up goes there, one document a record in the form of Lambda's, with the payload also "+
+			"for SQS and SNS.", field, to)
 	w.line("dead_letter:")
 	w.line("  %s: %s", key, scalar(value))
 	w.line("")
@@ -432,11 +484,14 @@ func lettersTo(to string) (key, value, why string) {
 		return "", "", "it is FIFO, which Lambda does not take either"
 	case service == "sqs":
 		domain, ok := map[string]string{
-			"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu",
-			"aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov",
+			"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn",
+			"aws-eusc": "amazonaws.eu",
+			"aws-iso":  "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov",
 		}[arn[1]]
 		if !ok {
-			return "", "", fmt.Sprintf("the address of queues in the partition %q is not known: write the queue's URL as dead_letter.sqs", arn[1])
+			return "", "",
+				fmt.Sprintf("the address of queues in the partition %q is not known: write the queue's URL as "+
+					"dead_letter.sqs", arn[1])
 		}
 		return "sqs", "https://sqs." + region + "." + domain + "/" + account + "/" + resource, ""
 	case service == "sns":
@@ -460,7 +515,8 @@ func (w *takeover) writeRest(unknown []string) {
 	heading := w.text.Len()
 	say := func(format string, args ...any) { w.item(0, "- ", format, args...) }
 	if n := m.BatchSize; n != nil {
-		say("BatchSize: %d. Records are evaluated one by one as they come; alerts of the same moment share a PublishBatch by themselves.", *n)
+		say("BatchSize: %d. Records are evaluated one by one as they come; alerts of the same moment share a "+
+			"PublishBatch by themselves.", *n)
 	}
 	if n := m.MaximumBatchingWindowInSeconds; n != nil {
 		say("MaximumBatchingWindowInSeconds: %d. Nothing waits for a batch to fill.", *n)
@@ -469,16 +525,20 @@ func (w *takeover) writeRest(unknown []string) {
 		say("BisectBatchOnFunctionError: %t. A bad record costs itself alone, so there is no batch to halve.", *b)
 	}
 	if m.FunctionResponseTypes != nil {
-		say("FunctionResponseTypes: %s. Every record has an outcome of its own, and the checkpoint is behind the last one below which all have.",
+		say("FunctionResponseTypes: %s. Every record has an outcome of its own, and the checkpoint is behind the "+
+			"last one below which all have.",
 			cmp.Or(strings.Join(m.FunctionResponseTypes, ", "), "none"))
 	}
 	if n := m.TumblingWindowInSeconds; n != nil && *n == 0 {
 		say("TumblingWindowInSeconds: 0. There is no window; rules[].window would be one.")
 	}
 	if m.MetricsConfig != nil {
-		say("MetricsConfig: %s. The Prometheus metrics are always there: PolledEventCount is kinesis_alerter_records_read_total, FilteredOutEventCount "+
-			`kinesis_alerter_records_total{outcome="filtered"}, DroppedEventCount {outcome="expired"}, OnFailureDestinationDeliveredEventCount `+
-			`{outcome="dead_lettered"}, IteratorAge kinesis_alerter_shard_lag_seconds.`, cmp.Or(strings.Join(m.MetricsConfig.Metrics, ", "), "none"))
+		say("MetricsConfig: %s. The Prometheus metrics are always there: PolledEventCount is "+
+			"kinesis_alerter_records_read_total, FilteredOutEventCount "+
+			`kinesis_alerter_records_total{outcome="filtered"}, DroppedEventCount {outcome="expired"}, `+
+			`OnFailureDestinationDeliveredEventCount `+
+			`{outcome="dead_lettered"}, IteratorAge kinesis_alerter_shard_lag_seconds.`,
+			cmp.Or(strings.Join(m.MetricsConfig.Metrics, ", "), "none"))
 	}
 	if m.UUID != "" {
 		say("UUID: %s. The lease table, named like stream.application, takes its place.", m.UUID)

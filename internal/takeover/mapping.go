@@ -39,7 +39,9 @@ func (x *LambdaExplainer) Run(ctx context.Context) error {
 		return err
 	}
 	for _, name := range unknown {
-		_, _ = fmt.Fprintf(x.Stderr, "warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n", plain.Text(x.Name()), name)
+		_, _ = fmt.Fprintf(x.Stderr,
+			"warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n",
+			plain.Text(x.Name()), name)
 	}
 	text, err := x.configuration(ctx, mapping, unknown)
 	if err != nil {
@@ -71,7 +73,10 @@ func (x *LambdaExplainer) Read(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, config.FieldErrors{x.Fault("", "", "%v; %s", err, Wanted)}
 	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		return nil, config.FieldErrors{x.Fault("", "", "is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8")}
+		return nil, config.FieldErrors{
+			x.Fault("", "",
+				"is UTF-16, as the > of Windows PowerShell writes it; want UTF-8: pipe into Out-File -Encoding utf8"),
+		}
 	}
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	if len(data) == 0 {
@@ -87,7 +92,8 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 		p := x.Fault("", "", "not valid JSON: %v; %s", err, Wanted)
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			before := data[:min(int(syntax.Offset), len(data))]
-			p.Line, p.Column = 1+bytes.Count(before, []byte("\n")), max(1, len(before)-1-bytes.LastIndexByte(before, '\n'))
+			p.Line, p.Column = 1+bytes.Count(before, []byte("\n")),
+				max(1, len(before)-1-bytes.LastIndexByte(before, '\n'))
 		}
 		return nil, nil, config.FieldErrors{p}
 	}
@@ -120,17 +126,22 @@ func (x *LambdaExplainer) parse(data []byte) (*lambdaMapping, []string, error) {
 	case len(d.faults) > 0:
 		return nil, nil, d.faults
 	case reflect.ValueOf(*m).IsZero():
-		return nil, nil, config.FieldErrors{x.Fault("", "", "is no event source mapping: it has none of its fields; %s", Wanted)}
+		return nil, nil, config.FieldErrors{
+			x.Fault("", "", "is no event source mapping: it has none of its fields; %s", Wanted),
+		}
 	}
 	return m, d.unknown, x.refuse(m)
 }
 
-// choose answers a list from which one has to be taken.
+// choose returns a list from which one has to be taken.
 func (x *LambdaExplainer) choose(list []any) error {
 	if len(list) == 0 {
-		return config.FieldErrors{x.Fault("EventSourceMappings", "", "there are none; is it the right --function-name, region and account?")}
+		return config.FieldErrors{
+			x.Fault("EventSourceMappings", "", "there are none; is it the right --function-name, region and account?"),
+		}
 	}
-	out := config.FieldErrors{x.Fault("EventSourceMappings", "", "there are %d, and one configuration takes over one of them; %s, with the UUID of one of these:",
+	out := config.FieldErrors{x.Fault("EventSourceMappings", "",
+		"there are %d, and one configuration takes over one of them; %s, with the UUID of one of these:",
 		len(list), Wanted)}
 	for _, item := range list {
 		m, _ := item.(map[string]any)
@@ -138,7 +149,9 @@ func (x *LambdaExplainer) choose(list []any) error {
 			s, _ := m[name].(string)
 			return s
 		}
-		out = append(out, &config.FieldError{Rule: fmt.Sprintf("  %s  %s -> %s", text("UUID"), text("EventSourceArn"), text("FunctionArn"))})
+		out = append(out, &config.FieldError{
+			Rule: fmt.Sprintf("  %s  %s -> %s", text("UUID"), text("EventSourceArn"), text("FunctionArn")),
+		})
 	}
 	return out
 }
@@ -160,7 +173,8 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 		return config.FieldErrors{x.Fault(field, "", "is not there; %s", Wanted)}
 	case service == "dynamodb":
 		return refused("is the stream of a DynamoDB table" + leave +
-			", or let the table write its changes into a Kinesis data stream (aws dynamodb enable-kinesis-streaming-destination) and read that")
+			", or let the table write its changes into a Kinesis data stream (aws dynamodb " +
+			"enable-kinesis-streaming-destination) and read that")
 	case service == "sqs":
 		return refused("is an SQS queue, which has neither shards nor positions" + leave)
 	case service == "mq":
@@ -173,13 +187,19 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 		return refused("is no stream; it must look like arn:aws:kinesis:us-east-1:123456789012:stream/NAME")
 	}
 	if age := m.MaximumRecordAgeInSeconds; age != nil && (*age < -1 || *age > -1 && *age < 60 || *age > 604_800) {
-		return config.FieldErrors{x.Fault("MaximumRecordAgeInSeconds", fmt.Sprint(*age), "Lambda allows -1 (no limit) and 60 to 604800")}
+		return config.FieldErrors{
+			x.Fault("MaximumRecordAgeInSeconds", fmt.Sprint(*age), "Lambda allows -1 (no limit) and 60 to 604800"),
+		}
 	}
 	if m.StartingPosition == "AT_TIMESTAMP" && m.StartingPositionTimestamp.IsZero() {
-		return config.FieldErrors{x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there")}
+		return config.FieldErrors{
+			x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there"),
+		}
 	}
 	if !slices.Contains([]string{"", "LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"}, m.StartingPosition) {
-		return config.FieldErrors{x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP")}
+		return config.FieldErrors{
+			x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP"),
+		}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 type Keyring struct {
 	mu   sync.Mutex
 	Key  string
-	Good time.Duration // 0 for ever
+	Good time.Duration // 0 forever
 	Err  error
 }
 

@@ -10,7 +10,8 @@ const (
 	// uid is in every link that anybody has kept.
 	uid   = "kinesis-alerter"
 	title = "kinesis-alerter"
-	// runbooks is where the runbooks are published; the variable of that name has it, so that it can be changed in one place.
+	// runbooks is where the runbooks are published; the variable of that name has it, so that it can be changed in one
+	// place.
 	runbooks = "https://runbooks.example.com/kinesis-alerter"
 )
 
@@ -26,7 +27,8 @@ type section struct {
 func build() (dashboard.Dashboard, error) {
 	b := dashboard.NewDashboardBuilder(title).
 		Uid(uid).
-		Description("Are records read, do alerts go out, and which stream, shard or topic is in trouble. Made by internal/tools/dashboard: change it there.").
+		Description("Are records read, do alerts go out, and which stream, shard or topic is in trouble. Made by "+
+			"internal/tools/dashboard: change it there.").
 		Tags([]string{"kinesis-alerter", "kinesis", "sns", "prometheus"}).
 		Time("now-1h", "now").Refresh("30s").Timezone("browser").
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
@@ -74,7 +76,8 @@ func build() (dashboard.Dashboard, error) {
 		Tooltip: "What each alert means and what to do", Url: new("${runbooks}/README.md"),
 	}}
 	for i := range board.Annotations.List {
-		board.Annotations.List[i].Placement = nil // on the graphs, as ever; the SDK's default is a place that Grafana 10 does not know
+		// on the graphs, as ever; the SDK's default is a place that Grafana 10 does not know
+		board.Annotations.List[i].Placement = nil
 	}
 	for i, v := range board.Templating.List {
 		if v.Name == "runbooks" { // an address, not a choice
@@ -107,9 +110,12 @@ func variables() []cog.Builder[dashboard.VariableModel] {
 				Text:     dashboard.StringOrArrayOfString{String: new("Prometheus")},
 				Value:    dashboard.StringOrArrayOfString{String: new("prometheus")},
 			}),
-		choice("job", "Job", "The scrape job; one for each application.", `label_values(kinesis_alerter_build_info, job)`),
-		choice("stream", "Stream", "The Kinesis stream.", `label_values(kinesis_alerter_leases_held{job=~"$job"}, stream)`),
-		choice("instance", "Process", "One process of the daemon.", `label_values(kinesis_alerter_leases_held{job=~"$job", stream=~"$stream"}, instance)`),
+		choice("job", "Job", "The scrape job; one for each application.",
+			`label_values(kinesis_alerter_build_info, job)`),
+		choice("stream", "Stream", "The Kinesis stream.",
+			`label_values(kinesis_alerter_leases_held{job=~"$job"}, stream)`),
+		choice("instance", "Process", "One process of the daemon.",
+			`label_values(kinesis_alerter_leases_held{job=~"$job", stream=~"$stream"}, instance)`),
 		dashboard.NewConstantVariableBuilder("runbooks").Label("Runbooks").Description("Where deploy/runbooks is published.").
 			Value(dashboard.StringOrMap{String: new(runbooks)}),
 	}
@@ -121,7 +127,8 @@ func annotations() []cog.Builder[dashboard.AnnotationQuery] {
 		return dashboard.NewAnnotationQueryBuilder().Name(name).Datasource(datasource()).
 			Enable(true).Hide(false).IconColor(color).
 			Expr(selectors(expr)).Step("60s").TitleFormat(titled).TextFormat(text).TagKeys("job,instance").
-			Target(prometheus.NewDataqueryBuilder().RefId("Anno").Datasource(datasource()).Expr(selectors(expr)).Range())
+			Target(prometheus.NewDataqueryBuilder().RefId("Anno").Datasource(datasource()).Expr(selectors(expr)).
+				Range())
 	}
 	return []cog.Builder[dashboard.AnnotationQuery]{
 		mark("Restarts", "blue",

@@ -27,7 +27,8 @@ func committed(t *testing.T) []byte {
 	return text
 }
 
-// decode reads a dashboard as strictly as its schema allows. Without the plugins, what a query holds would not be looked at.
+// decode reads a dashboard as strictly as its schema allows. Without the plugins, what a query holds would not be
+// looked at.
 func decode(text []byte) (dashboard.Dashboard, error) {
 	plugins.RegisterDefaultPlugins()
 	var board dashboard.Dashboard
@@ -50,7 +51,8 @@ func TestCommittedIsGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want.Bytes(), committed(t)) {
-		t.Error("deploy/grafana/kinesis-alerter.json is not what this program prints; run: go run -C internal/tools/dashboard . > deploy/grafana/kinesis-alerter.json")
+		t.Error("deploy/grafana/kinesis-alerter.json is not what this program prints; run: go run -C " +
+			"internal/tools/dashboard . > deploy/grafana/kinesis-alerter.json")
 	}
 }
 
@@ -133,7 +135,8 @@ func TestConventions(t *testing.T) {
 				t.Errorf("%s does not ask the datasource that was chosen", name)
 				continue
 			}
-			if !strings.Contains(q.Expr, `job=~"$job"`) || !strings.Contains(q.Expr, `instance=~"$instance"`) || strings.Contains(q.Expr, "%") {
+			if !strings.Contains(q.Expr, `job=~"$job"`) || !strings.Contains(q.Expr, `instance=~"$instance"`) ||
+				strings.Contains(q.Expr, "%") {
 				t.Errorf("%s does not heed the choices: %s", name, q.Expr)
 			}
 			if regexp.MustCompile(`rate\([^\[]*\[(\d+s|[12]m)\]`).MatchString(q.Expr) {

@@ -65,9 +65,11 @@ type panel struct {
 }
 
 // selectors writes out what most queries share: %S chooses series about a stream, %J those about a process alone (each
-// with a comma: more matchers follow, up to the brace), and %R is a rate's range, which Grafana keeps at four scrapes or more.
+// with a comma: more matchers follow, up to the brace), and %R is a rate's range, which Grafana keeps at four scrapes
+// or more.
 func selectors(expr string) string {
-	const process, stream = `job=~"$job", instance=~"$instance"`, `job=~"$job", stream=~"$stream", instance=~"$instance"`
+	const process, stream = `job=~"$job", instance=~"$instance"`,
+		`job=~"$job", stream=~"$stream", instance=~"$instance"`
 	return strings.NewReplacer(
 		"%S,", "{"+stream+", ", "%S", "{"+stream+"}",
 		"%J,", "{"+process+", ", "%J", "{"+process+"}",
@@ -133,7 +135,8 @@ func (p *panel) shape() (dashboard.Panel, error) {
 			Legend(common.NewVizLegendOptionsBuilder().
 				DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).ShowLegend(true).
 				Calcs([]string{"lastNotNull", "max"}).SortBy("Max").SortDesc(true)).
-			Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
+			Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).
+				Sort(common.SortOrderDescending))
 		if p.kind == stacked {
 			b.FillOpacity(40).Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
 		}
@@ -160,7 +163,9 @@ func (p *panel) listShape() (dashboard.Panel, error) {
 		if len(c.steps) > 0 {
 			properties = append(properties,
 				dashboard.DynamicConfigValue{Id: "thresholds", Value: thresholds(c.steps)},
-				dashboard.DynamicConfigValue{Id: "custom.cellOptions", Value: map[string]string{"type": "color-background", "mode": "basic"}})
+				dashboard.DynamicConfigValue{
+					Id: "custom.cellOptions", Value: map[string]string{"type": "color-background", "mode": "basic"},
+				})
 		}
 		if len(c.words) > 0 {
 			results := map[string]dashboard.ValueMappingResult{}
@@ -181,7 +186,9 @@ func (p *panel) listShape() (dashboard.Panel, error) {
 		}
 	}
 	if p.sortBy != "" {
-		b.SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(p.sortBy).Desc(true)})
+		b.SortBy([]cog.Builder[common.TableSortByFieldState]{
+			common.NewTableSortByFieldStateBuilder().DisplayName(p.sortBy).Desc(true),
+		})
 	}
 	return b.
 		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}}).
@@ -221,7 +228,8 @@ func thresholds(steps []step) *dashboard.ThresholdsConfig {
 
 func runbookLink(alert string) dashboard.DashboardLink {
 	return dashboard.DashboardLink{
-		Title: "Runbook " + alert, Type: dashboard.DashboardLinkTypeLink, Icon: "doc", Tags: []string{}, TargetBlank: true,
-		Url: new("${runbooks}/" + alert + ".md"),
+		Title: "Runbook " + alert, Type: dashboard.DashboardLinkTypeLink, Icon: "doc", Tags: []string{},
+		TargetBlank: true,
+		Url:         new("${runbooks}/" + alert + ".md"),
 	}
 }

@@ -24,11 +24,14 @@ const root = "../../.."
 
 // values are what the placeholders stand for here.
 var values = map[string]string{
-	"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "readings", "APPLICATION": "alerts", "TOPIC": "alerts", "DEAD_LETTERS": "alerts-dead-letters",
-	"IMAGE": "registry.example.com/kinesis-alerter:1.2.3", "CLUSTER": "default", "SUBNET_A": "subnet-1", "SUBNET_B": "subnet-2", "SECURITY_GROUP": "sg-1",
+	"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "readings", "APPLICATION": "alerts",
+	"TOPIC": "alerts", "DEAD_LETTERS": "alerts-dead-letters",
+	"IMAGE": "registry.example.com/kinesis-alerter:1.2.3", "CLUSTER": "default", "SUBNET_A": "subnet-1",
+	"SUBNET_B": "subnet-2", "SECURITY_GROUP": "sg-1",
 }
 
-// read decodes a file as strictly as can be: unknown keys, wrong types and unknown values of enumerations fail the test.
+// read decodes a file as strictly as can be: unknown keys, wrong types and unknown values of enumerations fail the
+// test.
 func read(t *testing.T, name string, into any) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, "deploy/ecs", name)) //nolint:gosec // names of this test
@@ -100,7 +103,8 @@ func TestTaskDefinition(t *testing.T) {
 	require.Equal(t, []string{"ALL"}, c.LinuxParameters.Capabilities.Drop)
 	require.Empty(t, c.LinuxParameters.Capabilities.Add)
 	require.False(t, aws.ToBool(c.Privileged))
-	require.Equal(t, *in.Memory, strconv.Itoa(int(*c.Memory)), "the container has the limit of the task: the daemon looks there for it")
+	require.Equal(t, *in.Memory, strconv.Itoa(int(*c.Memory)),
+		"the container has the limit of the task: the daemon looks there for it")
 	// Fargate's sizes for a quarter of a CPU.
 	require.Equal(t, "256", *in.Cpu)
 	require.Contains(t, []string{"512", "1024", "2048"}, *in.Memory)
@@ -112,21 +116,26 @@ func TestTaskDefinition(t *testing.T) {
 
 func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	_, c := task(t)
-	require.Greater(t, time.Duration(*c.StopTimeout)*time.Second, config.DefaultStopBudget, "SIGKILL comes after the drain")
+	require.Greater(t, time.Duration(*c.StopTimeout)*time.Second, config.DefaultStopBudget,
+		"SIGKILL comes after the drain")
 	require.LessOrEqual(t, *c.StopTimeout, int32(120), "Fargate's most")
 
 	_, port, err := net.SplitHostPort(config.DefaultListen)
 	require.NoError(t, err)
 	require.Len(t, c.PortMappings, 1)
 	require.Equal(t, port, strconv.Itoa(int(*c.PortMappings[0].ContainerPort)))
-	require.Equal(t, []string{"run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":" + port, "--fail-fast"}, c.Command,
+	require.Equal(t, []string{
+		"run", "--config", "env:KINESIS_ALERTER_CONFIG", "--listen", ":" + port, "--fail-fast",
+	}, c.Command,
 		"the circuit breaker counts a worker that ends, not one that waits")
 
 	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
 	require.NoError(t, err)
 	binary := regexp.MustCompile(`(?m)^ENTRYPOINT \["([^"]+)"\]$`).FindSubmatch(dockerfile)
 	require.NotNil(t, binary)
-	require.Equal(t, []string{"CMD", string(binary[1]), "healthcheck"}, c.HealthCheck.Command, "in exec form: the image has no shell")
+	require.Equal(t, []string{
+		"CMD", string(binary[1]), "healthcheck",
+	}, c.HealthCheck.Command, "in exec form: the image has no shell")
 	require.Greater(t, *c.HealthCheck.Timeout, int32(2), "healthcheck gives up after two seconds")
 
 	environment := map[string]string{}
@@ -139,7 +148,8 @@ func TestTaskDefinitionFitsTheDaemon(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "alerts", loaded.Stream.Application)
-	require.NotEmpty(t, loaded.Stream.ARN, "with a name --fail-fast ends the worker for any failure to ask for its ARN, an outage's, too")
+	require.NotEmpty(t, loaded.Stream.ARN,
+		"with a name --fail-fast ends the worker for any failure to ask for its ARN, an outage's, too")
 }
 
 func TestService(t *testing.T) {
@@ -150,7 +160,8 @@ func TestService(t *testing.T) {
 	require.Equal(t, types.LaunchTypeFargate, service.LaunchType)
 	require.True(t, service.DeploymentConfiguration.DeploymentCircuitBreaker.Enable)
 	require.True(t, service.DeploymentConfiguration.DeploymentCircuitBreaker.Rollback)
-	require.Equal(t, int32(100), *service.DeploymentConfiguration.MinimumHealthyPercent, "old workers wait for the new ones")
+	require.Equal(t, int32(100), *service.DeploymentConfiguration.MinimumHealthyPercent,
+		"old workers wait for the new ones")
 	require.Equal(t, int32(200), *service.DeploymentConfiguration.MaximumPercent)
 	require.Equal(t, types.AssignPublicIpDisabled, service.NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp)
 	require.Empty(t, service.LoadBalancers)
@@ -169,5 +180,6 @@ func TestTerraformAgrees(t *testing.T) {
 	require.Equal(t, strconv.Itoa(int(*c.PortMappings[0].ContainerPort)), find("service.tf", `(?m)^  port = (\d+)$`))
 	block := `(?s)variable "stop_timeout" \{.*?`
 	require.Equal(t, strconv.Itoa(int(*c.StopTimeout)), find("variables.tf", block+`default +=\s+(\d+)`))
-	require.Equal(t, strconv.Itoa(int(config.DefaultStopBudget/time.Second)), find("variables.tf", block+`stop_timeout > (\d+)`))
+	require.Equal(t, strconv.Itoa(int(config.DefaultStopBudget/time.Second)),
+		find("variables.tf", block+`stop_timeout > (\d+)`))
 }

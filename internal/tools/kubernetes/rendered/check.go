@@ -75,7 +75,8 @@ func (c *checker) deployment(ctx context.Context, d appsv1.Deployment) {
 
 	// The configuration, as the daemon sees it.
 	file, port := flagValue(container.Args, "--config"), listenPort(container.Args)
-	c.want(len(container.Args) > 0 && container.Args[0] == "run", "Deployment: the arguments %q do not begin with run", container.Args)
+	c.want(len(container.Args) > 0 && container.Args[0] == "run", "Deployment: the arguments %q do not begin with run",
+		container.Args)
 	c.want(port > 0, "Deployment: --listen is not :PORT in %q", container.Args)
 	mounted := c.mounted(pod.Spec, path.Dir(file))
 	c.want(mounted != nil, "Deployment: no ConfigMap of these manifests is mounted where --config %s is", file)
@@ -86,15 +87,20 @@ func (c *checker) deployment(ctx context.Context, d appsv1.Deployment) {
 	// The port, and who names it.
 	c.want(slices.ContainsFunc(container.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == port }),
 		"Deployment: no container port is %d, where --listen says that the daemon listens", port)
-	probes := map[string]*corev1.Probe{"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe}
+	probes := map[string]*corev1.Probe{
+		"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe,
+	}
 	paths := map[string]string{"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
 	for name, p := range probes {
 		if p == nil || p.HTTPGet == nil {
 			c.want(false, "Deployment: no HTTP %s probe", name)
 			continue
 		}
-		c.want(p.HTTPGet.Path == paths[name], "Deployment: the %s probe asks %s, want %s", name, p.HTTPGet.Path, paths[name])
-		c.want(resolve(container, p.HTTPGet.Port) == port, "Deployment: the %s probe asks port %s, which is not where the daemon listens", name, p.HTTPGet.Port.String())
+		c.want(p.HTTPGet.Path == paths[name], "Deployment: the %s probe asks %s, want %s", name, p.HTTPGet.Path,
+			paths[name])
+		c.want(resolve(container, p.HTTPGet.Port) == port,
+			"Deployment: the %s probe asks port %s, which is not where the daemon listens", name,
+			p.HTTPGet.Port.String())
 	}
 	c.around(d, container, port)
 }
@@ -102,7 +108,8 @@ func (c *checker) deployment(ctx context.Context, d appsv1.Deployment) {
 // rollout is what every rollout relies on.
 func (c *checker) rollout(d appsv1.Deployment) {
 	u := d.Spec.Strategy.RollingUpdate
-	c.want(u != nil && u.MaxSurge != nil && u.MaxSurge.IntValue() == 1 && u.MaxUnavailable != nil && u.MaxUnavailable.IntValue() == 0,
+	c.want(u != nil && u.MaxSurge != nil && u.MaxSurge.IntValue() == 1 && u.MaxUnavailable != nil &&
+		u.MaxUnavailable.IntValue() == 0,
 		"Deployment: the strategy is not maxSurge 1, maxUnavailable 0")
 	c.want(d.Spec.Template.Spec.TopologySpreadConstraints != nil, "Deployment: no topology spread")
 	c.want(selects(d.Spec.Selector, d.Spec.Template.Labels), "Deployment: it does not select its own pods")
@@ -112,15 +119,21 @@ func (c *checker) rollout(d appsv1.Deployment) {
 
 // privileges are the least that a pod can have.
 func (c *checker) privileges(what string, p corev1.PodSpec) {
-	c.want(p.AutomountServiceAccountToken != nil && !*p.AutomountServiceAccountToken, "%s: automountServiceAccountToken is not false", what)
+	c.want(p.AutomountServiceAccountToken != nil && !*p.AutomountServiceAccountToken,
+		"%s: automountServiceAccountToken is not false", what)
 	s := p.SecurityContext
-	c.want(s != nil && s.RunAsNonRoot != nil && *s.RunAsNonRoot && s.RunAsUser != nil && *s.RunAsUser == 65532, "%s: not runAsNonRoot with the user 65532", what)
-	c.want(s != nil && s.SeccompProfile != nil && s.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "%s: seccomp is not RuntimeDefault", what)
+	c.want(s != nil && s.RunAsNonRoot != nil && *s.RunAsNonRoot && s.RunAsUser != nil && *s.RunAsUser == 65532,
+		"%s: not runAsNonRoot with the user 65532", what)
+	c.want(s != nil && s.SeccompProfile != nil && s.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"%s: seccomp is not RuntimeDefault", what)
 	for _, container := range p.Containers {
 		s := container.SecurityContext
-		c.want(s != nil && s.ReadOnlyRootFilesystem != nil && *s.ReadOnlyRootFilesystem, "%s: the root file system can be written", what)
-		c.want(s != nil && s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation, "%s: privileges can be escalated", what)
-		c.want(s != nil && s.Capabilities != nil && slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(s.Capabilities.Add) == 0,
+		c.want(s != nil && s.ReadOnlyRootFilesystem != nil && *s.ReadOnlyRootFilesystem,
+			"%s: the root file system can be written", what)
+		c.want(s != nil && s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation,
+			"%s: privileges can be escalated", what)
+		c.want(s != nil && s.Capabilities != nil && slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) &&
+			len(s.Capabilities.Add) == 0,
 			"%s: not all capabilities are dropped", what)
 	}
 }
@@ -146,7 +159,9 @@ func (c *checker) mounted(p corev1.PodSpec, dir string) *corev1.ConfigMap {
 }
 
 // configuration runs the daemon's check on the files of the ConfigMap.
-func (c *checker) configuration(ctx context.Context, d appsv1.Deployment, container corev1.Container, files corev1.ConfigMap, name string) {
+func (c *checker) configuration(ctx context.Context, d appsv1.Deployment, container corev1.Container,
+	files corev1.ConfigMap, name string,
+) {
 	dir, err := os.MkdirTemp("", "rendered")
 	if err != nil {
 		c.want(false, "%v", err)
@@ -174,10 +189,12 @@ func (c *checker) configuration(ctx context.Context, d appsv1.Deployment, contai
 	budget, parseErr := time.ParseDuration(effective.Processing.StopBudget)
 	c.want(err == nil && parseErr == nil, "check --print does not say processing.stop_budget: %v, %v", err, parseErr)
 	grace := d.Spec.Template.Spec.TerminationGracePeriodSeconds
-	c.want(grace != nil && budget < time.Duration(*grace)*time.Second, "Deployment: the grace period is not above processing.stop_budget, %s", budget)
+	c.want(grace != nil && budget < time.Duration(*grace)*time.Second,
+		"Deployment: the grace period is not above processing.stop_budget, %s", budget)
 	if c.values != "" {
 		given, err := c.given(ctx, run, files.Data, name)
-		c.want(err == nil && string(given) == string(printed), "ConfigMap %s: what arrived is not what %s says (%v):\n%s", files.Name, c.values, err, printed)
+		c.want(err == nil && string(given) == string(printed),
+			"ConfigMap %s: what arrived is not what %s says (%v):\n%s", files.Name, c.values, err, printed)
 	}
 	if c.start && listenPort(container.Args) > 0 {
 		if err := run.answers(ctx, path.Join(dir, name), container); err != nil {
@@ -186,7 +203,8 @@ func (c *checker) configuration(ctx context.Context, d appsv1.Deployment, contai
 	}
 }
 
-// given is what the daemon makes of the values file's config, read without Helm. The files beside it are the ConfigMap's.
+// given is what the daemon makes of the values file's config, read without Helm. The files beside it are the
+// ConfigMap's.
 func (c *checker) given(ctx context.Context, run daemon, files map[string]string, name string) ([]byte, error) {
 	text, err := os.ReadFile(c.values)
 	if err != nil {
@@ -251,21 +269,27 @@ func (c *checker) around(d appsv1.Deployment, container corev1.Container, port i
 		for _, rule := range p.Spec.Ingress {
 			c.want(len(rule.From) > 0, "NetworkPolicy %s lets everybody in", p.Name)
 			for _, in := range rule.Ports {
-				c.want(in.Port != nil && resolve(container, *in.Port) == port, "NetworkPolicy %s does not open the admin port alone", p.Name)
+				c.want(in.Port != nil && resolve(container, *in.Port) == port,
+					"NetworkPolicy %s does not open the admin port alone", p.Name)
 			}
 		}
 	}
 	for _, m := range c.podMonitors {
 		c.want(selects(&m.Spec.Selector, pod), "PodMonitor %s does not select the pods", m.Name)
 		// The operator's own job of a PodMonitor is its namespace and name.
-		c.want(m.Spec.JobLabel == "", "PodMonitor %s: the job is the label %s of the pods, which another namespace may have as well", m.Name, m.Spec.JobLabel)
-		c.want(len(m.Spec.PodMetricsEndpoints) == 1, "PodMonitor %s: %d endpoints, want one", m.Name, len(m.Spec.PodMetricsEndpoints))
+		c.want(m.Spec.JobLabel == "",
+			"PodMonitor %s: the job is the label %s of the pods, which another namespace may have as well", m.Name,
+			m.Spec.JobLabel)
+		c.want(len(m.Spec.PodMetricsEndpoints) == 1, "PodMonitor %s: %d endpoints, want one", m.Name,
+			len(m.Spec.PodMetricsEndpoints))
 		for _, e := range m.Spec.PodMetricsEndpoints {
-			c.want(e.Path == "/metrics" && resolve(container, intstr.FromString(e.Port)) == port, "PodMonitor %s does not scrape /metrics of the admin port", m.Name)
+			c.want(e.Path == "/metrics" && resolve(container, intstr.FromString(e.Port)) == port,
+				"PodMonitor %s does not scrape /metrics of the admin port", m.Name)
 		}
 	}
 	for _, s := range c.services {
-		c.want(labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(pod)), "Service %s does not select the pods", s.Name)
+		c.want(labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(pod)), "Service %s does not select the pods",
+			s.Name)
 		for _, p := range s.Spec.Ports {
 			c.want(resolve(container, p.TargetPort) == port, "Service %s does not lead to the admin port", s.Name)
 		}
@@ -276,13 +300,15 @@ func (c *checker) around(d appsv1.Deployment, container corev1.Container, port i
 		for _, e := range m.Spec.Endpoints {
 			job := relabeling{TargetLabel: "job", Replacement: m.Namespace + "/" + m.Name}
 			c.want(slices.Contains(e.Relabelings, job), "ServiceMonitor %s: the job is not %s", m.Name, job.Replacement)
-			c.want(i >= 0 && e.Path == "/metrics" && slices.ContainsFunc(c.services[i].Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == e.Port }),
+			c.want(i >= 0 && e.Path == "/metrics" && slices.ContainsFunc(c.services[i].Spec.Ports,
+				func(p corev1.ServicePort) bool { return p.Name == e.Port }),
 				"ServiceMonitor %s does not scrape /metrics of a port of the Service", m.Name)
 		}
 	}
 	for _, s := range c.scaledObjects {
 		c.want(s.Spec.ScaleTargetRef.Name == d.Name, "ScaledObject %s does not scale the Deployment", s.Name)
-		c.want(s.Spec.MinReplicaCount >= 1 && s.Spec.MaxReplicaCount >= s.Spec.MinReplicaCount, "ScaledObject %s: its bounds make no sense", s.Name)
+		c.want(s.Spec.MinReplicaCount >= 1 && s.Spec.MaxReplicaCount >= s.Spec.MinReplicaCount,
+			"ScaledObject %s: its bounds make no sense", s.Name)
 		c.want(d.Spec.Replicas == nil, "Deployment: replicas are set, so that every upgrade undoes what KEDA did")
 	}
 	for _, t := range d.Spec.Template.Spec.TopologySpreadConstraints {
@@ -303,9 +329,11 @@ func (c *checker) test(p corev1.Pod) {
 		return
 	}
 	pod, of := p.Spec.Containers[0], c.deployments[0].Spec.Template.Spec.Containers[0]
-	c.want(slices.Equal(pod.Args, []string{"check", "--config", flagValue(of.Args, "--config")}), "Pod %s: %q does not check the daemon's configuration", p.Name, pod.Args)
+	c.want(slices.Equal(pod.Args, []string{"check", "--config", flagValue(of.Args, "--config")}),
+		"Pod %s: %q does not check the daemon's configuration", p.Name, pod.Args)
 	c.want(pod.Image == of.Image && reflect.DeepEqual(pod.Env, of.Env) && reflect.DeepEqual(pod.EnvFrom, of.EnvFrom) &&
-		reflect.DeepEqual(pod.VolumeMounts, of.VolumeMounts) && reflect.DeepEqual(p.Spec.Volumes, c.deployments[0].Spec.Template.Spec.Volumes),
+		reflect.DeepEqual(pod.VolumeMounts, of.VolumeMounts) &&
+		reflect.DeepEqual(p.Spec.Volumes, c.deployments[0].Spec.Template.Spec.Volumes),
 		"Pod %s does not see what the daemon sees", p.Name)
 }
 
@@ -318,7 +346,8 @@ func (c *checker) copies() {
 			err = yaml.Unmarshal(text, &want)
 		}
 		c.want(err == nil, "%s: %v", c.rules, err)
-		c.want(len(c.prometheusRules) == 1 && reflect.DeepEqual(c.prometheusRules[0].Spec, want), "PrometheusRule: its groups are not those of %s", c.rules)
+		c.want(len(c.prometheusRules) == 1 && reflect.DeepEqual(c.prometheusRules[0].Spec, want),
+			"PrometheusRule: its groups are not those of %s", c.rules)
 	}
 	if c.dashboard != "" {
 		text, err := os.ReadFile(c.dashboard)
@@ -385,20 +414,23 @@ func (c *checker) likeness(file string) {
 		a := *c.deployments[0].DeepCopy()
 		anonymous(&a)
 		anonymous(&b)
-		c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the Deployment differs in more than names:\n%s", file, differences(a.Spec, b.Spec))
+		c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the Deployment differs in more than names:\n%s", file,
+			differences(a.Spec, b.Spec))
 	}
 	for _, b := range other.budgets {
 		c.want(len(c.budgets) == 1, "%s: has a PodDisruptionBudget", file)
 		for _, a := range c.budgets {
 			a.Spec.Selector, b.Spec.Selector = nil, nil
-			c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the PodDisruptionBudget differs:\n%s", file, differences(a.Spec, b.Spec))
+			c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the PodDisruptionBudget differs:\n%s", file,
+				differences(a.Spec, b.Spec))
 		}
 	}
 	for _, b := range other.policies {
 		c.want(len(c.policies) == 1, "%s: has a NetworkPolicy", file)
 		for _, a := range c.policies {
 			a.Spec.PodSelector, b.Spec.PodSelector = metav1.LabelSelector{}, metav1.LabelSelector{}
-			c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the NetworkPolicy differs:\n%s", file, differences(a.Spec, b.Spec))
+			c.want(reflect.DeepEqual(a.Spec, b.Spec), "%s: the NetworkPolicy differs:\n%s", file,
+				differences(a.Spec, b.Spec))
 		}
 	}
 }

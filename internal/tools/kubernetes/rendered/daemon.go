@@ -63,7 +63,8 @@ func (d daemon) answers(ctx context.Context, config string, container corev1.Con
 	args[slices.Index(args, "--config")+1] = config
 	args[slices.Index(args, "--listen")+1] = admin
 	cmd := d.command(ctx, args...)
-	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL=http://"+nobody)
+	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none", "AWS_REGION=us-east-1",
+		"AWS_ENDPOINT_URL=http://"+nobody)
 	log, err := os.CreateTemp("", "rendered-*.log")
 	if err != nil {
 		return err

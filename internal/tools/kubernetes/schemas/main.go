@@ -1,5 +1,5 @@
-// Command schemas writes the JSON schemas against which kubeconform validates what the Helm chart and the kustomize base
-// render: those of Kubernetes itself, of the Prometheus Operator and of KEDA.
+// Command schemas writes the JSON schemas against which kubeconform validates what the Helm chart and the kustomize
+// base render: those of Kubernetes itself, of the Prometheus Operator and of KEDA.
 //
 // They are taken from the modules of these projects, which Go verifies against its checksum database and this file
 // against the pinned sums, so that the check needs nothing that a build of the daemon does not need. They are strict:
@@ -46,7 +46,10 @@ type crd struct {
 func crds() []crd {
 	return []crd{
 		{
-			module{"github.com/prometheus-operator/prometheus-operator", "v0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s="},
+			module{
+				"github.com/prometheus-operator/prometheus-operator", "v0.85.0",
+				"h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+			},
 			[]string{
 				"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
 				"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
@@ -55,7 +58,9 @@ func crds() []crd {
 		},
 		{
 			module{"github.com/kedacore/keda/v2", "v2.21.0", "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps="},
-			[]string{"config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_triggerauthentications.yaml"},
+			[]string{
+				"config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_triggerauthentications.yaml",
+			},
 		},
 	}
 }
@@ -98,7 +103,8 @@ func writeRelease(ctx context.Context, dir string, k module) error {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(filepath.Join(root, "api/openapi-spec/swagger.json")) //nolint:gosec // a file of a verified module
+	text, err := os.ReadFile(filepath.Join(root, //nolint:gosec // a file of a verified module
+		"api/openapi-spec/swagger.json"))
 	if err != nil {
 		return err
 	}
@@ -111,7 +117,8 @@ func writeRelease(ctx context.Context, dir string, k module) error {
 	definitions := definitions(api.Definitions)
 	for name, s := range definitions {
 		kinds, _ := s["x-kubernetes-group-version-kind"].([]any)
-		// A definition with several kinds is one that all groups share, such as DeleteOptions; nobody puts it into a file.
+		// A definition with several kinds is one that all groups share, such as DeleteOptions; nobody puts it into a
+		// file.
 		if len(kinds) != 1 {
 			continue
 		}
@@ -144,7 +151,8 @@ func (m module) download(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", m.path+"@"+m.version) //nolint:gosec // a constant of this file
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", //nolint:gosec // a constant of this file
+		m.path+"@"+m.version)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
 	var said bytes.Buffer
@@ -269,7 +277,8 @@ func strict(x any) any {
 					of[name] = strict(property)
 				}
 				m[key] = of
-			case key == "format", key == "nullable", key == "description", key == "default", strings.HasPrefix(key, "x-kubernetes-"):
+			case key == "format", key == "nullable", key == "description", key == "default",
+				strings.HasPrefix(key, "x-kubernetes-"):
 			default:
 				m[key] = strict(value)
 			}

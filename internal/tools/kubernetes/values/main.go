@@ -82,7 +82,8 @@ func run(chart string, write bool) error {
 	case write:
 		return os.WriteFile(file, []byte(want), 0o600) //nolint:gosec // the developer names the chart
 	}
-	return fmt.Errorf("the table in %s is not that of values.schema.json and values.yaml; run bin/tools/kubernetes/values -write %s", file, chart)
+	return fmt.Errorf("the table in %s is not that of values.schema.json and values.yaml; run "+
+		"bin/tools/kubernetes/values -write %s", file, chart)
 }
 
 // rows writes a row for every property with a description, in the order of values.yaml, and looks into the others.
