@@ -21,11 +21,11 @@ const (
 	minMemory       = 1 << 20
 )
 
-// What becomes of an alert that SNS will never accept where there are no dead letters.
+// What to do with an alert that SNS will never accept, when there are no dead letters.
 const (
-	// OnRejectedHold holds the alert's partition key until somebody fixes the cause and restarts.
+	// OnRejectedHold holds the alert's partition key until an operator fixes the cause and restarts.
 	OnRejectedHold = "hold"
-	// OnRejectedSkip logs and counts the alert and continues.
+	// OnRejectedSkip drops the alert, logs and counts it.
 	OnRejectedSkip = "skip"
 )
 
@@ -36,15 +36,15 @@ type Config struct {
 	StreamARN  string
 	// Parallelism is how many partition keys of one shard are published at once, 1 to 1000. Defaults to 10.
 	Parallelism int
-	// Memory is the byte credits of all pages together, at least 1 MiB. Defaults to 64 MiB.
+	// Memory is the byte budget of all pages together, at least 1 MiB. Defaults to 64 MiB.
 	Memory int
 	// PollInterval is the least time between two calls for one shard, 200 ms to 1 min. Kinesis allows five calls a
-	// second and shard to all readers together; use 1 s where others read the stream. Defaults to 200 ms.
+	// second per shard, for all readers together; use 1 s where others read the stream. Defaults to 200 ms.
 	PollInterval time.Duration
 	// OnRejected is OnRejectedHold or OnRejectedSkip. Defaults to OnRejectedHold.
 	OnRejected string
-	// MergeShards gives the gauges of shards one value for the whole process, the worst or the sum, with AllShards for
-	// the shard, where thousands of series would be too many.
+	// MergeShards replaces the gauges of each shard by one for the whole process: the worst value or the sum, with
+	// AllShards as the shard. It is for processes where thousands of series would be too many.
 	MergeShards bool
 }
 
@@ -57,7 +57,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// ConfigError is one rule that a configuration breaks.
+// ConfigError is one fault of a configuration.
 type ConfigError struct {
 	Field, Value, Rule string
 }

@@ -27,10 +27,10 @@ type Deps struct {
 	Leases    Leases
 	Publisher lanes.Publisher
 	// DeadLetters takes alerts that cannot be published, and records that the pipeline wants to be seen there. Without
-	// it an alert that SNS will never accept is dealt with as Config.OnRejected says, one that is given up is dropped.
+	// it, Config.OnRejected decides about an alert that SNS will never accept, and one that is given up is dropped.
 	DeadLetters lanes.DeadLetters
 	Pipeline    *alert.Pipeline
-	// Kinesis makes the real reads. Its client should make one attempt a call: the reader retries.
+	// Kinesis makes the real reads. Its client should make one attempt per call: the reader retries.
 	Kinesis read.Kinesis
 	// Clock is Kinesis' time, which the reader sets by arrival times. Defaults to one that no other answer sets.
 	Clock      *clock.Clock
@@ -38,11 +38,11 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
-// Consumer drives the KCL worker and owns every shard that this process reads. Make one with New, run it once.
+// Consumer drives the KCL worker and owns every shard that this process reads. Make one with New and run it once.
 type Consumer struct {
 	cfg       Config
 	leases    Leases
-	lanes     lanes.Config // of every shard, but for its owner
+	lanes     lanes.Config // of every shard, without its owner
 	pipeline  *alert.Pipeline
 	evaluator func(shard string, generation uint32) evaluator
 	source    *read.Source
@@ -75,7 +75,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 	c := &Consumer{
 		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, clock: d.Clock,
 		lanes: lanes.Config{
-			// A shard whose alerts stall keeps at most a quarter of all credits, so that the others are read on.
+			// A shard whose alerts stall keeps at most a quarter of the byte budget, so that the others are still read.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
 			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect,
 			Skip: cfg.OnRejected == OnRejectedSkip,
@@ -96,7 +96,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 	return c, nil
 }
 
-// Run reads the shards that the lease table grants until Stop has stopped everything, or ctx is done: then it drops
+// Run reads the shards that the lease table grants until Stop has stopped everything, or ctx is done. Then it drops
 // what it is doing, without a drain. It returns what Stop returned.
 func (c *Consumer) Run(ctx context.Context) error {
 	c.mu.Lock()
@@ -120,7 +120,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 
 // Stop ends reading at once, drains the shards within ctx's deadline, commits and releases them. It may be called
 // once Run has been called, from any goroutine, more than once. It returns an error that wraps ErrNotDrained and names
-// the shards when alerts were left unresolved; these are published by the next owners.
+// the shards when alerts were left unsettled; the next owners publish these.
 func (c *Consumer) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	running := c.endReading != nil
@@ -193,7 +193,7 @@ func (c *Consumer) begin(id string) error {
 }
 
 // end winds a shard down. It is called when the KCL's consumer of the shard exits. What it returns is called when the
-// table has let the lease go: until then a heartbeat speaks of the shard, and must not tell of a time up to which only
+// table has released the lease: until then a heartbeat covers the shard, and must not report a time up to which only
 // the others were read.
 func (c *Consumer) end(id string) (released func()) {
 	s := c.shard(id)
@@ -231,8 +231,8 @@ func (c *Consumer) shard(id string) *shard {
 }
 
 // Report says, for the worker's heartbeat, when the latest record arrived in any of its shards and up to which time all
-// of them were read and evaluated. Either is zero while it is not known, the second while it is not for one shard; both
-// are without shards, and while no rule needs them. Safe for concurrent use.
+// of them were read and evaluated. Either is zero while it is not known; the second, while it is unknown for one shard.
+// Both are zero without shards, and while no rule needs them. Safe for concurrent use.
 func (c *Consumer) Report() (lastArrival, caughtUp time.Time) {
 	for i, s := range c.sorted() {
 		arrival, caught := s.progress.report()

@@ -9,11 +9,11 @@ import (
 type Counts struct {
 	// Skipped are the alerts that were dropped, by reason; every reason is there.
 	Skipped map[alert.Reason]uint64
-	// Panics are those that were recovered while records were taken in.
+	// Panics are those that were recovered while records were ingested.
 	Panics uint64
-	// StateGaps are shards whose evaluation continued without what it should remember.
+	// StateGaps are shards whose evaluation continued without its memory, or a part of it.
 	StateGaps uint64
-	// Untimed are records whose arrival times could not be.
+	// Untimed are records with impossible arrival times.
 	Untimed uint64
 }
 

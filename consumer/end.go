@@ -20,7 +20,7 @@ const (
 // endClaim is the end of a shard as Kinesis claimed it. No page follows until a listing confirms or refutes it.
 type endClaim struct {
 	since    time.Time // of the first answer that said so
-	at       time.Time // of the last one that came with something new
+	at       time.Time // of the last one that said something new
 	reached  time.Time // when that was asked for, by Kinesis' clock
 	children []types.ChildShard
 	patience time.Duration
@@ -48,7 +48,7 @@ func (s *shard) recordEnd(p *read.Page) {
 	}
 }
 
-// proveEnd looks for a listing that began after the claim. With a proof it answers the last page. Without one the shard
+// proveEnd looks for a listing that began after the claim. With a proof it returns the last page. Without one the shard
 // is asked again: it may have a next iterator after all.
 func (s *shard) proveEnd() (p read.Page, proven bool) {
 	c := s.claim
@@ -74,7 +74,7 @@ func (s *shard) proveEnd() (p read.Page, proven bool) {
 	return read.Page{}, false
 }
 
-// unproven is since when an end waits for its proof, and which children wait for it. Call it with mu held.
+// unproven returns since when an end waits for its proof, and which children wait for it. Call it with mu held.
 func (s *shard) unproven() (since time.Time, children []string) {
 	if s.claim == nil {
 		return time.Time{}, nil

@@ -10,8 +10,8 @@ import (
 var (
 	// ErrStopping is the cause of what ends because the process stops.
 	ErrStopping = errors.New("consumer is stopping")
-	// ErrNotDrained says that Stop ran out of its budget with alerts unresolved. They are published again by the
-	// shards' next owners.
+	// ErrNotDrained says that Stop ran out of its budget with alerts unsettled. The shards' next owners publish them
+	// again.
 	ErrNotDrained = errors.New("not drained")
 
 	// errHandedOver ends the KCL's consumer of a shard that went to another worker.
@@ -20,13 +20,13 @@ var (
 	errNoLease = errors.New("lease is not held")
 )
 
-// tooLargeError says that a snapshot is larger than what is stored of a shard, and what most of it is about.
+// tooLargeError says that a snapshot is larger than the table stores for a shard, and what most of it is about.
 type tooLargeError struct {
 	bytes, most int
 	heaviest    string
 }
 
-// words name what most of the state is about; nothing where none is too large.
+// words names what most of the state is about; empty when no state is too large.
 func (e *tooLargeError) words() string {
 	if e == nil {
 		return ""

@@ -7,7 +7,7 @@ import (
 )
 
 // evaluator is what a shard asks of its part of the pipeline; *alert.Evaluator has it. It is used by the shard's
-// goroutine only. Whether it is stateful may change with the rules, so that is asked each time.
+// goroutine only. A reload of the rules may change whether it is stateful, so that is asked each time.
 type evaluator interface {
 	Evaluate(rec *alert.Record) alert.Decision
 	Tick(t alert.Tick) []*alert.Alert

@@ -29,11 +29,12 @@ type intake struct {
 
 	record   alert.Record // the one that is being ingested
 	arrived  time.Time    // of the last record that had an arrival time
-	unknown  time.Time    // by when the record arrived that is being ingested, where it has no arrival time
+	unknown  time.Time    // by when the record being ingested arrived, if it has no arrival time
 	closed   bool         // the last page was ingested to its end
 	children []types.ChildShard
-	// noTicksBefore is the end of what an earlier owner settled. Before it time must not bring about what the records
-	// did: those of the earlier owner would drop it if they made it, and else there is nobody to.
+	// noTicksBefore is the end of what an earlier owner settled. Before it, a timer must not cause what a record may
+	// have caused. A replay would drop that alert with its record, if a record made it; if none did, the alert would be
+	// made twice.
 	noTicksBefore position.Position
 	nextTick      time.Time
 
@@ -41,15 +42,15 @@ type intake struct {
 
 	current *read.Page // read, not yet ingested; written and read here, and at the end of the shard
 	taking  *takenPage // the page that is being ingested; written here
-	// of the credits of settled pages, by records that are not settled; written here and by lanes
+	// bytes of settled pages that records still hold which are not settled; written here and by the lanes
 	kept    int
 	keyless bool           // a record without partition key has come; written here, read by the status
 	firing  map[string]int // keys that were reported as firing, by rule; written here, read by the status
-	leaving map[string]int // of those, what rules leave behind that were edited; as firing
+	leaving map[string]int // of those, the keys of rules that were removed or edited; as firing
 }
 
-// takenPage sums up what the unresolved records of a page keep of its credit. Until the page is settled the credit
-// is the page's; after that each record gives its own part back.
+// takenPage sums up the bytes of a page that its unsettled records hold. Until the page is settled the bytes are the
+// page's; after that each record gives its own part back.
 type takenPage struct {
 	kept    int
 	settled bool
@@ -86,7 +87,7 @@ func (in *intake) ingest(p *read.Page) bool {
 	return true
 }
 
-// settle gives back what a page's unresolved records do not keep, and offers the progress that the page made.
+// settle gives back the bytes that a page's unsettled records do not hold, and offers the progress that the page made.
 func (in *intake) settle(p *read.Page, taken *takenPage) {
 	in.record = alert.Record{} // an idle shard must not pin its last page
 	in.mu.Lock()
@@ -99,15 +100,15 @@ func (in *intake) settle(p *read.Page, taken *takenPage) {
 	in.progress.offer(false)
 }
 
-// ingestRecord ingests one Kinesis record, with all that is inside it.
+// ingestRecord ingests one Kinesis record, with all user records inside it.
 func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
-	rec := &in.record // one for all of the shard's: the evaluator does not keep it
+	rec := &in.record // one for all of the shard: the evaluator does not keep it
 	*rec = alert.Record{
 		Shard: in.id, PartitionKey: aws.ToString(r.PartitionKey), SequenceNumber: aws.ToString(r.SequenceNumber),
 		Data:    r.Data,
 		Arrival: in.arrival(r, p),
 	}
-	if !decode.IsAggregate(r.Data) { // most are none, and decode.Each would do no more for them
+	if !decode.IsAggregate(r.Data) { // most are not, and decode.Each would do no more for them
 		return in.ingestUserRecord(rec, position.Past(rec.SequenceNumber))
 	}
 	outer := *rec
@@ -142,7 +143,7 @@ func (in *intake) ingestUserRecord(rec *alert.Record, at position.Position) erro
 	if !in.progress.settledBefore(at) {
 		return in.decided(rec, at, in.eval.Evaluate(rec))
 	}
-	// What it means for later records is needed all the same, unless a snapshot has it already.
+	// Later records still depend on it, unless a snapshot includes it already.
 	if in.eval.Stateful() && at.Compare(in.memory.at) > 0 {
 		rec.Replayed = true
 		in.eval.Evaluate(rec)
@@ -151,8 +152,8 @@ func (in *intake) ingestUserRecord(rec *alert.Record, at position.Position) erro
 	return nil
 }
 
-// recordKeyless notes that records come without partition key, as from a stream that distributes them by itself: rules
-// that remember by partition key then remember by shard.
+// recordKeyless notes that records come without a partition key, as from a stream that distributes them by itself.
+// Rules that remember by partition key then remember by shard.
 func (in *intake) recordKeyless() {
 	stateful := in.eval.Stateful()
 	in.mu.Lock()
@@ -172,10 +173,10 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 	}
 	if err := in.room(parts[0].Bytes); err != nil {
 		in.progress.undoDealt(at, dealt)
-		return err // it is not in the watermark: what a stop leaves behind there counts as not drained
+		return err // it is not in the watermark, where what a stop leaves behind counts as not drained
 	}
 	arrival := rec.Arrival
-	if in.unknown.After(arrival) { // its age is not known: it makes no lag
+	if in.unknown.After(arrival) { // its age is not known: it adds no lag
 		arrival = in.unknown
 	}
 	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts))
@@ -183,8 +184,8 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 	return in.submit(e, parts, behindTime)
 }
 
-// partsFor are the tasks of a decision, without what this process has dealt with before. A record that the
-// configuration wants to see among the dead letters is one, if there is a place for these.
+// partsFor returns the tasks of a decision, without what this process has dealt with before. A record that the
+// configuration sends to the dead letters is a task too, if there is a destination for these.
 func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Decision) (parts []*part, dealt []string) {
 	letter := d.DeadLetter && in.lanes.TakesDeadLetters()
 	if len(d.Alerts) == 0 && !letter {
@@ -207,8 +208,8 @@ func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Dec
 	return parts, dealt
 }
 
-// submit queues the parts of an entry; there is room for the first. behindTime says that what a timer caused waits
-// before the entry, or is the entry.
+// submit queues the parts of an entry; there is room for the first. behindTime says that an entry caused by a timer
+// waits before this one, or is this one.
 func (in *intake) submit(e *watermark.Entry, parts []*part, behindTime bool) error {
 	// An offer cannot say that some of these are dealt with.
 	tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.Dealt) > 0
@@ -230,7 +231,7 @@ func (in *intake) submit(e *watermark.Entry, parts []*part, behindTime bool) err
 	return nil
 }
 
-// keep has a part keep its piece of the page that is being ingested, if one is.
+// keep has a part hold its bytes of the page that is being ingested, if there is one.
 func (in *intake) keep(p *part) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -240,7 +241,7 @@ func (in *intake) keep(p *part) {
 	}
 }
 
-// room waits until one more task may wait for SNS. A handoff that is asked for meanwhile is called off, or the planner
+// room waits until one more task may wait for SNS. A handoff that is requested meanwhile is called off: the planner
 // would count on it for as long as SNS does not answer.
 func (in *intake) room(bytes int) error {
 	in.activity.StopEvaluating()
@@ -282,7 +283,7 @@ func (in *intake) reached() time.Time {
 	return at
 }
 
-// mayTick reports whether time may bring about alerts: not too often, and not within what an earlier owner resolved.
+// mayTick reports whether timers may cause alerts now: not too often, and not within what an earlier owner settled.
 func (in *intake) mayTick(p *read.Page, now time.Time) bool {
 	if !in.noTicksBefore.IsZero() && (p.Behind == 0 || in.memory.at.Compare(in.noTicksBefore) >= 0) {
 		in.noTicksBefore = position.Position{}
@@ -341,7 +342,7 @@ func (in *intake) swap(p *read.Page) *read.Page {
 	return old
 }
 
-// giveBack returns the credits of everything that will not be resolved here.
+// giveBack returns the bytes of everything that will not be settled here.
 func (in *intake) giveBack() {
 	in.mu.Lock()
 	left := in.kept
@@ -357,7 +358,7 @@ func (in *intake) giveBack() {
 	}
 }
 
-// freed gives back a part's piece of its page's credit.
+// freed gives back a part's bytes of its page.
 func (in *intake) freed(of *part) {
 	in.mu.Lock()
 	give := 0

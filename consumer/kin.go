@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// kinEvery is how often it is looked whether there is a new snapshot of a shard for which something waits, which is
-	// a call only if there is one, and kinIdle the same for a shard for which nothing waits.
+	// kinEvery is how often to look for a new snapshot of a shard that something waits for. That is a call only if
+	// there is one. kinIdle is the same for a shard that nothing waits for.
 	kinEvery = time.Second
 	kinIdle  = 10 * time.Minute
-	// kinPatience is how long what is due waits for the memory of another shard.
-	kinPatience = 5 * time.Minute
-	// kinReported is how long it is reported that something was decided without it.
+	// kinLimit is how long what is due waits for the memory of another shard.
+	kinLimit = 5 * time.Minute
+	// kinReported is how long a decision without that memory is reported.
 	kinReported = 15 * time.Minute
-	// stateKinEvery is the least time between two snapshots of which the second is for the other shards, and
-	// stateKinIdle how often a state is saved in which only time passes, while other shards may ask.
+	// stateKinEvery is the least time between a snapshot and one that is for the other shards. stateKinIdle is how
+	// often a state in which only time passes is saved, while other shards may ask for it.
 	stateKinEvery = 10 * time.Second
 	stateKinIdle  = 2 * time.Minute
 )
 
-// kin are the shards that have inherited the same keys (alert.Evaluator.Awaits), as the keeper of a shard sees them.
+// kin are the shards that have inherited the same keys (alert.Evaluator.Awaits), as one of them sees the others.
 type kin struct {
 	*tools
 	writers *sync.WaitGroup // of the memory
@@ -35,10 +35,10 @@ type kin struct {
 
 	reading chan kinAnswer // of the read in the background, which writes it; nil when there is none
 	asked   map[string]time.Time
-	// missed is since when something that is due waits for a shard's memory.
+	// missed is since when something that is due has waited for a shard's memory.
 	missed map[string]time.Time
 	failed map[string]string // the last error of reading it that was logged
-	told   []string          // for which nothing waits any longer
+	told   []string          // shards that nothing waits for any longer, as last logged
 	any    bool
 	// captured is when the last snapshot was captured, parkedTo up to when it covers what came due.
 	captured time.Time
@@ -57,7 +57,7 @@ type kinAnswer struct {
 	err      error
 }
 
-// look takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing waits any
+// look merges what other shards remember, and asks for more. It returns the shards whose memory nothing waits for any
 // longer.
 func (k *kin) look(now time.Time) (without []string) {
 	select {
@@ -79,7 +79,7 @@ func (k *kin) look(now time.Time) (without []string) {
 		if !ok {
 			since = now
 		}
-		if missed[a.Shard] = since; now.Sub(since) >= kinPatience {
+		if missed[a.Shard] = since; now.Sub(since) >= kinLimit {
 			without = append(without, a.Shard)
 		}
 	}
@@ -97,7 +97,7 @@ func (k *kin) look(now time.Time) (without []string) {
 	return without
 }
 
-// report reports for which shards nothing waits any longer, when that changes.
+// report logs the shards that nothing waits for any longer, when that changes.
 func (k *kin) report(without []string, now time.Time) {
 	if len(without) > 0 {
 		k.mu.Lock()
@@ -117,8 +117,8 @@ func (k *kin) report(without []string, now time.Time) {
 	k.told = without
 }
 
-// unsure are the shards without whose memory something was decided lately.
-func (k *kin) unsure(now time.Time) []string {
+// decidedWithout returns the shards without whose memory something was decided lately.
+func (k *kin) decidedWithout(now time.Time) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if now.Sub(k.unheardAt) >= kinReported {

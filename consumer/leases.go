@@ -28,9 +28,9 @@ type Leases interface {
 	// known is false for a shard without a row. It does no I/O.
 	Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool)
 
-	// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (empty
-	// if unknown), the latest arrival of a record in any shard (zero if unknown), and the time up to which every open
-	// shard was read (zero while some shard is read by nobody). It does no I/O.
+	// Fleet returns what is known of all shards together: the shard whose evaluation decides about the whole stream
+	// (empty if unknown), the latest arrival of a record in any shard (zero if unknown), and the time up to which every
+	// open shard was read (zero while no worker reads one of them). It does no I/O.
 	Fleet() (decider string, lastArrival, caughtUp time.Time)
 
 	// AnyPaused reports whether an operator has paused a shard, as of the last answer of Fleet. It does no I/O.
@@ -49,10 +49,10 @@ type Lease interface {
 	Context() context.Context
 
 	// Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub
-	// are already resolved. resolved is what the last owner gave to Commit, or empty.
+	// are already settled. resolved is what the last owner gave to Commit, or empty.
 	Start() (from types.StartingPosition, sub uint32, resolved string)
 
-	// Generation is how often an operator has sent the shard back; alerts of different generations have different ids.
+	// Generation is how often an operator has rewound the shard. The ids of its alerts depend on it.
 	Generation() uint32
 
 	// CaughtUp is a time up to which the shard was read before; zero if none is known.
@@ -62,48 +62,47 @@ type Lease interface {
 	// release, handoff or end.
 	Commit(p position.Progress)
 
-	// HandoffRequested is closed when the planner wants the shard on another worker. A new request after KeepLease
-	// is a new channel, so ask each time.
+	// HandoffRequested is closed when the planner wants the shard on another worker. A new request after KeepLease has
+	// a new channel, so ask each time.
 	HandoffRequested() <-chan struct{}
 
-	// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved.
-	// After nil the lease is gone. After an error the lease is as it was, unless Context is done.
+	// HandOff writes the last offer and the new owner in one conditional write. Call it when all is settled. After nil
+	// the lease is gone. After an error the lease is as it was, unless Context is done.
 	HandOff(ctx context.Context) error
 
-	// KeepLease calls a requested handoff off, because the drain took too long.
+	// KeepLease calls off a requested handoff, because the drain took too long.
 	KeepLease()
 
-	// Ended reports whether the shard has ended, as an answer of GetRecords at that time said: it waits for a listing
-	// of the stream that began after the answer. It is false when the listing shows the shard open. An error says that
-	// ctx ended first.
+	// Ended reports whether the shard has ended, as an answer of GetRecords at that time said. It waits for a listing
+	// of the stream that began after that answer, and returns false when the listing shows the shard open. An error
+	// says that ctx ended first.
 	Ended(ctx context.Context, answered time.Time) (bool, error)
 
 	// Finish ends the shard: rows for its children first, then SHARD_END with the last offer. Call it when all is
-	// resolved. Children is what the last GetRecords answer said, or nil.
+	// settled. Children is what the last GetRecords answer said, or nil.
 	Finish(ctx context.Context, children []types.ChildShard) error
 
 	// Lost reports that the stream no longer holds the position to read on from, so that it is counted; the reader
-	// continues at TRIM_HORIZON. oldest is a time from which on the stream holds everything. It answers up to when the
-	// shard was read, and whether records may have been missed: false when the caught-up time is not before that, so
-	// that all that has left the stream had been read.
+	// continues at TRIM_HORIZON. oldest is a time from which the stream holds everything. Lost returns up to when the
+	// shard was read, and whether records may have been missed. That is false when the caught-up time is not before
+	// oldest: then all that has left the stream had been read.
 	Lost(oldest time.Time) (caughtUp time.Time, missed bool)
 
-	// Unusable reports that the checkpoint is no position in the shard. What is offered from now on replaces it,
-	// whatever it is.
+	// Unusable reports that the checkpoint is no position in the shard. The next offer replaces it, whatever it is.
 	Unusable()
 
 	// Retention is how long the stream keeps its records; 0 while that is not known.
 	Retention() time.Duration
 
 	// LoadState returns the snapshot of evaluation that the shard begins with: its own, with the last record that it
-	// includes (an empty sequence: it is from before the first record), or, while it has none yet, those of its
-	// parents. Without any snapshot everything is empty. It does I/O and waits out what passes, until ctx is done. An
-	// error while ctx lives says that the snapshot is lost or damaged.
+	// includes, or, while it has none yet, those of its parents. An empty sequence says that the snapshot is from
+	// before the first record. Without any snapshot everything is empty. It does I/O and retries what passes, until ctx
+	// is done. An error before that says that the snapshot is lost or damaged.
 	LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error)
 
 	// SaveState stores a snapshot that includes everything up to and including (sequence, sub), which must not be above
-	// the last offer of Commit. It replaces the one before in one conditional write. It does I/O; after an error the
-	// one before is in force, unless the write landed all the same.
+	// the last offer of Commit. It replaces the one before in one conditional write. It does I/O. After an error the
+	// one before is current, unless the write took effect all the same.
 	SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error
 
 	// Agreement returns the key of the application under which its workers hash what producers write, and the latest
@@ -122,7 +121,7 @@ type Lease interface {
 	Family() (parents, siblings []string)
 
 	// Relative reads the current snapshot of another shard, with its version, and, if that shard has ended, its
-	// children. It answers the version that was given, and nothing else, while there is nothing new. It does I/O, and
-	// does not try again.
+	// children. It returns the version that was given, and nothing else, while there is nothing new. It does I/O, and
+	// does not retry.
 	Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string, err error)
 }

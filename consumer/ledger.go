@@ -7,12 +7,12 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// maxRemembered bounds what a process remembers of all shards that it has lost, in ranges and alert ids together: about
+// maxRemembered bounds what a process remembers of all shards that it has lost: ranges and alert ids together, about
 // three megabytes.
 const maxRemembered = 16 << 10
 
-// account is what a process has dealt with in a shard above the stored checkpoint: accepted by SNS, taken by the dead
-// letters, or given up.
+// account is what a process has dealt with in a shard above the stored checkpoint: accepted by SNS or by the
+// dead-letter destination, or given up.
 type account struct {
 	generation uint32
 	// stored is the checkpoint that the table was last known to have.
@@ -24,7 +24,7 @@ type account struct {
 	alerts []dealtAlert
 }
 
-// dealtAlert is an alert, or a letter, that must not be sent again.
+// dealtAlert is an alert, or a dead letter, that must not be sent again.
 type dealtAlert struct {
 	id string
 	at position.Position // of its record; a timed one has that of the record before
@@ -39,7 +39,7 @@ func letterID(at position.Position) string { return "letter " + at.String() }
 // size is the number of things that an account remembers.
 func (a *account) size() int { return len(a.ranges) + len(a.alerts) }
 
-// above is what is left of an account when the table has a checkpoint: nothing, when the shard was sent back since.
+// above returns what is left of an account above a checkpoint of the table: nothing, if the shard was rewound since.
 func (a *account) above(generation uint32, checkpoint position.Position) *account {
 	if a.generation != generation || checkpoint.Compare(a.stored) < 0 {
 		return nil
@@ -51,7 +51,7 @@ func (a *account) above(generation uint32, checkpoint position.Position) *accoun
 		mark = a.ranges[0].UpTo
 	}
 	a.alerts = slices.DeleteFunc(a.alerts, func(d dealtAlert) bool {
-		if d.timed { // behind the mark it comes with the next record, if no snapshot includes it
+		if d.timed { // above the watermark it comes with the next record, if no snapshot includes it
 			return d.at.Compare(mark) < 0
 		}
 		return d.at.Compare(mark) <= 0 || position.Covers(a.ranges, d.at)
@@ -92,7 +92,7 @@ func newLedger(dropped func(int)) *ledger {
 	return &ledger{dropped: dropped, accounts: map[string]*account{}}
 }
 
-// keep takes an account in. Where there is too much, the oldest goes.
+// keep adds an account. When there is too much, the oldest is dropped.
 func (l *ledger) keep(shard string, a *account) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +113,8 @@ func (l *ledger) keep(shard string, a *account) {
 	}
 }
 
-// take hands the account of a shard out for a lease that begins at a checkpoint; nil where there is nothing above that.
+// take removes and returns the account of a shard, for a lease that begins at a checkpoint; nil if it has nothing above
+// that.
 func (l *ledger) take(shard string, generation uint32, checkpoint position.Position) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +126,7 @@ func (l *ledger) take(shard string, generation uint32, checkpoint position.Posit
 	return a.above(generation, checkpoint)
 }
 
-// prune drops what the table has by now, from whichever owner.
+// prune drops what the table has by now, whichever worker stored it.
 func (l *ledger) prune(checkpoint func(shard string) (generation uint32, sequence string, sub uint32, known bool)) {
 	l.mu.Lock()
 	shards := slices.Clone(l.order)

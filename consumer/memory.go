@@ -20,29 +20,31 @@ import (
 const (
 	// tickEvery is the least time between two ticks of a shard.
 	tickEvery = 250 * time.Millisecond
-	// stateEvery is how often a state that changes is saved, and stateIdle one in which only time can have changed
-	// something, such as since when a silence is waited for: a thousand idle shards are not worth a thousand writes a
-	// minute. stateAfterTick is how soon it is saved after a tick that made alerts, which a replay would make once
-	// more, and stateRetry how soon after a save that failed.
+	// stateEvery is how often a state that changes is saved. stateIdle is for one in which only time can have changed
+	// something, such as the start of a silence: a thousand idle shards are not worth a thousand writes a minute.
+	// stateAfterTick is how soon it is saved after a tick that made alerts, which a replay would make once more.
+	// stateRetry is how soon after a save that failed.
 	stateEvery     = time.Minute
 	stateIdle      = 10 * time.Minute
 	stateAfterTick = 2 * time.Second
 	stateRetry     = 10 * time.Second
-	// replayTips is how many pages in a row must be at the tip for a checkpoint that was not met to be beyond it.
+	// replayTips is how many pages in a row must be at the tip before a checkpoint that was not reached counts as
+	// beyond it.
 	replayTips = 2
 	// saveLimit bounds a save in the background or at the end of a closed shard, lastSaveLimit one before a handoff or
 	// a stop.
 	saveLimit     = 30 * time.Second
 	lastSaveLimit = 3 * time.Second
-	// loadOwedLimit bounds how long a shard whose rules remember nothing waits for what those before them have told.
+	// loadOwedLimit bounds how long a shard whose rules remember nothing waits for the alerts that earlier rules left
+	// firing.
 	loadOwedLimit = 10 * time.Second
 	// endWithout is how long a closed shard tries to save its state for its children. A lease does not outlive an
-	// outage of the table, so what fails for so long is a fault of the state itself or of the configuration, and the
+	// outage of the table. So what fails for that long is a fault of the state itself or of the configuration, and the
 	// alerts of the children cannot wait forever.
 	endWithout = 10 * time.Minute
 )
 
-// Why a shard continues without what it should remember.
+// Why a shard continues without its memory, or a part of it.
 const (
 	gapLost    = "lost"    // the table says that it has lost the snapshot
 	gapDamaged = "damaged" // it cannot be read
@@ -57,7 +59,7 @@ func gapReasons() []string {
 }
 
 // memory keeps what the rules remember of a shard with its checkpoint. "Here" is the KCL's goroutine of the shard.
-// Nothing of it is used while evaluation is not stateful, except at and midPage.
+// While evaluation is not stateful only at and midPage are used.
 type memory struct {
 	*tools
 	progress *progress
@@ -66,23 +68,23 @@ type memory struct {
 	// Written and read here only.
 
 	origin types.StartingPosition // where reading began when there was no checkpoint
-	opened bool                   // load has come to its end
+	opened bool                   // the load is complete
 	at     position.Position      // the state includes everything up to here
-	// midPage says that evaluation is, or was left, in the middle of a page or a tick: the state includes what the
-	// watermark does not know of, so it must not be saved.
+	// midPage says that evaluation is in the middle of a page or a tick, or stopped there. The state then includes what
+	// the watermark does not know of, so it must not be saved.
 	midPage bool
 	// replays says that reading began at the snapshot, not at the checkpoint, and from is where that snapshot was
 	// taken.
 	replays bool
 	from    position.Position
 	tips    int       // pages in a row that reached the tip of the shard while the checkpoint was still ahead
-	kept    bool      // what is stored may differ from what is known, if evaluation is stateful or not
+	kept    bool      // what is stored may differ from what is known, whether or not evaluation is stateful
 	dirty   bool      // records have changed the state since it was captured, or a tick made alerts
 	ticked  bool      // time may have changed it
 	next    time.Time // of capturing it
-	// waiting is a captured state that includes what is not settled. It is saved when all of that is: what it has done
-	// would otherwise be lost. It is not replaced by a newer one, or a storm in which something always waits would keep
-	// every one of them from being saved.
+	// waiting is a captured state that includes what is not settled. It is saved when all of that is settled: alerts
+	// that it counts as made would otherwise be lost. A newer one does not replace it: in a storm something always
+	// waits, and none would ever be saved.
 	waiting *capture
 	writing chan error // of the save in the background, which writes it; nil when there is none
 	failing time.Time  // since when saves fail; zero while they do not
@@ -102,12 +104,12 @@ func newMemory(t *tools, p *progress) *memory {
 	return m
 }
 
-// capture is the state of evaluation at a position.
+// capture is the evaluation's state at a position.
 type capture struct {
 	snapshot
 
 	at      position.Position
-	entries uint64 // those of the watermark that were taken in before it
+	entries uint64 // how many entries of the watermark came before it
 }
 
 // savedState is the current snapshot.
@@ -116,15 +118,15 @@ type savedState struct {
 	taken time.Time
 }
 
-// lookAtKin takes in what other shards remember, and asks for more. It answers the shards for whose memory nothing
-// waits any longer.
+// lookAtKin merges what other shards remember, and asks for more. It returns the shards whose memory nothing waits for
+// any longer.
 func (m *memory) lookAtKin(now time.Time) (without []string) {
 	without = m.kin.look(now)
 	m.ticked, m.kin.news = m.ticked || m.kin.news, false
 	return without
 }
 
-// open finds out where to read from, and brings back what evaluation should remember. It is false when a context has
+// open finds out where to read from, and restores what evaluation should remember. It returns false when a context has
 // ended; then it may be called again.
 func (m *memory) open() (from types.StartingPosition, ok bool) {
 	from = m.progress.start
@@ -149,7 +151,7 @@ func (m *memory) open() (from types.StartingPosition, ok bool) {
 	return from, true
 }
 
-// loadState brings the state back and says where to read on from. It returns false when a context has ended.
+// loadState restores the state and decides where reading resumes. It returns false when a context has ended.
 func (m *memory) loadState() (types.StartingPosition, bool) {
 	own, sequence, sub, parents, err := m.lease.LoadState(m.readCtx)
 	if m.readCtx.Err() != nil {
@@ -171,8 +173,8 @@ func (m *memory) loadState() (types.StartingPosition, bool) {
 	return m.replayFrom(m.progress.stored), true
 }
 
-// loadOwed restores what earlier rules have told and still owe the end of, where no rule of today remembers anything.
-// Reading resumes at the checkpoint: no rule needs what came before.
+// loadOwed restores the alerts of earlier rules that still fire and whose end is to be reported, when no current rule
+// has a memory. Reading resumes at the checkpoint: no rule needs what came before.
 func (m *memory) loadOwed() {
 	ctx, cancel := context.WithTimeout(m.readCtx, loadOwedLimit)
 	defer cancel()
@@ -191,13 +193,13 @@ func (m *memory) loadOwed() {
 	m.inherit(parents)
 }
 
-// restore gives the evaluator its snapshot. It returns false when there is none to give, which is told.
+// restore gives the evaluator its snapshot. It returns false, and logs why, when there is none.
 func (m *memory) restore(own []byte, at position.Position) bool {
 	snap, err := decodeSnapshot(own)
 	switch {
 	case err != nil:
 	case at.Compare(m.progress.stored) > 0:
-		// The shard was sent back, or the table was changed by hand.
+		// The shard was rewound, or the table was changed by hand.
 		m.stateGap(gapAhead, nil)
 		return false
 	default:
@@ -231,9 +233,9 @@ func (m *memory) replayFrom(at position.Position) types.StartingPosition {
 	return startBehind(at)
 }
 
-// beyondTip reports whether the checkpoint is one that the shard cannot have. Every record up to it is settled, and
-// replayed without an alert. If the tip is reached without it, it is beyond what the shard has, and what was replayed
-// may be new. Then the shard has to be opened again.
+// beyondTip reports whether the checkpoint is one that the shard cannot have. Every record up to the checkpoint counts
+// as settled, and is replayed without an alert. If the tip comes first, the checkpoint is beyond what the shard has,
+// and what was replayed may be new. Then the shard has to be opened again.
 func (m *memory) beyondTip(p *read.Page) bool {
 	if !m.replays || !p.Tip || m.progress.startAt.IsZero() || m.at.Compare(m.progress.startAt) >= 0 {
 		m.tips = 0
@@ -251,12 +253,12 @@ func (m *memory) beyondTip(p *read.Page) bool {
 		start = startBehind(m.from)
 	}
 	m.progress.resume(m.from, start)
-	m.replays, m.opened, m.tips = false, false, 0 // the snapshot is brought back once more
+	m.replays, m.opened, m.tips = false, false, 0 // the snapshot is restored once more
 	return true
 }
 
-// trimmed reports whether only what the state is missing has left the stream, not the checkpoint. Then evaluation
-// continues at the checkpoint.
+// trimmed reports whether only records below the checkpoint have left the stream, which the state still needs. Then
+// evaluation continues at the checkpoint.
 func (m *memory) trimmed() bool {
 	if !m.replays || m.progress.startAt.IsZero() {
 		return false
@@ -266,7 +268,7 @@ func (m *memory) trimmed() bool {
 	return true
 }
 
-// restart begins again where the checkpoint never was a position in the shard.
+// restart begins again when the checkpoint never was a position in the shard.
 func (m *memory) restart() {
 	if m.eval.Stateful() {
 		m.stateGap(gapAhead, nil)
@@ -296,8 +298,7 @@ func (m *memory) inherit(parents [][]byte) {
 	m.bringBack()
 }
 
-// bringBack moves a state back whose time is ahead of the services' clock, or rules with memory would be silent until
-// then.
+// bringBack corrects a state whose time is ahead of the services' clock. Rules with memory would be silent until then.
 func (m *memory) bringBack() {
 	ahead := m.eval.BringBack(m.clock.Now())
 	if ahead == 0 {
@@ -309,14 +310,14 @@ func (m *memory) bringBack() {
 		zap.Duration("ahead", ahead))
 }
 
-// saveFirst saves what a shard begins with before anything is read, so that a crash in its first minute finds where the
-// state began. If that fails, it is tried again soon, and reading begins all the same.
+// saveFirst saves what a shard begins with before anything is read, so that a restart after a crash in the first minute
+// finds where the state began. A save that fails is retried soon, and reading begins all the same.
 func (m *memory) saveFirst() {
 	m.opened, m.dirty = true, true
-	_ = m.saveLast(lastSaveLimit) // told and counted
+	_ = m.saveLast(lastSaveLimit) // logged and counted
 }
 
-// stateGap accounts for a loss of memory.
+// stateGap logs and counts a loss of memory.
 func (m *memory) stateGap(reason string, err error) {
 	m.metrics.stateGaps.WithLabelValues(reason).Inc()
 	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and "+
@@ -324,14 +325,14 @@ func (m *memory) stateGap(reason string, err error) {
 		zap.String("reason", reason), zap.Error(err))
 }
 
-// keepsState reports whether there is a state to save: that evaluation depends on what came before, or did until now,
-// so that what is stored is not what it was.
+// keepsState reports whether there is a state to save: evaluation depends on what came before, or did until now, so
+// that the stored state is out of date.
 func (m *memory) keepsState() bool {
 	m.kept = m.kept || m.eval.Stateful()
 	return m.kept || m.waiting != nil || m.writing != nil
 }
 
-// keepState captures the state when that is due, and saves what was captured when everything in it is resolved.
+// keepState captures the state when that is due, and saves it when everything in it is settled.
 func (m *memory) keepState(now time.Time) {
 	select {
 	case err := <-m.writing:
@@ -358,7 +359,8 @@ func (m *memory) keepState(now time.Time) {
 	})
 }
 
-// saveForChildren saves the state of a closed shard, as its children inherit it. It gives up, aloud, after endWithout.
+// saveForChildren saves the state of a closed shard, as its children inherit it. After endWithout it gives up, which is
+// logged and counted.
 func (m *memory) saveForChildren() error {
 	err := m.saveLast(saveLimit)
 	_, hopeless := errors.AsType[*tooLargeError](err)
@@ -381,7 +383,7 @@ func (m *memory) capture(now time.Time) *capture {
 	return c
 }
 
-// wrote notes how a save ended: the next one is due soon after one that failed.
+// wrote notes how a save ended: after one that failed, the next is due soon.
 func (m *memory) wrote(err error) {
 	m.writing = nil
 	if err == nil {
@@ -406,7 +408,7 @@ func (m *memory) wrote(err error) {
 	}
 }
 
-// failSaves notes since when saves fail; zero says that they do not.
+// failSaves notes since when saves have failed; zero says that they work.
 func (m *memory) failSaves(since time.Time) {
 	m.failing = since
 	m.mu.Lock()
@@ -416,9 +418,9 @@ func (m *memory) failSaves(since time.Time) {
 	}
 }
 
-// write saves a captured state. It may run beside the shard's goroutine.
+// write saves a captured state. It may run alongside the shard's goroutine.
 func (m *memory) write(ctx context.Context, c *capture) error {
-	m.progress.offer(false) // the table takes no snapshot beyond what it was offered
+	m.progress.offer(false) // the table accepts no snapshot beyond the last offer
 	start := time.Now()
 	data := c.encode()
 	var err error
@@ -443,8 +445,8 @@ func (m *memory) write(ctx context.Context, c *capture) error {
 	return nil
 }
 
-// saveLast saves the state as it is, or what waits to be saved if that is all that is resolved. Whoever drains a shard
-// calls it before the shard goes; after an error nothing has changed.
+// saveLast saves the state as it is, or the capture that waits if no more than that is settled. A drain calls it before
+// the shard goes. After an error nothing has changed.
 func (m *memory) saveLast(limit time.Duration) error {
 	if !m.opened || m.midPage || !m.keepsState() {
 		return nil
@@ -473,8 +475,8 @@ func (m *memory) saveLast(limit time.Duration) error {
 	return err
 }
 
-// saveForKin has the state saved soon when something came due of which the others will want to know whether it was
-// heard of here.
+// saveForKin has the state saved soon when something came due for which the other shards will ask what this one has
+// read.
 func (m *memory) saveForKin(now time.Time) {
 	if m.eval.ParkedTo() <= m.kin.parkedTo {
 		return
@@ -490,7 +492,7 @@ func (m *memory) saveForKin(now time.Time) {
 }
 
 func (m *memory) status(now time.Time) MemoryStatus {
-	unheard := m.kin.unsure(now)
+	unheard := m.kin.decidedWithout(now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return MemoryStatus{

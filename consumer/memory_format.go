@@ -9,9 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// snapshot is what is stored of a shard's evaluation: the evaluator's own snapshot, behind a header of what the shard
-// knows: when it was taken, and where reading began before there was a checkpoint. The lease table forgets that with
-// the first one, and a snapshot from before the first record has to be replayed from there.
+// snapshot is what is stored of a shard's evaluation: a header, then the evaluator's own snapshot. The header says when
+// it was taken, and where reading began before there was a checkpoint. The lease table forgets the beginning with the
+// first checkpoint, and a snapshot from before the first record has to be replayed from there.
 //
 // The header is a version, the kind of the beginning, its time and that of the snapshot, in nanoseconds since 1970,
 // both as eight bytes, big-endian.

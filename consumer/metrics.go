@@ -119,8 +119,8 @@ func (m *metrics) stateMetrics(f promauto.Factory) {
 	}
 }
 
-// shardCollector computes the per-shard gauges when it is asked, so that they grow while nothing moves and vanish with
-// the lease.
+// shardCollector computes the gauges of each shard at scrape time, so that they grow while nothing moves and vanish
+// with the lease.
 type shardCollector struct {
 	shards func() []ShardStatus
 	budget *read.Credits
@@ -197,12 +197,12 @@ func (c *shardCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// AllShards is the label value of the one series that stands for all shards of the process where they have none of
-// their own.
+// AllShards is the label value of the one series for all shards of the process, when shards have no series of their
+// own.
 const AllShards = "all"
 
-// merged is one status for all shards: the worst of each figure, and the sum of what is counted. None for none. A shard
-// that has no time yet takes no part in the earliest: it would take the figure away from all. Its lag speaks for it.
+// merged is one status for all shards: the worst of each figure, and the sum of each count; none without shards. A
+// shard that has no time yet is left out of the earliest time, or there would be no figure for all. Its lag shows it.
 func merged(shards []ShardStatus) []ShardStatus {
 	if len(shards) == 0 {
 		return nil

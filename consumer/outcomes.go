@@ -10,8 +10,8 @@ import (
 	"kinesis-alerter/consumer/lanes"
 )
 
-// outcomes accounts for the alerts of a shard that SNS did not accept. Lanes' workers and the publishers' goroutines
-// write it; offers and the status read it.
+// outcomes accounts for the alerts of a shard that SNS did not accept. The lanes' workers and the publishers'
+// goroutines write it; offers and the status read it.
 type outcomes struct {
 	metrics *metrics
 	log     *zap.Logger
@@ -19,7 +19,7 @@ type outcomes struct {
 	mu      sync.Mutex
 	holding bool   // a key is held, so the watermark stays while the other keys continue
 	heldBy  string // what SNS said of the last alert that it will never accept
-	givenUp string // the condition under which alerts are given up at the moment
+	givenUp string // the reason for which alerts are given up at the moment
 }
 
 // holds reports whether a key is held.
@@ -29,7 +29,7 @@ func (o *outcomes) holds() bool {
 	return o.holding
 }
 
-// held is what SNS said of the last alert that it will never accept.
+// held returns what SNS said of the last alert that it will never accept.
 func (o *outcomes) held() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

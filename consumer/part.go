@@ -9,13 +9,13 @@ import (
 
 // part is what an entry of the watermark waits for: a task of the lanes.
 type part struct {
-	lanes.Task // it is the task's owner
+	lanes.Task // the part is the task's owner
 
 	entry *watermark.Entry
 	// decides says that the outcome of the record depends on the part. Alerts of other keys that ride along do not
 	// count.
 	decides bool
-	// page is the page whose credit the part keeps; nil when it keeps none. The shard's mutex guards it.
+	// page is the page whose bytes the part holds; nil when it holds none. The shard's mutex guards it.
 	page *takenPage
 }
 
@@ -25,7 +25,7 @@ func newPart(key string) *part {
 	return p
 }
 
-// partOf is the part of which the lanes have the task.
+// partOf returns the part that owns a task of the lanes.
 func partOf(t *lanes.Task) *part { return t.Owner.(*part) } //nolint:forcetypeassert // newPart made it
 
 // partsOf sorts alerts by partition key, each key's in their order, into parts in the order of their first alerts.
@@ -66,7 +66,7 @@ func letterPart(rec *alert.Record, id string, reason alert.Reason) *part {
 	return p
 }
 
-// keepsPayload reports whether a part keeps a piece of the page that its record came with.
+// keepsPayload reports whether a part holds bytes of the page that its record came with.
 func (p *part) keepsPayload() bool {
 	if p.Letter != nil {
 		return true

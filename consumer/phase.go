@@ -8,7 +8,7 @@ package consumer
 //	   ├──closed──▶ ending ──quiet──▶ ended
 //	   └──stop──▶ stopping ──quiet or budget──▶ released
 //
-// A lost lease leads from everywhere to lost. Stop overtakes a handoff and an end: the shard is released instead.
+// A lost lease leads from every phase to lost. A stop overtakes a handoff and an end: the shard is released instead.
 type phase uint8
 
 const (

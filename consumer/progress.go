@@ -37,7 +37,7 @@ type progress struct {
 	inherited []position.Range    // settled by an earlier owner, above startAt; written here, read by offers
 	mark      watermark.Watermark // written here and by those who settle; read by offers and the status
 	offered   position.Position   // the last offer's position; written and read by offers
-	// dealt with in an earlier life of the shard here, and not made again yet; here only
+	// done in an earlier life of the shard on this worker, and not made again yet; here only
 	recalled  map[string]dealtAlert
 	dealt     []dealtAlert // dealt with in this life, in entries that no offer names; written by those who settle
 	load      read.Load    // written here; read by offers and the status
@@ -74,14 +74,14 @@ func startBehind(at position.Position) types.StartingPosition {
 	return start
 }
 
-// pass takes in a record that waits for nothing.
+// pass adds a record that waits for nothing.
 func (p *progress) Pass(at position.Position) {
 	p.mu.Lock()
 	p.mark.Pass(at)
 	p.mu.Unlock()
 }
 
-// skip takes in a record that an earlier owner has settled.
+// skip adds a record that an earlier owner has settled.
 func (p *progress) skip(at position.Position) {
 	if p.startAt.IsZero() { // else it is at or below the mark already
 		p.Pass(at)
@@ -103,7 +103,7 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait takes in a record that waits for so many parts. behindTime says that what a timer caused waits before it.
+// wait adds a record that waits for so many parts. behindTime says that an entry caused by a timer waits before it.
 func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
 	e *watermark.Entry, behindTime bool,
 ) {
@@ -117,7 +117,7 @@ func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decisi
 	return e, len(p.mark.Timed) > 0
 }
 
-// waitTimed takes in what a timer caused behind the last record.
+// waitTimed adds what a timer caused behind the last record.
 func (p *progress) WaitTimed(at time.Time, dealt []string, parts int) *watermark.Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,19 +159,20 @@ func (p *progress) settledThrough(n uint64) bool {
 	return p.mark.ResolvedThrough(n)
 }
 
-// abandon gives up the records that wait, and counts those that nobody has counted as left yet.
+// abandon gives up the records that wait, and counts those that were not counted as left yet.
 func (p *progress) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.metrics.recordsLeft.Add(float64(p.mark.Leave()))
 }
 
-// offer offers the lease how far everything is settled. With all, and while a key is held, it names what is settled
-// above that as well: a held key may hold the mark for days, and a crash would repeat all that the others had since.
-// Else it names only what an earlier owner settled and what is still to come, so that a crash does not repeat that.
+// offer tells the lease how far everything is settled. With all, and while a key is held, it also names what is settled
+// above that: a held key may hold the watermark for days, and a crash would repeat all that other keys have published
+// since. Otherwise it names only what an earlier owner settled that is still to come, so that a crash does not repeat
+// that.
 func (p *progress) offer(all bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock() // offers must reach the lease in the order of their marks
+	defer p.mu.Unlock() // offers must reach the lease in the order of their watermarks
 	mark := p.mark.Mark()
 	settled := p.inheritedAbove(mark)
 	if all || p.outcomes.holds() {
@@ -189,7 +190,7 @@ func (p *progress) offer(all bool) {
 	p.lease.Commit(offer)
 }
 
-// inheritedAbove lists the inherited ranges that reach above a mark. Call it with mu held.
+// inheritedAbove lists the inherited ranges that reach above a watermark. Call it with mu held.
 func (p *progress) inheritedAbove(mark position.Position) []position.Range {
 	n := 0
 	for n < len(p.inherited) && p.inherited[n].UpTo.Compare(mark) <= 0 {
@@ -206,7 +207,7 @@ func (p *progress) settledUpTo() position.Position {
 	return p.startAt
 }
 
-// forgetInherited drops what was settled here before: the position that it belongs to is none any more.
+// forgetInherited drops what was settled before: its position no longer exists.
 func (p *progress) forgetInherited() {
 	p.startAt, p.passed = position.Position{}, 0
 	p.mu.Lock()
@@ -214,7 +215,7 @@ func (p *progress) forgetInherited() {
 	p.inherited = nil
 }
 
-// restart begins again from nothing, where the checkpoint never was a position in the shard.
+// restart begins again from nothing, when the checkpoint never was a position in the shard.
 func (p *progress) restart() {
 	p.resume(position.Position{}, p.start)
 }
@@ -238,8 +239,8 @@ func (p *progress) recordLoad(page *read.Page) {
 	p.load.Add(page.At, bytes)
 }
 
-// recordIngested records that everything of a page is in the watermark. How far time has come is recorded with the
-// latest arrival up to then: who gets both may conclude that nothing arrived in between.
+// recordIngested records that everything of a page is in the watermark. The time up to which the shard was read is
+// recorded together with the latest arrival until then: a reader of both may conclude that nothing arrived in between.
 func (p *progress) recordIngested(page *read.Page) {
 	stateful, eventTime := p.eval.Stateful(), time.Time{}
 	if stateful {
@@ -247,7 +248,7 @@ func (p *progress) recordIngested(page *read.Page) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !page.Null || page.Proven { // else more may follow where this answer did not look
+	if !page.Null || page.Proven { // else more may follow that this answer did not cover
 		p.caughtUp = page.CaughtUp()
 	}
 	p.evaluates, p.eventTime = stateful, eventTime
@@ -263,7 +264,7 @@ func (p *progress) report() (lastArrival, caughtUp time.Time) {
 	return p.eventTime, p.caughtUp
 }
 
-// status is what the watermark says of the shard: the arrival of the oldest entry that waits, and how many do.
+// status returns the arrival of the oldest entry that waits, and how many wait.
 func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -271,8 +272,8 @@ func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load fl
 	return oldest, p.mark.Unresolved(), p.load.Rate(now)
 }
 
-// recall begins with what this process has dealt with above the checkpoint: the watermark is where all below is, and
-// the rest is as if an earlier owner had named it.
+// recall begins with what this process has already dealt with above the checkpoint. The watermark is the position below
+// which all is done; the rest counts as if an earlier owner had named it.
 func (p *progress) recall(a *account) {
 	p.stored, p.offered = p.startAt, p.startAt
 	defer func() { p.mark.Last = p.startAt }()
@@ -292,7 +293,7 @@ func (p *progress) recall(a *account) {
 	}
 }
 
-// account sums up what was dealt with here. The lanes must have been stopped.
+// account sums up what this worker has dealt with. The lanes must have been stopped.
 func (p *progress) account() *account {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -300,7 +301,7 @@ func (p *progress) account() *account {
 	if mark := p.mark.Mark(); !mark.IsZero() {
 		a.ranges = append(a.ranges, position.Range{UpTo: mark})
 	}
-	// What is too much is dropped here already, the oldest first, so that one shard does not push out all others.
+	// Any excess is dropped here already, the oldest first, so that one shard does not push out all others.
 	above, dropped := p.mark.LastAbove(position.MaxRanges)
 	a.ranges = position.Union(a.ranges, above, p.inheritedAbove(p.mark.Mark()))
 	for e := p.mark.First; e != nil; e = e.Next {
@@ -322,7 +323,7 @@ func (p *progress) account() *account {
 	return a
 }
 
-// dealtBefore takes out of alerts those that this process has dealt with before, and answers the ids of those.
+// dealtBefore removes the alerts that this process has dealt with before, and returns their ids.
 func (p *progress) dealtBefore(alerts []*alert.Alert) (left []*alert.Alert, ids []string) {
 	if len(p.recalled) == 0 {
 		return alerts, nil
@@ -338,7 +339,7 @@ func (p *progress) dealtBefore(alerts []*alert.Alert) (left []*alert.Alert, ids 
 }
 
 // wasDealt reports whether this process has dealt with an alert, or a dead letter, before. It does so once: a second
-// one with the id would be another.
+// alert with that id would be another one.
 func (p *progress) wasDealt(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -347,7 +348,7 @@ func (p *progress) wasDealt(id string) bool {
 	return ok
 }
 
-// undoDealt undoes wasDealt for the alerts of a record that is not taken in after all.
+// undoDealt undoes wasDealt for the alerts of a record that is not ingested after all.
 func (p *progress) undoDealt(at position.Position, ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -356,8 +357,8 @@ func (p *progress) undoDealt(at position.Position, ids []string) {
 	}
 }
 
-// keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that time brought
-// about, and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
+// keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that a timer caused,
+// and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
 func (p *progress) keepDealt(e *watermark.Entry) {
 	if p.mark.Unresolved() == 0 {
 		p.dealt = slices.DeleteFunc(p.dealt, func(d dealtAlert) bool { return !d.timed })
@@ -374,7 +375,7 @@ func (p *progress) keepDealt(e *watermark.Entry) {
 	}
 }
 
-// dealtByTime keeps what a timer caused once more, all of it dealt with in an earlier life.
+// dealtByTime keeps alerts that a timer caused once more, all of them dealt with in an earlier life.
 func (p *progress) dealtByTime(ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -384,7 +385,7 @@ func (p *progress) dealtByTime(ids []string) {
 	}
 }
 
-// includes drops the alerts of time that a stored snapshot includes.
+// includes drops the alerts caused by timers that a stored snapshot includes.
 func (p *progress) includes(entries uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -28,12 +28,12 @@ const (
 // reader brings the pages of one shard, in order, from a start position on. The polling reader is the only one today;
 // one that is pushed to (enhanced fan-out) has the same shape.
 type reader interface {
-	// Read waits for the next page: records, or the end of the shard, or news that there is nothing. It deals with
-	// every transient error itself. It returns an error only when ctx is done.
+	// Read waits for the next page: records, or the end of the shard, or news that there is nothing. It handles every
+	// transient error itself. It returns an error only when ctx is done.
 	Read(ctx context.Context) (read.Page, error)
 }
 
-// tools are what all parts of a shard work with. Nobody changes them while the shard lives.
+// tools are what all parts of a shard work with. They do not change while the shard lives.
 type tools struct {
 	id       string
 	lease    Lease
@@ -51,7 +51,7 @@ type tools struct {
 	readCtx, workCtx context.Context //nolint:containedctx // ownership of the shard is this pair of contexts
 }
 
-// refuseHandoff calls a handoff off, if there is one asked for, that cannot be drained for.
+// refuseHandoff calls off a requested handoff that the shard cannot be drained for.
 func (t *tools) refuseHandoff(why error) {
 	select {
 	case <-t.lease.HandoffRequested():
@@ -94,7 +94,7 @@ type shard struct {
 	lastBehind time.Duration
 }
 
-// newShard makes a shard. The lanes get their tasks' owner, and what publishes them, from cfg.
+// newShard makes a shard. The lanes get the owner of their tasks, and their publisher, from cfg.
 func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config) *shard {
 	s := &shard{tools: t, began: time.Now(), outcomes: &outcomes{metrics: t.metrics, log: t.log}}
 	s.attach(readCtx, workCtx)
@@ -119,8 +119,8 @@ func (s *shard) attach(readCtx, workCtx context.Context) {
 	s.detach = func() { dropRead(); dropWork() }
 }
 
-// nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it reports whether
-// the lease is lost or given away, or the process stops.
+// nextPage brings the next page with something in it. An error ends the KCL's consumer of the shard; it says whether
+// the lease was lost or given away, or the process stops.
 func (s *shard) nextPage() (read.Page, error) {
 	for {
 		if err := s.checkLease(); err != nil {
@@ -197,8 +197,8 @@ func (s *shard) handOff() bool {
 	err := s.lanes.Quiet(ctx)
 	if err == nil {
 		s.progress.offer(true)
-		_ = s.memory.saveLast(lastSaveLimit) // told and counted; the next owner reads from the snapshot before
-		// not what the drain left of its time: a write cut off may still take effect
+		_ = s.memory.saveLast(lastSaveLimit) // logged and counted; the next owner reads from the snapshot before
+		// a time of its own, not what the drain left: a write that is cut off may still take effect
 		err = s.lease.HandOff(s.workCtx)
 	}
 	if err == nil {
@@ -214,8 +214,8 @@ func (s *shard) handOff() bool {
 	return false
 }
 
-// finish ends a closed shard: everything resolved, then rows for the children, then SHARD_END. When the lease is lost
-// or the process has to go before that, the shard is left without an end and its next owner ends it.
+// finish ends a closed shard: everything settled, then rows for the children, then SHARD_END. If the lease is lost or
+// the process stops before that, the shard keeps its row without an end, and its next owner ends it.
 func (s *shard) finish() {
 	if !s.intake.closed || s.memory.midPage {
 		return // the KCL calls this after the last page, also when a panic or a stop has cut that short
@@ -249,7 +249,8 @@ func (s *shard) finish() {
 	}
 }
 
-// drained waits until all is resolved, as long as a handoff may wait: a closed shard is not handed over before its end.
+// drained waits until all is settled, at most as long as a handoff may: a closed shard is not handed over before its
+// end.
 func (s *shard) drained() error {
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
@@ -265,7 +266,7 @@ func (s *shard) drained() error {
 	return err
 }
 
-// drain waits, when the process stops, until everything is resolved or the budget is over.
+// drain waits, when the process stops, until everything is settled or the budget is spent.
 func (s *shard) drain() {
 	s.enter(stopAsked)
 	e := quietNow
@@ -273,13 +274,13 @@ func (s *shard) drain() {
 		e = budgetSpent
 	} else {
 		s.progress.offer(true)
-		_ = s.memory.saveLast(lastSaveLimit) // told and counted; the next owner reads from the snapshot before
+		_ = s.memory.saveLast(lastSaveLimit) // logged and counted; the next owner reads from the snapshot before
 	}
 	s.enter(e)
 }
 
-// windDown ends the lanes and offers what they achieved. Every exit of the KCL's consumer comes through here before the
-// lease is let go. It may be called more than once.
+// windDown stops the lanes and offers what they have settled. Every exit of the KCL's consumer comes through here
+// before the lease is released. It may be called more than once.
 func (s *shard) windDown(cause error) {
 	s.lanes.Stop(cause)
 	s.progress.abandon()
@@ -300,7 +301,7 @@ func (s *shard) enter(e event) {
 	s.mu.Unlock()
 }
 
-// startReading opens the memory, which says where to read from.
+// startReading opens the memory, which decides where to read from.
 func (s *shard) startReading() {
 	from, ok := s.memory.open()
 	if !ok {
@@ -310,16 +311,16 @@ func (s *shard) startReading() {
 	s.reader = s.open(from)
 }
 
-// ingest brings a page through the pipeline.
+// ingest runs a page through the pipeline.
 func (s *shard) ingest(p *read.Page) {
 	if s.intake.ingest(p) {
 		s.afterPage(p)
 	}
 }
 
-// afterPage does what is due between two pages, when evaluation depends on what came before: it lets time bring about
-// what is due, and keeps the state. While the page has no next iterator it may be its children's time, and the state is
-// saved with the end.
+// afterPage does what is due between two pages, when evaluation depends on what came before: it runs timers that are
+// due, and keeps the state. After a page without a next iterator it does nothing: time may already belong to the
+// children, and the state is saved with the end.
 func (s *shard) afterPage(p *read.Page) {
 	if s.memory.keepsState() && !p.Null {
 		if now := time.Now(); s.eval.Stateful() && s.intake.mayTick(p, now) {
@@ -333,13 +334,14 @@ func (s *shard) afterPage(p *read.Page) {
 }
 
 // gap is called when the position that reading was to resume at has left the stream, and returns where to continue.
-// shown says that the oldest record is behind it: then what was settled before still is. Without a record to show it
-// the position may be none at all.
+// shown says that the oldest record is behind it; then everything that was settled stays settled. Without such a
+// record, the position may not be one of the shard at all.
 func (s *shard) gap(shown bool) types.StartingPosition {
 	if s.memory.trimmed() {
 		return s.progress.start
 	}
-	// All that came within the least retention is still there, so nothing is missing that was read up to that.
+	// Every stream keeps its records for the least retention. So nothing is missing if the shard was read up to a time
+	// within that.
 	oldest := s.clock.Now().Add(-leastRetention)
 	caughtUp, missed := s.lease.Lost(oldest)
 	where := []zap.Field{
@@ -384,7 +386,8 @@ func (s *shard) Settled(t *lanes.Task) {
 	if e := p.entry; !e.Timed && !e.Left {
 		s.pipeline.Resolved(e.Decision)
 	}
-	if !s.outcomes.holds() { // else the next page offers: what there is to name is too much to do it for each record
+	// else the next page offers: naming everything that is settled costs too much for each record
+	if !s.outcomes.holds() {
 		s.progress.offer(false)
 	}
 }

@@ -22,11 +22,11 @@ type ShardStatus struct {
 	// Load is the recent rate in bytes per second.
 	Load     float64 `json:"load"`
 	HeldKeys int     `json:"held_keys"`
-	// HeldBy is what SNS said of an alert that holds a key.
+	// HeldBy is what SNS said of the alert that holds a key.
 	HeldBy string `json:"held_by,omitempty"`
-	// Gathered is how many of the unresolved records wait in digests.
+	// Gathered is how many of the unsettled records wait in digests.
 	Gathered int `json:"gathered"`
-	// Keyless says that records without partition key have come while rules remember.
+	// Keyless says that records came without a partition key while rules have memory.
 	Keyless bool `json:"keyless,omitempty"`
 	// Firing are, by rule, the keys that were reported as firing. Leaving are those whose rule was taken out or
 	// changed: their end is reported once all workers have had the same rules for a minute.
@@ -47,10 +47,9 @@ type MemoryStatus struct {
 	// one.
 	StateBytes int       `json:"state_bytes,omitempty"`
 	StateTaken time.Time `json:"state_taken,omitzero"`
-	// StateFailing is since when saving that fails; zero while it does not.
+	// StateFailing is since when saves have failed; zero while they work.
 	StateFailing time.Time `json:"state_failing,omitzero"`
-	// StateTooLarge is the rule or score that most of a state is about which is too large to be saved; empty where none
-	// is.
+	// StateTooLarge is the rule or score that takes most of a state that is too large to save; empty if none is.
 	StateTooLarge string `json:"state_too_large,omitempty"`
 	// Unheard are shards that inherited the same keys and whose memory could not be read for five minutes: what was due
 	// for such keys in the last 15 minutes was decided without it.
@@ -80,7 +79,7 @@ func (s *shard) status(now time.Time) ShardStatus {
 	return out
 }
 
-// ago is a moment of the service, by the machine's clock; zero stays zero.
+// ago converts a time of the service to the machine's clock; zero stays zero.
 func (s *shard) ago(at, now time.Time) time.Time {
 	if at.IsZero() {
 		return at

@@ -56,7 +56,7 @@ func (c shards) Ingest(id string) {
 func (c shards) Finish(id string) { c.shard(id).finish() }
 
 // End implements kcl.Shards. The shard is wound down before its lease is released, so that a second consumer of the
-// shard never starts beside what remains of the first.
+// shard never runs alongside what remains of the first.
 func (c shards) End(id string) error {
 	released := c.end(id)
 	defer released()

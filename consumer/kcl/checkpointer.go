@@ -16,12 +16,12 @@ var _ chk.Checkpointer = (*Worker)(nil)
 // Init implements chk.Checkpointer without effect.
 func (*Worker) Init() error { return nil }
 
-// GetLease implements chk.Checkpointer. For a status that the library owns it is the renewal probe. Else it asks to
-// start a consumer.
+// GetLease implements chk.Checkpointer. For a status that the library owns it is the renewal probe. Otherwise it is a
+// request to start a consumer.
 //
-// A renewal that started before its consumer ended, but comes after that, finds no owner in the status and looks like
-// the second kind. If it got the lease, the shard would be owned without a consumer for good. Only the event loop calls
-// FetchCheckpoint before, so a status that did not ask about this lease is refused.
+// A renewal that started before its consumer ended, but arrives later, finds no owner in the status and looks like such
+// a request. If it got the lease, the shard would be owned without a consumer for good. Only the event loop calls
+// FetchCheckpoint before, so a status that was not used for that call is refused.
 func (w *Worker) GetLease(status *par.ShardStatus, me string) error {
 	if status.GetLeaseOwner() == me {
 		if lease := w.table.Lease(status.ID); lease != nil {
@@ -39,8 +39,8 @@ func (w *Worker) GetLease(status *par.ShardStatus, me string) error {
 	return nil
 }
 
-// FetchCheckpoint implements chk.Checkpointer. It never touches the owner, and never answers that there is no
-// checkpoint, which the library would read as a finished parent.
+// FetchCheckpoint implements chk.Checkpointer. It never touches the owner. It never reports that there is no
+// checkpoint, because the library would take that for a finished parent.
 func (w *Worker) FetchCheckpoint(status *par.ShardStatus) error {
 	if lease := w.table.Lease(status.ID); lease != nil {
 		w.mu.Lock()
@@ -53,7 +53,7 @@ func (w *Worker) FetchCheckpoint(status *par.ShardStatus) error {
 
 // RemoveLeaseOwner implements chk.Checkpointer. The library calls it synchronously on every exit of its consumer.
 func (w *Worker) RemoveLeaseOwner(shard string) error {
-	// a panic here ends the process: other workers can take the shard, and this one could not
+	// a panic here ends the process: other workers can take the shard, this one could not
 	err := w.shards.End(shard)
 	w.mu.Lock()
 	delete(w.asked, shard)
@@ -76,5 +76,5 @@ func (*Worker) GetLeaseOwner(string) (string, error) { return "", chk.ErrShardNo
 
 // ListActiveWorkers implements chk.Checkpointer. Only the library's own balancing, which is off, asks for it.
 func (*Worker) ListActiveWorkers(map[string]*par.ShardStatus) (map[string][]*par.ShardStatus, error) {
-	return nil, nil //nolint:nilnil // nobody is there to steal from
+	return nil, nil //nolint:nilnil // there is no worker to steal from
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// client makes the Kinesis client that the library sees. A middleware at the very front answers its calls.
+// client makes the Kinesis client that the library sees. A middleware in front of all others answers its calls.
 func (w *Worker) client() *kinesis.Client {
 	answer := middleware.InitializeMiddlewareFunc("kinesis-alerter", func(
 		_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
@@ -50,7 +50,7 @@ func (w *Worker) listShards() *kinesis.ListShardsOutput {
 	return out
 }
 
-// placeholder answers GetRecords with one record that stands for the next page.
+// placeholder answers GetRecords with one record in place of the next page.
 func (w *Worker) placeholder(id string) (*kinesis.GetRecordsOutput, error) {
 	var at time.Time
 	var last bool

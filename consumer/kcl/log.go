@@ -9,8 +9,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// libraryLog writes the library's lines at debug level, whatever it calls them: the code that knows why logs everything
-// that matters. The library's Fatalf and Panicf must not end the process (defect 40).
+// libraryLog writes the library's lines at debug level, whatever their own level is. Everything that matters is logged
+// by the code that knows why. The library's Fatalf and Panicf must not end the process (defect 40).
 type libraryLog struct{ log *zap.Logger }
 
 var _ logger.Logger = libraryLog{}

@@ -16,11 +16,11 @@ func (w *Worker) CreateProcessor() interfaces.IRecordProcessor { return &process
 // Initialize follows GetShardIterator, which has begun the shard.
 func (p *processor) Initialize(in *interfaces.InitializationInput) { p.shard = in.ShardId }
 
-// ProcessRecords ingests the page that the placeholder stands for.
+// ProcessRecords ingests the page behind the placeholder.
 func (p *processor) ProcessRecords(*interfaces.ProcessRecordsInput) { p.call(p.worker.shards.Ingest) }
 
-// Shutdown is called at the end of a shard. The library calls it in some cases of a stop too, and never on lease loss
-// (defect 9); for both, RemoveLeaseOwner is the hook.
+// Shutdown is called at the end of a shard. The library also calls it in some cases of a stop, and never when a lease
+// is lost (defect 9). For both, RemoveLeaseOwner is the hook.
 func (p *processor) Shutdown(in *interfaces.ShutdownInput) {
 	if in.ShutdownReason == interfaces.TERMINATE {
 		p.call(p.worker.shards.Finish)

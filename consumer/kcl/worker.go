@@ -33,7 +33,7 @@ type Lease interface {
 type Shards interface {
 	// Begin starts to read a shard whose lease was taken.
 	Begin(shard string) error
-	// Next waits for the next page, which arrived at that time; no page follows the last one. An error ends the
+	// Next waits for the next page and returns when it arrived; no page follows the last one. An error ends the
 	// consumer.
 	Next(shard string) (at time.Time, last bool, err error)
 	// Ingest processes the page of the last Next.
@@ -51,7 +51,7 @@ type Worker struct {
 	table  Table
 	shards Shards
 	log    *zap.Logger
-	ctx    context.Context //nolint:containedctx // the library's calls bring none
+	ctx    context.Context //nolint:containedctx // the library's calls have no context
 	worker *worker.Worker
 
 	mu    sync.Mutex
@@ -92,7 +92,7 @@ func (w *Worker) Start() error {
 }
 
 // Shutdown ends the event loop and waits for every consumer. Call it once: the library closes its channel without a
-// look (defect 39).
+// check (defect 39).
 func (w *Worker) Shutdown() { w.worker.Shutdown() }
 
 // guarded calls Shards. The library would end the process with a panic (defect 46).

@@ -6,21 +6,21 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Disposition is what becomes of an alert.
+// Disposition is what happens to an alert.
 type Disposition uint8
 
-// What becomes of an alert.
+// What can happen to an alert.
 const (
 	accepted     Disposition = iota
 	DeadLettered             // it goes to the dead letters
 	Expired                  // given up, and there are no dead letters
-	Skipped                  // rejected, and passed over
+	Skipped                  // rejected, and dropped
 	Held                     // its key is held
 	leftToNext               // the process stops, and its topic refuses alerts: it is left to the next owner
 	ended                    // publishing ended first
 )
 
-// outcome is what a Disposition makes of the record.
+// outcome is the outcome of a record whose alert ends so.
 func (f Disposition) outcome() (alert.Outcome, alert.Reason) {
 	switch f {
 	case DeadLettered:
@@ -34,9 +34,8 @@ func (f Disposition) outcome() (alert.Outcome, alert.Reason) {
 	return alert.Alerted, ""
 }
 
-// dispositionOf says what becomes of an alert after an answer of the publisher. An error that is not in the publisher's
-// contract holds the key, aloud: a lane without a worker would be silent for good, and to drop the alert could be
-// wrong.
+// dispositionOf decides about an alert after an answer of the publisher. An error outside the publisher's contract
+// holds the key and is logged: a lane without a worker would be silent for good, and dropping the alert could be wrong.
 func (l *Lanes) dispositionOf(err error) Disposition {
 	var rejected *alert.RejectedError
 	var given *alert.GivenUpError
@@ -50,7 +49,7 @@ func (l *Lanes) dispositionOf(err error) Disposition {
 		case l.cfg.DeadLetters != nil:
 			return DeadLettered
 		case l.cfg.Skip, rejected.Reason == alert.ReasonUnknownTopic:
-			// nothing that a person does brings it there, and it must not stop the key
+			// nothing that an operator does gets it published, and it must not hold the key
 			return Skipped
 		}
 		return Held
@@ -65,7 +64,7 @@ func (l *Lanes) dispositionOf(err error) Disposition {
 	return Held
 }
 
-// Reasons of letters, beside those of rejections and invalid records.
+// Reasons of dead letters, besides those of rejections and invalid records.
 const (
 	// ReasonRecordAge is an alert that was given up because its record was too old.
 	ReasonRecordAge alert.Reason = "record_age"
@@ -73,13 +72,13 @@ const (
 	ReasonRetryAttempts alert.Reason = "retry_attempts"
 )
 
-// LetterReasons are the reasons of letters that this package finds itself, beside those of rejections and of invalid
-// records, for the metrics of whoever takes the letters.
+// LetterReasons are the reasons of dead letters that this package finds itself, for the metrics of their destination.
+// Rejections and invalid records have others.
 func LetterReasons() []alert.Reason {
 	return []alert.Reason{ReasonRecordAge, ReasonRetryAttempts, alert.ReasonRejected, "unknown"}
 }
 
-// GivenUpReason is why an alert was given up.
+// GivenUpReason returns why an alert was given up.
 func GivenUpReason(err *alert.GivenUpError) alert.Reason {
 	if err.Condition == alert.ConditionAge {
 		return ReasonRecordAge

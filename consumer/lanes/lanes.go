@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// MaxUnresolved bounds the records of one shard that wait for SNS. Beyond it the shard is not read on.
+	// MaxUnresolved bounds the records of one shard that wait for SNS. Beyond it no more of the shard is read.
 	MaxUnresolved = 1024
 	// MaxGathered bounds the records of one shard whose alerts wait in digests. Each costs about half a kilobyte here.
 	MaxGathered = 100_000
 )
 
-// Lanes deal with the alerts of one shard: several partition keys at once, the alerts of one key one after the other,
-// so that a key's alerts are accepted in the order of its records.
+// Lanes publish the alerts of one shard: several partition keys at once, but the alerts of one key one after the other.
+// So a key's alerts are accepted in the order of its records.
 //
 // An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one
-// for that topic may only be gathered too, as digests keep the order; else the lane waits, without a worker, until they
-// are settled. Alerts for other topics continue: whoever reads those must not wait for a storm elsewhere.
+// for that topic may only be gathered too, because digests keep the order. Otherwise the lane waits, without a worker,
+// until they are settled. Alerts for other topics are still published: their subscribers must not wait for a storm
+// elsewhere.
 //
 // A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other
-// keys continue. Letters to the dead have workers of their own: a destination that stalls holds the keys that it
+// keys continue. Dead letters have workers of their own: a destination that stalls holds only the keys that it
 // concerns.
 type Lanes struct {
 	cfg Config
@@ -38,38 +39,38 @@ type Lanes struct {
 	mu         sync.Mutex
 	stopped    bool
 	byKey      map[string]*lane
-	publishing pool // of lanes whose next task is up
-	sending    pool // of lanes with a letter to send
+	publishing pool // of lanes whose next task is ready
+	sending    pool // of lanes with a dead letter to send
 	waiters    []chan struct{}
-	tasks      int           // reserved, and not resolved or gathered
-	bytes      int           // of memory that tasks keep
-	gathered   int           // tasks whose lane is through with them and that are not resolved
-	out        int           // alerts in digests, and letters about such
+	tasks      int           // reserved, and not settled or gathered
+	bytes      int           // of memory that tasks hold
+	gathered   int           // tasks whose lane is done with them and that are not settled
+	out        int           // alerts in digests, and dead letters about such
 	held       int           // keys
 	left       bool          // alerts were left to the next owner, because their topic refuses them
-	room       chan struct{} // closed when there may be room; nil while nobody waits for that
+	room       chan struct{} // closed when there may be room; nil while no reader waits for that
 }
 
 // Config is what lanes work with.
 type Config struct {
 	Parallelism int
-	MaxBytes    int // of the records that wait
+	MaxBytes    int // of the records that may wait
 	Publisher   Publisher
 	DeadLetters DeadLetters // nil for none
-	// what takes the place of an alert whose topic left the configuration; nil for nothing
+	// makes the alerts that replace one whose topic left the configuration; nil for none
 	Instead func(*alert.Alert) []*alert.Alert
-	Skip    bool // a rejected alert is passed over where there are no dead letters
+	Skip    bool // drop a rejected alert, when there are no dead letters
 	Owner   Owner
 }
 
-// Owner is told what becomes of tasks: without a lock held, by the lanes' workers and by the publisher's goroutines,
-// never after stop has returned.
+// Owner learns what happens to tasks. The lanes' workers and the publisher's goroutines call it, without a lock held,
+// and never after Stop has returned.
 type Owner interface {
-	// Freed says that nothing is kept any more of the page that the task's record came with.
+	// Freed says that the task no longer holds anything of the page that its record came with.
 	Freed(t *Task)
-	// Settled says that all of a task is dealt with.
+	// Settled says that all of a task is done.
 	Settled(t *Task)
-	// Refused tells of an alert, or of a letter, that was not accepted.
+	// Refused reports an alert, or a dead letter, that was not accepted.
 	Refused(r Refusal)
 }
 
@@ -83,7 +84,7 @@ type pool struct {
 type lane struct {
 	key     string
 	queue   []*Task
-	letters []*letter // to send before the queue continues
+	letters []*letter // dead letters to send before the next task
 	out     int       // of lanes.out
 	outTo   []topicOut
 	busy    bool // it has a worker, or waits for one
@@ -117,7 +118,7 @@ func (ln *lane) isOut(topic string) bool {
 	return slices.ContainsFunc(ln.outTo, func(o topicOut) bool { return o.topic == topic && o.n > 0 })
 }
 
-// ErrNoRoom says that too much waits for SNS.
+// ErrNoRoom says that too many records wait for SNS.
 var ErrNoRoom = errors.New("too many records wait for SNS")
 
 // New makes lanes that work until ctx is done, or Stop.
@@ -149,7 +150,7 @@ func (l *Lanes) Reserve(ctx context.Context, bytes int, limit time.Duration) err
 	return nil
 }
 
-// tryReserve returns nil when there was room, else a channel that is closed when there may be. Where nothing is kept,
+// tryReserve returns nil when there was room, else a channel that is closed when there may be. While nothing is held,
 // one record always fits.
 func (l *Lanes) tryReserve(bytes int) <-chan struct{} {
 	l.mu.Lock()
@@ -165,8 +166,7 @@ func (l *Lanes) tryReserve(bytes int) <-chan struct{} {
 	return l.room
 }
 
-// releaseLocked gives back what is reserved for a task: its place among those that wait and, unless its record has to
-// be kept, its bytes.
+// releaseLocked gives back what is reserved for a task: its slot and, unless its record has to be kept, its bytes.
 func (l *Lanes) releaseLocked(t *Task, keep bool) {
 	if t.slot {
 		t.slot = false
@@ -211,7 +211,7 @@ func (l *Lanes) scheduleLocked(ln *lane) {
 	l.wg.Go(func() { l.guarded(p, first) })
 }
 
-// readyLocked lines a lane up for the workers that it needs next; nil if it needs none.
+// readyLocked queues a lane for the workers that it needs next, and returns their pool; nil if it needs none.
 func (l *Lanes) readyLocked(ln *lane) *pool {
 	if ln.busy || l.ctx.Err() != nil {
 		return nil
@@ -243,12 +243,12 @@ func (p *pool) take() *lane {
 	return ln
 }
 
-// guarded is work whose panic is reported: the watermark, which others share, may be half changed.
+// guarded is work whose panic is reported: the shared watermark may be half changed.
 func (l *Lanes) guarded(p *pool, ln *lane) {
 	_ = guard.Run(l.ctx, "lanes", func() error { l.work(p, ln); return nil })
 }
 
-// work does what lanes are lined up for, a task or a letter at a time, until nothing is.
+// work serves the queued lanes, one task or dead letter at a time, until none is left.
 func (l *Lanes) work(p *pool, ln *lane) {
 	for ln != nil {
 		ln = l.next(p, ln, l.step(p, ln))
@@ -290,7 +290,7 @@ func (l *Lanes) endWorkerLocked(p *pool) {
 	l.wakeQuietLocked()
 }
 
-// quietLocked says that nothing is on its way: not in a worker, not in a digest.
+// quietLocked reports whether nothing is on its way, in a worker or in a digest.
 func (l *Lanes) quietLocked() bool {
 	return l.publishing.running == 0 && l.sending.running == 0 && l.out == 0
 }
@@ -323,18 +323,18 @@ func (l *Lanes) Quiet(ctx context.Context) error {
 	}
 }
 
-// TakesDeadLetters reports whether there is a place for dead letters.
+// TakesDeadLetters reports whether there is a destination for dead letters.
 func (l *Lanes) TakesDeadLetters() bool { return l.cfg.DeadLetters != nil }
 
-// Leaves says that all that waits is left to the next owner, because a topic refuses it.
+// Leaves reports whether all that waits is left to the next owner, because a topic refuses it.
 func (l *Lanes) Leaves() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.left && l.held == 0 && l.quietLocked()
 }
 
-// Stop ends publishing; what is not accepted stays unresolved, and so does what digests say from now on. It returns
-// when no worker is left and nobody is told any more.
+// Stop ends publishing. What is not accepted stays unsettled, whatever digests report later. Stop returns when no
+// worker is left and the owner gets no more calls.
 func (l *Lanes) Stop(cause error) {
 	l.mu.Lock()
 	l.stopped = true
@@ -343,7 +343,7 @@ func (l *Lanes) Stop(cause error) {
 	l.wg.Wait()
 }
 
-// Waiting says how many keys are held, how many records wait in digests, and whether one more waits for room.
+// Waiting returns how many keys are held, how many records wait in digests, and whether one more waits for room.
 func (l *Lanes) Waiting() (heldKeys, gathered int, crowded bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -367,9 +367,9 @@ type Publisher interface {
 	Gather(a *alert.Alert, done func(error)) bool
 }
 
-// DeadLetters takes what cannot be published.
+// DeadLetters is the destination of what cannot be published.
 type DeadLetters interface {
-	// Send returns nil when the destination took the letter. It retries what can be retried, and holds on a
+	// Send returns nil when the destination accepted the dead letter. It retries what can be retried, and holds on a
 	// configuration fault of the destination, until ctx is done; then it returns the context's cause. Safe for
 	// concurrent use.
 	Send(ctx context.Context, l *alert.Letter) error

@@ -15,29 +15,29 @@ import (
 type stepEnd uint8
 
 const (
-	taskDispatched stepEnd = iota // the lane is through with its first task
-	letterQueued                  // a letter has to be sent before the first task continues
-	taskWaits                     // for alerts that are out
-	letterSettled                 // the first letter is dealt with
+	taskDispatched stepEnd = iota // the lane is done with its first task
+	letterQueued                  // a dead letter has to be sent before the first task continues
+	taskWaits                     // for alerts in digests
+	letterSettled                 // the first dead letter is done
 	keyHeld
 	stopped
 )
 
-// Refusal is news of an alert that was not accepted, or of a record whose letter was not.
+// Refusal reports an alert that was not accepted, or a record whose dead letter was not.
 type Refusal struct {
 	alertRef
 	Disposition Disposition
 	Err         error
 }
 
-// alertRef is what is told of an alert, without its payload.
+// alertRef names an alert, without its payload.
 type alertRef struct {
 	ID, Rule, Topic, Sequence string
 }
 
 func refOf(a *alert.Alert) alertRef { return alertRef{a.ID, a.Rule, a.Topic, a.Record.SequenceNumber} }
 
-// letter is an alert, or a record, on its way to the dead letters.
+// letter is a dead letter on its way: an alert or a record.
 type letter struct {
 	task     *Task
 	alert    *alert.Alert // nil for a record
@@ -50,7 +50,7 @@ type gathered struct {
 	lane *lane
 	task *Task
 	ref  alertRef
-	// alert is kept for a letter only: with it stays the record's payload.
+	// alert is kept only for a dead letter, because it keeps the record's payload in memory.
 	alert *alert.Alert
 	over  bool // settled; guarded by the lanes' mutex
 }
@@ -68,7 +68,7 @@ func (l *Lanes) step(p *pool, ln *lane) stepEnd {
 	return l.publishTask(ln, t)
 }
 
-// publishTask deals with what is left of a task, in order.
+// publishTask publishes what is left of a task, in order.
 func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
 	if t.Letter != nil {
 		l.queueDeadLetter(ln, &letter{task: t})
@@ -113,8 +113,7 @@ func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
 	return taskDispatched
 }
 
-// redirect puts others in the place of an alert whose topic has left the configuration: for the topics to which its
-// rule goes now.
+// redirect replaces an alert whose topic has left the configuration by alerts for the topics that its rule has now.
 func (l *Lanes) redirect(t *Task, err error) bool {
 	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic ||
 		l.cfg.Instead == nil {
@@ -130,14 +129,14 @@ func (l *Lanes) redirect(t *Task, err error) bool {
 	return true
 }
 
-// gatherPause is the pause between two tries to hand an alert over that neither a digest nor the topic takes.
+// gatherPause is the pause between two attempts with an alert that neither a digest nor the topic takes.
 const gatherPause = 10 * time.Millisecond
 
 // errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests of its topic, or
 // held.
 var errKeyIsOut = errors.New("earlier alerts of the key are in digests of the topic, or held")
 
-// publishAlert gives an alert to a digest or, where there is none and the key's order allows it, publishes it. A panic
+// publishAlert gives an alert to a digest or, if there is none and the key's order allows it, publishes it. A panic
 // while rendering is the alert's fault, not the process's: the alert is rejected.
 func (l *Lanes) publishAlert(ln *lane, t *Task, a *alert.Alert) (gathered bool, err error) {
 	defer func() {
@@ -149,7 +148,7 @@ func (l *Lanes) publishAlert(ln *lane, t *Task, a *alert.Alert) (gathered bool, 
 		if l.gather(ln, t, a) {
 			return true, nil
 		}
-		if told { // to gather what cannot be gathered: its lease has ended, and soon the lanes'
+		if told { // the topic gathers, but no digest takes it: the lease has ended, and soon the lanes end
 			_ = sleep.Until(l.ctx, time.Now().Add(gatherPause))
 		}
 		l.mu.Lock()
@@ -175,7 +174,7 @@ func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
 		g.alert = a
 	}
 	l.mu.Lock()
-	if ln.held { // since the last alert, by one in a digest
+	if ln.held { // by an alert in a digest, since the last one
 		l.mu.Unlock()
 		return false
 	}
@@ -197,8 +196,8 @@ func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
 	return l.cfg.Publisher.Gather(a, func(err error) { l.settleGathered(g, err) })
 }
 
-// allDispatched lets go of a task whose alerts are all dealt with or in digests. What is in digests needs no payload
-// any more, unless it may become a letter.
+// allDispatched ends a lane's work on a task whose alerts are all done or in digests. What is in digests no longer
+// needs its payload, unless it may become a dead letter.
 func (l *Lanes) allDispatched(t *Task) {
 	keep := l.cfg.DeadLetters != nil
 	l.mu.Lock()
@@ -220,7 +219,7 @@ func (l *Lanes) allDispatched(t *Task) {
 	}
 }
 
-// allSettled tells that all of a task is dealt with and gives back the rest of what is reserved for it.
+// allSettled reports that all of a task is done, and gives back the rest of what is reserved for it.
 func (l *Lanes) allSettled(t *Task) {
 	if !t.freed {
 		l.cfg.Owner.Freed(t)
@@ -234,16 +233,16 @@ func (l *Lanes) allSettled(t *Task) {
 	l.releaseLocked(t, false)
 }
 
-// settleGathered is called by the publisher when a digest is through, from its own goroutine.
+// settleGathered is called by the publisher when a digest is done, from its own goroutine.
 func (l *Lanes) settleGathered(g *gathered, err error) {
 	l.mu.Lock()
 	f := l.dispositionOf(err)
-	if g.over || l.stopped || f == ended { // what comes too late is the next owner's
+	if g.over || l.stopped || f == ended { // what comes too late belongs to the next owner
 		l.mu.Unlock()
 		return
 	}
 	g.over = true
-	l.wg.Add(1) // not after stop, which waits for it
+	l.wg.Add(1) // not after Stop, which waits for it
 	defer l.wg.Done()
 	if f == DeadLettered { // by a worker, as sending takes its time
 		g.lane.letters = append(g.lane.letters, &letter{task: g.task, alert: g.alert, gathered: g, err: err})
@@ -266,7 +265,7 @@ func (l *Lanes) settleGathered(g *gathered, err error) {
 	l.settle(g, f)
 }
 
-// settle records what became of a gathered alert.
+// settle records what happened to a gathered alert.
 func (l *Lanes) settle(g *gathered, f Disposition) {
 	l.mu.Lock()
 	t := g.task
@@ -280,7 +279,7 @@ func (l *Lanes) settle(g *gathered, f Disposition) {
 	l.releaseKey(g)
 }
 
-// releaseKey lets the key of a gathered alert continue. It comes last: then everything has been told.
+// releaseKey lets the key of a gathered alert continue. It comes last, when everything is reported.
 func (l *Lanes) releaseKey(g *gathered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -326,7 +325,7 @@ func (l *Lanes) sendDeadLetter(ln *lane, m *letter) stepEnd {
 	return letterSettled
 }
 
-// id is that of the alert, or what stands for one.
+// id is the alert's id, or the letterID of a record.
 func (m *letter) id() string {
 	if m.alert == nil {
 		return m.task.LetterID
@@ -343,7 +342,7 @@ func (l *Lanes) send(m *alert.Letter) (err error) {
 	return l.cfg.DeadLetters.Send(l.ctx, m)
 }
 
-// text writes a letter, and says what to call it in a log.
+// text renders a dead letter, and returns its name for the log.
 func (m *letter) text() (*alert.Letter, alertRef) {
 	if m.alert == nil {
 		return m.task.Letter, alertRef{Sequence: m.task.Letter.Record.SequenceNumber}
@@ -373,7 +372,7 @@ func (l *Lanes) hold(ln *lane, r Refusal) {
 	l.cfg.Owner.Refused(r)
 }
 
-// leaveKey stops a key without a word: nothing is wrong with it.
+// leaveKey stops a key without logging: nothing is wrong with it.
 func (l *Lanes) leaveKey(ln *lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

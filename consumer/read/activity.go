@@ -13,13 +13,13 @@ import (
 	"kinesis-alerter/internal/awsfault"
 )
 
-// What a shard waits for before it can read on. A pause between two reads is none of it.
+// What a shard waits for before it can read. A pause between two reads is not such a wait.
 const (
 	// WaitsForState: a snapshot in DynamoDB, without which evaluation cannot begin.
 	WaitsForState = "state"
 	// WaitsForKinesis: the answer of a call.
 	WaitsForKinesis = "kinesis"
-	// WaitsForMemory: byte credits of the process. Records of all shards whose alerts wait have taken them.
+	// WaitsForMemory: the byte budget of the process. Records of all shards whose alerts wait have used it up.
 	WaitsForMemory = "memory"
 	// WaitsForAlerts: room among the shard's own records whose alerts wait.
 	WaitsForAlerts = "alerts"
@@ -28,15 +28,15 @@ const (
 // Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record
 // nothing.
 type Activity struct {
-	at atomic.Uint32 // a place
+	at atomic.Uint32 // a place: what the goroutine does
 	// trouble is the failures in a row up to the last call of Kinesis; nil after one that succeeded.
 	trouble atomic.Pointer[trouble]
-	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis throttled a call for the last time,
-	// and since when the evaluator has been at work without a wait in between. 0 is never.
+	// throttled and evaluating are times, in nanoseconds since 1970: when Kinesis last throttled a call, and since when
+	// the evaluator has been at work without a wait in between. 0 is never.
 	throttled, evaluating atomic.Int64
 }
 
-// trouble is a row of calls of Kinesis that failed.
+// trouble is a number of calls of Kinesis in a row that failed.
 type trouble struct {
 	code  string // of the last one
 	since time.Time
@@ -44,11 +44,12 @@ type trouble struct {
 
 // Status is what a shard waits for, and how its reads fare.
 type Status struct {
-	// WaitsFor is one of the constants of that name, or nothing.
+	// WaitsFor is one of the constants of that name, or empty.
 	WaitsFor string `json:"waits_for,omitempty"`
-	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it did not.
+	// ReadError is why the last call of Kinesis failed: its error code, timeout or unreachable; empty when it
+	// succeeded.
 	ReadError string `json:"read_error,omitempty"`
-	// ReadFailing is when the first of the calls in a row failed that did; zero while they succeed.
+	// ReadFailing is when the first of the failures in a row was; zero while calls succeed.
 	ReadFailing time.Time `json:"read_failing,omitzero"`
 	// Throttled is when Kinesis last throttled a call; zero for never.
 	Throttled time.Time `json:"throttled,omitzero"`
@@ -79,7 +80,7 @@ func (a *Activity) Status(alerts bool) Status {
 	}
 }
 
-// waitsFor is what the shard waits for; alerts says that it waits for room among its own.
+// waitsFor returns what the shard waits for; alerts says that it waits for room among its own.
 func (a *Activity) waitsFor(alerts bool) string {
 	if alerts {
 		return WaitsForAlerts
@@ -102,7 +103,7 @@ func (a *Activity) succeeded() {
 	}
 }
 
-// failing is why the last call failed, and since the time of the first failure in a row; both are zero while calls
+// failing returns why the last call failed, and the time of the first failure in a row; both are zero while calls
 // succeed.
 func (a *Activity) failing() (code string, since time.Time) {
 	if t := a.trouble.Load(); t != nil {
@@ -138,7 +139,7 @@ func readCode(err error) string {
 	return "unreachable"
 }
 
-// Remedy is what an operator does about an error code of Kinesis, or about reads without an answer.
+// Remedy says what an operator does about an error code of Kinesis, or about reads without an answer.
 func Remedy(code string) string {
 	switch code {
 	case answer.Code:

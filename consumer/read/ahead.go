@@ -9,22 +9,21 @@ import (
 )
 
 const (
-	// aheadSlack is how far an arrival time may be ahead of what bears it out.
+	// aheadSlack is how far an arrival time may be ahead of what confirms it.
 	aheadSlack = 2 * time.Second
-	// witnesses is how many of the next records are asked about an arrival time that is ahead.
+	// witnesses is how many of the next records are compared with an arrival time that is ahead.
 	witnesses = 3
 )
 
-// CorrectArrivals takes arrival times back that are ahead of their time, and says how many there were. One record must
-// not carry its shard into
-// the future: whatever is due until then would happen, and until time has come as far again rules with memory would be
-// silent.
+// CorrectArrivals corrects arrival times that are ahead, and returns how many there were. One record must not move its
+// shard's time into the future: everything due until then would happen at once, and rules with memory would be silent
+// until real time has caught up.
 //
-// A time that is ahead of all before it counts only as far as something bears it out. That is the next records of the
-// page: if more of them arrived before it than behind it, it counts as the earliest of those. They are in the stream
-// for every reader, so a replay finds the same; only of the last record of a page another reader may know more. And it
-// is Kinesis' clock, where answers have told it: a record cannot have arrived after it was read. reached is the time up
-// to which the records before were evaluated; zero where there were none.
+// A time that is ahead of all before it counts only as far as something confirms it. The first witness is the next
+// records of the page: if more of them arrived before it than after it, it counts as the earliest of those. They are in
+// the stream for every reader, so a replay finds the same; only about the last record of a page another reader may know
+// more. The second witness is Kinesis' clock, if answers have shown it: a record cannot have arrived after it was read.
+// reached is the time up to which the records before were evaluated; zero where there were none.
 func CorrectArrivals(records []types.Record, reached time.Time, now *clock.Clock, read time.Time) int {
 	n := 0
 	latest, known := now.Latest(read)
@@ -54,7 +53,7 @@ func CorrectArrivals(records []types.Record, reached time.Time, now *clock.Clock
 	return n
 }
 
-// attested is an arrival time as far as the records behind it bear it out.
+// attested is an arrival time as far as the records behind it confirm it.
 func attested(behind []types.Record, at, reached time.Time) time.Time {
 	earliest, against, asked := at, 0, 0
 	for i := range behind {

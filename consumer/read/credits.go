@@ -5,17 +5,16 @@ import (
 	"sync"
 )
 
-// MinCredit is the least that a reader asks for, in bytes: enough for a page of small records.
+// MinCredit is the least that a reader takes, in bytes: enough for a page of small records.
 const MinCredit = 64 << 10
 
 // Credits hands out byte credits for pages, to all shards of the process from one pool. A reader takes credits before
 // it asks Kinesis for a page, so that a backlog cannot grow beyond the pool.
 //
-// No reader gets more than a quarter of what is free (but at least what it cannot do without), so a few shards that are
+// No reader gets more than a quarter of what is free, but at least the minimum that it needs. So a few shards that are
 // stuck with large pages leave room for the healthy ones. A page that turns out larger than its credits waits for the
-// difference, except that one page at a time may overdraw: without that, pages that wait for each other would wait
-// forever. What it overdraws has to be given back before the next one may: its records may keep it for as long as SNS
-// stalls.
+// difference, except that one page at a time may overdraw: otherwise pages that wait for each other would wait forever.
+// The overdraft has to be given back before the next page may overdraw; records may hold it for as long as SNS stalls.
 type Credits struct {
 	mu        sync.Mutex
 	total     int
@@ -55,8 +54,8 @@ func (b *Credits) tryTake(want, least int) (int, <-chan struct{}) {
 	return 0, b.waitLocked()
 }
 
-// admit turns the credits of a page into its real size: it gives back what was too much and waits for what is missing.
-// After an error nothing is held for the page.
+// admit turns the credits of a page into its real size: it gives back the excess and waits for what is missing. After
+// an error nothing is held for the page.
 func (b *Credits) admit(ctx context.Context, c Credit, size int) (Credit, error) {
 	for {
 		sized, wait := b.tryAdmit(c, size)
@@ -100,7 +99,7 @@ type Credit struct {
 	overdraft bool
 }
 
-// Settle gives a page's credit back, but for the bytes that its unresolved records keep; these are given back one by
+// Settle gives a page's credit back, except for the bytes that its unsettled records hold; these are given back one by
 // one.
 func (b *Credits) Settle(c Credit, kept int) {
 	b.mu.Lock()
@@ -115,7 +114,7 @@ func (b *Credits) Settle(c Credit, kept int) {
 // Give gives bytes back.
 func (b *Credits) Give(bytes int) { b.Settle(Credit{bytes: bytes}, 0) }
 
-// InUse says how many bytes are handed out.
+// InUse returns how many bytes are in use.
 func (b *Credits) InUse() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

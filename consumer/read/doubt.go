@@ -10,25 +10,25 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// AWS does not document what becomes of a position whose records have left the stream. Three answers are known: the
-// iterator is refused, reading continues at the oldest record without a word, or the pages stay empty as far behind as
+// AWS does not document what happens to a position whose records have left the stream. Three answers are known. The
+// iterator is refused; or reading silently continues at the oldest record; or the pages stay empty, as far behind as
 // the retention. None of them alone proves it: a refusal may pass, and old records may still be there. So a position
-// that may be gone is doubted: the oldest record of the shard tells whether it is.
+// that may be gone is suspect: the oldest record of the shard shows whether it is.
 const (
-	// refusals is how often in a row Kinesis must refuse a position before it is doubted.
+	// refusals is how often in a row Kinesis must refuse a position before it is suspect.
 	refusals = 3
 	// unusableAfter is how long Kinesis must refuse a position, while older records are there, before it counts as
-	// none.
+	// unusable.
 	unusableAfter = 30 * time.Second
-	// doubtEvery is how soon the same position is doubted again after it was found to be good.
+	// doubtEvery is how soon the same position may be checked again after it was found to be good.
 	doubtEvery = 30 * time.Second
 	// retentionSlack is how much less than the retention an empty page may be behind.
 	retentionSlack = time.Minute
 )
 
-// doubt is what the reader knows against its position.
+// doubt is what speaks against the reader's position.
 type doubt struct {
-	position types.StartingPosition // the one in doubt; without a type there is none
+	position types.StartingPosition // the suspect one; without a type there is none
 	refused  int                    // how often in a row Kinesis refused it
 	since    time.Time              // of the first of these refusals
 	cleared  time.Time              // when a position was last found to be good
@@ -37,7 +37,8 @@ type doubt struct {
 
 func (d *doubt) active() bool { return d.position.Type != "" }
 
-// overtaken reports whether what follows the position may have left the stream, by the time up to which it was read.
+// overtaken reports whether what follows the position may have left the stream, judged by the time up to which the
+// shard was read.
 func (r *Polling) overtaken(now time.Time) bool {
 	d := &r.doubt
 	return !d.active() && r.from.SequenceNumber != nil && !d.caughtUp.IsZero() && r.shard.Retention() > 0 &&
@@ -53,7 +54,7 @@ func (r *Polling) adrift(p *Page) bool {
 		p.Behind >= r.shard.Retention()-retentionSlack && p.At.Sub(d.cleared) >= doubtEvery
 }
 
-// accepts reports whether a page is to be taken in, or is read again from another position.
+// accepts reports whether a page is to be ingested, or read again from another position.
 func (r *Polling) accepts(p *Page) bool {
 	switch {
 	case r.doubt.active():
@@ -70,7 +71,7 @@ func (r *Polling) accepts(p *Page) bool {
 	return true
 }
 
-// refuse takes a refusal of the position in.
+// refuse records a refusal of the position.
 func (r *Polling) refuse(now time.Time) {
 	d := &r.doubt
 	if d.refused == 0 {
@@ -91,7 +92,7 @@ func (r *Polling) restart(from types.StartingPosition) {
 	r.from, r.iterator, r.tip = from, "", time.Time{}
 }
 
-// judge decides about a position in doubt by a page from the beginning of the shard. It returns whether the page is to
+// judge decides about a suspect position by a page from the beginning of the shard. It returns whether the page is to
 // be taken in; if not, its records are read again.
 func (r *Polling) judge(p *Page) (take bool) {
 	d := &r.doubt

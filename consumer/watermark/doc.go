@@ -3,7 +3,8 @@
 //
 // # What it guarantees
 //
-//   - The mark is the highest position at and below which everything is settled. It never passes an entry that waits.
+//   - The watermark is the highest position at and below which everything is settled. It never passes an entry that
+//     waits.
 //   - Alerts caused by a timer count: no record behind one is named as settled while it waits.
 //   - An entry is settled in the same time wherever it is and however many wait.
 //

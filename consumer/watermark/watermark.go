@@ -15,10 +15,10 @@ import (
 // in the same time wherever it is and however many wait. The first may be held for days while all others are settled,
 // and tens of thousands wait while a digest gathers.
 type Watermark struct {
-	// Last is the last record taken in, resolved or not.
+	// Last is the last record that came, settled or not.
 	Last        position.Position
 	First, tail *Entry
-	Timed       []*Entry // of those, what a timer caused, in order
+	Timed       []*Entry // of those, the ones that timers caused, in order
 	waiting     int
 	Count       uint64 // entries so far
 }
@@ -30,38 +30,38 @@ type Entry struct {
 	// before is the record that came just before this one: the watermark while this entry is the first to wait.
 	before  position.Position
 	arrival time.Time
-	// Timed says that the entry is no record but what a timer caused behind one.
+	// Timed says that the entry is not a record but what a timer caused behind one.
 	Timed bool
-	// parts is how many of its tasks are not resolved.
+	// parts is how many of its tasks are not settled.
 	parts      int
 	Number     uint64 // in the order of intake, from 1
 	prev, Next *Entry
 
-	// What becomes of the record. The shard's mutex guards them.
+	// What happens to the record. The shard's mutex guards these fields.
 
 	// Left says that the record was counted as one that another owner accounts for.
 	Left bool
 
 	Decision alert.Decision // without its alerts
-	Decided  bool           // by the alerts; else the decision stays, whatever becomes of alerts that ride along
+	Decided  bool           // by the alerts; else the decision stays, whatever happens to alerts of other keys
 
-	// Dealt are the alerts of tasks that are tracked, as far as they are dealt with. The lanes' mutex guards it.
+	// Dealt are the alerts of tracked tasks that are dealt with so far. The lanes' mutex guards it.
 	Dealt []string
 }
 
-// Pass takes in a record that is resolved already.
+// Pass adds a record that is settled already.
 func (w *Watermark) Pass(at position.Position) { w.Last = at }
 
-// Wait takes in a record that is resolved with the last of its parts.
+// Wait adds a record that is settled with the last of its parts.
 func (w *Watermark) Wait(at position.Position, arrival time.Time, parts int) *Entry {
 	e := w.push(&Entry{At: at, before: w.Last, arrival: arrival, parts: parts})
 	w.Last = at
 	return e
 }
 
-// WaitTimed takes in what a timer caused behind the last record. While it waits, the mark stays at that record, and
-// no record behind it is named as resolved: a replay knows nothing of ticks, makes its alerts with the next record that
-// it evaluates, and drops them if that record counts as resolved.
+// WaitTimed adds what a timer caused behind the last record. While it waits, the watermark stays at that record, and no
+// record behind it is named as settled. A replay has no ticks: it makes these alerts with the next record that it
+// evaluates, and drops them if that record counts as settled.
 func (w *Watermark) WaitTimed(at time.Time, parts int) *Entry {
 	e := w.push(&Entry{At: w.Last, before: w.Last, arrival: at, Timed: true, parts: parts})
 	w.Timed = append(w.Timed, e)
@@ -81,8 +81,8 @@ func (w *Watermark) push(e *Entry) *Entry {
 	return e
 }
 
-// Resolve marks a part of an entry as done and returns whether it was the last one. A call for an entry that is
-// resolved changes nothing.
+// Resolve marks a part of an entry as done and returns whether it was the last one. A call for an entry that is settled
+// changes nothing.
 func (w *Watermark) Resolve(e *Entry) bool {
 	if e.parts == 0 {
 		return false
@@ -122,10 +122,10 @@ func (w *Watermark) Leave() (records int) {
 // Unresolved counts the entries that wait.
 func (w *Watermark) Unresolved() int { return w.waiting }
 
-// ResolvedThrough reports whether the first n entries are all resolved.
+// ResolvedThrough reports whether the first n entries are all settled.
 func (w *Watermark) ResolvedThrough(n uint64) bool { return w.First == nil || w.First.Number > n }
 
-// Mark is the highest position below and at which everything is resolved; empty when there is none yet.
+// Mark is the highest position at and below which everything is settled; empty when there is none yet.
 func (w *Watermark) Mark() position.Position {
 	if w.First == nil {
 		return w.Last
@@ -141,7 +141,8 @@ func (w *Watermark) Oldest() (time.Time, bool) {
 	return w.First.arrival, true
 }
 
-// ResolvedAbove lists what is resolved above the mark, up to the first time entry, and the first maxStretches of it.
+// ResolvedAbove lists what is settled above the watermark, up to the first time entry, and the first maxStretches of
+// it.
 func (w *Watermark) ResolvedAbove() []position.Range {
 	var out []position.Range
 	after := position.Position{}
@@ -160,8 +161,8 @@ func (w *Watermark) ResolvedAbove() []position.Range {
 	return out
 }
 
-// LastAbove lists what is resolved above the mark, up to the first time entry: the last n of it. It says how many it
-// left out.
+// LastAbove lists the last n ranges that are settled above the watermark, up to the first time entry. It also returns
+// how many it left out.
 func (w *Watermark) LastAbove(n int) (out []position.Range, dropped int) {
 	add := func(s position.Range) {
 		if out = append(out, s); len(out) == 2*n {

@@ -47,8 +47,8 @@ func inheritMutations() []mutation {
 		},
 		{
 			breaks: "after five minutes it is decided without the other memory",
-			file:   "consumer/kin.go", old: "	kinPatience = 5 * time.Minute\n",
-			new: "	kinPatience = 500 * time.Minute\n",
+			file:   "consumer/kin.go", old: "	kinLimit = 5 * time.Minute\n",
+			new: "	kinLimit = 500 * time.Minute\n",
 			by:  only("internal/system", "TestInheritedKeysAreDecidedWithoutAMissingMemory"), says: `.*Error:.*`,
 		},
 		{
