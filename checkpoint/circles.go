@@ -18,7 +18,7 @@ import (
 // No stream has such shards: the rows are damaged. They are named, the parents that the stream lists are believed,
 // and the rows are rewritten.
 
-// newCircles looks for circles in the rows and answers those that were not there before.
+// newCircles looks for circles in the rows and returns those that were not there before.
 func (v *view) newCircles() (fresh []string) {
 	found := lineage.Circles(v.rows)
 	for _, id := range slices.Sorted(maps.Keys(found)) {
@@ -54,8 +54,8 @@ func (v *view) believed(r *table.Row) *table.Row {
 	return &out
 }
 
-// mendCircles writes the stream's parents into rows that claim to descend from themselves.
-func (w *watcher) mendCircles(ctx context.Context) {
+// repairParents writes the stream's parents into rows that claim to descend from themselves.
+func (w *watcher) repairParents(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()
 	ids := slices.Sorted(maps.Keys(s.view.circles))
