@@ -16,12 +16,12 @@ import (
 // Formats of snapshots. A worker writes the latest one that every worker of the application reads ([Evaluator.Agree]);
 // each of them is read forever.
 const (
-	// formatPlain is that of the first versions: FNV-1a tells distinct values apart, and keys are kept whole.
+	// formatPlain is the format of the first versions: distinct values are hashed by FNV-1a, and keys are kept whole.
 	formatPlain = 1
-	// formatKeyed tells distinct values apart by SipHash under the application's key, and keeps long keys as a digest.
+	// formatKeyed hashes distinct values by SipHash under the application's key, and keeps long keys as a digest.
 	formatKeyed = 2
-	// formatEnds also keeps what silences said of a key's last record, and what the end of an alert needs once its rule
-	// is gone.
+	// formatEnds also keeps which silences covered a key's last record, and what it takes to end an alert whose rule is
+	// gone.
 	formatEnds = 3
 
 	// StateFormat is the latest format that this version reads and writes.
@@ -29,22 +29,22 @@ const (
 )
 
 const (
-	// maxKey is how many bytes of a key are kept whole. A partition key, of at most 256 characters, always is: which
-	// child of a split owns it is decided by all of it.
+	// maxKey is the length in bytes up to which a key is kept whole. A partition key, of at most 256 characters, always
+	// is: the whole key decides which child of a split owns it.
 	maxKey = 1024
 	// firstPart is how many bytes of a longer key are kept in front of its digest.
 	firstPart = 256
 )
 
-// HashKey is the secret of an application under which it hashes what producers write, so that none of them can make two
-// texts that count as one.
+// HashKey is the application's secret for hashing what producers write. Without it, no producer can craft two texts
+// that count as one.
 type HashKey [16]byte
 
 func (k *HashKey) halves() (k0, k1 uint64) {
 	return binary.LittleEndian.Uint64(k[:8]), binary.LittleEndian.Uint64(k[8:])
 }
 
-// shorten is what is kept of a long key: its first part, and a digest of all of it.
+// shorten returns what is kept of a long key: its first part, and a digest of all of it.
 func (k *HashKey) shorten(key []byte) []byte {
 	end := firstPart
 	for end > firstPart-utf8.UTFMax && !utf8.RuneStart(key[end]) {
@@ -64,15 +64,15 @@ type agreement struct {
 	format byte
 }
 
-// has says whether what came with a format can be kept.
+// has reports whether what a format introduced can be kept.
 func (a *agreement) has(format byte) bool { return a.format >= format }
 
 func (a *agreement) keyed() bool { return a.has(formatKeyed) }
 
-// Agree tells the evaluator under which key the application hashes what producers write, and the latest format of
-// snapshots that all of its workers read. Before Restore or Inherit it decides in which format the shard begins, if
-// what is restored is not of a later one. After that a later format is taken up at once, and nothing else changes. An
-// evaluator on which nobody calls Agree uses the latest format, with a key that everybody knows.
+// Agree sets the key under which the application hashes what producers write, and the latest snapshot format that all
+// of its workers read. Called before Restore or Inherit, it sets the format in which the shard starts, unless what is
+// restored has a later one. Called after that, it switches to a later format at once and changes nothing else. Without
+// a call of Agree, an evaluator uses the latest format and a key that is public.
 func (e *Evaluator) Agree(key HashKey, format int) {
 	e.agreed = agreement{key, byte(min(max(format, formatPlain), StateFormat))}
 	m := e.memory
@@ -85,7 +85,7 @@ func (e *Evaluator) Agree(key HashKey, format int) {
 	}
 }
 
-// empty says whether nothing is remembered.
+// empty reports whether the memory holds no entry and no claim.
 func (m *memory) empty() bool {
 	for _, r := range m.rules {
 		if len(r.entries) > 0 || len(r.claims) > 0 {
@@ -100,7 +100,7 @@ func (m *memory) empty() bool {
 	return len(m.former) == 0
 }
 
-// upgrade continues in a later format. What has a hash key keeps it.
+// upgrade switches to a later format. A memory that has a hash key keeps it.
 func (m *memory) upgrade(to agreement) {
 	keyed := m.keyed()
 	if keyed {
@@ -111,7 +111,8 @@ func (m *memory) upgrade(to agreement) {
 	}
 }
 
-// rehash takes up the hash key. A window keeps what it has seen by the hash of before until all of that has passed.
+// rehash switches to the hash key. A window keeps the values that it saw under the former hash until all of them have
+// left it.
 func (m *memory) rehash() {
 	for _, r := range m.rules {
 		for _, en := range r.entries {
@@ -137,8 +138,8 @@ func (m *memory) rehash() {
 	m.timers.restore()
 }
 
-// rename gives an entry another key. Two that become one, which takes a digest met twice, continue as the one that has
-// it.
+// rename gives an entry another key. If another entry already has that key, which takes a collision of digests, that
+// one stays.
 func (m *memory) rename(en *entry, key string) {
 	if en.of.entries[key] != nil {
 		m.drop(en)
@@ -149,7 +150,7 @@ func (m *memory) rename(en *entry, key string) {
 	en.of.entries[key] = en
 }
 
-// shortened is what is kept of a key of a rule. A partition key is kept whole.
+// shortened returns what is kept of a rule's key. A partition key is kept whole.
 func (m *memory) shortened(r *rule, key string) string {
 	if len(key) <= maxKey || r.key == nil || !m.keyed() {
 		return key
@@ -157,7 +158,8 @@ func (m *memory) shortened(r *rule, key string) string {
 	return string(m.key.shorten([]byte(key)))
 }
 
-// distinct is a hash that tells a value from others. Equal numbers are one value, however they are written.
+// distinct returns the hash of a value in a distinct window. Equal numbers have the same hash, however they are
+// written.
 func (k *HashKey) distinct(v *condition.Value) uint64 {
 	var fixed [8]byte
 	text := v.Raw

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Kind says what an alert is about. It is part of the alert's id and the message attribute kind.
+// Kind is what an alert is about. It is part of the alert's id and the message attribute kind.
 type Kind string
 
 // The kinds.
@@ -14,13 +14,13 @@ const (
 	KindFiring Kind = "firing"
 	// KindRepeat says that a condition still holds.
 	KindRepeat Kind = "repeat"
-	// KindResolved says that a condition holds no longer.
+	// KindResolved says that a condition no longer holds.
 	KindResolved Kind = "resolved"
-	// KindWatchdog is a message whose absence means trouble.
+	// KindWatchdog is a heartbeat: its absence means trouble.
 	KindWatchdog Kind = "watchdog"
-	// KindDigest stands for several alerts of one topic.
+	// KindDigest is several alerts of one topic in one message.
 	KindDigest Kind = "digest"
-	// KindDrill is a test of the way to the people.
+	// KindDrill is a test of the path to the on-call engineer.
 	KindDrill Kind = "drill"
 )
 
@@ -37,31 +37,32 @@ type Alert struct {
 	Kind  Kind
 	// Severity is critical, warning or info; empty in the mode without rules.
 	Severity string
-	// Key is what the rule takes for "the same alert"; empty where it says nothing about that.
+	// Key is what the rule treats as "the same alert"; empty for a rule that has no such key.
 	Key string
-	// Value is the figure that the rule looks at, and Worse which way it is worse: 1 up, -1 down, 0 that there is none.
+	// Value is the figure that the rule compares, and Worse the direction in which it gets worse: 1 up, -1 down, 0 if
+	// there is no figure.
 	Value float64
 	Worse int8
-	// At is the event time of the alert: the arrival of its record, or the moment at which time brought it about.
+	// At is the event time of the alert: the arrival of its record, or the moment at which it fell due.
 	At time.Time
 	// Since is when the condition began to hold; zero for a rule that does not remember it.
 	Since time.Time
 	// Suppressed is how many alerts of the same key were suppressed since the last one that was made.
 	Suppressed uint32
-	// Unsure names the shards that may have heard of the key and of which nobody could say what they remember; empty
-	// almost always.
+	// Unsure names the shards that may have had records of the key but whose state could not be read. It is almost
+	// always empty.
 	Unsure string
-	// Ended says why an alert ends in this topic although its condition may still hold: its rule was taken out, say.
-	// Empty where it is over.
+	// Ended says why an alert ends in this topic although its condition may still hold, for example because its rule
+	// was removed. It is empty if the condition no longer holds.
 	Ended string
 	// Record is what the alert is about. Its partition key orders publishing. An alert that time caused carries
 	// the last record of its key, without Data; one about a whole shard or stream has only Shard and Arrival.
 	Record Record
 
 	render func(*Alert) (Message, error)
-	// sample says that its message has the attribute of AWS's sample.
+	// sample is set if the message has the attribute of AWS's sample.
 	sample bool
-	// sent are the topics that its rule went to when it was made.
+	// sent are the topics of the rule at the time the alert was made.
 	sent []string
 }
 
@@ -71,11 +72,11 @@ const (
 	SampleAttribute     = "New records have been processed."
 )
 
-// HasSampleAttribute says that the alert's message has the attribute of AWS's sample, so that a digest it is part of
-// needs it, too.
+// HasSampleAttribute reports whether the alert's message has the attribute of AWS's sample. A digest that contains the
+// alert then needs it, too.
 func (a *Alert) HasSampleAttribute() bool { return a.sample }
 
-// Message is what is handed to SNS.
+// Message is what is sent to SNS.
 type Message struct {
 	Subject string
 	Body    string
@@ -102,7 +103,7 @@ func (a *Alert) Render() (Message, error) {
 	return a.render(a)
 }
 
-// Occurred is the event time of the alert, from which its latency and its age count: At or, where nobody set it, the
+// Occurred returns the event time of the alert, from which its latency and its age count: At or, if that is zero, the
 // arrival of its record.
 func (a *Alert) Occurred() time.Time {
 	if a.At.IsZero() {
@@ -111,7 +112,7 @@ func (a *Alert) Occurred() time.Time {
 	return a.At
 }
 
-// NewAlert makes an alert that no Evaluator made, with ready words: a digest or a drill.
+// NewAlert makes an alert outside an Evaluator, with its message already rendered: a digest or a drill.
 func NewAlert(a Alert, m Message) *Alert {
 	a.render = func(*Alert) (Message, error) { return m, nil }
 	return &a

@@ -18,7 +18,7 @@ import (
 
 // Limits of SNS' message attributes.
 const (
-	// maxAttributes: SQS subscriptions with raw delivery discard a message with more.
+	// maxAttributes is a limit of SQS: subscriptions with raw delivery discard a message with more.
 	maxAttributes    = 10
 	maxAttributeName = 256
 	// maxNumber and maxDecimals are what a filter policy compares.
@@ -26,18 +26,18 @@ const (
 	maxDecimals = 5
 )
 
-// maxAttributeValue is ours, in bytes: the attributes count against the size of the message, and unlike the body they
-// cannot be cut.
+// maxAttributeValue is our own limit, in bytes: attributes count against the size of the message, and unlike the body
+// they cannot be truncated.
 const maxAttributeValue = 4 << 10
 
-// The types of an attribute that can be asked for.
+// The types that a configured attribute can have.
 const (
 	typeString = "String"
 	typeNumber = "Number"
 	typeArray  = "String.Array"
 )
 
-// reservedAttributes are those of every alert of a rule.
+// reservedAttributes returns the names of the attributes that every alert of a rule has.
 func reservedAttributes() []string { return []string{"alert_id", "rule", "severity", "kind"} }
 
 // attributeWords are one attribute: a template, or the text of a label.
@@ -47,7 +47,7 @@ type attributeWords struct {
 	words     *template.Template
 }
 
-// attributesOf makes the attributes of an alert of a rule.
+// attributesOf renders the attributes of a rule's alert.
 func (r *renderer) attributesOf(d *template.Data) []Attribute {
 	out := make([]Attribute, 0, len(reservedAttributes())+len(r.attributes))
 	add := func(name, typ, value string) {
@@ -90,7 +90,7 @@ func (f *faults) ruleAttributes(r *ruleWords, c RuleConfig) {
 		case value == "":
 			f.add(field, text, "must not be empty")
 		case strings.Contains(text, "{{"):
-			f.add(field, text, "is no template: attributes are")
+			f.add(field, text, "is not a template: only attributes are")
 		}
 		r.attributes = append(r.attributes, attributeWords{name: name, typ: typeString, label: value})
 	}
@@ -114,7 +114,7 @@ func (f *faults) ruleAttributes(r *ruleWords, c RuleConfig) {
 	r.own = len(c.Labels) + len(c.Attributes)
 }
 
-// attributeConstant judges a value that is always the same more strictly: its author can mend it.
+// attributeConstant checks a constant value more strictly: its author can fix it.
 func (f *faults) attributeConstant(field, typ string, w *template.Template) {
 	if !w.Fixed {
 		return
@@ -142,7 +142,8 @@ func (f *faults) attributeName(field, name string) {
 	}
 }
 
-// attributeValue makes a text fit for an attribute of a type, or says why it is not. An empty one stays empty.
+// attributeValue converts a text to an attribute value of a type. The error says why that is impossible. An empty text
+// stays empty.
 func attributeValue(typ, s string) (string, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -167,12 +168,12 @@ func attributeValue(typ, s string) (string, error) {
 	return s, nil
 }
 
-// unsupportedInAttribute says whether XML 1.0 has no place for r, or it needs two units of UTF-16.
+// unsupportedInAttribute reports whether r cannot be written in XML 1.0, or needs two units of UTF-16.
 func unsupportedInAttribute(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0xFFFE
 }
 
-// numberAttribute rounds to the decimals that a filter policy compares.
+// numberAttribute rounds a number to the decimals that a filter policy compares.
 func numberAttribute(s string) (string, error) {
 	v := jsontext.Value(s)
 	if v.Kind() != jsontext.KindNumber || !v.IsValid() {
@@ -185,7 +186,7 @@ func numberAttribute(s string) (string, error) {
 	return strconv.FormatFloat(math.Round(n*1e5)/1e5+0, 'f', -1, 64), nil
 }
 
-// decimals is how many a number has that was accepted by numberAttribute.
+// decimals returns the number of decimals of a text that numberAttribute accepted.
 func decimals(s string) int {
 	n, err := strconv.ParseFloat(s, 64)
 	if err != nil {
@@ -195,7 +196,7 @@ func decimals(s string) int {
 	return len(after)
 }
 
-// arrayAttribute escapes what SNS takes in an array only so.
+// arrayAttribute escapes the characters that SNS accepts in an array only in escaped form.
 func arrayAttribute(s string) (string, error) {
 	const wanted = "must be a JSON array of texts, numbers, true, false and null"
 	d := jsontext.NewDecoder(strings.NewReader(s))

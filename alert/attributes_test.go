@@ -185,7 +185,7 @@ func TestAttributeConfigErrors(t *testing.T) {
 		{
 			"label as a template",
 			RuleConfig{Labels: map[string]string{"a": "{{ .Key }}"}},
-			`rules[0].labels.a: "{{ .Key }}": is no template: attributes are`,
+			`rules[0].labels.a: "{{ .Key }}": is not a template: only attributes are`,
 		},
 		{
 			"type",

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// listeners are the names of the topics to which the rule goes, sorted. In mode shadow nobody hears of it.
+// listeners returns the names of the rule's topics, sorted. In mode shadow a rule notifies none.
 func (r *rule) listeners() []string {
 	if r.shadow {
 		return nil
@@ -18,7 +18,7 @@ func (r *rule) listeners() []string {
 	return out
 }
 
-// route is the way to a topic; nil if the rule does not go there.
+// route returns the rule's route to a topic; nil if the rule does not publish there.
 func (r *rule) route(topic string) *route {
 	for _, to := range r.routes {
 		if to.topic == topic && !r.shadow {
@@ -28,7 +28,7 @@ func (r *rule) route(topic string) *route {
 	return nil
 }
 
-// savedRuleWords and topicSaid are the words of a rule and of a topic, as a snapshot keeps them.
+// savedRuleWords and savedTopicWords are the words of a rule and of a topic, as a snapshot keeps them.
 type savedRuleWords struct {
 	Severity   string                     `json:"severity,omitempty"`
 	Absence    bool                       `json:"absence,omitempty"`
@@ -59,8 +59,8 @@ func encodeTopicWords(c TopicConfig) []byte {
 	return b
 }
 
-// rendererOf makes the renderer of words that were active before. Words that cannot be read any more are the default
-// ones.
+// rendererOf makes a renderer from words of an earlier configuration. Words that can no longer be read are replaced by
+// the default ones.
 func rendererOf(rule, stream string, own, shared []byte) *renderer {
 	var said savedRuleWords
 	var topic savedTopicWords
@@ -89,7 +89,7 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 	return r
 }
 
-// countNotified keeps the count of the rule's entries that fire and of which somebody was notified.
+// countNotified updates the count of the rule's entries that fire and have been notified.
 func (en *entry) countNotified() {
 	if tells := en.firing && en.notified; tells != en.countedNotified {
 		if en.countedNotified = tells; tells {
@@ -100,7 +100,7 @@ func (en *entry) countNotified() {
 	}
 }
 
-// audienceOf are the topics that were notified of an entry.
+// audienceOf returns the topics that were notified of an entry.
 func (m *ruleMemory) audienceOf(en *entry) []string {
 	if en.audience == 0 {
 		return m.rule.audience
@@ -108,7 +108,7 @@ func (m *ruleMemory) audienceOf(en *entry) []string {
 	return m.audiences[en.audience-1]
 }
 
-// setAudience sets who was notified of an entry.
+// setAudience records which topics were notified of an entry.
 func (m *ruleMemory) setAudience(en *entry, topics []string) {
 	en.audience = 0
 	if slices.Equal(topics, m.rule.audience) {
@@ -122,15 +122,15 @@ func (m *ruleMemory) setAudience(en *entry, topics []string) {
 	en.audience = uint16(min(i+1, 1<<16-1))
 }
 
-// addAudience says that whoever hears of the rule now has heard of the entry, too.
+// addAudience records that the rule's present topics have been notified of the entry, too.
 func (m *ruleMemory) addAudience(en *entry) {
 	if en.audience != 0 {
 		m.setAudience(en, union(m.audienceOf(en), m.rule.audience))
 	}
 }
 
-// receiveAudience takes over what is known of who was notified of an entry that another version of the rule left
-// behind, or none.
+// receiveAudience takes over the audience of an entry that another version of the rule left behind. t is nil if it is
+// unknown.
 func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
 	place := en.audience
 	if en.audience = 0; t == nil || !en.firing || !en.notified {
@@ -138,7 +138,7 @@ func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
 	}
 	topics := t.audiences[place]
 	if len(topics) == 0 && len(m.rule.audience) > 0 {
-		en.notified = false // nobody was
+		en.notified = false // no topic was
 		return
 	}
 	m.setAudience(en, topics)

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// aheadSlack is how far the time of a state may be ahead of the services': clocks differ.
+// aheadSlack is how far the time of a state may be ahead of the service's clock, since clocks differ.
 const aheadSlack = 5 * time.Minute
 
-// BringBack moves a state back to now whose time is ahead of that by more than five minutes, and says by how much it
-// was. Records with impossible arrival times may have been evaluated before anybody looked for them. Until time had
-// come as far again, every rule with memory would be silent.
+// BringBack moves a state back to now if its time is more than five minutes ahead. It returns by how much it was ahead.
+// Records with impossible arrival times may have been evaluated before there was a check for them. Without this, every
+// rule with memory would stay silent until the clock had caught up with that time.
 //
 // What rules remember stays. A time that is ahead becomes now.
 func (e *Evaluator) BringBack(now time.Time) time.Duration {
@@ -45,7 +45,7 @@ func (e *Evaluator) BringBack(now time.Time) time.Duration {
 	return ahead
 }
 
-// latest is the latest time that an entry remembers.
+// latest returns the latest time that an entry remembers.
 func (en *entry) latest(r *rule) int64 {
 	t := max(en.since, en.held, en.sent)
 	if en.last != nil {

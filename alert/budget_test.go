@@ -118,7 +118,7 @@ func TestOverBudget(t *testing.T) {
 			require.Equal(t, alert.ReasonOverBudget, d.Reason)
 			require.Equal(t, map[string]uint64{"costly": 1}, w.pipeline.OverBudget())
 			require.NotZero(t, w.logs.FilterField(zap.String("rule", "costly")).FilterMessageSnippet(
-				"beyond its budget").Len())
+				"exceeded its budget").Len())
 			require.Less(t, made, uint64(128<<20+12*len(c.payload)), "bytes")
 
 			if c.part == budget.Work && name != "pattern" {

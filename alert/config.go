@@ -21,7 +21,7 @@ const (
 	FormatText = "text"
 )
 
-// The severities, gravest first.
+// The severities, most severe first.
 const (
 	SeverityCritical = "critical"
 	SeverityWarning  = "warning"
@@ -42,7 +42,7 @@ type Config struct {
 	Format string `yaml:"format"`
 	// Filter are Lambda's filter patterns, ORed. Without any, every record passes.
 	Filter []filter.Pattern `yaml:"filter"`
-	// DeadLetterInvalid asks for records that cannot be read, or not under a filter on data, to go to the dead letters.
+	// DeadLetterInvalid sends records that cannot be parsed, also for a filter on data, to the dead letters.
 	DeadLetterInvalid bool `yaml:"dead_letter_invalid"`
 	// Score are random cut forests, whose scores are added to the records before filters, rules and templates see them.
 	Score []ScoreConfig `yaml:"score" form:"one"`
@@ -61,7 +61,7 @@ type Config struct {
 // RuleConfig is one rule.
 type RuleConfig struct {
 	// Name is 1 to 64 letters, digits, "_", "-" and ".", unique. It is part of the alert id: a renamed rule alerts
-	// anew.
+	// again.
 	Name string `yaml:"name"`
 	// When is the condition; see the package documentation.
 	When string `yaml:"when"`
@@ -71,22 +71,24 @@ type RuleConfig struct {
 	// Value is an expression for the figure that messages and digests show. Defaults to the field of the first
 	// comparison of When with a number.
 	Value string `yaml:"value"`
-	// For lets the rule fire only when the condition has held for so many records of the key in a row, or so long.
+	// For lets the rule fire only when the condition has held for this many records of the key in a row, or for this
+	// long.
 	For Stretch `yaml:"for"`
 	// Window lets the rule fire on an aggregate of the key's records for which When holds.
 	Window WindowConfig `yaml:"window"`
 	// Absence lets the rule fire when no record came for which When holds.
 	Absence AbsenceConfig `yaml:"absence"`
-	// Dedup swallows the alerts of a key for so long after one was made.
+	// Dedup suppresses further alerts of a key for this long after one was made.
 	Dedup time.Duration `yaml:"dedup"`
-	// Resolve ends a firing key after so many records in a row for which When is false, or after so long without one
-	// for which it is true, and says so. While a key fires, no further alert of it is made but those of RepeatInterval.
+	// Resolve ends a firing key after this many records in a row for which When is false, or after this long without
+	// one for which it is true, and makes an alert that says so. While a key fires, its only further alerts are those
+	// of RepeatInterval.
 	Resolve Stretch `yaml:"resolve"`
 	// RepeatInterval makes a firing key alert again at this interval. It needs Resolve or Absence.
 	RepeatInterval time.Duration `yaml:"repeat_interval"`
-	// InhibitedBy names rules before this one: while one of them is active for the same key, this one is mute.
+	// InhibitedBy names rules earlier in the list: while one of them is active for the same key, this one is muted.
 	InhibitedBy []string `yaml:"inhibited_by"`
-	// RateLimit swallows what the rule makes beyond it, by shard.
+	// RateLimit suppresses the rule's alerts above this rate, for each shard.
 	RateLimit Rate `yaml:"rate_limit"`
 	// Severity is critical, warning (default) or info, or an expression that gives one of them.
 	Severity string `yaml:"severity"`
@@ -94,14 +96,14 @@ type RuleConfig struct {
 	Labels map[string]string `yaml:"labels"`
 	// Mode is live (default) or shadow.
 	Mode string `yaml:"mode"`
-	// Quiet are the hours in which the rule is mute.
+	// Quiet are the hours in which the rule is muted.
 	Quiet []QuietConfig `yaml:"quiet"`
 	// Topics are names of Config.Topics. It may be left out where there is one topic only.
 	Topics []string `yaml:"topics"`
 	// Subject and Message are text/template sources that win over the topic's. Empty means the topic's.
 	Subject string `yaml:"subject"`
 	Message string `yaml:"message"`
-	// Attributes are typed message attributes beside alert_id, rule, severity, kind and the labels; at most 10
+	// Attributes are typed message attributes in addition to alert_id, rule, severity, kind and the labels; at most 10
 	// together.
 	Attributes map[string]AttributeConfig `yaml:"attributes"`
 	// Runbook and Dashboard are text/template sources of links.
@@ -124,11 +126,11 @@ const (
 type WindowConfig struct {
 	// Length is the length of the window, 1 s to 24 h. Zero means that there is no window.
 	Length time.Duration `yaml:"length"`
-	// Step makes the window slide by so much; it divides Length into at most 120 parts. Defaults to a twelfth of
-	// Length. Only for windows that slide.
+	// Step is how far the window slides at a time; it divides Length into at most 120 parts. Defaults to a twelfth of
+	// Length. It is for sliding windows only.
 	Step time.Duration `yaml:"step"`
-	// Tumbling makes windows that follow each other without overlap, from the full multiples of Length since 1970 on.
-	// Each is judged once, at its end. One that slides is judged with every record.
+	// Tumbling makes windows without overlap, aligned to multiples of Length since 1970. Each is judged once, at its
+	// end. A sliding window is judged with every record.
 	Tumbling bool `yaml:"tumbling"`
 	// Aggregate is count (default), sum, avg, min, max, rate (records per second over the whole Length) or distinct.
 	Aggregate string `yaml:"aggregate"`
@@ -154,13 +156,12 @@ type AbsenceConfig struct {
 	After time.Duration `yaml:"after"`
 	// Of is key (default), shard or stream.
 	Of string `yaml:"of"`
-	// GiveUp is for how long a key is reported as absent, 1 s to a year. After that a last message says that it is
-	// given up, and the key is forgotten until it sends again. Defaults to 24 h. What is absent of a shard or stream is
-	// never given up.
+	// GiveUp is how long a key is reported as absent, 1 s to a year. Then a last message says that it is given up, and
+	// the key is forgotten until its next record. Defaults to 24 h. The absence of a shard or stream is never given up.
 	GiveUp time.Duration `yaml:"give_up"`
 }
 
-// QuietConfig is a daily stretch of time.
+// QuietConfig is a daily span of time.
 type QuietConfig struct {
 	// Days are mon to sun, on which the hours begin. Empty means every day.
 	Days []string `yaml:"days"`
@@ -194,8 +195,8 @@ type WatchdogConfig struct {
 
 // StateConfig bounds the memory of rules.
 type StateConfig struct {
-	// MaxKeys is how many keys of all rules together one shard remembers; beyond it keys of the rule that has most are
-	// forgotten, quiet ones first, and counted. Defaults to 100000.
+	// MaxKeys is how many keys one shard remembers for all rules together. Beyond it, keys of the rule that has most
+	// are evicted, quiet ones first, and counted. Defaults to 100000.
 	MaxKeys int `yaml:"max_keys"`
 }
 
@@ -203,12 +204,12 @@ type StateConfig struct {
 type TopicConfig struct {
 	// ARN is the SNS topic. Only the publisher uses it.
 	ARN string `yaml:"arn"`
-	// Rate is what the whole fleet publishes to the topic at most; what comes above it goes into digests. Defaults to
+	// Rate is the most that all workers together publish to the topic; alerts above it go into digests. Defaults to
 	// 8/s.
 	Rate Rate `yaml:"rate"`
 	// Email says that e-mail subscribes to the topic, so that Rate must not be above 10/s. Defaults to true.
 	Email *bool `yaml:"email"`
-	// Digest is how long alerts above the rate are gathered for one message, 1 s to 10 min. Defaults to 10 s.
+	// Digest is how long alerts above the rate are collected into one message, 1 s to 10 min. Defaults to 10 s.
 	Digest time.Duration `yaml:"digest"`
 	// Subject and Message are text/template sources. Empty means the words of AWS's sample.
 	Subject string `yaml:"subject"`
@@ -228,13 +229,13 @@ type AttributeConfig struct {
 	Value string `yaml:"value"`
 }
 
-// defaultMaxKeys and the most that MaxKeys can be.
+// The default and the maximum of MaxKeys.
 const (
 	defaultMaxKeys = 100_000
 	maxMaxKeys     = 10_000_000
 )
 
-// defaultGiveUp is for how long a key is reported as absent, and maxGiveUp the most that it can be.
+// defaultGiveUp and maxGiveUp are the default and the maximum of GiveUp.
 const (
 	defaultGiveUp = 24 * time.Hour
 	maxGiveUp     = 365 * 24 * time.Hour
@@ -274,7 +275,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// DefaultDigest is how long alerts above a topic's rate are gathered.
+// DefaultDigest is how long alerts above a topic's rate are collected.
 const DefaultDigest = 10 * time.Second
 
 // emailRate is the rate at which SNS switches e-mail subscriptions off, in messages a second.
@@ -291,7 +292,7 @@ func (c TopicConfig) withDefaults() TopicConfig {
 	return c
 }
 
-// onlyTopic is the name of the one topic, or empty if there are none or several.
+// onlyTopic returns the name of the only topic; empty if there are none or several.
 func (c *Config) onlyTopic() string {
 	if len(c.Topics) != 1 {
 		return ""
@@ -302,7 +303,7 @@ func (c *Config) onlyTopic() string {
 	return ""
 }
 
-// Validate is Compile for a caller that wants to know the faults only. It keeps nothing of what it compiles.
+// Validate is Compile for a caller that needs only the faults. It discards what it compiles.
 func (c Config) Validate() error {
 	_, err := compileRules(c.WithDefaults(), (*rule).forget)
 	return err
@@ -311,11 +312,10 @@ func (c Config) Validate() error {
 // faults collects what is wrong with a Config.
 type faults []error
 
-// mostFaults is how many are collected. A person reads the first few, and a file can be wrong in as many places as it
-// has bytes.
+// mostFaults bounds how many are collected. People read the first few, and a file can have a fault at every byte.
 const mostFaults = 1000
 
-// full says that nothing more need be looked at.
+// full reports whether enough faults have been collected.
 func (f *faults) full() bool { return len(*f) >= mostFaults }
 
 func (f *faults) add(field, value, format string, args ...any) {
@@ -330,7 +330,7 @@ func placedFault(field, source string, fault *condition.Fault) *ConfigError {
 	return &ConfigError{Field: field, Value: source, Rule: fault.Text, Line: fault.Line, Col: fault.Col}
 }
 
-// compileConfig validates c, whose defaults are filled in, and compiles it on the way.
+// compileConfig validates and compiles c, whose defaults are filled in.
 func compileConfig(c Config) (*compiled, error) {
 	out, err := compileRules(c, func(*rule) {})
 	if err != nil {
@@ -360,8 +360,8 @@ func compileConfig(c Config) (*compiled, error) {
 	return out, nil
 }
 
-// compileRules validates c and compiles what is in it. Whoever only wants to know whether it is valid forgets each rule
-// as soon as it is done: a file can have thousands.
+// compileRules validates and compiles c, and calls done with each rule. A caller that only validates drops each rule
+// there: a file can have thousands.
 func compileRules(c Config, done func(*rule)) (*compiled, error) {
 	var errs faults
 	if c.Format != FormatJSON && c.Format != FormatText {
@@ -465,7 +465,7 @@ func (f *faults) filter(c *Config) *filter.Set {
 	return set
 }
 
-// leaves takes joined errors apart.
+// leaves splits joined errors.
 func leaves(err error) []error {
 	if err == nil {
 		return nil
@@ -486,8 +486,8 @@ func sortedNames(topics map[string]*topicWords) []string { return slices.Sorted(
 // maxName keeps names usable as metric labels, message attributes and parts of a log line.
 const maxName = 64
 
-// name checks that a name is made of letters, digits and the given signs. A topic's has no dot, since it is part of the
-// path that an error names.
+// name checks that a name consists of letters, digits and the given signs. A topic name has no dot, since it is part of
+// the path in errors.
 func (f *faults) name(field, name, signs string) {
 	valid := name != "" && len(name) <= maxName
 	for _, c := range name {

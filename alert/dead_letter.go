@@ -6,12 +6,12 @@ const (
 	ConditionAge     = "RecordAgeExceeded"
 )
 
-// Letter is a record that goes to the on-failure destination, with why.
+// Letter is a record for the on-failure destination, with the reason why it goes there.
 type Letter struct {
 	Record Record
 	// Condition is ConditionRetries or ConditionAge.
 	Condition string
-	// Reason is the cause from a closed set, Detail what was said about it.
+	// Reason is the cause, from a closed set; Detail is the error's text.
 	Reason Reason
 	Detail string
 	// Attempts is how often publishing was tried; 0 for a record that never became an alert.

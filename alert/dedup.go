@@ -12,8 +12,8 @@ func (*faults) dedup(_ string, c RuleConfig, _ *rule, _ map[string]*rule) []mute
 	return []muter{dedup(millis(c.Dedup))}
 }
 
-// mutes implements muter. It is about the first alert of a firing period: neither about repetitions, nor about a rise
-// in severity.
+// mutes implements muter. It applies to the first alert of a firing period: neither to repetitions nor to a rise in
+// severity.
 func (d dedup) mutes(c *candidate) bool {
 	en := c.key
 	return d.applies(c) && c.now < en.sent+int64(d) && !c.life.escalates(c.rule, en) && !en.mustNotify(c.now)
@@ -34,5 +34,5 @@ func (d dedup) words() string { return "dedup of " + shortDuration(time.Duration
 
 func (d dedup) dependency() (Dependency, bool) {
 	return Dependency{"dedup", "an alert of the key within " + shortDuration(time.Duration(d)*time.Millisecond) +
-		" before swallows this one"}, true
+		" before suppresses this one"}, true
 }

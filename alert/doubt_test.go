@@ -209,7 +209,7 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 				Name: "r", When: "temp > 3",
 				Severity: `temp > 9 ? "critical" : temp > 5 ? "crit" : "info"`,
 			}}},
-			`gives "crit", which is no severity and counts as warning`,
+			`gives "crit", which is not a severity and counts as warning`,
 		},
 		"count below 0":   {window(alert.WindowConfig{Is: "< 0"}), "can never hold for the count of a window"},
 		"count of a half": {window(alert.WindowConfig{Is: "== 2.5"}), "can never hold"},

@@ -13,20 +13,20 @@ import (
 	"kinesis-alerter/alert/template"
 )
 
-// longSilence is the length from which on a silence is doubtful.
+// longSilence is the length from which a silence is doubtful.
 const longSilence = 31 * 24 * time.Hour
 
-// Doubt is something valid in a Config that cannot be meant. Never says that it keeps a rule from ever matching, or a
-// filter from ever letting a record pass; Fault says where it stands and why.
+// Doubt is something valid in a Config that is almost certainly a mistake. Never is set if it keeps a rule from ever
+// matching, or a filter from ever passing a record. Fault says where it is and why.
 type Doubt struct {
 	Fault *ConfigError
 	Never bool
 }
 
-// Doubts returns what is valid in c and still cannot be meant: conditions that can never hold or never fail, filter
-// patterns that match no record, windows that see a part of their key's records, silences without an end in sight, or
-// that have nothing to look at. now is the time by which silences and arrivals are judged. It is for a c in which
-// Validate finds no fault: rules are not compiled once more.
+// Doubts returns what is valid in c but almost certainly a mistake: conditions that can never hold or never fail,
+// filter patterns that match no record, windows that see only part of their key's records, silences that last too long
+// or have no record to look at. now is the time against which silences and arrivals are checked. c must be free of
+// faults by Validate: its rules are not compiled again.
 func (c Config) Doubts(now time.Time) []Doubt {
 	c = c.WithDefaults()
 	var (
@@ -48,7 +48,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		if word := otherSeverity(r.Severity, s); word != "" {
 			out = append(out, Doubt{Fault: &ConfigError{
 				Field: field + "severity", Value: r.Severity,
-				Rule: fmt.Sprintf("gives %q, which is no severity and counts as %s; want %s", word, SeverityWarning,
+				Rule: fmt.Sprintf("gives %q, which is not a severity and counts as %s; want %s", word, SeverityWarning,
 					strings.Join(severities(), ", ")),
 			}})
 		}
@@ -78,7 +78,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 		if d := until.Sub(from); err == nil && d > longSilence && until.After(now) {
 			out = append(out, Doubt{Fault: &ConfigError{
 				Field: field + "until", Value: silence.Until,
-				Rule: fmt.Sprintf("the silence %s lasts %d days: what it mutes is easily forgotten", silence.Name,
+				Rule: fmt.Sprintf("the silence %s lasts %d days: it is easy to forget what it mutes", silence.Name,
 					int(d.Hours()/24)),
 			}})
 		}
@@ -95,8 +95,7 @@ func (c Config) Doubts(now time.Time) []Doubt {
 	return out
 }
 
-// withoutRecord are the rules that a silence would mute, but for its condition, which has no record of theirs to look
-// at.
+// withoutRecord returns the rules that a silence fails to mute because their alerts have no record for its condition.
 func (c *Config) withoutRecord(s *SilenceConfig) (rules []string) {
 	if when := strings.TrimSpace(s.When); when == "" || when == "true" {
 		return nil
@@ -111,8 +110,8 @@ func (c *Config) withoutRecord(s *SilenceConfig) (rules []string) {
 	return rules
 }
 
-// Over returns the silences of a valid c whose end is past at a time: nothing would be muted by what somebody wants to
-// be. They are no faults by themselves, since every silence ends.
+// Over returns the silences of a valid c that have ended by a time, and so mute nothing. They are not faults in
+// themselves, since every silence ends.
 func (c Config) Over(now time.Time) []*ConfigError {
 	var out []*ConfigError
 	for i := range c.Silences {
@@ -120,7 +119,7 @@ func (c Config) Over(now time.Time) []*ConfigError {
 		if until, err := time.Parse(time.RFC3339, s.Until); err == nil && !until.After(now) {
 			out = append(out, &ConfigError{
 				Field: fmt.Sprintf("silences[%d].until", i), Value: s.Until,
-				Rule: fmt.Sprintf("the silence %s is over; take it out, or give it an end that is still to come",
+				Rule: fmt.Sprintf("the silence %s is over; remove it, or give it an end in the future",
 					s.Name),
 			})
 		}
@@ -128,7 +127,7 @@ func (c Config) Over(now time.Time) []*ConfigError {
 	return out
 }
 
-// conditionDoubts are the doubts about one condition.
+// conditionDoubts returns the doubts about one condition.
 func (c *Config) conditionDoubts(s *condition.Schema, field, source string, now time.Time) []Doubt {
 	scores := make(map[string]float64)
 	for _, s := range c.Score {
@@ -145,8 +144,8 @@ func (c *Config) conditionDoubts(s *condition.Schema, field, source string, now 
 	return out
 }
 
-// otherSeverity is a text that an expression for the severity gives as it stands in one of its branches, and that is
-// none; empty if there is none.
+// otherSeverity returns a text literal that a branch of a severity expression yields and that is not a severity; empty
+// if there is none.
 func otherSeverity(source string, s *condition.Schema) string {
 	if slices.Contains(severities(), source) {
 		return ""
@@ -159,7 +158,7 @@ func otherSeverity(source string, s *condition.Schema) string {
 	return ""
 }
 
-// doubts are about the comparison of a window.
+// doubts returns the doubts about the comparison of a window.
 func (w *windowRule) doubts(field, source string) []Doubt {
 	why, whole := "it is 0 or more", false
 	switch w.aggregate {

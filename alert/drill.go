@@ -10,8 +10,8 @@ import (
 // drillName is the rule name of drills.
 const drillName = "drill"
 
-// Drill makes a test alert for a topic, in the topic's words, that is marked as one. nonce makes its id differ from
-// that of every other drill. The error names a topic that is not configured.
+// Drill makes a test alert for a topic, in the topic's words and marked as a test. nonce makes its id unique among
+// drills. It fails for a topic that is not configured.
 func (c Config) Drill(stream, topic string, at time.Time, nonce string) (*Alert, error) {
 	c = c.WithDefaults()
 	config, ok := c.Topics[topic]

@@ -7,16 +7,16 @@ import (
 	"kinesis-alerter/alert/template"
 )
 
-// lateness is how far the clock of Kinesis must be past an event time for a tick to count it as passed. That clock is
-// known to a second only, and a record on its way has its arrival time already. A record that comes later still is
-// taken as it comes, and a replay may decide otherwise than the tick did.
+// lateness is how far the clock of Kinesis must be past an event time before a tick counts it as passed. That clock is
+// known only to the second, and a record in transit already has its arrival time. A record that is even later is
+// evaluated as it comes, and a replay may then decide differently from the tick.
 const lateness = 2 * 1000 // milliseconds
 
 // maxMissed is how many missed repetitions of one alert are made at once, where time advances far in a single step.
 // Beyond that only the last is made: after days in which no worker read an idle shard there could be millions.
 const maxMissed = 60
 
-// repeatAt is when an alert that was last made at sent is repeated, if time comes as far as to in one step.
+// repeatAt returns when an alert last made at sent is repeated, if time advances to to in one step.
 func (r *rule) repeatAt(sent, to int64) int64 {
 	if missed := (to - sent) / r.repeat; missed > maxMissed {
 		return sent + missed*r.repeat
@@ -24,7 +24,7 @@ func (r *rule) repeatAt(sent, to int64) int64 {
 	return sent + r.repeat
 }
 
-// runDue does what is due for an entry, at the time at which it was due. to is how far time has come.
+// runDue does what is due for an entry, at its due time. to is the time reached.
 func (l *lifecycle) runDue(en *entry, to int64) {
 	r, due, fired := en.of.rule, en.due, en.firing
 	t := &trigger{at: timeOf(due)}
@@ -47,9 +47,9 @@ func (l *lifecycle) runDue(en *entry, to int64) {
 		r.window.skip(en.window, to)
 	case !en.firing && en.since != 0 && r.hold.Time > 0 && due >= en.since+millis(r.hold.Time):
 		if r.resolve.Time > 0 && due >= en.held+millis(r.resolve.Time) {
-			l.endPeriod(r, en, nil) // it is over before it could fire
+			l.endPeriod(r, en, nil) // it ends before it could fire
 		} else {
-			l.holds(r, en, t, due) // nothing has said that it does not hold any more
+			l.holds(r, en, t, due) // no record has shown that it no longer holds
 		}
 	}
 	switch {
@@ -81,8 +81,8 @@ func (l *lifecycle) runDue(en *entry, to int64) {
 	l.reschedule(r, en, due)
 }
 
-// windowDue says whether a window that slides may be another one by now, or has to say whether a claim still holds.
-// Nothing else that is due judges it, or for and resolve in records would count that.
+// windowDue reports whether a sliding window may have changed by now, or must show whether its condition still holds.
+// Only then is it judged: for and resolve in records count every judgement.
 func (r *rule) windowDue(en *entry, due int64) bool {
 	switch {
 	case due >= r.window.end(en.window):
@@ -93,9 +93,9 @@ func (r *rule) windowDue(en *entry, due int64) bool {
 	return r.hold.Time > 0 && en.since != 0 && due >= en.since+millis(r.hold.Time)
 }
 
-// givesUp is when a key whose absence was reported is given up; 0 for never. It is when the absence has been reported
-// for as long as is configured, in place of the next repetition; whoever was notified late is notified once more first,
-// or for as long.
+// givesUp returns when a key that was reported as absent is given up; 0 for never. That is once the absence has been
+// reported for the configured time, in place of the next repetition. It is never sooner after the last alert than a
+// repetition would be, or than the configured time if that is shorter.
 func (r *rule) givesUp(en *entry) int64 {
 	if !r.perKey() || !en.notified {
 		return 0
@@ -107,7 +107,7 @@ func (r *rule) givesUp(en *entry) int64 {
 	return max(r.lastRepeat(en), en.sent+wait)
 }
 
-// lastRepeat is up to when the alert of a key is repeated that does not come back.
+// lastRepeat returns until when the alert about an absent key is repeated.
 func (r *rule) lastRepeat(en *entry) int64 {
 	if !r.perKey() {
 		return math.MaxInt64
@@ -115,10 +115,10 @@ func (r *rule) lastRepeat(en *entry) int64 {
 	return en.since + millis(r.absence.After) + millis(r.absence.GiveUp)
 }
 
-// perKey says whether the rule is about keys that do not come.
+// perKey reports whether the rule is about the absence of keys.
 func (r *rule) perKey() bool { return r.absence.After > 0 && r.absence.Of == AbsenceOfKey }
 
-// giveUp makes the last alert about a key that does not come back, and forgets the key: it would be reported forever.
+// giveUp makes the last alert about an absent key and forgets the key. Otherwise it would be reported forever.
 func (l *lifecycle) giveUp(r *rule, en *entry, t *trigger) {
 	t.ended = "no record has come for " + template.Duration(time.Duration(t.ms()-en.held)*time.Millisecond) +
 		", so the key is given up; it is reported again once it sends and then stops"
@@ -126,19 +126,19 @@ func (l *lifecycle) giveUp(r *rule, en *entry, t *trigger) {
 	l.memory.drop(en)
 }
 
-// maxSteps is how many windows without a record are judged one by one where time comes far in a single step, and how
-// often what was suppressed is looked at again. Beyond that the first ones are passed over: they are alike, and since
-// 1970 there were billions.
+// maxSteps bounds how many windows without a record are judged one by one when time advances far in one step, and how
+// often a suppressed alert is rechecked. Beyond that the first ones are skipped: they are alike, and there have been
+// billions since 1970.
 const maxSteps = 1000
 
-// skip passes over windows without a record, where time comes as far as to.
+// skip skips windows without a record when time advances far, up to to.
 func (w *windowRule) skip(s *window, to int64) {
 	if s.empty() {
 		s.last = max(s.last, to/w.step-maxSteps)
 	}
 }
 
-// reschedule sets when time next has something to do with an entry, or forgets one that remembers nothing any more.
+// reschedule sets when an entry is next due, or forgets an entry that no longer remembers anything.
 func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	next := r.nextDue(en, now)
 	if r.needsRecheck(en) {
@@ -151,7 +151,7 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 		return
 	}
 	if next != 0 && next <= en.due && en.due <= now {
-		next = en.due + 1 // whatever else was missed: time continues
+		next = en.due + 1 // whatever else was missed, time moves on
 	}
 	l.memory.schedule(en, next)
 	en.countNotified()
@@ -162,18 +162,17 @@ func (l *lifecycle) reschedule(r *rule, en *entry, now int64) {
 	}
 }
 
-// needsRecheck says whether a key that fires is looked at again without a record, because its alert, or its rise in
-// severity, was suppressed. There may never be another record, and the last alert about the key may be that it is
-// resolved.
+// needsRecheck reports whether a firing key is rechecked without a record, because its alert, or its rise in severity,
+// was suppressed. There may never be another record, and the last alert of the key may have said that it is resolved.
 func (r *rule) needsRecheck(en *entry) bool {
 	unsaid := !en.notified || r.severityOf != nil && en.grade < en.severity
 	return en.firing && unsaid && r.hasPeriods() && r.absence.Of != AbsenceOfStream
 }
 
-// endLife is for how long a rule with a rate limit remembers that the last word on a key was that it is over.
+// endLife is how long a rule with a rate limit remembers that the last alert of a key said that it is resolved.
 const endLife = 24 * 60 * 60 * 1000
 
-// nextDue is the earliest time behind now at which something happens to an entry by itself; 0 for never.
+// nextDue returns the earliest time after now at which something falls due for an entry; 0 for never.
 func (r *rule) nextDue(en *entry, now int64) int64 {
 	next := int64(0)
 	at := func(ms int64) {
@@ -211,8 +210,8 @@ func (r *rule) nextDue(en *entry, now int64) int64 {
 	return next
 }
 
-// dedupEnd is when an entry has no more to do with dedup. The count of what was suppressed is kept for as long again,
-// for the next alert to tell.
+// dedupEnd returns when dedup no longer needs an entry. The count of suppressed alerts is kept for another dedup
+// interval, so that the next alert can report it.
 func (en *entry) dedupEnd(r *rule) int64 {
 	switch {
 	case r.dedup == 0 || en.sent == 0:
@@ -223,20 +222,19 @@ func (en *entry) dedupEnd(r *rule) int64 {
 	return en.sent + r.dedup
 }
 
-// forgettable says that an entry, for which nothing is due, is like one that was never made.
+// forgettable reports whether an entry for which nothing is due is equivalent to a new one.
 func (r *rule) forgettable(en *entry) bool {
 	return !en.firing && en.since == 0 && en.streak == 0 && r.absence.After == 0
 }
 
-// reached is how far time has come, by records or by ticks.
+// reached returns the time reached, by records or by ticks.
 func (l *lifecycle) reached() int64 { return max(l.clock.now(), l.memory.clock) }
 
-// resume continues with what a rule remembers that was not active for a while. What came meanwhile nobody noted, so
-// nothing may be concluded from its absence: what waits, begins to wait again. It is false if nothing is left to
-// remember.
+// resume continues with an entry of a rule that was inactive for a while. The records of that time were not seen, so
+// their absence proves nothing: pending waits start again. It returns false if nothing is left to remember.
 func (r *rule) resume(en *entry, now int64) bool {
 	if r.absence.Of == AbsenceOfStream {
-		return true // what the fleet knows of the stream has no gap
+		return true // what the workers know of the stream has no gap
 	}
 	if en.window != nil {
 		r.window.advance(en.window, now)

@@ -9,20 +9,20 @@ import (
 
 // This file is about rules that are edited while they fire. See "Edited rules" in doc.go.
 //
-// Who was notified of a key is kept by audience, not by key: the topics to which the rule went then. An entry names one
-// of its rule's audiences; nearly always these are the rule's present topics, and that takes no room.
+// Which topics were notified of a key is kept as an audience: the topics of the rule at that time. An entry refers to
+// one of its rule's audiences. Nearly always that is the rule's present topics, which takes no space.
 
-// sense is what the remembered values of a rule mean: two rules with the same memory can read each other's; with the
-// same claim, too, what waits for them to fire continues.
+// sense is what a rule's remembered values mean. Two rules with the same memory can read each other's entries. If their
+// condition is the same, too, keys that wait to fire keep waiting.
 type sense struct{ memory, claim [16]byte }
 
-// senseOf is of a rule whose configuration is c.
+// senseOf returns the sense of a rule whose configuration is c.
 func (r *rule) senseOf(c RuleConfig) sense {
 	memory := []any{
 		strings.TrimSpace(c.Key), c.Window.Length, c.Window.Step, c.Window.Tumbling, c.Window.Aggregate, c.Window.Of,
 		r.absence.Of, c.Absence.After > 0, r.hasPeriods(),
 	}
-	if r.window != nil || c.Absence.After > 0 { // what was counted, and what is a sign of life
+	if r.window != nil || c.Absence.After > 0 { // what the window counted, or which records ended the absence
 		memory = append(memory, c.When)
 	}
 	claim := []any{
@@ -40,16 +40,16 @@ func (r *rule) senseOf(c RuleConfig) sense {
 	return sense{sum(memory), sum(claim)}
 }
 
-// notifiesEnd says whether the ends of the rule's alerts are said at all.
+// notifiesEnd reports whether the rule makes an alert when a firing period ends.
 func (r *rule) notifiesEnd() bool { return !r.resolve.IsZero() || r.absence.After > 0 }
 
-// takes says whether the rule can continue with what another version of it remembers.
+// takes reports whether the rule can continue with what another version of it remembers.
 func (r *rule) takes(t *notifiedSection) bool {
 	return r.remembers() && r.sense.memory == t.memory && (r.notifiesEnd() || !t.ends)
 }
 
-// adopt continues with what another version of the rule remembered. What it knew of a claim that does not fire yet is
-// about another claim, unless that is the same.
+// adopt continues with an entry of another version of the rule. same says that both have the same condition; otherwise
+// progress towards firing or resolving is dropped.
 func (r *rule) adopt(en *entry, same bool, now int64) bool {
 	if !same {
 		if en.streak = 0; !en.firing {
@@ -66,7 +66,7 @@ func (r *rule) adopt(en *entry, same bool, now int64) bool {
 	return en.due != 0 || !r.forgettable(en)
 }
 
-// notifyEnd says that a firing period is over, to everybody who heard of it, and to nobody else.
+// notifyEnd makes the alerts that a firing period is over, for exactly the topics that were notified of it.
 func (l *lifecycle) notifyEnd(r *rule, en *entry, t *trigger) {
 	m := l.memory.rules[r.place]
 	if en.audience == 0 {
@@ -81,8 +81,8 @@ func (l *lifecycle) notifyEnd(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// endEdited ends the alerts that no rule ends any more, at a tick at which all workers have had the same rules for a
-// while. What is about to be forgotten is ended in any case.
+// endEdited ends the alerts that no rule will end, at a tick at which all workers have had the same rules for a while.
+// Alerts whose state is about to be dropped are ended in any case.
 func (l *lifecycle) endEdited(settled bool) {
 	m := l.memory
 	if !m.has(formatEnds) {
@@ -97,8 +97,8 @@ func (l *lifecycle) endEdited(settled bool) {
 	m.former.leaving(settled, l.clock.now(), func(s *section) { l.endFormer(s, &room) })
 }
 
-// endLeft tells topics to which a rule goes no longer that its alerts end there. It answers whether there is more to
-// say.
+// endLeft ends a rule's alerts in topics to which it no longer publishes. It reports whether some are left for the next
+// tick.
 func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 	var entries []*entry
 	for _, en := range r.entries {
@@ -107,7 +107,7 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 		}
 	}
 	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.key, b.key) })
-	why := "the rule does not go to this topic any more"
+	why := "the rule no longer publishes to this topic"
 	switch {
 	case r.rule.shadow:
 		why = "the rule is in mode shadow now, so it sends nothing"
@@ -130,7 +130,7 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 			}
 		}
 		l.out.silent = false
-		// whoever hears of the rule now has not heard of this
+		// the topics that the rule has gained were not notified of this
 		if r.setAudience(en, without(heard, left...)); len(left) == len(heard) {
 			en.notified, en.ended, en.audience = false, true, 0
 		}
@@ -139,21 +139,21 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 	return false
 }
 
-// endFormer ends the alerts of a rule that was taken out, or is another one now.
+// endFormer ends the alerts of a rule that was removed or replaced.
 func (l *lifecycle) endFormer(s *section, room *int) {
 	s.settleOver()
-	why := "the rule was taken out of the configuration"
+	why := "the rule was removed from the configuration"
 	var now *ruleMemory
 	for _, r := range l.memory.rules {
 		if r.rule.name == s.name {
-			now, why = r, "the rule was changed, and begins anew"
+			now, why = r, "the rule was changed, and starts again"
 		}
 	}
 	ways := map[string]*route{}
 	s.rewrite(func(v *entryView, topics []string) []string {
 		if now != nil {
 			if en := now.entries[string(v.key)]; en != nil && en.firing && en.notified && now.rule.notifiesEnd() {
-				topics = without(topics, now.audienceOf(en)...) // the rule of today says it, when it is over
+				topics = without(topics, now.audienceOf(en)...) // the present rule notifies these when the period ends
 			}
 		}
 		if *room -= len(topics); *room < 0 {
@@ -178,9 +178,9 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 	})
 }
 
-// Told counts, by rule (nil for none), the keys that fire and of which somebody was notified: those of rules that
-// continue, and those whose rule was taken out or changed so that its memory was dropped, or does not go to a topic any
-// more that was notified. Their ends are sent once all workers have had the same rules for a while.
+// Told counts, by rule (nil for none), the firing keys of which a topic was notified. firing are those of rules that
+// continue. leaving are those whose rule was removed, was changed so that its memory was dropped, or no longer
+// publishes to a topic that was notified. Their ends are sent once all workers have had the same rules for a while.
 func (e *Evaluator) Told() (firing, leaving map[string]int) {
 	count := func(to *map[string]int, rule string, n int) {
 		if *to == nil {
@@ -209,7 +209,7 @@ func (e *Evaluator) Told() (firing, leaving map[string]int) {
 	return firing, leaving
 }
 
-// owesEnds says whether ends are owed, or may be after the next change of the rules.
+// owesEnds reports whether some topic is owed the end of an alert, or may be after the next change of the rules.
 func (e *Evaluator) owesEnds() bool {
 	return e.memory.has(formatEnds) && (e.memory.former.oweEnds() ||
 		slices.ContainsFunc(e.memory.rules, func(r *ruleMemory) bool { return r.notifiedKeys > 0 }))

@@ -21,7 +21,7 @@ func (e *RejectedError) Error() string { return fmt.Sprintf("rejected (%s): %v",
 // Unwrap returns the cause.
 func (e *RejectedError) Unwrap() error { return e.Err }
 
-// GivenUpError says that the limits of the configuration end the attempts to publish an alert: its record is older than
+// GivenUpError says that publishing an alert was given up at a configured limit: its record is older than
 // processing.max_record_age (ConditionAge), or SNS failed more often than processing.max_retry_attempts allows
 // (ConditionRetries). Outages, throttling and faults of the topic's configuration count towards neither.
 type GivenUpError struct {
@@ -43,15 +43,14 @@ func (e *GivenUpError) Error() string {
 // Unwrap returns the cause.
 func (e *GivenUpError) Unwrap() error { return e.Err }
 
-// ErrorText is an error of AWS for people who look at a page: the code and the beginning of the message. It is one line
-// of at most 200 characters of the message; what follows a line break is left out, because AWS puts parts of the
-// request there.
+// ErrorText returns an AWS error as a line for the status page: the code and up to 200 characters of the message.
+// Anything after a line break is left out, because AWS puts parts of the request there.
 func ErrorText(err error) string {
 	if err == nil {
 		return ""
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer in time"
+		return "no response in time"
 	}
 	var prefix, message string
 	var answer interface {
@@ -77,7 +76,7 @@ func ErrorText(err error) string {
 	return oneLine(prefix) + ": " + message
 }
 
-// oneLine is the first line of a text, without what a terminal would act on.
+// oneLine returns the first line of a text, without control characters.
 func oneLine(text string) string {
 	const most = 200
 	line, _, _ := strings.Cut(strings.TrimLeft(text, "\r\n"), "\n")
@@ -96,12 +95,12 @@ func oneLine(text string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// ErrGathering says that an alert was not published because its topic has begun to gather a digest: hand it over by
-// Gather.
+// ErrGathering says that an alert was not published because its topic has begun to collect a digest. Pass the alert to
+// Gather instead.
 var ErrGathering = errors.New("the topic gathers a digest")
 
-// ErrHeld says that an alert was not published because the process stops and the alert's topic refuses alerts: waiting
-// for it would only make the stop late. The next owner of the shard publishes it.
+// ErrHeld says that an alert was not published because the process is stopping and the topic refuses alerts: waiting
+// would only delay the stop. The next owner of the shard publishes the alert.
 var ErrHeld = errors.New("the topic refuses alerts, and the process stops")
 
 // ConfigError is one fault of a Config.

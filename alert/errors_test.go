@@ -40,7 +40,7 @@ func TestErrorTextIsOneBoundedLine(t *testing.T) {
 			},
 		},
 		"SignatureDoesNotMatch: The signature does not match.": &alert.RejectedError{Err: signature},
-		"no answer in time": fmt.Errorf("call: %w", context.DeadlineExceeded),
+		"no response in time": fmt.Errorf("call: %w", context.DeadlineExceeded),
 		"dial tcp: refused": &url.Error{ //nolint:gosec // it must not be shown
 			Op: "Post", URL: "https://user:secret@sns",
 			Err: errors.New("dial tcp: refused"),

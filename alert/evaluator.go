@@ -15,12 +15,12 @@ import (
 // Evaluator evaluates the records of one shard, in sequence order. It belongs to one goroutine.
 //
 // It runs the stages. Its parts do the work, and each owns what it writes: the clock (event_clock.go), the record at
-// hand as rules see it (reading.go), the memory of rules (memory.go), the life of their firing periods (lifecycle.go),
-// what other shards know of inherited keys (siblings.go), and the alerts that come of it (outbox.go).
+// hand as rules see it (reading.go), the memory of rules (memory.go), the life cycle of firing periods (lifecycle.go),
+// what other shards know of inherited keys (siblings.go), and the resulting alerts (outbox.go).
 type Evaluator struct {
 	pipeline *Pipeline
 	shard    string
-	// agreed is what the workers of the application have agreed on, as far as the evaluator knows.
+	// agreed is what the workers of the application have agreed on, as last set by Agree.
 	agreed agreement
 	clock  eventClock
 	in     reading
@@ -28,15 +28,16 @@ type Evaluator struct {
 	out    outbox
 	life   lifecycle
 	others siblings
-	// unavailableSince is since when the fleet has been in no state for the watchdog to speak; zero while it is in one.
+	// unavailableSince is since when the workers have been too far behind for the watchdog's message; zero while they
+	// keep up.
 	unavailableSince time.Time
-	// notes are which fields records had that the watch of the rules does not know of yet.
+	// notes are the fields of recent records that are not in the field watch yet.
 	notes fieldNotes
 	// hits are the rules to try on the record at hand.
 	hits condition.RuleSet
 
-	// over says that a rule would have cost more than its budget with the record at hand. lettered and toldOver are
-	// when such a record last went to the dead letters, and to the log, in event time.
+	// over is set if a rule would have exceeded its budget on the record at hand. lastLetter and lastLogged are the
+	// event times at which such a record last went to the dead letters and to the log.
 	over                   bool
 	lastLetter, lastLogged int64
 }
@@ -53,7 +54,7 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 	return e
 }
 
-// run makes the evaluator work by a version of the rules. It leaves the memory alone.
+// run switches the evaluator to a version of the rules. It does not change the memory.
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
@@ -61,8 +62,8 @@ func (e *Evaluator) run(set *compiled) {
 	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
 
-// Evaluate says what becomes of rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in a
-// rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
+// Evaluate decides what happens to rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in
+// a rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
 func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -87,14 +88,14 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
 		rec = &e.in.scored
 	}
-	e.life.suppressedBy = "" // what time caused is not of the record
+	e.life.suppressedBy = "" // timers caused it, not the record
 	switch e.in.admit(rec) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
 	case filter.NotJSON:
 		e.notJSON(rec)
 		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
-	case filter.OverBudget: // better an alert too many
+	case filter.OverBudget: // rather an extra alert than a missing one
 		e.pipeline.metrics.filterOver.Inc()
 	case filter.Matched:
 	}
@@ -121,7 +122,7 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	return Decision{Outcome: Unmatched, Alerts: e.out.made()}
 }
 
-// begin makes ready for a record or a tick.
+// begin prepares for a record or a tick.
 func (e *Evaluator) begin() {
 	if set := e.pipeline.current.Load(); set != e.in.set {
 		e.adopt(set)
@@ -131,8 +132,8 @@ func (e *Evaluator) begin() {
 	e.life.suppressedBy, e.in.payload, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 
-// overBudget is the decision on a record that some rule could not judge within its budget. One a second of event time
-// goes to the dead letters: a producer that sends nothing else must not flood them.
+// overBudget returns the decision on a record that some rule could not judge within its budget. One such record per
+// second of event time goes to the dead letters, so that a producer of nothing else cannot flood them.
 func (e *Evaluator) overBudget(alerted bool) Decision {
 	d := Decision{Outcome: OverBudget, Reason: ReasonOverBudget, Alerts: e.out.made()}
 	if alerted {
@@ -144,19 +145,20 @@ func (e *Evaluator) overBudget(alerted bool) Decision {
 	return d
 }
 
-// recordOver accounts for a record that a rule cannot judge within its budget. The rule's memory stays as it is.
+// recordOver counts and logs a record that a rule cannot judge within its budget. The rule's memory does not change.
 func (e *Evaluator) recordOver(r *rule, rec *Record) {
 	e.over = e.over || !r.shadow
 	const atMost = int64(time.Minute / time.Millisecond)
 	if now := e.clock.now(); e.lastLogged == 0 || now >= e.lastLogged+atMost {
 		e.lastLogged = now
-		e.pipeline.log.Warn("a rule is beyond its budget and did not judge a record; told once a minute at most",
+		e.pipeline.log.Warn("a rule exceeded its budget and did not judge a record; logged at most once a minute",
 			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }
 
-// notJSON accounts for a record that a filter on data dropped unread. Lambda does the same, and says nothing.
+// notJSON counts and logs a record that a filter on data dropped because it is not JSON. Lambda drops such records
+// silently.
 func (e *Evaluator) notJSON(rec *Record) {
 	e.pipeline.metrics.notJSON.Inc()
 	e.pipeline.unreadable(rec.Data, cmp.Or(e.in.decode(rec), ReasonNotJSON))
@@ -164,12 +166,12 @@ func (e *Evaluator) notJSON(rec *Record) {
 	if now := e.clock.now(); e.memory.loggedNotJSON == 0 || now >= e.memory.loggedNotJSON+atMost {
 		e.memory.loggedNotJSON = now
 		e.pipeline.log.Warn(
-			"a record is no JSON, the filter on data dropped it, as Lambda does; told once a minute at most",
+			"the filter on data dropped a record that is not JSON, as Lambda does; logged at most once a minute",
 			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
 	}
 }
 
-// match tries the rules that the record can match, and those to which it means something that it does not.
+// match tries the rules that the record can match, and those whose memory changes if it does not match.
 func (e *Evaluator) match(rec *Record) {
 	x := e.in.set.index
 	e.in.frame.Record()
@@ -208,8 +210,8 @@ func (e *Evaluator) match(rec *Record) {
 	})
 }
 
-// verdict evaluates the condition and counts what is undefined in it, but for the term by which the index has the rule:
-// the index counts for it.
+// verdict evaluates the condition and counts undefined terms. The index counts those of the term under which it has the
+// rule.
 func (r *rule) verdict(f *condition.Frame) condition.Verdict {
 	v, counted := r.formula.Judge(f)
 	if v.Undefined() && !counted {
@@ -218,7 +220,7 @@ func (r *rule) verdict(f *condition.Frame) condition.Verdict {
 	return v
 }
 
-// panicked makes the evaluator usable again and accounts for the panic.
+// panicked makes the evaluator usable again, and counts and logs the panic.
 func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	p := e.pipeline
 	p.metrics.panics.Inc()
@@ -229,15 +231,15 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))
 	e.in.release()
-	// or it would be due, and panic, with every record to come
+	// otherwise it would be due, and panic, with every later record
 	if en := e.life.running; en != nil && en.of.entries[en.key] == en {
 		e.memory.drop(en)
 	}
 	e.life.running, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
-	// Alerts from before the panic are due: the memory counts them as sent.
+	// Alerts from before the panic are published: the memory has them as sent.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
 }
 
-// Scored is the payload of the record that was evaluated last as filters, rules and templates saw it: with what the
-// scores added. It is valid until the next call of the evaluator, and nil where there are no scores.
+// Scored returns the payload of the last evaluated record as filters, rules and templates saw it: with the scores
+// added. It is valid until the next call of the evaluator, and nil without scores.
 func (e *Evaluator) Scored() []byte { return e.in.scored.Data }

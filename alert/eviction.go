@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// This file is about what is forgotten where rules remember more than they may. The rule that holds most gives way, so
-// that the keys of one rule never push out those of another that stays within its share; of its keys the quiet ones go
+// This file decides which keys are evicted when rules remember more than they may. Keys of the rule that holds most go
+// first, so that one rule never evicts keys of another that stays within its share. Of its keys the quiet ones go
 // first. All of it is a function of what is remembered, and the snapshot keeps the order.
 
-// phase is how much it would matter if an entry were forgotten.
+// phase is how far an entry has come: the later, the more its eviction would matter.
 type phase uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 	phases
 )
 
-// phase is the standing of an entry by what it remembers.
+// phase returns the phase of an entry from what it remembers.
 func (en *entry) phase() phase {
 	switch {
 	case en.firing:
@@ -30,15 +30,16 @@ func (en *entry) phase() phase {
 	return quiet
 }
 
-// phaseBits are the bits of entry.packed for its standing: a byte of its own would make each entry 16 bytes larger.
+// phaseBits is the number of bits of entry.packed that hold its phase: a separate byte would make each entry 16 bytes
+// larger.
 const phaseBits = 2
 
-// listedPhase is the standing by which the entry stands in a list of its rule.
+// listedPhase returns the phase of the list that has the entry.
 func (en *entry) listedPhase() phase { return phase(en.packed & (1<<phaseBits - 1)) }
 
 func (en *entry) list(s phase) { en.packed = en.packed>>phaseBits<<phaseBits | uint32(s) }
 
-// relist takes up a change of an entry's standing, which counts as a use.
+// relist moves an entry to the list of its phase. The change of phase counts as a use.
 func (en *entry) relist() {
 	if now := en.phase(); now != en.listedPhase() && !en.of.rule.keyless() {
 		en.of.lists[en.listedPhase()].remove(en)
@@ -47,7 +48,7 @@ func (en *entry) relist() {
 	}
 }
 
-// entryList are the entries of a rule with one standing, in the order of their last use.
+// entryList is a rule's entries of one phase, in the order of their last use.
 type entryList struct {
 	oldest, newest *entry
 	n              int
@@ -79,9 +80,9 @@ func (l *entryList) remove(e *entry) {
 	l.n--
 }
 
-// inOrder are all entries with a key in the order in which snapshots have them: by standing, and among these by how
-// many of their rule were used after them, the most first. So a version that knows one order for all rules forgets
-// quiet keys first, and those of the rule that has most.
+// inOrder returns all entries with a key in their order in snapshots: by phase, then by how many entries of their rule
+// were used after them, the most first. A version that knows only one order for all rules then evicts quiet keys first,
+// and those of the rule that has most.
 func (m *memory) inOrder() []*entry {
 	out := make([]*entry, 0, m.pressure.count)
 	type cursor struct {
@@ -116,16 +117,17 @@ func (m *memory) inOrder() []*entry {
 // pressure is how much is remembered, and how much may be.
 type pressure struct {
 	max int // keys
-	// count is how many entries have a key, bulk the size of all entries and claims, and crowds are the rules by how
+	// count is how many entries have a key, bulk the size of all entries and claims, and heaps are the rules by how
 	// much they hold.
 	count int
 	bulk  bulk
 	heaps [measures]ruleHeap
-	// overfull says that more was read or inherited than may be. It is kept until somebody can be notified.
+	// overfull is set if more was read or inherited than may be remembered. Evictions that need an alert wait for the
+	// next record or tick.
 	overfull bool
 }
 
-// measure is what can be too much.
+// measure is what is bounded.
 type measure uint8
 
 const (
@@ -134,7 +136,7 @@ const (
 	measures
 )
 
-// ruleHeap are the rules with keys as a heap, the one that holds most by a measure first.
+// ruleHeap is a heap of the rules that have keys, the one that holds most by a measure first.
 type ruleHeap []*ruleMemory
 
 func (c *ruleHeap) join(r *ruleMemory, by measure) {
@@ -143,7 +145,7 @@ func (c *ruleHeap) join(r *ruleMemory, by measure) {
 	c.holds(r, by, 0)
 }
 
-// holds says how much a rule holds by now.
+// holds sets how much a rule holds now.
 func (c ruleHeap) holds(r *ruleMemory, by measure, n int) {
 	r.held[by] = n
 	i := r.heapIndex[by]
@@ -176,7 +178,7 @@ func (c ruleHeap) swap(i, j int, by measure) {
 	c[i].heapIndex[by], c[j].heapIndex[by] = i, j
 }
 
-// second is the rule that holds most after the first one; nil if there is none.
+// second returns the rule that holds most after the first one; nil if there is none.
 func (c ruleHeap) second(by measure) *ruleMemory {
 	switch {
 	case len(c) < 2:
@@ -187,7 +189,7 @@ func (c ruleHeap) second(by measure) *ruleMemory {
 	return c[1]
 }
 
-// over says by which measure too much is remembered.
+// over returns the measure by which too much is remembered, if there is one.
 func (p *pressure) over() (by measure, over bool) {
 	if p.count > p.max {
 		return byKeys, true
@@ -195,9 +197,8 @@ func (p *pressure) over() (by measure, over bool) {
 	return byBytes, p.bulk.over()
 }
 
-// toEvict is the entry that is forgotten next. The one in hand, if there is one, is only where its rule has no other
-// quiet one and it is quiet itself: what is about to fire is not given up for it. It is nil where nothing can be
-// forgotten.
+// toEvict returns the entry to evict next; nil if none can be. The entry in hand, if there is one, is evicted only if
+// it is quiet and its rule has no other quiet entry. No pending key is evicted for a quiet one.
 func (p *pressure) toEvict(inHand *entry, by measure) *entry {
 	c := p.heaps[by]
 	if len(c) == 0 {
@@ -205,7 +206,7 @@ func (p *pressure) toEvict(inHand *entry, by measure) *entry {
 	}
 	first, next := c[0], c.second(by)
 	if inHand != nil && inHand.of != first && !inHand.of.rule.keyless() && inHand.of.held[by] == first.held[by] {
-		first, next = inHand.of, first // of two that hold as much, who wants more gives way
+		first, next = inHand.of, first // of two that hold as much, the one that grows gives way
 	}
 	if en := first.evictable(inHand); en != nil || next == nil {
 		return en
@@ -213,8 +214,8 @@ func (p *pressure) toEvict(inHand *entry, by measure) *entry {
 	return next.evictable(inHand)
 }
 
-// evictable is the key that a rule can do without best. What an absence rule waits for is not worth forgetting because
-// nothing comes: there the key of the last record goes, and the others are watched.
+// evictable returns the key that a rule can best do without. An absence rule must not forget a key because it sends
+// nothing. So there the key of the last record goes, and the others stay watched.
 func (m *ruleMemory) evictable(inHand *entry) *entry {
 	if m.rule.absence.After > 0 && m.lists[quiet].newest != nil && m.held[byKeys] > 1 {
 		return m.lists[quiet].newest
@@ -234,17 +235,17 @@ func (m *ruleMemory) evictable(inHand *entry) *entry {
 	return nil
 }
 
-// forgotten are the words for an end that is none of the condition.
-const forgotten = "the shard has more keys than it can remember, so this one is not followed any more"
+// forgotten is the reason in an alert that ends because its key was evicted.
+const forgotten = "the shard has more keys than it can remember, so this one is no longer watched"
 
-// evict pushes an entry out, and counts it.
+// evict removes an entry, and counts it.
 func (m *memory) evict(en *entry) {
 	en.of.rule.metrics.forgot(en.listedPhase())
 	m.drop(en)
 }
 
-// evictUnannounced evicts what was read or inherited beyond the bounds, as long as nobody has to be notified. The rest
-// waits for the next record or tick.
+// evictUnannounced evicts what was read or inherited beyond the bounds, as long as that needs no alert. The rest waits
+// for the next record or tick.
 func (m *memory) evictUnannounced() {
 	for by, over := m.pressure.over(); over; by, over = m.pressure.over() {
 		en := m.pressure.toEvict(nil, by)
@@ -256,7 +257,7 @@ func (m *memory) evictUnannounced() {
 	}
 }
 
-// makeRoomForLoaded makes what was brought fit; by now somebody hears of it.
+// makeRoomForLoaded evicts what was read or inherited beyond the bounds, now that alerts can be made.
 func (l *lifecycle) makeRoomForLoaded() {
 	if l.memory.pressure.overfull {
 		l.memory.pressure.overfull = false
@@ -264,8 +265,8 @@ func (l *lifecycle) makeRoomForLoaded() {
 	}
 }
 
-// makeRoom evicts keys while too much is remembered. If somebody was notified that one fires, an alert says that it is
-// no longer followed. rec is the record at hand and inHand its entry; both are nil in trim.
+// makeRoom evicts keys while too much is remembered. If a topic was notified that an evicted key fires, an alert says
+// that it is no longer watched. rec is the record at hand and inHand its entry; both are nil in makeRoomForLoaded.
 func (l *lifecycle) makeRoom(inHand *entry, rec *Record) {
 	m := l.memory
 	for by, over := m.pressure.over(); over && !m.pressure.overfull; by, over = m.pressure.over() {

@@ -92,7 +92,7 @@ func TestQuietKeyDoesNotPushOutWhatFires(t *testing.T) {
 	require.Equal(t, 3, s.evicted("evictions_total", "r"))
 }
 
-// TestWhatFiresIsPushedOutAloud: if a key that fires must go, whoever was told hears that it is not followed any more.
+// TestWhatFiresIsPushedOutAloud: if a key that fires must go, whoever was told hears that it is no longer watched.
 func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	t.Parallel()
 	s := tell(t, cramped(2, alert.RuleConfig{
@@ -112,7 +112,7 @@ func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
 	require.Equal(t, "[NO LONGER WATCHED] a is critical\n\n(it may still hold: the shard has more keys than it can "+
-		"remember, so this one is not followed any more)", m.Body)
+		"remember, so this one is no longer watched)", m.Body)
 	require.Equal(t, 1, s.evicted("active_evictions_total", "r"))
 
 	s.v(2, "a", 11)
@@ -319,7 +319,7 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
 	require.Contains(t, m.Body,
-		"The rule once fired, and says no more here: no record has come for 1d, so the key is given up; "+
+		"The rule once fired, and makes no more alerts here: no record has come for 1d, so the key is given up; "+
 			"it is reported again once it sends and then stops.\n")
 	require.NotContains(t, m.Body, "it may still hold", "it is said already")
 	s.tick(71 * 3600)

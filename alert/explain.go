@@ -35,18 +35,18 @@ type Explanation struct {
 	SequenceNumber string    `json:"sequence_number,omitempty"`
 	SubSequence    uint32    `json:"sub_sequence"`
 	Arrival        time.Time `json:"arrival"`
-	// DependsOn are the scores that decide what becomes of the record and that only the records before it give. Outcome
-	// and Reason are then what is so without them; empty where nothing is left open.
+	// DependsOn are the scores that decide the outcome and that only earlier records determine. Outcome and Reason are
+	// then what holds without them. It is empty if nothing is left open.
 	DependsOn []string `json:"depends_on,omitempty"`
-	// Outcome is what becomes of the record where it is the first that the rules see, and Reason why it is Invalid,
+	// Outcome is that of the record if it is the first that the rules see, and Reason why it is Invalid,
 	// Suppressed or, with not_json, Filtered.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
-	// Likely is what a record looks like that cannot be read.
+	// Likely is what an unreadable record looks like.
 	Likely payload.Likely `json:"likely,omitempty"`
-	// Filter is what each pattern of the filter says; empty without one.
+	// Filter is the result of each pattern of the filter; empty without one.
 	Filter []filter.Explanation `json:"filter,omitempty"`
-	// Rules are the rules in their order; empty for a record that no rule gets to see.
+	// Rules are the rules in their order; empty for a record that reaches no rule.
 	Rules []RuleExplanation `json:"rules,omitempty"`
 	// Publishes is what is published without rules.
 	Publishes *Publication `json:"publishes,omitempty"`
@@ -61,20 +61,20 @@ type RuleExplanation struct {
 	Cause   string  `json:"cause,omitempty"`
 	// Terms are the parts of the condition that must all hold, in the order in which they are tried.
 	Terms []TermExplanation `json:"terms"`
-	// First is the term that kept the rule from matching, as text; empty if it matches.
+	// First is the term that kept the rule from matching; empty if it matches.
 	First string `json:"first_failing_term,omitempty"`
-	// Key is what the rule takes for the same alert, and KeyCause why there is no proper one.
+	// Key is what the rule treats as the same alert, and KeyCause why there is no proper key.
 	Key      string `json:"key,omitempty"`
 	KeyCause string `json:"key_undefined,omitempty"`
-	// OverBudget says what the rule would cost more than it may with this record, and what to do; empty if it does not.
-	// The record is then not judged by the rule.
+	// OverBudget says which budget the rule would exceed with this record, and what to do. The rule then does not judge
+	// the record. It is empty if the rule stays within its budget.
 	OverBudget string `json:"over_budget,omitempty"`
 	// WindowCause is why the record, for which the condition holds, adds nothing to the window.
 	WindowCause string `json:"window_undefined,omitempty"`
 	Severity    string `json:"severity"`
 	// Shadow says that the rule never publishes.
 	Shadow bool `json:"shadow,omitempty"`
-	// Outcome is what the rule makes of the record where it sees none before, and Reason what suppresses the alert.
+	// Outcome is what the rule makes of the record if it has seen no other, and Reason what suppresses the alert.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
 	// Publishes is what the rule publishes when it fires on this record, by topic.
@@ -94,7 +94,7 @@ type TermExplanation struct {
 	Verdict Verdict `json:"verdict"`
 	// Cause is why the term is undefined.
 	Cause string `json:"cause,omitempty"`
-	// Fields are the names that the term looks at, with what the record has.
+	// Fields are the fields that the term reads, with the record's values.
 	Fields []condition.FieldValue `json:"fields,omitempty"`
 	// Compared is a comparison of two numbers with the numbers in it, such as "ANOMALY_SCORE 2.91 > 3.5", and By the
 	// distance between the two. Both are empty for other terms.
@@ -107,10 +107,9 @@ type Publication struct {
 	Topic   string `json:"topic"`
 	Subject string `json:"subject"`
 	AlertID string `json:"alert_id,omitempty"`
-	// Failed are the parts of the message whose templates fail on the record, so that the default words stand in for
-	// them.
+	// Failed are the parts of the message whose templates fail on the record and are replaced by the default words.
 	Failed []string `json:"failed_templates,omitempty"`
-	// OverBudget says what its templates would cost more than they may, and what to do; empty if they do not.
+	// OverBudget says which budget its templates would exceed, and what to do; empty if they stay within it.
 	OverBudget string `json:"over_budget,omitempty"`
 }
 
@@ -123,7 +122,7 @@ type Dependency struct {
 // MarshalText implements encoding.TextMarshaler.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// String is the term in a line: "ANOMALY_SCORE 2.91 > 3.5: false by 0.59".
+// String returns the term in a line: "ANOMALY_SCORE 2.91 > 3.5: false by 0.59".
 func (t TermExplanation) String() string {
 	what := t.Term
 	if t.Compared != "" {
@@ -137,7 +136,7 @@ func (t TermExplanation) String() string {
 	case t.By != "" && t.Verdict == VerdictFalse:
 		return what + ": false by " + t.By
 	case t.Verdict == VerdictDepends:
-		return t.Term + ": depends on records before"
+		return t.Term + ": depends on earlier records"
 	case t.Compared != "":
 		return what + ": " + string(t.Verdict)
 	}
@@ -155,8 +154,8 @@ func (t TermExplanation) values(before string) string {
 	return before + strings.Join(list, ", ")
 }
 
-// Explain says what the rules make of a record on its own, and why. It is for people: it tries everything to its end,
-// counts nothing and knows nothing of earlier records. It is safe for concurrent use and never panics.
+// Explain returns what the rules make of a record on its own, and why. It is for people: it evaluates every part,
+// counts nothing, and disregards earlier records. It is safe for concurrent use and never panics.
 func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 	x = Explanation{
 		Shard: rec.Shard, PartitionKey: rec.PartitionKey, SequenceNumber: rec.SequenceNumber,
@@ -168,7 +167,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 			x.Outcome, x.Reason = Invalid, ReasonPanic
 		}
 	}()
-	e := newEvaluator(p, rec.Shard) // lends its working memory; what it would count or remember is left alone
+	e := newEvaluator(p, rec.Shard) // for its working memory only: nothing is counted or remembered
 	e.clock.eventTime = rec.Arrival
 	if e.in.set.filter != nil {
 		x.Filter = e.in.set.filter.Explain(rec.Data, rec.PartitionKey)
@@ -212,13 +211,13 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		}
 		x.Rules = append(x.Rules, one)
 	}
-	if x.Outcome == Alerted { // whatever else there is
+	if x.Outcome == Alerted { // even if another rule suppressed
 		x.DependsOn = nil
 	}
 	return x
 }
 
-// openScores are the members that the scores would add to a record, as far as records before it decide about them.
+// openScores returns the members that the scores would add to a record and that earlier records decide.
 func (in *reading) openScores(rec *Record) []string {
 	if in.scoring == nil || in.scoring.decoder.Decode(rec.Data, in.scoring.slots) != "" {
 		return nil
@@ -228,7 +227,7 @@ func (in *reading) openScores(rec *Record) []string {
 		value := func(slot int) *condition.Value { return &in.scoring.slots[slot] }
 		if slices.ContainsFunc(x.taken, func(slot int) bool { return value(slot).Kind != condition.Absent }) ||
 			slices.ContainsFunc(x.slots, func(slot int) bool { return value(slot).Kind != condition.Number }) {
-			continue // it has its own, or never gets one
+			continue // the record has its own, or gets none
 		}
 		open = append(open, x.adds()...)
 	}
@@ -258,7 +257,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 		return x
 	}
 	if e.in.frame.Meter.Over != "" {
-		v = condition.No // only its key is too much
+		v = condition.No // only its key is over the budget
 	}
 	x.Severity = severities()[e.in.severityOf(r, t)]
 	x.Verdict, x.Cause = verdictWords(v)
@@ -284,7 +283,7 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	}
 	a := &Alert{Kind: KindFiring, Rule: r.name, Severity: x.Severity, Key: x.Key}
 	switch {
-	case r.window != nil: // its figure is of earlier records too: the bound stands in
+	case r.window != nil: // the figure is of earlier records, too, so show the bound
 		a.Value, a.Worse = r.window.bound, direction(r.window.op)
 	case r.value != nil:
 		if n, cause := r.value.Load(&e.in.frame); !cause.Undefined() && n.Kind == condition.Number {
@@ -297,8 +296,8 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 	return x
 }
 
-// depends settles the verdict of a rule of which some terms depend on what is not known here: one that does not hold
-// decides all the same.
+// depends sets the verdict of a rule whose terms partly depend on earlier records. A term that does not hold decides
+// anyway.
 func (x *RuleExplanation) depends() {
 	x.Verdict, x.Cause, x.First = VerdictDepends, "", ""
 	for _, t := range x.Terms {
@@ -313,7 +312,7 @@ func (x *RuleExplanation) depends() {
 	for _, name := range x.open {
 		if one := (Dependency{
 			Setting: name,
-			Says:    "comes from the records before this one, which are not looked at here",
+			Says:    "comes from earlier records, which are not considered here",
 		}); !slices.Contains(x.Depends,
 			one) {
 			x.Depends = append(x.Depends, one)
@@ -321,7 +320,7 @@ func (x *RuleExplanation) depends() {
 	}
 }
 
-// explainTerm is a term in the words of an explanation.
+// explainTerm converts a term of a condition's explanation.
 func explainTerm(x *condition.Explanation) TermExplanation {
 	t := TermExplanation{Term: x.Source, Fields: x.Fields, Compared: x.Compared, By: x.By}
 	t.Verdict, t.Cause = verdictWords(x.Verdict)
@@ -358,7 +357,7 @@ func (in *reading) explainKey(r *rule, rec *Record) (key, cause string) {
 	return string(v.AppendText(nil)), ""
 }
 
-// explainFiring says whether the rule, whose condition holds, fires on a record that is the first of its key.
+// explainFiring reports whether the rule, whose condition holds, fires on a record that is the first of its key.
 func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 	switch {
 	case r.absence.After > 0, r.hold.Records > 1, r.hold.Time > 0:
@@ -375,7 +374,7 @@ func (e *Evaluator) explainFiring(r *rule, x *RuleExplanation) {
 	}
 }
 
-// aloneInWindow says whether a window that holds the record at hand alone makes its rule fire.
+// aloneInWindow reports whether a window with only the record at hand makes its rule fire.
 func (e *Evaluator) aloneInWindow(w *windowRule) bool {
 	var item condition.Value
 	n, cause := w.load(&e.in.frame, &item)
@@ -392,7 +391,7 @@ func (e *Evaluator) aloneInWindow(w *windowRule) bool {
 	return holds
 }
 
-// dependencies are the settings of a rule whose effect depends on earlier records.
+// dependencies returns the settings of a rule whose effect depends on earlier records.
 func (r *rule) dependencies() []Dependency {
 	var out []Dependency
 	add := func(set bool, setting, format string, args ...any) {
@@ -400,7 +399,7 @@ func (r *rule) dependencies() []Dependency {
 			out = append(out, Dependency{Setting: setting, Says: fmt.Sprintf(format, args...)})
 		}
 	}
-	add(r.formula.When.Uses(condition.SlotAge), "age", "is counted from the latest arrival before; here it is 0s")
+	add(r.formula.When.Uses(condition.SlotAge), "age", "is counted from the latest earlier arrival; here it is 0s")
 	add(r.hold.Records > 1, "for", "fires only with the %s record of the key in a row for which the condition holds",
 		ordinal(r.hold.Records))
 	add(r.hold.Time > 0, "for", "fires only when the condition has held for %s", shortDuration(r.hold.Time))
@@ -412,7 +411,7 @@ func (r *rule) dependencies() []Dependency {
 		add(true, "window", "fires on the %s of a %s window of %s", w.aggregate, kind,
 			shortDuration(time.Duration(w.length)*time.Millisecond))
 	}
-	add(r.absence.After > 0, "absence", "fires when nothing came for %s; this record is a sign of life",
+	add(r.absence.After > 0, "absence", "fires when no record came for %s; this record ends the absence",
 		shortDuration(r.absence.After))
 	text, _ := r.resolve.MarshalText()
 	muted := func(behind bool) {
@@ -452,7 +451,7 @@ func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	return x
 }
 
-// failureNote stands in for the counter of a template's failures. Only Inc is called.
+// failureNote replaces the counter of a template's failures. Only Inc is called.
 type failureNote struct {
 	prometheus.Counter
 	part string

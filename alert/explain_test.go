@@ -415,7 +415,7 @@ func TestExplainOfScores(t *testing.T) {
 			require.Equal(t, test.on, x.DependsOn)
 			require.Len(t, x.Rules[0].Depends, len(test.on))
 			if test.verdict == alert.VerdictDepends {
-				require.Contains(t, x.Rules[0].First, "depends on records before")
+				require.Contains(t, x.Rules[0].First, "depends on earlier records")
 			}
 		})
 	}

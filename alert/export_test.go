@@ -18,8 +18,8 @@ func Sealed(data []byte) []byte {
 	return binary.BigEndian.AppendUint32(slices.Clip(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// KeptByOlder says whether a version that knows nothing of keys that several shards have would hand on, as it is, what
-// is stored of them, and for which keys of a rule it would speak.
+// KeptByOlder reports whether a version that knows nothing of keys that several shards have would hand on, as it is,
+// what is stored of them, and for which keys of a rule it would speak.
 func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 	_, sections, err := openState(state)
 	if err != nil {

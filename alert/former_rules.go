@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// formerLife is for how long, in event time, the state of rules that are gone is kept, and maxFormer how much.
+// formerLife is how long, in event time, the state of former rules is kept, and maxFormer how much of it.
 const (
 	formerLife = 7 * 24 * time.Hour
 	maxFormer  = 8 << 20
@@ -16,12 +16,12 @@ const (
 // formerRules is the state of rules, and of versions of rules, that this rule set does not have.
 type formerRules []section
 
-// oweEnds says whether the end of some alert is owed.
+// oweEnds reports whether some topic is owed the end of an alert.
 func (f formerRules) oweEnds() bool {
 	return slices.ContainsFunc(f, func(s section) bool { return s.owedEnds > 0 })
 }
 
-// kept is what is still worth keeping, and for which there is room, the most recently used first.
+// kept returns the sections that are still worth keeping and for which there is room, the most recently used first.
 func (f formerRules) kept(room int, now int64) []section {
 	for i := range f {
 		f[i].settleOver()
@@ -34,18 +34,18 @@ func (f formerRules) kept(room int, now int64) []section {
 		if s.notified != nil {
 			total += len(s.notified.words) + 2*sectionOverhead
 		}
-		if s.owedEnds > 0 { // the next tick says the ends first
+		if s.owedEnds > 0 { // the next tick sends the ends first
 			return total > room
 		}
 		return total > min(maxFormer, room) || s.expired(now)
 	})
 }
 
-// expired says whether the state of a former rule is too old to be of use.
+// expired reports whether the state of a former rule is too old to be of use.
 func (s *section) expired(now int64) bool { return now-s.used > millis(formerLife) }
 
-// leaving calls end for each rule whose ends are owed and are to be said now: because all workers agree, or because the
-// state is about to be forgotten.
+// leaving calls end for each rule whose owed ends are to be sent now: because all workers agree, or because the state
+// is about to be dropped.
 func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
 	if !f.oweEnds() {
 		return
@@ -61,7 +61,7 @@ func (f formerRules) leaving(settled bool, now int64, end func(*section)) {
 	}
 }
 
-// ended records that the present rule has sent topics the end of a key.
+// ended records that the present rule has notified topics of the end of a key.
 func (f formerRules) ended(rule, key string, topics []string) {
 	for i := range f {
 		if s := &f[i]; s.owedEnds > 0 && s.name == rule {
@@ -89,9 +89,9 @@ func (f *formerRules) inherit(parent formerRules, owns func(partitionKey string)
 	}
 }
 
-// inherited is the state of an unknown rule without the keys whose last record would not be this shard's. Entries
-// without a last record are not moved by time, so that they do no harm in both children, unless their end is owed: one
-// child says it.
+// inherited returns the state of an unknown rule with only the keys whose last record would be this shard's. Entries
+// without a last record have no timers, so it is safe to keep them in both children. If their end is owed, only one
+// child keeps them, and sends it.
 func (s section) inherited(owns func(partitionKey string) bool) section {
 	s.settleOver()
 	kept, n := []byte(nil), uint64(0)
@@ -102,7 +102,7 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 		before := r.buf
 		r.entry(v)
 		if r.failed {
-			return s // by a later version, which knows what to make of it
+			return s // by a later version, which can read it
 		}
 		mine := v.located && len(v.key) > 0 && owns(string(v.partitionKey))
 		if !v.located || len(v.key) == 0 {
@@ -124,7 +124,7 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 	return s
 }
 
-// settleOver takes out what the present rule has ended in the meantime.
+// settleOver removes what the present rule has ended in the meantime.
 func (s *section) settleOver() {
 	if len(s.over) == 0 {
 		return
@@ -134,8 +134,8 @@ func (s *section) settleOver() {
 	s.rewrite(func(v *entryView, topics []string) []string { return without(topics, over[string(v.key)]...) })
 }
 
-// each goes through the entries of a section, with what an entry takes behind its bits; false if they do not fit
-// together.
+// each calls do with the entries of a section, and with the bytes after an entry's bits. It returns false if the
+// section is malformed.
 func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bool {
 	r, v := &reader{buf: s.body}, &entryView{}
 	r.limit()
@@ -149,7 +149,7 @@ func (s *section) each(do func(rank, bits uint64, rest []byte, v *entryView)) bo
 	return !r.failed && len(r.buf) == 0
 }
 
-// owedTo are the topics to which the end of an entry is owed.
+// owedTo returns the topics to which the end of an entry is owed.
 func (s *section) owedTo(v *entryView) []string {
 	if s.notified == nil || !s.notified.ends || !v.firing || !v.notified {
 		return nil
@@ -167,7 +167,8 @@ func (s *section) countOwedEnds() bool {
 	})
 }
 
-// rewrite changes who is owed the ends of entries. An entry of which nobody is owed the end counts as not notified.
+// rewrite changes which topics are owed the ends of entries. An entry whose end is owed to no topic counts as not
+// notified.
 func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	w := &writer{buf: make([]byte, 0, len(s.body)+16)}
 	head := (&reader{buf: s.body}).limit()
@@ -206,8 +207,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	s.body, s.notified, s.owedEnds = append(w.buf, kept.buf...), &t, owes
 }
 
-// absorb adds what another shard has of the same rule. Of a key that both have, the one continues of which an end is
-// owed.
+// absorb adds what another shard has of the same rule. Of two entries for one key, the one whose end is owed stays.
 func (s *section) absorb(t section) {
 	if s.notified == nil || t.notified == nil {
 		return

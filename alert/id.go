@@ -7,26 +7,26 @@ import (
 	"strconv"
 )
 
-// alertID is the id of an alert that a record made: the SHA-256, in lower-case hex, of these fields in this order:
-// stream ARN, shard id, sequence number, sub-sequence number in decimal, rule name, topic name, kind, and, for a shard
-// that was rewound, its generation in decimal.
+// alertID returns the id of an alert that a record caused: the SHA-256, in lower-case hex, of these fields in this
+// order: stream ARN, shard id, sequence number, sub-sequence number in decimal, rule name, topic name, kind, and, for a
+// shard that was rewound, its generation in decimal.
 func alertID(stream string, rec *Record, rule, topic string, kind Kind, generation uint32) string {
 	fields := []string{stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind)}
-	if generation > 0 { // ids of shards that nobody rewound are older than generations
+	if generation > 0 { // ids of shards that were never rewound are older than generations
 		fields = append(fields, decimal(generation))
 	}
 	return hashFields(fields)
 }
 
-// timeID is the id of an alert that time made, about a key of a rule: when it was due stands for the record. An alert
-// about the whole stream has no shard, so that it is the same whichever worker decides.
+// timeID returns the id of an alert about a rule's key that a timer caused: it has the due time in place of the record.
+// An alert about the whole stream has no shard, so its id does not depend on which worker decides.
 func timeID(stream, shard, rule, topic string, kind Kind, key string, due int64, generation uint32) string {
 	return hashFields([]string{
 		stream, shard, rule, topic, string(kind), key, strconv.FormatInt(due, 10), decimal(generation), "time", "",
 	})
 }
 
-// pushedID is the id of an alert about a key that a record pushed out of memory.
+// pushedID returns the id of an alert about a key that was evicted to make room for a record.
 func pushedID(stream string, rec *Record, rule, topic string, kind Kind, key string, generation uint32) string {
 	return hashFields([]string{
 		stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind), key,

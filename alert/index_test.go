@@ -118,7 +118,7 @@ func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 		}
 		var want strings.Builder
 		want.WriteString(
-			"# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whatever became of the alert.\n" +
+			"# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whether or not an alert was sent.\n" +
 				"# TYPE kinesis_alerter_rule_matches_total counter\n")
 		for j, r := range set.rules {
 			fmt.Fprintf(&want, "kinesis_alerter_rule_matches_total{rule=%q} %d\n", r.name, matched[j])

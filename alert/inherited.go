@@ -4,12 +4,12 @@ import (
 	"slices"
 )
 
-// This file is about keys that a shard has inherited and has not heard of yet. See "Inherited keys" in doc.go.
+// This file is about keys that a shard has inherited and has had no record of yet. See "Inherited keys" in doc.go.
 
-// Heir is how a shard takes over from its parents.
+// Heir is a shard that takes over from its parents.
 type Heir struct {
-	// Owns says which partition keys fall to the shard by the MD5 of the key. Of all children of a parent exactly one
-	// owns a key.
+	// Owns reports whether the shard owns a partition key by its MD5. Of all children of a parent exactly one owns a
+	// key.
 	Owns func(partitionKey string) bool
 	// Parents are the shards that it takes over from, Siblings those that take over from the same parents. Without
 	// siblings the shard takes over only what it owns.
@@ -22,7 +22,7 @@ type family struct {
 	users  int // entries and claims
 }
 
-// inheritance is what a shard shares with others, while it is not known to which of them the records of a key come.
+// inheritance is what a shard shares with others until a record shows which of them gets the records of a key.
 type inheritance struct {
 	provisional int // entries that other shards have, too
 	families    []*family
@@ -32,28 +32,27 @@ type inheritance struct {
 	parkedTo int64
 }
 
-// provisional makes an entry one that was inherited, while no record of its key has come to this shard.
+// provisional marks an inherited entry while no record of its key has come to this shard.
 type provisional struct {
 	family *family
-	// silent says that another shard of the family speaks for the key while none of them hears of it.
+	// silent is set if another shard of the family makes the key's alerts while none of them has a record of it.
 	silent bool
-	// partedAt is the event time at which the shards parted that have copies. Who heard of the key before that is of
-	// the past.
+	// partedAt is the event time of the split that made the copies. Records of the key before that do not count.
 	partedAt int64
-	// due is what has come due and waits for what the others remember; 0 for nothing.
+	// due is when something fell due that waits for the others' states; 0 for nothing.
 	due int64
-	// elsewhere is when another shard first heard of the key; 0 while none did, as far as is known.
+	// elsewhere is when another shard first had a record of the key; 0 while none is known to have had one.
 	elsewhere int64
 }
 
-// claim says that this shard has heard of a key that it inherited, and since when. It is kept for those of the others
-// that still have a copy: the entry itself may be forgotten long before they ask.
+// claim says that this shard has had a record of an inherited key, and when. It is kept for the other shards that still
+// have a copy: the entry itself may be forgotten long before they read it.
 type claim struct {
 	family *family
 	at     int64
 }
 
-// pending is when time next has something to do with the entry, or had if it waits for other shards.
+// pending returns when the entry is next due, or was due if it waits for other shards.
 func (en *entry) pending() int64 {
 	if en.provisional != nil && en.provisional.due != 0 {
 		return en.provisional.due
@@ -79,7 +78,7 @@ func (h *inheritance) leaveFamily(f *family) {
 	}
 }
 
-// bind makes an entry of the memory one that the others have, too.
+// bind marks an entry of the memory as one that the others have, too.
 func (m *memory) bind(en *entry, others []string, silent bool, born int64) {
 	f := m.inherited.family(others)
 	f.users++
@@ -99,8 +98,8 @@ func (m *memory) unbind(en *entry) {
 	m.inherited.provisional--
 }
 
-// claim notes since when the shard has heard of a key that these others have, too. One that was noted before, or by a
-// parent, continues.
+// claim records since when the shard has had records of a key that these others have, too. An earlier claim, or one of
+// a parent, stays.
 func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
 	if was, ok := r.claims[key]; ok {
 		others = union(others, was.family.others)
@@ -111,7 +110,7 @@ func (m *memory) claim(r *ruleMemory, key string, others []string, at int64) {
 	m.setClaim(r, key, claim{f, at})
 }
 
-// setClaim and dropClaim keep the size of what is remembered.
+// setClaim and dropClaim keep the total size up to date.
 func (m *memory) setClaim(r *ruleMemory, key string, c claim) {
 	if r.claims == nil {
 		r.claims = make(map[string]claim)
@@ -127,19 +126,19 @@ func (m *memory) dropClaim(r *ruleMemory, key string) {
 	m.pressure.bulk.sub(bulk{claimHeap + len(key), claimStored + len(key)})
 }
 
-// union is the sorted union of two lists of shards.
+// union returns the sorted union of two lists of shards.
 func union(a, b []string) []string {
 	out := slices.Concat(a, b)
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// without is a list of shards without some of them.
+// without returns a list of shards without some of them.
 func without(list []string, gone ...string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(shard string) bool { return slices.Contains(gone, shard) })
 }
 
-// park sets an entry aside that is due, until it is known what the others have heard.
+// park sets a due entry aside until the others' states show whether they had records of its key.
 func (m *memory) park(en *entry) {
 	en.provisional.due = en.due
 	m.schedule(en, 0)

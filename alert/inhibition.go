@@ -13,7 +13,7 @@ func (f *faults) inhibitions(field string, c RuleConfig, r *rule, before map[str
 		other := before[name]
 		if other == nil {
 			f.add(fmt.Sprintf("%s.inhibited_by[%d]", field, i), name,
-				"is not the name of a rule that stands before this one; what inhibits is decided first")
+				"is not the name of a rule earlier in the list; the rule that inhibits is decided first")
 			continue
 		}
 		if why := r.inhibitable(other); why != "" {
@@ -24,8 +24,9 @@ func (f *faults) inhibitions(field string, c RuleConfig, r *rule, before map[str
 	return out
 }
 
-// mutes implements muter. It says whether the other rule is active for the key, and somebody knows. What nobody was
-// told, because of quiet hours or a rate limit, mutes nothing: or nobody would hear of the key at all.
+// mutes implements muter. It reports whether the other rule is active for the key and has been notified, or is
+// silenced. An alert that quiet hours or a rate limit suppressed inhibits nothing. Otherwise the on-call engineer would
+// never hear of the key.
 func (x *inhibition) mutes(c *candidate) bool {
 	other, l := x.by, c.life
 	if other.shadow {
@@ -62,10 +63,10 @@ func (x *inhibition) words() string {
 
 func (x *inhibition) dependency() (Dependency, bool) {
 	return Dependency{"inhibited_by", "the rule " + x.by.name +
-		" swallows the alert while it is active for the same key"}, x.by.remembers()
+		" suppresses the alert while it is active for the same key"}, x.by.remembers()
 }
 
-// inhibitable says why other can never mute the rule; empty if it can.
+// inhibitable returns why other can never mute the rule; empty if it can.
 func (r *rule) inhibitable(other *rule) string {
 	switch {
 	case other.absence.Of == AbsenceOfStream && r.absence.Of != AbsenceOfStream:

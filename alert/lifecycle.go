@@ -7,10 +7,10 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// This file is the one place where a rule's claim becomes alerts: how it begins to hold and fires, what suppresses it,
-// how it ends. Everything here is a function of records and their arrival times. Time itself acts through entry.due:
-// when the event time has passed it, expire does what is due, at the due time. A tick only brings that forward, so a
-// replay of the same records makes the same alerts, with the same ids, however the ticks fell.
+// This file is the one place where a rule's condition becomes alerts: how it begins to hold and fires, what suppresses
+// it, and how it ends. Everything here is a function of records and their arrival times. Time acts through entry.due:
+// once event time has passed it, runDue does what is due, at the due time. A tick only brings that forward. So a replay
+// of the same records makes the same alerts, with the same ids, whenever the ticks come.
 
 // trigger is why something is judged: a record, or that time has passed.
 type trigger struct {
@@ -19,32 +19,33 @@ type trigger struct {
 	// value is the aggregate of a window.
 	value    float64
 	hasValue bool
-	// ended says why a claim ends that may still hold; pushedBy is the record whose key takes the room.
+	// ended says why an alert ends although its condition may still hold; pushedBy is the record whose key takes the
+	// room.
 	ended    string
 	pushedBy *Record
 }
 
 func (t *trigger) ms() int64 { return t.at.UnixMilli() }
 
-// lifecycle takes the keys of all rules through their states, and lets the outbox say what follows.
+// lifecycle moves the keys of all rules through their states, and puts the resulting alerts into the outbox.
 type lifecycle struct {
 	clock  *eventClock
 	in     *reading
 	memory *memory
 	out    *outbox
-	// fired are the rules without memory that match the record at hand and that somebody knows of.
+	// fired are the rules without memory that match the record at hand and were notified or silenced.
 	fired condition.RuleSet
 	asked candidate
 	// suppressedBy is the first reason for which an alert of the record at hand was suppressed.
 	suppressedBy Reason
-	// running is the entry for which something that is due is being done.
+	// running is the entry whose due work is in progress.
 	running *entry
 }
 
-// step takes the verdict on a record through what the rule remembers, and makes the alerts that follow from it.
+// step applies the verdict on a record to the rule's memory, and makes the resulting alerts.
 func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	if v.Undefined() || r.absence.Of == AbsenceOfStream {
-		return // an undefined condition is no match, and no normal record either; about the stream only a tick decides
+		return // undefined is neither a match nor a normal record; absence of stream is decided by ticks only
 	}
 	t := &trigger{rec: rec, at: rec.Arrival}
 	if v == condition.Yes {
@@ -82,7 +83,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	}
 	switch {
 	case r.absence.After > 0:
-		if v == condition.Yes { // any other record of the key is no sign of what is awaited
+		if v == condition.Yes { // other records of the key do not end the absence
 			l.arrived(r, en, t)
 		}
 	case r.window != nil:
@@ -98,7 +99,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 	l.makeRoom(en, rec)
 }
 
-// remember returns the entry of a key, which is known or nil, made if there is none.
+// remember returns the entry of a key: known or, if that is nil, a new one.
 func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	en := l.memory.touch(m, key, known)
 	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.windowLapsed(en, l.clock.now())) {
@@ -108,7 +109,7 @@ func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	return en
 }
 
-// setLast keeps where the last record of the key stands, and answers whether the entry's size is another one now.
+// setLast stores the position of the key's last record, and reports whether the entry's size has changed.
 func (en *entry) setLast(rec *Record) (resized bool) {
 	l := en.last
 	if l == nil {
@@ -141,7 +142,7 @@ func (l *lifecycle) window(r *rule, en *entry, v condition.Verdict, t *trigger) 
 	l.judgeWindow(r, en, t, l.clock.now())
 }
 
-// judge takes a claim that holds or does not, and makes the alerts that follow. now is the event time.
+// judge updates a key whose condition holds or does not, and makes the resulting alerts. now is the event time.
 func (l *lifecycle) judge(r *rule, en *entry, holds bool, t *trigger, now int64) {
 	if !r.hasPeriods() {
 		if holds {
@@ -165,11 +166,11 @@ func (l *lifecycle) judge(r *rule, en *entry, holds bool, t *trigger, now int64)
 			l.endPeriod(r, en, t)
 		}
 	case r.resolve.Time == 0:
-		l.endPeriod(r, en, nil) // a firing period that nobody wants to hear the end of
+		l.endPeriod(r, en, nil) // without resolve, the end is not notified
 	}
 }
 
-// holds takes a claim that holds: it may begin to fire, or fires already.
+// holds updates a key whose condition holds: it may begin to fire, or fires already.
 func (l *lifecycle) holds(r *rule, en *entry, t *trigger, now int64) {
 	if !en.firing {
 		if en.since == 0 {
@@ -198,8 +199,8 @@ func (l *lifecycle) holds(r *rule, en *entry, t *trigger, now int64) {
 	}
 }
 
-// announce makes the alert of a claim, unless something suppresses it. en is nil for a rule that remembers nothing. It
-// answers whether anybody knows: an alert was made, or a person has silenced it.
+// announce makes the alert of a key that fires, unless something suppresses it. en is nil for a rule without memory. It
+// reports whether an alert was made or a silence covers it.
 func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
 	if by := l.mute(r, en, t, false); by != nil {
 		l.suppressBy(r, en, by)
@@ -209,8 +210,8 @@ func (l *lifecycle) announce(r *rule, en *entry, t *trigger) (known bool) {
 	return true
 }
 
-// escalate makes an alert when a key that fires becomes more severe: at once, whatever was sent before, and once for
-// each grade.
+// escalate makes an alert when a firing key becomes more severe: at once, whatever was sent before, and once for each
+// grade.
 func (l *lifecycle) escalate(r *rule, en *entry, t *trigger) {
 	if by := l.mute(r, en, t, false); by != nil {
 		l.suppressBy(r, en, by)
@@ -226,22 +227,22 @@ func (l *lifecycle) notifyEscalation(r *rule, en *entry, t *trigger) {
 	en.sent, en.suppressed = l.clock.at(t), 0
 }
 
-// escalates says whether the last record of a key is more severe than the alerts about it. The plain format has room
+// escalates reports whether the last record of a key is more severe than the alerts about it. The plain format has room
 // for one severity, so a restart would forget which.
 func (l *lifecycle) escalates(r *rule, en *entry) bool {
 	return r.severityOf != nil && en.grade < en.severity && l.memory.keyed()
 }
 
-// resolvedGrace is for how long the last word on a claim that holds may be that it is over.
+// resolvedGrace is how long a key may fire while its last alert says that it is resolved.
 const resolvedGrace = 60 * 1000
 
-// mustNotify says whether the last alert was that the key is resolved, although it has fired for a while again. That is
-// reported whatever dedup and rate limits say. A key that flaps faster makes no extra message.
+// mustNotify reports whether the last alert said that the key is resolved, although it has been firing again for a
+// while. Then dedup and rate limits do not apply. A key that flaps faster makes no extra message.
 func (en *entry) mustNotify(at int64) bool {
 	return en.firing && !en.notified && en.ended && at-en.since >= resolvedGrace
 }
 
-// notify makes the alert of a claim.
+// notify makes the first alert of a firing period, or the alert of a rule without memory.
 func (l *lifecycle) notify(r *rule, en *entry, t *trigger) {
 	if en != nil {
 		if en.severity = en.grade; r.severityOf == nil {
@@ -254,7 +255,7 @@ func (l *lifecycle) notify(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// repeat repeats the alert of a claim that still holds. It counts as made also when it is muted: the next one is due an
+// repeat repeats the alert of a key that still fires. A muted repetition counts as made: the next one is due an
 // interval later.
 func (l *lifecycle) repeat(r *rule, en *entry, t *trigger) {
 	l.repeatUnlessMuted(r, en, t)
@@ -274,22 +275,22 @@ func (l *lifecycle) repeatUnlessMuted(r *rule, en *entry, t *trigger) {
 	l.out.emit(r, en, KindRepeat, t)
 	en.suppressed = 0
 	if l.escalates(r, en) {
-		en.severity = en.grade // the repetition said so
+		en.severity = en.grade // the repetition has this severity
 	}
 }
 
-// endPeriod ends a firing period. Whoever was notified of its beginning is notified of its end, whatever mutes the rule
-// by now. With a nil trigger nobody is.
+// endPeriod ends a firing period. Topics that were notified of its beginning are notified of its end, even if the rule
+// is muted by now. With a nil trigger none is.
 func (l *lifecycle) endPeriod(r *rule, en *entry, t *trigger) {
 	if t != nil && en.notified {
 		l.notifyEnd(r, en, t)
-		en.suppressed, en.ended = 0, l.memory.keyed() // or a restart would forget it
+		en.suppressed, en.ended = 0, l.memory.keyed() // the plain format cannot store it
 	}
 	en.firing, en.notified, en.audience = false, false, 0
 	en.since, en.streak = 0, 0
 }
 
-// arrived takes a sign of life for what can be absent.
+// arrived handles a record that a rule on absence waits for.
 func (l *lifecycle) arrived(r *rule, en *entry, t *trigger) {
 	en.held = l.clock.at(t)
 	if en.firing {
@@ -297,10 +298,10 @@ func (l *lifecycle) arrived(r *rule, en *entry, t *trigger) {
 	}
 }
 
-// suppress accounts for an alert that is not made.
+// suppress counts an alert that is not made.
 func (l *lifecycle) suppress(r *rule, en *entry, reason Reason) {
 	if l.out.silent {
-		en.suppressed++ // and counted by the shard that speaks for the key
+		en.suppressed++ // the shard that makes the key's alerts counts it in the metrics
 		return
 	}
 	r.metrics.suppressed[reason].Inc()

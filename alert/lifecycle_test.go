@@ -500,7 +500,7 @@ func TestForgetsTheQuietestKey(t *testing.T) {
 	s.v(5, "b", 11)
 	s.said("firing r a at 0s", "firing r b at 1s", "firing r c at 3s", "firing r b at 5s")
 	require.NoError(t, testutil.GatherAndCompare(s.registry, strings.NewReader(`
-# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or all the bytes that it may.
 # TYPE kinesis_alerter_state_evictions_total counter
 kinesis_alerter_state_evictions_total{rule="r"} 2
 `), "kinesis_alerter_state_evictions_total"))

@@ -17,15 +17,15 @@ type memory struct {
 	pressure  pressure
 	inherited inheritance
 	timers    timers
-	// clock is how far timers were run: the event time, or a tick beyond it.
+	// clock is the time up to which timers have run: the event time, or a later tick.
 	clock int64
-	// watchdog is the end of the last interval for which the watchdog spoke, or that passed while it was silent.
+	// watchdog is the end of the last interval for which the watchdog sent its message, or that passed without one.
 	watchdog int64
 	// late are the keys whose repetitions are overdue, with the clock at which one was last made, or the first was not
 	// (overdue.go).
 	late   map[*entry]int64
 	former formerRules
-	// loggedNotJSON is when the log last said that the filter dropped a record that is not JSON.
+	// loggedNotJSON is when a record that the filter dropped as not JSON was last logged.
 	loggedNotJSON int64
 }
 
@@ -33,24 +33,24 @@ type memory struct {
 type ruleMemory struct {
 	rule    *rule
 	entries map[string]*entry
-	// lists are the entries with a key by their standing.
+	// lists are the entries with a key, by phase.
 	lists [phases]entryList
-	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat where the rule
-	// stands in the crowd.
+	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat the rule's place
+	// in the heap.
 	bulk      bulk
 	held      [measures]int
 	heapIndex [measures]int
-	// tokens are what the rate limit has left, at the time at.
+	// tokens is what the rate limit had left at the time at.
 	tokens float64
 	at     int64
 	// provisional counts the entries that other shards have, too; claims are the inherited keys of which the shard has
-	// heard.
+	// had a record.
 	provisional int
 	claims      map[string]claim
 
-	// What follows is about edited rules (edited_rules.go). audiences are those that entries name, and left the topics
-	// to which the rule goes no longer. owing says that some of them may be owed ends. telling counts the entries of
-	// which somebody was notified.
+	// What follows is about edited rules (edited_rules.go). audiences are those that entries refer to, and formerTopics
+	// the topics to which the rule no longer publishes. oweEnds is set if some of them may be owed ends. notifiedKeys
+	// counts the firing entries of which a topic was notified.
 
 	audiences    [][]string
 	formerTopics map[string]*formerTopic
@@ -62,32 +62,33 @@ type ruleMemory struct {
 type entry struct {
 	key          string
 	of           *ruleMemory
-	older, newer *entry // in the list of its standing
-	// due is when the entry is due; place is where it stands among the timers, -1 for not at all.
+	older, newer *entry // in the list of its phase
+	// due is when the entry is due; place is its index in the timers, -1 if it has none.
 	due   int64
 	place int32
-	// heap and packed are what it takes, as the memory has it in its sum; packed, in a snapshot, stands above the bits
-	// of its standing.
+	// heap and packed are the entry's size as counted in the memory's total. packed has its size in a snapshot above
+	// the bits of its phase.
 	heap, packed uint32
-	// streak counts the records in a row that speak for a change: for the claim before it fires, against it after.
+	// streak counts the records in a row that speak for a change: matches before the key fires, non-matches while it
+	// does.
 	streak uint32
 
-	// since is when the claim began to hold, without a break; 0 while it does not.
+	// since is when the condition began to hold, without a break; 0 while it does not.
 	since int64
-	// held is when the claim last held or, of what can be absent, when its last sign of life came.
+	// held is when the condition last held or, for a rule on absence, when its last record came.
 	held int64
 	// sent is when the last alert was made.
 	sent int64
 	// suppressed counts the alerts that were not made since the last one that was.
 	suppressed uint32
-	// firing says that the key fires; notified that an alert said so; ended that the last alert said that it is
+	// firing is set while the key fires, notified if an alert said so, and ended if the last alert said that it is
 	// resolved.
 	firing, notified, ended bool
-	// severity, by its place among severities, is the most severe one of the alerts or, before there are any, that of
-	// the last record; grade is that of the last record, if an expression gives it.
+	// severity, as an index of severities, is the most severe one of the alerts or, before the first, that of the last
+	// record. grade is that of the last record, if the severity is an expression.
 	severity, grade uint8
-	// audience is who was notified: a place in the rule's audiences, from 1 on; 0 for the rule's present topics.
-	// countedNotified says that the rule's notifiedKeys has the entry.
+	// audience is which topics were notified: an index of the rule's audiences, from 1; 0 for the rule's present
+	// topics. countedNotified is set if the rule's notifiedKeys counts the entry.
 	countedNotified bool
 	audience        uint16
 	// covered are the conditions of silences that the last matching record meets; with a window, all records in it when
@@ -95,11 +96,11 @@ type entry struct {
 	covered uint32
 	last    *lastRecord
 	window  *window
-	// provisional is nil unless the entry was inherited by several shards and this one has not heard of its key.
+	// provisional is nil unless several shards inherited the entry and this one has had no record of its key.
 	provisional *provisional
 }
 
-// lastRecord is where an alert that time causes points to.
+// lastRecord is the position to which an alert that time causes refers.
 type lastRecord struct {
 	partitionKey, sequence string
 	sub                    uint32
@@ -122,7 +123,7 @@ func newMemory(set *compiled, agreed agreement) *memory {
 	return m
 }
 
-// replace replaces what is remembered by what was read.
+// replace replaces the memory's contents by what was read.
 func (m *memory) replace(by *memory) {
 	*m = *by
 	for _, x := range m.scores {
@@ -133,7 +134,7 @@ func (m *memory) replace(by *memory) {
 // find returns the entry of a key, or nil.
 func (r *ruleMemory) find(key []byte) *entry { return r.entries[string(key)] }
 
-// touch returns the entry of a key, which is known or nil, as the most recently used one, made if there is none.
+// touch returns the entry of a key, as the most recently used one: known or, if that is nil, a new one.
 func (m *memory) touch(r *ruleMemory, key []byte, known *entry) *entry {
 	if known != nil {
 		if !r.rule.keyless() {
@@ -181,7 +182,7 @@ func (m *memory) drop(e *entry) {
 	delete(m.late, e)
 }
 
-// schedule sets when time has something to do with e; 0 is never.
+// schedule sets when e is due; 0 is never.
 func (m *memory) schedule(e *entry, due int64) {
 	if e.due == due && (due == 0) == (e.place < 0) {
 		return
@@ -197,7 +198,7 @@ func (m *memory) schedule(e *entry, due int64) {
 	}
 }
 
-// next returns the entry whose time has come first, if it has come by now.
+// next returns the entry that is due first, if it is due by now.
 func (m *memory) next(now int64) *entry {
 	if len(m.timers) == 0 || m.timers[0].due > now {
 		return nil

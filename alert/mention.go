@@ -12,7 +12,7 @@ import (
 
 // Mention is one place in a Config that looks at a field of the records.
 type Mention struct {
-	// Field is the path of the setting, such as "rules[0].when", and Value what stands there.
+	// Field is the path of the setting, such as "rules[0].when", and Value its text.
 	Field, Value string
 	// Rule is the name of the rule that looks; empty for filters and silences.
 	Rule string
@@ -20,17 +20,17 @@ type Mention struct {
 	// arrays on the way do not count.
 	Path   []string
 	Filter bool
-	// Optional says that the setting itself asks whether the field is there.
+	// Optional is set if the setting itself checks whether the field is there.
 	Optional bool
 	// Line and Col are the place inside Value, from 1; 0 where it is not known.
 	Line, Col int
 }
 
-// Name is the field as people write it: order.price.
+// Name returns the field as people write it: order.price.
 func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 
-// Mentions returns every place in which filters, rules and silences look at a field of the records, in their order.
-// Names in templates are not among them, and what cannot be compiled has none: Validate says why.
+// Mentions returns every place where filters, rules and silences look at a field of the records, in their order. Names
+// in templates are not included, nor is anything that does not compile: Validate reports that.
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention
@@ -76,7 +76,7 @@ func mentionIn(field, source, rule string, m condition.Mention) Mention {
 	}
 }
 
-// filterMentions are the fields that a pattern looks at in the payload.
+// filterMentions returns the payload fields that a pattern looks at.
 func filterMentions(field string, pattern []byte) []Mention {
 	if jsontext.Value(pattern).Kind() == jsontext.KindString { // the form of FilterCriteria: JSON in a string
 		pattern, _ = jsontext.AppendUnquote(nil, pattern) // it has been compiled, so it is a string
@@ -86,14 +86,14 @@ func filterMentions(field string, pattern []byte) []Mention {
 	return w.out
 }
 
-// patternWalk walks through a pattern, which has been compiled before: what it does not expect ends it.
+// patternWalk walks through a pattern that has been compiled before. It stops at anything unexpected.
 type patternWalk struct {
 	json  *jsontext.Decoder
 	field string
 	out   []Mention
 }
 
-// object walks through {"name": ..., "$or": [...]}. path is nil above data; at is where it stands in the pattern.
+// object walks through {"name": ..., "$or": [...]}. path is nil above data; at is its place in the pattern.
 func (w *patternWalk) object(path []string, at string) bool {
 	if t, err := w.json.ReadToken(); err != nil || t.Kind() != jsontext.KindBeginObject {
 		return false
@@ -147,7 +147,7 @@ func (w *patternWalk) alternatives(path []string, at string) bool {
 	return err == nil
 }
 
-// asksForAbsence says whether a list of alternatives has {"exists": false}.
+// asksForAbsence reports whether a list of alternatives has {"exists": false}.
 func asksForAbsence(list jsontext.Value) bool {
 	d := jsontext.NewDecoder(strings.NewReader(string(list)))
 	last := ""

@@ -13,7 +13,7 @@ import (
 	"kinesis-alerter/alert/template"
 )
 
-// StructureString is the MessageStructure that the sample publishes with. It means nothing to SNS.
+// StructureString is the MessageStructure that the sample publishes with. SNS ignores it.
 const StructureString = "string"
 
 // maxSubject is SNS' limit: less than 100 characters.
@@ -25,23 +25,23 @@ const maxSMS = 1600
 // renderer makes the messages of one route. It is immutable and safe for concurrent use.
 type renderer struct {
 	rule, severity string
-	// absence says that the rule is about what does not come.
+	// absence is set for a rule on absence.
 	absence bool
 	labels  map[string]string
-	// Each template is nil where there is none.
+	// A template is nil if it is not configured.
 	templates struct {
 		subject, message, group, runbook, dashboard *template.Template
 	}
 	bodies     []bodyWords
 	attributes []attributeWords
-	// sample means the message of the mode without rules: the sample's attribute and no other.
+	// sample is set in the mode without rules: the message has the sample's attribute and no other.
 	sample bool
-	// sampled says that the message has the sample's attribute, also beside others.
+	// sampled is set if the message has the sample's attribute, alone or among others.
 	sampled bool
 	// stream is the stream's ARN; failed counts templates that failed. New sets both.
 	stream string
 	failed map[string]prometheus.Counter
-	// over is told of messages whose templates would have cost more than they may; nil without a rule.
+	// over is called for messages whose templates would have exceeded their budget; nil without a rule.
 	over func(part string)
 }
 
@@ -63,8 +63,8 @@ func newTemplateFailures(c *prometheus.CounterVec, rule string) map[string]prome
 	return failed
 }
 
-// message makes the message of a. It never fails: what a template that fails should have made is counted, and replaced
-// by the default words or left out.
+// message renders the message of a. A template that fails is counted, and its text is replaced by the default words or
+// left out.
 func (r *renderer) message(a *Alert) (Message, error) {
 	data := r.data(a)
 	defer func() {
@@ -98,7 +98,8 @@ func (r *renderer) message(a *Alert) (Message, error) {
 	return m, nil
 }
 
-// subjectOf says what an alert is about that is no news of a condition that began to hold, unless the template does.
+// subjectOf renders the subject. Unless the template mentions the kind, it gets a prefix that distinguishes it from a
+// new alert.
 func (r *renderer) subjectOf(data *template.Data) string {
 	if out, ok := r.text(r.templates.subject, data, partSubject); ok {
 		if subject := validSubject(out); subject != "" {
@@ -112,8 +113,8 @@ func (r *renderer) subjectOf(data *template.Data) string {
 	return kindPrefix(data) + defaultSubject(data.Kind)
 }
 
-// bodiesOf makes the bodies of single protocols. One whose template fails is left out, so that its protocol gets the
-// message.
+// bodiesOf renders the bodies for single protocols. One whose template fails is left out, so that its protocol gets the
+// default body.
 func (r *renderer) bodiesOf(a *Alert, data *template.Data) map[string]string {
 	bodies := make(map[string]string, len(r.bodies))
 	for i := range r.bodies {
@@ -130,8 +131,8 @@ func (r *renderer) bodiesOf(a *Alert, data *template.Data) map[string]string {
 	return bodies
 }
 
-// text runs a template of which some text must come. It is false if there is none, or none fit for the alert, or if it
-// failed, which is counted.
+// text runs a template that must render some text. It returns false if there is no template, if it does not fit the
+// alert, or if it fails, which is counted.
 func (r *renderer) text(w *template.Template, data *template.Data, part string) (string, bool) {
 	if w == nil || data.Kind == string(KindWatchdog) && !w.Says.Kind {
 		return "", false
@@ -145,8 +146,8 @@ func (r *renderer) text(w *template.Template, data *template.Data, part string) 
 	return out, true
 }
 
-// fail counts a template that failed, unless it is one for records and there is no record: a rule that resolves after a
-// time would otherwise count a failure with each alert that it resolves.
+// fail counts a template that failed, unless it needs a record and there is none. Otherwise a rule that resolves after
+// a time would count a failure each time.
 func (r *renderer) fail(part string, w *template.Template, data *template.Data) {
 	if data.Record.Data == "" && w.Says.Payload && !w.Says.Kind {
 		return
@@ -156,7 +157,8 @@ func (r *renderer) fail(part string, w *template.Template, data *template.Data) 
 	}
 }
 
-// finish adds to a body what its template does not say. A body that is a JSON document is for a machine, and stays one.
+// finish adds to a body what its template does not mention. A body that is a JSON document is for a machine, and is
+// left alone.
 func finish(body string, says template.Mentions, data *template.Data, links bool) string {
 	var lines []string
 	if data.Suppressed > 0 && !says.Suppressed {
@@ -197,7 +199,7 @@ func isDocument(body string) bool {
 	return (v.Kind() == jsontext.KindBeginObject || v.Kind() == jsontext.KindBeginArray) && v.IsValid()
 }
 
-// validSubject makes s fit for SNS: no control characters or line breaks, at most 99 characters, valid UTF-8, not
+// validSubject makes s acceptable to SNS: no control characters or line breaks, at most 99 characters, valid UTF-8, not
 // starting or ending with white space. It can become empty.
 func validSubject(s string) string {
 	s = strings.Map(func(r rune) rune {
@@ -219,7 +221,7 @@ func validSubject(s string) string {
 
 func lineOrControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// data is what the templates see of a.
+// data returns what the templates see of a.
 func (r *renderer) data(a *Alert) *template.Data {
 	d := &template.Data{
 		Record: template.RecordData{
@@ -253,7 +255,7 @@ func (r *renderer) data(a *Alert) *template.Data {
 	return d
 }
 
-// link runs the template of a link; empty if there is none or it makes none.
+// link renders a link; empty if there is no template or it renders no valid link.
 func (r *renderer) link(w *template.Template, data *template.Data) string {
 	if w == nil {
 		return ""

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// A muter is one thing that can suppress the alerts of a rule. It has no side effects: [Pipeline.Explain] asks it, and
-// so does nextRecheck.
+// A muter is one thing that can suppress the alerts of a rule. Its methods have no side effects: [Pipeline.Explain] and
+// nextRecheck call them, too.
 type muter interface {
-	// mutes reports whether it suppresses a candidate.
+	// mutes reports whether the muter suppresses a candidate.
 	mutes(c *candidate) bool
-	// changesAt is when that answer may change by itself, whatever it is; zero if that is not known in advance.
+	// changesAt returns when the result of mutes may change with time alone; zero if that is not known in advance.
 	changesAt(c *candidate) time.Time
 	reason() Reason
-	// words name it in an explanation.
+	// words returns its name in an explanation.
 	words() string
-	// dependency is the setting that asks for it, where its answer depends on earlier records.
+	// dependency returns the setting behind the muter, if its result depends on earlier records.
 	dependency() (Dependency, bool)
 }
 
@@ -25,21 +25,22 @@ type muterKind struct {
 	compile func(f *faults, field string, c RuleConfig, r *rule, before map[string]*rule) []muter
 }
 
-// muterKinds are the kinds of muters, in the order in which they are asked: the first one that mutes is the reason. A
-// new kind is a file and a line here. A kind without compile has its muters, or its test, from elsewhere.
+// muterKinds returns the kinds of muters, in the order in which they are tried: the first one that mutes is the reason.
+// A new kind is a file and a line here. A kind without compile gets its muters, or is tested, elsewhere.
 func muterKinds() []muterKind {
 	return []muterKind{
 		{ReasonDedup, (*faults).dedup},
 		{ReasonFiring, nil}, // the state of a key (lifecycle.holds)
 		{ReasonInhibited, (*faults).inhibitions},
-		{ReasonSilenced, nil}, // those of all rules together (faults.silences)
+		{ReasonSilenced, nil}, // compiled for all rules together (faults.silences)
 		{ReasonQuietHours, (*faults).quietHours},
-		{ReasonRateLimit, (*faults).rateLimit}, // it spends what a muter in front of it would waste
-		{ReasonOverdue, nil},                   // of repetitions alone, and behind the rate limit (overdue.go)
+		// last of these: an alert that another muter suppresses must not take a token
+		{ReasonRateLimit, (*faults).rateLimit},
+		{ReasonOverdue, nil}, // for repetitions only, after the rate limit (overdue.go)
 	}
 }
 
-// suppressions are the reasons of Suppressed.
+// suppressions returns the reasons of Suppressed.
 func suppressions() (reasons []Reason) {
 	for _, k := range muterKinds() {
 		reasons = append(reasons, k.reason)
@@ -47,10 +48,10 @@ func suppressions() (reasons []Reason) {
 	return reasons
 }
 
-// Suppressions are the reasons that a Suppressed record can have.
+// Suppressions returns the reasons that a Suppressed record can have.
 func Suppressions() []Reason { return suppressions() }
 
-// muters compiles the muters of a rule, but for silences.
+// muters compiles the muters of a rule, except silences.
 func (f *faults) muters(field string, c RuleConfig, r *rule, before map[string]*rule) {
 	for _, k := range muterKinds() {
 		if k.compile != nil {
@@ -59,13 +60,13 @@ func (f *faults) muters(field string, c RuleConfig, r *rule, before map[string]*
 	}
 }
 
-// askedLater says whether a muter is asked behind those of a kind.
+// askedLater reports whether a muter is tried after those of a kind.
 func askedLater(m muter, than Reason) bool {
 	order := suppressions()
 	return slices.Index(order, m.reason()) > slices.Index(order, than)
 }
 
-// mutedBy adds a muter to those of the rule, in the order in which they are asked.
+// mutedBy adds a muter to those of the rule, in the order in which they are tried.
 func (r *rule) mutedBy(m muter) {
 	at := slices.IndexFunc(r.muters, func(x muter) bool { return askedLater(x, m.reason()) })
 	if at < 0 {
@@ -81,15 +82,15 @@ type candidate struct {
 	key  *entry // nil for a rule that remembers nothing
 	at   time.Time
 	now  int64 // the same in milliseconds
-	// repeat says that the alert repeats one that was made before.
+	// repeat is set if the alert repeats an earlier one.
 	repeat bool
-	// record says that the record at hand is the cause, and partitionKey is its key.
+	// record is set if the record at hand is the cause; partitionKey is its key.
 	record       bool
 	partitionKey string
 }
 
-// candidate describes an alert for its muters. There is one at a time, so that muters can have a pointer to it without
-// an allocation.
+// candidate describes an alert for its muters. There is only one at a time, so passing a pointer to it does not
+// allocate.
 func (l *lifecycle) candidate(r *rule, en *entry, t *trigger, repeat bool) *candidate {
 	now := l.clock.at(t)
 	l.asked = candidate{life: l, rule: r, key: en, at: timeOf(now), now: now, repeat: repeat}
@@ -99,8 +100,8 @@ func (l *lifecycle) candidate(r *rule, en *entry, t *trigger, repeat bool) *cand
 	return &l.asked
 }
 
-// mute is what suppresses an alert; nil for nothing. An alert that nothing suppresses is charged to the rate limit of
-// its rule.
+// mute returns what suppresses an alert; nil for nothing. An alert that nothing suppresses takes a token of its rule's
+// rate limit.
 func (l *lifecycle) mute(r *rule, en *entry, t *trigger, repeat bool) muter {
 	if len(r.muters) == 0 {
 		return nil
@@ -118,15 +119,15 @@ func (l *lifecycle) mute(r *rule, en *entry, t *trigger, repeat bool) muter {
 	return nil
 }
 
-// recheckInterval and maxRecheckInterval are after which time a claim that was suppressed is looked at again where
-// nobody knows how long that lasts: the interval doubles up to the longer one.
+// recheckInterval and maxRecheckInterval are how long after a suppression of unknown length a firing key is rechecked.
+// The interval doubles up to the longer one.
 const (
 	recheckInterval    = 60 * 1000
 	maxRecheckInterval = 10 * recheckInterval
 )
 
-// nextRecheck is when to look again at a key that fires and of which nobody was notified: when what suppresses it ends,
-// as far as that is known, and at intervals in any case.
+// nextRecheck returns when to recheck a firing key of which no topic was notified: when the suppression ends, if that
+// is known, and at intervals in any case.
 func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	began := en.since + max(millis(r.hold.Time), millis(r.absence.After))
 	wait := int64(recheckInterval)
@@ -138,7 +139,7 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 		next += (now - next + maxRecheckInterval) / maxRecheckInterval * maxRecheckInterval
 	}
 	c := l.candidate(r, en, &trigger{at: timeOf(now)}, false)
-	for _, m := range r.muters { // also one that only begins by then
+	for _, m := range r.muters { // also one that only starts by then
 		if at := m.changesAt(c).UnixMilli(); at > now {
 			next = min(next, at)
 		}
@@ -149,7 +150,7 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 	return next
 }
 
-// suppressBy accounts for an alert that a muter suppresses.
+// suppressBy counts an alert that a muter suppresses.
 func (l *lifecycle) suppressBy(r *rule, en *entry, by muter) {
 	if s, ok := by.(*silence); ok && !l.out.silent {
 		s.muted.Add(1)
@@ -157,7 +158,7 @@ func (l *lifecycle) suppressBy(r *rule, en *entry, by muter) {
 	l.suppress(r, en, by.reason())
 }
 
-// explainMutes names what suppresses an alert of the rule on this record, whatever came before.
+// explainMutes names what suppresses an alert of the rule on this record, regardless of earlier records.
 func (e *Evaluator) explainMutes(r *rule, rec *Record, x *RuleExplanation) {
 	c := e.life.candidate(r, nil, &trigger{rec: rec, at: rec.Arrival}, false)
 	for _, m := range r.muters {

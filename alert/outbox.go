@@ -15,10 +15,10 @@ type outbox struct {
 	agreed     *agreement // of the memory
 
 	alerts []*Alert
-	// evictions counts the alerts that are about other keys than the record at hand, which pushed them out.
+	// evictions counts the alerts about other keys, which were evicted to make room for the record at hand.
 	evictions int
-	// silent says that what is being done is said by another shard, unsure of which shards nothing is known that may
-	// contradict it.
+	// silent is set while another shard makes the alerts. unsure names the shards whose unknown state might contradict
+	// them.
 	silent bool
 	unsure string
 }
@@ -26,7 +26,7 @@ type outbox struct {
 // emit makes an alert of a rule for each of its topics.
 func (out *outbox) emit(r *rule, en *entry, kind Kind, t *trigger) {
 	if out.silent {
-		return // another shard says it
+		return // another shard makes it
 	}
 	if r.shadow {
 		r.metrics.shadow.Inc()
@@ -70,8 +70,8 @@ func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 	out.alerts = append(out.alerts, a)
 }
 
-// began is when what the alert is about began; 0 where that is not known. A tumbling window is judged at its end, and
-// about all of it.
+// began returns when the condition of an alert began to hold; 0 if that is not known. For a tumbling window, which is
+// judged at its end, it is the start of the window.
 func (en *entry) began(r *rule) int64 {
 	switch {
 	case r.window == nil || !r.window.tumbling:
@@ -82,7 +82,7 @@ func (en *entry) began(r *rule) int64 {
 	return en.since - r.window.length
 }
 
-// describe fills in what the rule knows about an alert.
+// describe fills in the rule's part of an alert.
 func (out *outbox) describe(a *Alert, r *rule, en *entry, t *trigger) {
 	a.Severity = severities()[out.in.severityOf(r, t)]
 	if en != nil {
@@ -108,7 +108,7 @@ func (out *outbox) describe(a *Alert, r *rule, en *entry, t *trigger) {
 	}
 }
 
-// made are the alerts of the record at hand; nil if there are none.
+// made returns the alerts of the record at hand; nil if there are none.
 func (out *outbox) made() []*Alert {
 	if len(out.alerts) == 0 {
 		return nil
@@ -116,13 +116,13 @@ func (out *outbox) made() []*Alert {
 	return out.alerts
 }
 
-// routeTo is the route to a topic that was notified of an entry.
+// routeTo returns the route to a topic that was notified of an entry.
 func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	if to := m.rule.route(topic); to != nil {
 		return to
 	}
 	x := m.formerTopics[topic]
-	if x == nil { // unreachable: each topic of an audience came with its words
+	if x == nil { // unreachable: each topic of an audience was stored with its words
 		x = &formerTopic{}
 	}
 	if x.route == nil {
@@ -131,8 +131,8 @@ func (out *outbox) routeTo(m *ruleMemory, topic string) *route {
 	return x.route
 }
 
-// makeEnd makes the alert that ends an earlier one. Its id is that of the firing period, so a repetition after a crash,
-// or from another shard that has the key, is the same alert.
+// makeEnd makes the alert that ends an earlier one. Its id is that of the firing period, so a replay after a crash, or
+// another shard that has the key, makes the same alert.
 func (out *outbox) makeEnd(to *route, en *entry, at time.Time, why string) {
 	a := &Alert{
 		Rule: to.render.rule, Topic: to.topic, Kind: KindResolved, Ended: why, Severity: severities()[en.severity],

@@ -12,12 +12,12 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// Deps are what a Pipeline is given. All are required.
+// Deps are the dependencies of a Pipeline. All are required.
 type Deps struct {
 	// Stream is the ARN of the stream, which is part of every alert id.
 	Stream string
 	Log    *zap.Logger
-	// Registerer takes the package's metrics; it can be used for one Pipeline only.
+	// Registerer registers the package's metrics; it can serve only one Pipeline.
 	Registerer prometheus.Registerer
 }
 
@@ -26,19 +26,19 @@ type Pipeline struct {
 	stream  string
 	log     *zap.Logger
 	metrics *metrics
-	// hidden are the built-in names that have been reported to hide a field.
+	// hidden are the built-in names that hide a field and have been logged.
 	hidden [condition.BuiltinSlots]atomic.Bool
-	// deep is how many unreadable records were looked at closely.
+	// deep is how many unreadable records were examined closely.
 	deep    atomic.Uint64
 	current atomic.Pointer[compiled]
 	// edits is what the last Update did to rules (edited_rules.go).
 	edits atomic.Pointer[map[string]string]
 }
 
-// compiled is a Config made ready to run: one version of the rules. It does not change.
+// compiled is a compiled Config: one version of the rules. It does not change.
 type compiled struct {
 	schema *condition.Schema
-	// filter is nil where every record passes.
+	// filter is nil if every record passes.
 	filter *filter.Set
 	// filtered are the top-level members of the payload that the filter looks at.
 	filtered map[string]bool
@@ -46,7 +46,7 @@ type compiled struct {
 	scores []*score
 	scored *condition.Schema
 	rules  []*rule
-	// every is the alert of each record where there are no rules; nil otherwise.
+	// every is the route of each record's alert in the mode without rules; nil otherwise.
 	every    *route
 	index    *condition.Index
 	watch    *fieldWatch
@@ -54,14 +54,14 @@ type compiled struct {
 	// covers are the conditions of the silences, each once.
 	covers   []*cover
 	watchdog *watchdog
-	// needNonMatches are the rules to which a record that does not match means something while they remember its key.
+	// needNonMatches are the rules whose memory of a key changes with records that do not match.
 	needNonMatches condition.RuleSet
 	maxKeys        int
 	letters        bool
 	stateful       bool
 }
 
-// Rules are a valid Config, compiled. They count for the one Pipeline that takes them.
+// Rules are a valid Config, compiled. They belong to the one Pipeline that takes them.
 type Rules struct {
 	set atomic.Pointer[compiled]
 }
@@ -86,7 +86,7 @@ func (r *Rules) take() (*compiled, error) {
 	return set, nil
 }
 
-// route is one destination of a rule. The rule is nil where there are no rules.
+// route is one destination of a rule. The rule is nil in the mode without rules.
 type route struct {
 	rule       *rule
 	topic      string
@@ -114,8 +114,8 @@ func New(rules *Rules, deps Deps) (*Pipeline, error) {
 	return p, nil
 }
 
-// Update makes other rules the active ones. Every evaluator changes over between two records, and keeps what rules
-// remember whose definition is the same. It fails only if another pipeline has the rules; then nothing has changed.
+// Update activates other rules. Every evaluator switches between two records, and keeps the memory of rules whose
+// definition is the same. It fails only if another pipeline has the rules; then nothing has changed.
 func (p *Pipeline) Update(rules *Rules) error {
 	c, err := rules.take()
 	if err != nil {
@@ -142,16 +142,16 @@ func (p *Pipeline) install(c *compiled) {
 // Shard makes the evaluator of a shard. It is cheap and belongs to one goroutine.
 func (p *Pipeline) Shard(id string) *Evaluator { return newEvaluator(p, id) }
 
-// Rewound is Shard for one that was sent back so many times. Its alerts have ids that differ from those of every other
-// generation; generation 0 is Shard.
+// Rewound makes the evaluator of a shard that was rewound generation times. Its alert ids differ from those of every
+// other generation. Generation 0 is the same as Shard.
 func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 	e := newEvaluator(p, id)
 	e.out.generation = generation
 	return e
 }
 
-// Poison is the decision on something that never became a record, such as an aggregate that cannot be taken apart:
-// Invalid, and a dead letter where the configuration wants to see such records. Safe for concurrent use.
+// Poison returns the decision on a malformed record, such as an aggregate that cannot be unpacked: Invalid, and a dead
+// letter if the configuration keeps such records. It is safe for concurrent use.
 func (p *Pipeline) Poison(reason Reason) Decision {
 	p.unreadable(nil, reason)
 	d := Poison(reason)
@@ -159,8 +159,9 @@ func (p *Pipeline) Poison(reason Reason) Decision {
 	return d
 }
 
-// Resolved counts the outcome of a record whose alerts have all been accepted, or which had none. The consumer calls it
-// once for each record; it may have changed the outcome to Expired, Invalid or DeadLettered. Safe for concurrent use.
+// Resolved counts the outcome of a record that is done: its alerts have all been accepted, or it had none. The consumer
+// calls it once for each record, and may have changed the outcome to Expired, Invalid or DeadLettered. It is safe for
+// concurrent use.
 func (p *Pipeline) Resolved(d Decision) {
 	if int(d.Outcome) < len(p.metrics.records) {
 		p.metrics.records[d.Outcome].Inc()
@@ -175,8 +176,7 @@ func (p *Pipeline) Resolved(d Decision) {
 	counter.Inc()
 }
 
-// unreadable accounts for a record that cannot be read. Where most records are bad, only some of them are looked at
-// closely.
+// unreadable counts a record that cannot be read. If most records are bad, only a sample is examined closely.
 func (p *Pipeline) unreadable(data []byte, reason Reason) {
 	const all, some = 64, 64
 	n := p.deep.Add(1)
@@ -185,7 +185,7 @@ func (p *Pipeline) unreadable(data []byte, reason Reason) {
 	}
 }
 
-// shadowed accounts for a field that a built-in name hides, and says so once.
+// shadowed counts a field that a built-in name hides, and logs it once.
 func (p *Pipeline) shadowed(slot int) {
 	p.metrics.shadowed[slot].Inc()
 	if !p.hidden[slot].Swap(true) {
@@ -194,7 +194,7 @@ func (p *Pipeline) shadowed(slot int) {
 	}
 }
 
-// routes are all destinations.
+// routes returns all routes of all rules.
 func (c *compiled) routes() []*route {
 	var all []*route
 	if c.every != nil {

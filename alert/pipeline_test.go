@@ -202,7 +202,7 @@ func TestMetrics(t *testing.T) {
 	w.pipeline.Resolved(alert.Decision{Outcome: alert.DeadLettered})
 
 	require.NoError(t, testutil.GatherAndCompare(w.registry, strings.NewReader(`
-# HELP kinesis_alerter_records_total Records resolved, by what became of them. The outcomes and the records left add up to the records read.
+# HELP kinesis_alerter_records_total Records that are done, by outcome. The outcomes and the records left add up to the records read.
 # TYPE kinesis_alerter_records_total counter
 kinesis_alerter_records_total{outcome="alerted"} 1
 kinesis_alerter_records_total{outcome="dead_lettered"} 1
@@ -230,7 +230,7 @@ kinesis_alerter_invalid_records_total{reason="too_deep"} 0
 kinesis_alerter_invalid_records_total{reason="too_large"} 0
 kinesis_alerter_invalid_records_total{reason="trailing_data"} 0
 kinesis_alerter_invalid_records_total{reason="truncated"} 1
-# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whatever became of the alert.
+# HELP kinesis_alerter_rule_matches_total Records that a rule matched, whether or not an alert was sent.
 # TYPE kinesis_alerter_rule_matches_total counter
 kinesis_alerter_rule_matches_total{rule="high"} 1
 kinesis_alerter_rule_matches_total{rule="text"} 0

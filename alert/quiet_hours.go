@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// quietHours is a daily stretch of time in a zone.
+// quietHours is a daily span of time in a time zone.
 type quietHours struct {
 	days     [7]bool // on which it begins, by time.Weekday
 	from, to int     // minutes since midnight
 	zone     *time.Location
 }
 
-// cover says whether a moment lies in the hours. From is in it, To is not.
+// cover reports whether a moment lies in the hours, which include from but not to.
 func (q *quietHours) cover(at time.Time) bool {
 	at = at.In(q.zone)
 	hour, minute, _ := at.Clock()
@@ -27,7 +27,7 @@ func (q *quietHours) cover(at time.Time) bool {
 	return q.days[today] && m >= q.from || q.days[yesterday] && m < q.to
 }
 
-// end is when the hours that cover a moment are over; where clocks are set it may be off by so much.
+// end returns when the hours that cover a moment end. On a day with a clock change it may be off by that change.
 func (q *quietHours) end(at time.Time) time.Time {
 	year, month, day := at.In(q.zone).Date()
 	end := time.Date(year, month, day, q.to/60, q.to%60, 0, 0, q.zone)
@@ -85,12 +85,12 @@ func (f *faults) quiet(field string, c QuietConfig) *quietHours {
 	}
 	q.zone = zone
 	if q.from == q.to && !slices.Contains(q.days[:], false) {
-		f.add(field, q.String(), "covers every hour of the week, so that the rule would never speak; use mode: shadow")
+		f.add(field, q.String(), "covers every hour of the week, so the rule would never alert; use mode: shadow")
 	}
 	return q
 }
 
-// String is the hours as they are written: "22:00 to 06:00 Europe/Berlin".
+// String returns the hours as they are configured: "22:00 to 06:00 Europe/Berlin".
 func (q *quietHours) String() string {
 	var days []string
 	for i, on := range q.days {

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// rateLimit suppresses the alerts of a rule beyond so many in a time. Each shard has its own tokens, in the memory of
-// the rule.
+// rateLimit suppresses the alerts of a rule above a rate. Each shard has its own tokens, in the memory of the rule.
 type rateLimit struct{ limit Rate }
 
 func (*faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) []muter {
@@ -16,13 +15,13 @@ func (*faults) rateLimit(_ string, _ RuleConfig, r *rule, _ map[string]*rule) []
 	return []muter{&rateLimit{r.limit}}
 }
 
-// mutes implements muter. It spends nothing.
+// mutes implements muter. It takes no token.
 func (*rateLimit) mutes(c *candidate) bool {
 	m := c.life.memory.rules[c.rule.place]
 	return m.refilled(c.now) < 1 && (c.key == nil || !c.key.mustNotify(c.now))
 }
 
-// spend takes a token for an alert that nothing else suppresses. It answers whether the alert is made.
+// spend takes a token for an alert that nothing else suppresses, and reports whether there was one.
 func (*rateLimit) spend(c *candidate) bool {
 	return c.life.memory.rules[c.rule.place].spend(c.now) || c.key != nil && c.key.mustNotify(c.now)
 }
@@ -34,10 +33,10 @@ func (*rateLimit) reason() Reason { return ReasonRateLimit }
 func (x *rateLimit) words() string { return "rate limit of " + fmt.Sprint(x.limit) }
 
 func (x *rateLimit) dependency() (Dependency, bool) {
-	return Dependency{"rate_limit", fmt.Sprintf("what the rule makes beyond %s is swallowed", x.limit)}, true
+	return Dependency{"rate_limit", fmt.Sprintf("alerts of the rule above %s are suppressed", x.limit)}, true
 }
 
-// refilled is how many tokens there are at a time.
+// refilled returns how many tokens there are at a time.
 func (m *ruleMemory) refilled(at int64) float64 {
 	if at <= m.at {
 		return m.tokens

@@ -23,17 +23,17 @@ type reading struct {
 	frame   condition.Frame
 	// scored is the record with what the scores add to its payload.
 	scored Record
-	// payload is what the alerts of a scored record keep, once one is made: the scores' own memory is used again.
+	// payload is the copy that the alerts of a scored record keep, since the scores' own buffer is reused.
 	payload []byte
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 	// counted is what a distinct window counts of the record at hand.
 	counted condition.Value
-	// covered are the conditions of silences that the record meets, of those that were judged.
+	// covered are the conditions of silences that the record meets, among those evaluated so far (judged).
 	covered, judged uint32
 }
 
-// release drops everything that may point into a payload or have grown with it.
+// release drops everything that may refer to a payload or have grown with it.
 func (in *reading) release() {
 	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
 	in.keyText, in.counted = nil, condition.Value{}
@@ -45,11 +45,11 @@ func (in *reading) release() {
 	}
 }
 
-// maxRetained is the payload up to which an evaluator keeps its working memory, and with it the payload, until the next
-// record. A larger one is let go at once: an idle shard must not pin megabytes.
+// maxRetained is the payload size up to which an evaluator keeps its working memory, and with it the payload, until the
+// next record. A larger payload is released at once: an idle shard must not pin megabytes.
 const maxRetained = 64 << 10
 
-// admit asks the filter.
+// admit applies the filter.
 func (in *reading) admit(rec *Record) filter.Result {
 	if in.matcher == nil {
 		return filter.Matched
@@ -87,13 +87,13 @@ func (in *reading) read(rec *Record) Reason {
 
 // decode fills the slots of the fields.
 func (in *reading) decode(rec *Record) Reason {
-	for _, slot := range in.decoder.Touched { // of the record before
+	for _, slot := range in.decoder.Touched { // left by the previous record
 		in.frame.Slots[slot] = condition.Value{}
 	}
 	return Reason(in.decoder.Decode(rec.Data, in.frame.Slots))
 }
 
-// builtins fills the slots of the built-in names that some rule mentions.
+// builtins fills the slots of the built-in names that rules mention.
 func (in *reading) builtins(rec *Record) {
 	used := &in.set.schema.Used
 	slots := in.frame.Slots
@@ -115,7 +115,7 @@ func (in *reading) builtins(rec *Record) {
 	}
 }
 
-// readQuietly is read without accounting for hidden fields.
+// readQuietly is read without counting hidden fields.
 func (in *reading) readQuietly(rec *Record) Reason {
 	if in.set.every != nil || in.set.schema.Text {
 		return in.read(rec)
@@ -127,7 +127,7 @@ func (in *reading) readQuietly(rec *Record) Reason {
 	return ""
 }
 
-// countKey accounts for a record that matches a rule and has no proper key.
+// countKey counts a record that matches a rule and has no proper key.
 func (in *reading) countKey(r *rule) {
 	if r.key == nil {
 		return
@@ -137,8 +137,8 @@ func (in *reading) countKey(r *rule) {
 	}
 }
 
-// keyOf is what "the same alert" means for a record. A key that cannot be computed is the empty one: an alert without a
-// proper key is better than none. The bytes are valid until the next call.
+// keyOf returns the rule's key of a record. A key that cannot be computed is empty: an alert without a proper key is
+// better than none. The bytes are valid until the next call.
 func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 	in.keyText = in.keyText[:0]
 	switch {
@@ -156,7 +156,7 @@ func (in *reading) keyOf(r *rule, partitionKey string) []byte {
 	return in.keyText
 }
 
-// severityOf is the place of an alert's severity among severities.
+// severityOf returns an alert's severity as an index of severities.
 func (in *reading) severityOf(r *rule, t *trigger) uint8 {
 	word := r.severity
 	if r.severityOf != nil && t.rec != nil {
@@ -169,10 +169,10 @@ func (in *reading) severityOf(r *rule, t *trigger) uint8 {
 			return uint8(i)
 		}
 	}
-	return warning // what an expression says that is no severity
+	return warning // the expression yields no valid severity
 }
 
-// kept is a record that may be kept.
+// kept returns a copy of a record that may outlive the evaluation.
 func (in *reading) kept(rec *Record) Record {
 	kept := *rec
 	if in.scoring != nil {
@@ -184,8 +184,8 @@ func (in *reading) kept(rec *Record) Record {
 	return kept
 }
 
-// verdicts says which of some conditions the record at hand meets. Each is evaluated once at most, and only for a
-// record that matters.
+// verdicts returns which of some silence conditions the record at hand meets. Each is evaluated at most once per
+// record, and only on demand.
 func (in *reading) verdicts(of uint32) uint32 {
 	for todo := of &^ in.judged; todo != 0; todo &= todo - 1 {
 		if i := bits.TrailingZeros32(todo); in.set.covers[i].covers(&in.frame) {

@@ -4,8 +4,8 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// The reasons of Invalid: each payload.Defect, of which a record has the first, and these. Those that code asks for have
-// names here.
+// The reasons of Invalid: each payload.Defect, of which a record has the first, and these. Those that code asks for
+// have names here.
 const (
 	ReasonEmpty        = Reason(payload.Empty)
 	ReasonNotJSON      = Reason(payload.NotJSON)
@@ -16,18 +16,18 @@ const (
 
 	// ReasonPanic is a record whose evaluation panicked.
 	ReasonPanic Reason = "panic"
-	// ReasonRejected is a readable record whose alert SNS will never accept, where the configuration says to continue
-	// without.
+	// ReasonRejected is a readable record whose alert SNS will never accept, if the configuration says to continue
+	// without it.
 	ReasonRejected Reason = "rejected"
-	// ReasonOther stands in metrics for a reason from outside this set.
+	// ReasonOther is used in metrics for a reason outside this set.
 	ReasonOther Reason = "other"
 )
 
-// ReasonOverBudget is a record that a rule did not judge, because it would have cost more than a rule may. It is no
-// reason of Invalid.
+// ReasonOverBudget is a record that a rule did not judge, because that would have exceeded the rule's budget. It is not
+// a reason of Invalid.
 const ReasonOverBudget Reason = "over_budget"
 
-// ReasonUnknownTopic is an alert for a topic that is not configured. It is no reason of Invalid.
+// ReasonUnknownTopic is an alert for a topic that is not configured. It is not a reason of Invalid.
 const ReasonUnknownTopic Reason = "unknown_topic"
 
 // The reasons of Suppressed. A record has that of its first rule that was suppressed.
@@ -44,11 +44,11 @@ const (
 	ReasonQuietHours Reason = "quiet_hours"
 	// ReasonRateLimit is an alert beyond the rule's rate limit.
 	ReasonRateLimit Reason = "rate_limit"
-	// ReasonOverdue is a repetition behind which a later one is due already.
+	// ReasonOverdue is a repetition after which a later one is already due.
 	ReasonOverdue Reason = "overdue"
 )
 
-// InvalidReasons are the reasons that an Invalid record can have: a closed set, in the order of the documentation.
+// InvalidReasons returns the reasons that an Invalid record can have: a closed set, in the order of the documentation.
 func InvalidReasons() []Reason {
 	var out []Reason
 	for _, d := range payload.Defects() {
@@ -57,6 +57,6 @@ func InvalidReasons() []Reason {
 	return append(out, ReasonPanic, ReasonRejected, ReasonOther)
 }
 
-// Poison is the decision on something that never became a Record, such as an aggregate that cannot be taken apart. It
-// is resolved like any other decision.
+// Poison returns the decision on a malformed record, such as an aggregate that cannot be unpacked. It is counted like
+// any other decision.
 func Poison(reason Reason) Decision { return Decision{Outcome: Invalid, Reason: reason} }

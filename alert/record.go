@@ -4,7 +4,7 @@ import "time"
 
 // Record is one user record of a stream: a Kinesis record, or one of the records inside a KPL aggregate.
 //
-// Data belongs to the page that the record came with; whoever keeps a Record keeps that part of the page alive.
+// Data is part of the page that the record came in: keeping a Record keeps that part of the page alive.
 type Record struct {
 	// Shard is the id of the shard that the record was read from.
 	Shard string
@@ -14,7 +14,7 @@ type Record struct {
 	SequenceNumber string
 	// SubSequence is the place inside a KPL aggregate, from 0; 0 for a plain record.
 	SubSequence uint32
-	// Replayed says that the alerts of the record were made before, so that nobody hears of those that it makes now.
+	// Replayed is set if the record's alerts were published before, so that they are not published again.
 	Replayed bool
 	// Arrival is Kinesis' ApproximateArrivalTimestamp, the event time of everything that the pipeline computes.
 	Arrival time.Time

@@ -19,12 +19,11 @@ type Relative struct {
 // relativeSection is what it remembers of a rule.
 type relativeSection struct {
 	used   int64
-	keys   keyList // whether it has heard of the key: 0 or 1
-	claims keyList // since when it has heard of keys that it inherited
+	keys   keyList // whether it has had a record of the key: 0 or 1
+	claims keyList // since when it has had records of keys that it inherited
 }
 
-// keyList are keys as they stand in a snapshot, sorted, each with a figure. A map of them would take several times as
-// much.
+// keyList is the keys of a snapshot, sorted, each with a number. A map would take several times as much memory.
 type keyList struct {
 	refs []keyRef
 	long map[string]int64 // long keys by what is kept of them (Relative.shorten)
@@ -37,14 +36,14 @@ type keyRef struct {
 
 func (l *keyList) add(key []byte, figure int64) { l.refs = append(l.refs, keyRef{key, figure}) }
 
-// grow makes room for so many more, which are there.
+// grow makes room for n more keys, which the snapshot is known to have.
 func (l *keyList) grow(n uint64) { l.refs = slices.Grow(l.refs, int(n)) } //nolint:gosec // at most maxRelated
 
 func (l *keyList) sort() {
 	slices.SortFunc(l.refs, func(a, b keyRef) int { return bytes.Compare(a.key, b.key) })
 }
 
-// find answers the figure of a key, or false; other is what else it may be called there.
+// find returns the number of a key, or false; other is another form that the key may have there.
 func (l *keyList) find(key, other string) (int64, bool) {
 	for _, name := range [][]byte{[]byte(key), []byte(other)} {
 		if i, ok := slices.BinarySearchFunc(l.refs, name,
@@ -56,12 +55,12 @@ func (l *keyList) find(key, other string) (int64, bool) {
 	return figure, ok
 }
 
-// maxRelated bounds how many keys of another shard are looked at: more than a snapshot of ours can have.
+// maxRelated bounds how many keys are read of another shard: more than a snapshot of this version can have.
 const maxRelated = 3 << 19
 
 func tooManyKeys() error { return fmt.Errorf("%w: it has more than %d keys", ErrState, maxRelated) }
 
-// countEntries counts the entries of a rule's section, and says whether they are sound; v is memory to work in.
+// countEntries counts the entries of a rule's section, and reports whether they are well formed; v is scratch space.
 func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
 	r := &reader{buf: body}
 	r.limit()
@@ -74,8 +73,8 @@ func countEntries(body []byte, v *entryView) (n uint64, ok bool) {
 	return n, !r.failed && len(r.buf) == 0
 }
 
-// ReadRelative reads the snapshot of a shard, of a version that Awaits will name; state is nil if there is none. heirs
-// are the shards that took over from it, if it has ended. The answer keeps state.
+// ReadRelative reads the snapshot of a shard, in a version that Awaits will name; state is nil if there is none. heirs
+// are the shards that took over from it, if it has ended. The result keeps state.
 func ReadRelative(shard, version string, state []byte, heirs []string) (*Relative, error) {
 	x := &Relative{
 		shard: shard, version: version, heirs: heirs, sections: map[string]*relativeSection{},
@@ -160,7 +159,7 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 	return x, nil
 }
 
-// called is what a key of this memory is called by the other shard, if that is something else.
+// called returns the form that a key of this memory has in the other shard, if it is a different one.
 func (x *Relative) called(key string) string {
 	if len(key) <= maxKey || !x.head.keyed() {
 		return key
@@ -168,7 +167,7 @@ func (x *Relative) called(key string) string {
 	return string(x.head.key.shorten([]byte(key)))
 }
 
-// shorten makes the long keys of a snapshot in the plain format known by what is kept of them here.
+// shorten indexes the long keys of a snapshot in the plain format by their shortened form here.
 func (l *keyList) shorten(key *HashKey) {
 	for _, r := range l.refs {
 		if len(r.key) > maxKey {

@@ -12,10 +12,10 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// rule is one compiled rule. It does not change once the rule set is made.
+// rule is one compiled rule. It is immutable once its rule set is complete.
 type rule struct {
 	name string
-	// place is where the rule stands in the list.
+	// place is the rule's index in the list.
 	place   int
 	formula condition.Formula
 	// key is what "the same alert" means; nil is the partition key.
@@ -32,54 +32,54 @@ type rule struct {
 	repeat  int64
 	limit   Rate
 
-	// muters are what can suppress the alerts, in the order in which they are asked (mute.go).
+	// muters are what can suppress the alerts, in the order in which they are tried (mute.go).
 	muters []muter
-	// silences are those that mute the rule, and covers the bits of their conditions.
+	// silences are the silences of the rule, and covers the bits of their conditions.
 	silences   []*silence
 	covers     uint32
 	severity   string
 	severityOf condition.Operand
 	shadow     bool
 	routes     []*route
-	// fingerprint is of everything that the remembered state depends on. Another rule of the same name does not take
-	// the state over.
+	// fingerprint is a hash of everything that the remembered state depends on. A rule of the same name with another
+	// fingerprint does not take the state over.
 	fingerprint [16]byte
 	sense       sense
-	// audience are the topics that hear of the rule, and said its words as a snapshot keeps them.
+	// audience are the topics that the rule notifies, and savedWords its words as a snapshot keeps them.
 	audience   []string
 	savedWords []byte
 	metrics    ruleMetrics
 }
 
-// remembers says whether the rule keeps an entry for each key.
+// remembers reports whether the rule keeps an entry for each key.
 func (r *rule) remembers() bool { return r.hasPeriods() || r.dedup > 0 || r.window != nil }
 
-// stateful says whether its decisions depend on earlier records.
+// stateful reports whether the rule's decisions depend on earlier records.
 func (r *rule) stateful() bool { return r.remembers() || !r.limit.IsZero() }
 
-// hasPeriods says whether the rule has firing periods, with a beginning and an end, of which each alerts once. The
-// other rules alert with every record, or every tumbling window, for which they hold.
+// hasPeriods reports whether the rule has firing periods, with a beginning and an end, each of which alerts once. Other
+// rules alert with every record, or every tumbling window, for which they hold.
 func (r *rule) hasPeriods() bool {
 	return !r.hold.IsZero() || !r.resolve.IsZero() || r.absence.After > 0 || r.repeat > 0 ||
 		r.window != nil && !r.window.tumbling
 }
 
-// needsNonMatches says whether a record for which the rule's condition is false changes what the rule remembers of its
-// key.
+// needsNonMatches reports whether a record for which the rule's condition is false changes what the rule remembers of
+// its key.
 func (r *rule) needsNonMatches() bool { return r.hasPeriods() && r.absence.After == 0 }
 
-// keyless says whether the rule is about the shard or the stream as a whole, so that it has no keys.
+// keyless reports whether the rule is about the shard or the stream as a whole, so that it has no keys.
 func (r *rule) keyless() bool { return r.absence.After > 0 && r.absence.Of != AbsenceOfKey }
 
-// timed says whether time can make the rule's alerts.
+// timed reports whether the rule makes alerts when time passes.
 func (r *rule) timed() bool {
 	return r.hold.Time > 0 || r.resolve.Time > 0 || r.repeat > 0 || r.window != nil || r.absence.After > 0
 }
 
-// severities are the severities, most severe first.
+// severities returns the severities, most severe first.
 func severities() []string { return []string{SeverityCritical, SeverityWarning, SeverityInfo} }
 
-// warning is the place among severities of the one that is given where nothing says another.
+// warning is the index of the default in severities.
 const warning = 1
 
 const (
@@ -88,7 +88,7 @@ const (
 	maxStreak = 1_000_000
 )
 
-// rule compiles c, whose defaults are filled in. before are the rules that stand before it.
+// rule compiles c, whose defaults are filled in. before are the rules earlier in the list.
 func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords, s *condition.Schema,
 	before map[string]*rule,
 ) *rule {
@@ -119,7 +119,7 @@ func (f *faults) rule(field string, c RuleConfig, topics map[string]*topicWords,
 	return r
 }
 
-// forget lets go of what was compiled, but for what rules behind this one ask of it.
+// forget releases what was compiled, except what later rules need of this one.
 func (r *rule) forget() {
 	r.formula, r.key, r.value, r.severityOf, r.routes = condition.Formula{}, nil, nil, nil, nil
 	if r.window != nil {
@@ -134,7 +134,7 @@ func (f *faults) ruleCondition(field string, c RuleConfig, s *condition.Schema, 
 			f.add(field+".when", c.When, `must be a condition such as ANOMALY_SCORE > 3.0; "true" matches every record`)
 			return
 		}
-		when = "true" // every record is a sign of life
+		when = "true" // every record ends the absence
 	} else if c.Absence.Of == AbsenceOfStream && c.Absence.After != 0 {
 		f.add(field+".when", c.When, "absence of stream looks at all records of all shards; leave when out")
 		return
@@ -144,7 +144,7 @@ func (f *faults) ruleCondition(field string, c RuleConfig, s *condition.Schema, 
 	}
 }
 
-// ruleValue finds the figure that the rule is about.
+// ruleValue finds the figure that the rule compares.
 func (f *faults) ruleValue(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	if strings.TrimSpace(c.Value) != "" {
 		r.value, r.worse = f.operand(field+".value", c.Value, s), 1
@@ -160,7 +160,7 @@ func (f *faults) ruleValue(field string, c RuleConfig, s *condition.Schema, r *r
 	}
 }
 
-// direction says which way a figure is worse that alerts when it is op some bound.
+// direction returns the direction in which a figure gets worse that alerts when it is op some bound.
 func direction(op condition.Operator) int8 {
 	switch op {
 	case condition.More, condition.MoreOrEqual:
@@ -172,7 +172,7 @@ func direction(op condition.Operator) int8 {
 	return 0
 }
 
-// ruleState checks what the rule remembers.
+// ruleState checks the settings that make a rule remember.
 func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *rule) {
 	r.window = f.window(field+".window", c.Window, s)
 	stretch := func(name string, x Stretch) {
@@ -222,7 +222,7 @@ func (f *faults) ruleState(field string, c RuleConfig, s *condition.Schema, r *r
 		f.add(field+".key", c.Key, "absence of %s has no keys; leave key out", r.absence.Of)
 	case r.absence.Of == AbsenceOfStream && c.Absence.After < minStreamAbsence:
 		f.add(field+".absence.after", shortDuration(c.Absence.After),
-			"must be at least %s for stream: workers tell each other every few seconds what they have seen",
+			"must be at least %s for stream: workers exchange what they have seen every few seconds",
 			minStreamAbsence)
 	}
 }
@@ -234,7 +234,7 @@ func (f *faults) ruleSeverity(field string, c RuleConfig, s *condition.Schema, r
 	}
 	r.severity = SeverityWarning
 	one := "must be " + strings.Join(severities(), ", ") + ", or an expression that gives one of them"
-	if !strings.ContainsAny(c.Severity, `"'?(.`) { // a word: more likely misspelt than the name of a field
+	if !strings.ContainsAny(c.Severity, `"'?(.`) { // one word is more likely a misspelt severity than a field
 		f.add(field+".severity", c.Severity, "%s", one)
 		return
 	}
@@ -282,9 +282,8 @@ func (f *faults) ruleRoutes(field string, c RuleConfig, topics map[string]*topic
 	}
 }
 
-// fingerprintOf is of what a rule's memory depends on: two rules with the same one can take each other's state. A
-// setting that is added to this list must leave the fingerprints of rules without it as they were, or an upgrade
-// forgets.
+// fingerprintOf returns the hash of what a rule's memory depends on: two rules with the same one can take each other's
+// state. A setting added here must not change the fingerprints of rules without it, or an upgrade loses their state.
 func fingerprintOf(c RuleConfig) [16]byte {
 	var b strings.Builder
 	for _, x := range []any{

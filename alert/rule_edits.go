@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Redirect answers the alerts that take the place of one whose topic is not configured any more: for the topics to
-// which its rule goes now and did not go when the alert was made. It is empty where the alert has no rule any more, or
-// all of these have it already.
+// Redirect returns the alerts that replace one whose topic is no longer configured: one for each topic that its rule
+// has gained since the alert was made. It is empty if the rule is gone, or if it has gained none.
 func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
 	set := p.current.Load()
 	var to []*route
@@ -19,7 +18,7 @@ func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
 			to = r.routes
 		}
 	}
-	if a.Ended != "" { // of no interest to whoever was not notified of the beginning
+	if a.Ended != "" { // a topic that was not notified of the beginning needs no end
 		return nil
 	}
 	for _, x := range to {
@@ -34,7 +33,7 @@ func (p *Pipeline) Redirect(a *Alert) (out []*Alert) {
 	return out
 }
 
-// editsOf says what became of each rule whose alerts some topic would never see ended.
+// editsOf returns how each rule was edited whose alerts would never end in some topic.
 func editsOf(old, next *compiled) map[string]string {
 	out := map[string]string{}
 	rules := make(map[string]*rule, len(next.rules))
@@ -52,14 +51,14 @@ func editsOf(old, next *compiled) map[string]string {
 		case now.shadow:
 			out[r.name] = "set to mode shadow"
 		case len(without(r.audience, now.audience...)) > 0:
-			out[r.name] = "taken away from " + strings.Join(without(r.audience, now.audience...), ", ")
+			out[r.name] = "removed from " + strings.Join(without(r.audience, now.audience...), ", ")
 		}
 	}
 	return out
 }
 
-// Edits says, by name, which rules the last Update took out, or changed so that some topic is owed the end of an alert,
-// and how.
+// Edits returns, by name, the rules that the last Update removed, or changed so that some topic is owed the end of an
+// alert, and how.
 func (p *Pipeline) Edits() map[string]string {
 	if edits := p.edits.Load(); edits != nil {
 		return *edits

@@ -19,7 +19,7 @@ import (
 )
 
 // The members that a score adds to a record, for the default name: those of Kinesis Data Analytics, and whether an
-// automatic threshold takes the record for an anomaly.
+// automatic threshold classifies the record as an anomaly.
 const (
 	defaultScoreName  = "ANOMALY_SCORE"
 	scoreSuffix       = "_SCORE"
@@ -34,8 +34,8 @@ const (
 
 // ScoreConfig is one random cut forest for each shard, or for each key of a shard.
 type ScoreConfig struct {
-	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. With a name that ends in _SCORE,
-	// the explanation and the verdict have the name with another end: ANOMALY_EXPLANATION, ANOMALY.
+	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. If the name ends in _SCORE, the
+	// explanation and the verdict replace that suffix: ANOMALY_EXPLANATION, ANOMALY.
 	As string `yaml:"as"`
 	// Fields are the numbers that make a point, by their paths: heartRate, order.price. At most 30.
 	Fields []string `yaml:"fields"`
@@ -53,28 +53,28 @@ type ScoreConfig struct {
 	Seed int `yaml:"seed"`
 	// Explain adds the explanation, in the service's form. It about doubles the cost.
 	Explain bool `yaml:"explain"`
-	// Threshold is auto, for the verdict of an automatic threshold; else rules compare the score with a number.
+	// Threshold is auto, for the verdict of an automatic threshold. Without it, rules compare the score with a number.
 	Threshold string `yaml:"threshold"`
 	// Auto tunes the automatic threshold.
 	Auto AutoConfig `yaml:"auto"`
-	// Memory bounds the forests of all keys of a shard, in bytes; beyond it the key that was not used for the longest
-	// time is forgotten. Defaults to 64 MiB.
+	// Memory bounds the forests of all keys of a shard, in bytes. Beyond it the least recently used key is forgotten.
+	// Defaults to 64 MiB.
 	Memory int `yaml:"memory"`
 }
 
 // AutoConfig tunes an automatic threshold; see forest.ThresholdConfig.
 type AutoConfig struct {
-	// Rate is which part of all records may be anomalies (0.002), and Group which part if their scores stand apart
-	// (0.02).
+	// Rate is the share of all records that may be anomalies (0.002), and Group the share if their scores are well
+	// separated (0.02).
 	Rate  float64 `yaml:"rate"`
 	Group float64 `yaml:"group"`
-	// Floor is the least threshold (1.5).
+	// Floor is the lowest threshold (1.5).
 	Floor float64 `yaml:"floor"`
-	// IgnoreNear lets records pass of which every value is near what is expected of it.
+	// IgnoreNear ignores records whose values are all near the expected ones.
 	IgnoreNear NearConfig `yaml:"ignore_near"`
 }
 
-// NearConfig is a distance: at most Amount, or at most Ratio times the expected value. A zero is off.
+// NearConfig is a distance: at most Amount, or at most Ratio times the expected value. Zero turns either off.
 type NearConfig struct {
 	Amount float64 `yaml:"amount"`
 	Ratio  float64 `yaml:"ratio"`
@@ -91,7 +91,7 @@ type score struct {
 	keyed     bool
 	forest    forest.Config
 	threshold *forest.ThresholdConfig
-	// fingerprint is of what the remembered forests depend on.
+	// fingerprint is a hash of what the remembered forests depend on.
 	fingerprint [16]byte
 	metrics     scoreMetrics
 }
@@ -106,9 +106,9 @@ type scoreMetrics struct {
 
 // Why a record has no score.
 const (
-	// reasonField is a field that is missing, null, no number, or not finite.
+	// reasonField is a field that is missing, null, not a number, or not finite.
 	reasonField Reason = "field"
-	// reasonScored is a record that has a member already that the score would add.
+	// reasonScored is a record that already has a member that the score would add.
 	reasonScored Reason = "scored"
 )
 
@@ -135,15 +135,15 @@ type scored struct {
 	threshold *forest.Threshold
 }
 
-// scoring is what an evaluator scores with: a decoder for the fields of all scores, and the payload that it makes.
+// scoring is an evaluator's working memory for scores: a decoder for the fields of all scores, and the payload buffer.
 type scoring struct {
 	decoder *condition.Decoder
 	slots   []condition.Value
 	payload []byte
 }
 
-// apply scores a record and returns the payload with what the scores add to it. It is the record's own payload where
-// there is nothing to score: what is wrong with it is found by the stages behind.
+// apply scores a record and returns its payload with the scores added. If there is nothing to score, it returns the
+// record's own payload: later stages report what is wrong with it.
 func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 	for _, slot := range s.decoder.Touched {
 		s.slots[slot] = condition.Value{}
@@ -173,7 +173,7 @@ func (s *scoring) apply(c *compiled, m *memory, rec *Record) []byte {
 	return s.payload
 }
 
-// append appends the members of one score to a payload that is open; nothing if the record has no point.
+// append appends the members of one score to an unfinished payload; nothing if the record has no point.
 func (m *scoreMemory) append(to []byte, slots []condition.Value, rec *Record, comma bool) []byte {
 	x := m.score
 	m.values = m.values[:0]
@@ -248,7 +248,7 @@ func (m *scoreMemory) keyOf(slots []condition.Value, rec *Record) []byte {
 	return m.keyText
 }
 
-// find returns the forest of a key as the last used one, made if there is none.
+// find returns the forest of a key, as the most recently used one, and plants it if there is none.
 func (m *scoreMemory) find(key []byte) *scored {
 	if f := m.byKey[string(key)]; f != nil {
 		m.used.MoveToBack(f.used)
@@ -275,7 +275,7 @@ func (m *scoreMemory) put(f *scored) {
 	m.weigh(f)
 }
 
-// weigh notes how much memory a forest takes by now, and makes room.
+// weigh updates how much memory a forest takes, and makes room.
 func (m *scoreMemory) weigh(f *scored) {
 	if now := f.forest.Size() + scoreOverhead + len(f.key); now != f.bytes {
 		m.bytes += now - f.bytes
@@ -291,7 +291,7 @@ func (m *scoreMemory) weigh(f *scored) {
 	}
 }
 
-// all are the forests, the one that was not used for the longest time first.
+// all yields the forests, the least recently used one first.
 func (m *scoreMemory) all(yield func(*scored) bool) {
 	for at := m.used.Front(); at != nil; at = at.Next() {
 		if f, ok := at.Value.(*scored); ok && !yield(f) {
@@ -300,8 +300,8 @@ func (m *scoreMemory) all(yield func(*scored) bool) {
 	}
 }
 
-// scores compiles the scores. Their fields have a schema of their own: they are read before the filter and the rules
-// are.
+// scores compiles the scores. Their fields have a separate schema, since they are read before the filter and the rules
+// run.
 func (f *faults) scores(configs []ScoreConfig, format string) ([]*score, *condition.Schema) {
 	s := condition.NewSchema(false)
 	var out []*score
@@ -350,7 +350,7 @@ func namesOf(as string) scoreNames {
 	return scoreNames{as, stem + explanationSuffix, anomaly, anomaly + "_BEGINS"}
 }
 
-// adds are the members that a record gets.
+// adds returns the members that a record gets.
 func (x *score) adds() []string {
 	names := []string{x.names.score}
 	if x.config.Explain {
@@ -403,7 +403,7 @@ func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
 	}
 }
 
-// withDefaults fills in what was left out.
+// withDefaults fills in the defaults.
 func (c ScoreConfig) withDefaults() ScoreConfig {
 	c.As = cmp.Or(c.As, defaultScoreName)
 	c.Scoring = cmp.Or(c.Scoring, string(forest.KDA))
@@ -430,7 +430,7 @@ func newScoreMemory(x *score, agreed *agreement) *scoreMemory {
 	return &scoreMemory{score: x, agreed: agreed, byKey: map[string]*scored{}}
 }
 
-// shortened is what is kept of a key.
+// shortened returns what is kept of a key.
 func (m *scoreMemory) shortened(key string) string {
 	if len(key) <= maxKey || m.score.keySlot < 0 || !m.agreed.keyed() {
 		return key
@@ -438,7 +438,7 @@ func (m *scoreMemory) shortened(key string) string {
 	return string(m.agreed.key.shorten([]byte(key)))
 }
 
-// shorten goes over to what is kept of long keys.
+// shorten replaces long keys by their shortened form.
 func (m *scoreMemory) shorten() {
 	for f := range m.all {
 		if short := m.shortened(f.key); short != f.key {
@@ -450,7 +450,7 @@ func (m *scoreMemory) shorten() {
 	}
 }
 
-// write appends what a score remembers, the key that was not used for the longest time first.
+// write appends what a score remembers, the least recently used key first.
 func (m *scoreMemory) write(w *writer) error {
 	w.uint(uint64(len(m.byKey)))
 	var errs []error
@@ -468,11 +468,11 @@ func (m *scoreMemory) write(w *writer) error {
 	return errors.Join(errs...)
 }
 
-// scoreOverhead is what a forest takes beside its points: the threshold and the entry.
+// scoreOverhead is what a forest takes in addition to its points: the threshold and the entry.
 const scoreOverhead = 6 << 10
 
-// read takes what write appended. Of more keys than there is memory for, the first ones, which were not used for the
-// longest time, are passed over.
+// read reads what write appended. If there are more keys than the memory allows, it skips the least recently used ones,
+// which come first.
 func (m *scoreMemory) read(r *reader) {
 	n := r.count()
 	most := uint64(m.score.config.Memory/scoreOverhead) + 1 //nolint:gosec // positive
@@ -499,18 +499,18 @@ func (m *scoreMemory) read(r *reader) {
 				return
 			}
 		}
-		if m.byKey[f.key] == nil { // twice: nobody writes that
+		if m.byKey[f.key] == nil { // a duplicate: no version writes one
 			m.put(f)
 		}
 	}
 }
 
-// inherit takes over the forests of a parent: of partition keys those that fall to this shard, of others all.
+// inherit takes over the forests of a parent: of partition keys those that this shard owns, of other keys all.
 func (m *scoreMemory) inherit(parent *scoreMemory, owns func(string) bool) {
 	byPartition := m.score.keyed && m.score.keySlot < 0
 	for f := range parent.all {
 		if known := m.byKey[f.key]; known != nil {
-			if known.forest.Points() < f.forest.Points() { // of two parents the one that saw more
+			if known.forest.Points() < f.forest.Points() { // of two parents, prefer the one that saw more
 				known.forest, known.threshold = f.forest, f.threshold
 				m.weigh(known)
 			}

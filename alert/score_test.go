@@ -152,7 +152,7 @@ func TestRecordsWithoutAPointHaveNoScore(t *testing.T) {
 		require.Equal(t, want, w.evaluator.Evaluate(record("1", payload)).Outcome, payload)
 	}
 	require.NoError(t, testutil.GatherAndCompare(w.registry, strings.NewReader(`
-# HELP kinesis_alerter_unscored_records_total Records that a score passed over, by why: a field is no number, or the record has what the score would add.
+# HELP kinesis_alerter_unscored_records_total Records without a score, by reason: a field is no number, or the record has the score's field already.
 # TYPE kinesis_alerter_unscored_records_total counter
 kinesis_alerter_unscored_records_total{reason="field",score="ANOMALY_SCORE"} 4
 kinesis_alerter_unscored_records_total{reason="scored",score="ANOMALY_SCORE"} 1

@@ -11,17 +11,18 @@ type siblings struct {
 	shard  string
 	memory *memory
 	life   *lifecycle
-	// known are those shards, as far as is known, and without those for which nothing waits; missing is what the last
-	// look at what is due has missed. news says that another look is worth while.
+	// known are the states that were read of those shards. missing are the shards whose state the last look at due
+	// entries lacked, and without those that need not be waited for. changed is set if another look may settle
+	// something.
 	known    map[string]*siblingState
 	without  []string
 	missing  map[string]bool
 	changed  bool
-	deciding bool // a tick looks at what waits
+	deciding bool // a tick is settling parked entries
 }
 
-// claimKeys makes keys the shard's own of which a record has come. What was due before was due while nobody heard of
-// them: it is done now, in the order of time and of the rules as ever, and told by the shard that speaks for the key.
+// claimKeys makes the keys of a record the shard's own. What fell due before the record is done now, in the usual order
+// of time and rules. The shard that makes the key's alerts makes these, too.
 func (rel *siblings) claimKeys(rec *Record) {
 	m, now := rel.memory, rel.life.clock.now()
 	var heard []*entry
@@ -48,11 +49,10 @@ func (rel *siblings) claimKeys(rec *Record) {
 	for _, en := range heard {
 		m.unbind(en)
 	}
-	rel.life.suppressedBy = "" // what time caused is not of the record
+	rel.life.suppressedBy = "" // timers caused it, not the record
 }
 
-// firstDue is the first of these entries, in the order of their rules, for which something waits that was due before
-// all others.
+// firstDue returns the entry whose parked work was due first; of several, the one whose rule comes first.
 func firstDue(heard []*entry) *entry {
 	var first *entry
 	for _, en := range heard {
@@ -64,7 +64,7 @@ func firstDue(heard []*entry) *entry {
 	return first
 }
 
-// settleParked does what waits for other shards, as far as it is known what they have heard.
+// settleParked does what waits for other shards, where their states are known by now.
 func (rel *siblings) settleParked() {
 	m := rel.memory
 	if !rel.changed {
@@ -76,7 +76,7 @@ func (rel *siblings) settleParked() {
 	m.inherited.parked = nil
 	for _, en := range parked {
 		if en.provisional == nil || en.provisional.due == 0 {
-			continue // it was heard of, or forgotten
+			continue // it got a record, or was forgotten
 		}
 		due := en.provisional.due
 		en.provisional.due = 0
@@ -87,13 +87,13 @@ func (rel *siblings) settleParked() {
 	rel.deciding = false
 }
 
-// mayRun says whether what is due for an entry that the shard shares with others can be done now. Otherwise it is set
-// aside, or forgotten because its records come to another shard.
+// mayRun reports whether what is due for a shared entry can be done now. If not, the entry is parked, or dropped
+// because its records go to another shard.
 func (rel *siblings) mayRun(en *entry) bool {
 	k := en.provisional
 	switch {
 	case !en.of.rule.timed() && !en.of.rule.needsRecheck(en):
-		rel.life.out.silent = k.silent // time only makes it forget
+		rel.life.out.silent = k.silent // time alone makes no alert of it
 		return true
 	case !rel.deciding:
 		rel.memory.park(en)
@@ -123,16 +123,16 @@ func (rel *siblings) mayRun(en *entry) bool {
 	return true
 }
 
-// Awaited is another shard of which an evaluator has to know what it has heard.
+// Awaited is another shard whose state an evaluator needs.
 type Awaited struct {
 	Shard string
-	// Version is that of what is known of it already, or empty.
+	// Version is that of the state that is known already, or empty.
 	Version string
-	// Blocks says that something is due that waits for it.
+	// Blocks is set if something that is due waits for it.
 	Blocks bool
 }
 
-// Awaits are the other shards that have copies of keys which this shard has, sorted. It is nil almost always.
+// Awaits returns the other shards that have copies of this shard's keys, sorted. It is almost always nil.
 func (e *Evaluator) Awaits() []Awaited {
 	var out []Awaited
 	for _, f := range e.memory.inherited.families {
@@ -151,24 +151,24 @@ func (e *Evaluator) Awaits() []Awaited {
 	return out
 }
 
-// ParkedTo is the latest moment, in milliseconds, at which something came due for a key that other shards have, too.
-// When it has grown, a snapshot is worth saving: the others wait for one that covers the same moment.
+// ParkedTo returns the latest due time, in milliseconds, of a key that other shards have, too. When it has grown, a
+// snapshot should be saved: the others wait for one that covers that time.
 func (e *Evaluator) ParkedTo() int64 { return e.memory.inherited.parkedTo }
 
 // siblingState is what is known of another shard.
 type siblingState struct {
 	version string
-	reached []int64 // by rule: up to when it has the rule's records; 0 if it does not know the rule
+	reached []int64 // by rule: the time up to which it has seen the rule's records; 0 if it does not have the rule
 }
 
-// Meet tells the evaluator what another shard remembers. Keys that the other one has heard of are forgotten, and what
-// waits for it is done by the next tick.
+// Meet takes in what another shard remembers. Keys of which the other shard has had a record are forgotten, and the
+// next tick does what waits for it.
 func (e *Evaluator) Meet(x *Relative) {
 	m := e.memory
 	known := &siblingState{version: x.version, reached: make([]int64, len(m.rules))}
 	for i, r := range m.rules {
 		s := x.sections[r.rule.name+string(r.rule.fingerprint[:])]
-		if s == nil { // of a worker with another version of the rule
+		if s == nil { // its worker has another version of the rule
 			s = x.senses[r.rule.name+string(r.rule.sense.memory[:])]
 		}
 		if s == nil {
@@ -213,12 +213,12 @@ func (e *Evaluator) Meet(x *Relative) {
 		f.others = without(union(f.others, x.heirs), x.shard, e.shard)
 		alone = alone || len(f.others) == 0
 	}
-	if alone { // all of the family has come together in this shard
+	if alone { // all of the family has merged into this shard
 		e.others.releaseAlone()
 	}
 }
 
-// releaseAlone makes keys the shard's own that no other shard has.
+// releaseAlone makes keys that no other shard has the shard's own.
 func (rel *siblings) releaseAlone() {
 	m := rel.memory
 	for _, r := range m.rules {
@@ -239,7 +239,7 @@ func (rel *siblings) releaseAlone() {
 	}
 }
 
-// meetKey looks at one key of a rule of which another shard remembers s.
+// meetKey compares one key with what another shard remembers of its rule.
 func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
 	if en.provisional == nil || !slices.Contains(en.provisional.family.others, x.shard) {
 		return
@@ -250,7 +250,7 @@ func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
 		at = 0
 		if heard, _ := s.keys.find(en.key, called); heard == 0 {
 			return
-		} // else it is known to a version that keeps no claims, or came again when the copy had been forgotten
+		} // else the other shard runs a version without claims, or got the key again after forgetting its copy
 	}
 	if due := en.pending(); due == 0 || due > at {
 		rel.memory.drop(en) // nothing was due before
@@ -261,7 +261,7 @@ func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
 	}
 }
 
-// advance does everything that is due up to a time.
+// advance runs everything that is due up to a time.
 func (rel *siblings) advance(to int64) {
 	m := rel.memory
 	for en := m.next(to); en != nil; en = m.next(to) {

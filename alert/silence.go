@@ -17,27 +17,27 @@ import (
 type silence struct {
 	name  string
 	rules []string // empty means all
-	// bit is that of its condition among compiled.covers; 0 where it covers every record.
+	// bit is that of its condition in compiled.covers; 0 if it covers every record.
 	bit         uint32
 	from, until time.Time
 	// muted counts the alerts that it suppressed.
 	muted *atomic.Uint64
 }
 
-// cover is the condition of one silence or more. What it says of a record is kept with the record's key, for what time
-// causes.
+// cover is the condition of one or more silences. Its verdict on a record is kept with the record's key, for alerts
+// that time causes.
 type cover struct {
 	when *condition.Condition
 	// hash is of the condition's text. A snapshot names conditions by it, so that silences may be edited.
 	hash uint32
-	// over are the series of its silences that count the records for which it costs too much.
+	// over are its silences' counters of records for which the condition exceeds its budget.
 	over []prometheus.Counter
 }
 
-// maxCovers is how many different conditions silences can have: there is a bit for each with every key.
+// maxCovers is how many different conditions silences can have: every key has a bit for each.
 const maxCovers = 32
 
-// mutes implements muter. What a silence with a condition says of what time causes is in window_silence.go.
+// mutes implements muter. See window_silence.go for silences with a condition and alerts that time causes.
 func (s *silence) mutes(c *candidate) bool { return s.applies(c.at, c.covered(c.rule, c.key)) }
 
 func (s *silence) changesAt(*candidate) time.Time { return s.until }
@@ -50,13 +50,13 @@ func (s *silence) words() string {
 
 func (*silence) dependency() (d Dependency, ok bool) { return d, false }
 
-// applies says whether the silence is active at a time, and covers what meets these conditions.
+// applies reports whether the silence is active at a time and covers something that meets these conditions.
 func (s *silence) applies(at time.Time, covered uint32) bool {
 	return !at.Before(s.from) && at.Before(s.until) && (s.bit == 0 || covered&s.bit != 0)
 }
 
-// covers evaluates the condition. It has a budget of its own: one that costs too much silences nothing, which is
-// counted for its silences, and costs no rule its alert.
+// covers evaluates the condition within its own budget. Beyond the budget it silences nothing, which is counted, so it
+// never costs a rule its alert.
 func (c *cover) covers(f *condition.Frame) bool {
 	holds, over := f.Apart(c.when)
 	if over {
@@ -67,7 +67,7 @@ func (c *cover) covers(f *condition.Frame) bool {
 	return holds
 }
 
-// silences compiles the silences of a configuration, and tells the rules of theirs.
+// silences compiles the silences of a configuration, and adds them to their rules.
 func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 	named := make(map[string]*rule, len(out.rules))
 	for _, r := range out.rules {
@@ -114,8 +114,8 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 	}
 }
 
-// cover compiles the condition of a silence, unless another silence has the same. known are the places of those that
-// there are.
+// cover compiles the condition of a silence, unless another silence has the same one. known are the indexes of those
+// compiled so far.
 func (f *faults) cover(field, when string, x *silence, known map[string]int, out *compiled) {
 	source := strings.TrimSpace(when)
 	if source == "" {
@@ -131,7 +131,7 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 			f.add(field, when,
 				"is a different condition from the %d before it, and there can be %d: cover several keys with one, "+
 					"such as "+
-					`host in ["a", "b"], and take out silences that are over`, maxCovers, maxCovers)
+					`host in ["a", "b"], and remove silences that have ended`, maxCovers, maxCovers)
 			return
 		}
 		format := FormatJSON
@@ -145,7 +145,7 @@ func (f *faults) cover(field, when string, x *silence, known map[string]int, out
 	x.bit = 1 << i
 }
 
-// countOn makes silences that were there before count on.
+// countOn continues the counts of silences that existed before.
 func (c *compiled) countOn(old *compiled) {
 	for _, x := range c.silences {
 		for _, was := range old.silences {

@@ -1,26 +1,26 @@
 package alert
 
-// What rules remember is bounded in bytes, beside state.max_keys: beyond it keys are forgotten (eviction.go). Its size
-// is a function of what is remembered and of nothing else, so that a restart forgets the same keys.
+// What rules remember is bounded in bytes as well as by state.max_keys: beyond that, keys are evicted (eviction.go).
+// The size depends only on what is remembered, so that a restart evicts the same keys.
 const (
-	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below what can be stored
-	// of one, so that no state of rules is too large to be saved.
+	// maxHeap bounds what a shard remembers in memory, and maxStored in its snapshot: a little below MaxState, so that
+	// the state of rules can always be saved.
 	maxHeap   = 48 << 20
 	maxStored = 22 << 20
 )
 
-// What things take in memory, about, and at most in a snapshot.
+// Sizes: approximate in memory, and at most in a snapshot.
 const (
 	entryHeap, entryStored = 160, 40
 	lastHeap, lastStored   = 56, 10
 	claimHeap, claimStored = 80, 16
 	windowHeap             = 72
 	windowStored           = 16
-	paneHeap, paneStored   = 60, 34 // one with something in it; each other takes a byte of a snapshot
+	paneHeap, paneStored   = 60, 34 // of a pane that is not empty; an empty one takes a byte of a snapshot
 	valuesHeap             = 190    // with room for eight
 	valueHeap, valueStored = 24, 13
 	silencedHeap           = 32
-	coversStored           = 5 // of conditions of silences, where there are some
+	coversStored           = 5 // the conditions of silences, if there are any
 )
 
 // bulk is a size in memory and in a snapshot.
@@ -31,7 +31,7 @@ func (b bulk) over() bool { return b.heap > maxHeap || b.stored > maxStored }
 func (b *bulk) add(x bulk) { b.heap, b.stored = b.heap+x.heap, b.stored+x.stored }
 func (b *bulk) sub(x bulk) { b.heap, b.stored = b.heap-x.heap, b.stored-x.stored }
 
-// bulk is what an entry takes.
+// bulk returns the size of an entry.
 func (en *entry) bulk() bulk {
 	b := bulk{entryHeap + len(en.key), entryStored + len(en.key)}
 	if l := en.last; l != nil {
@@ -65,8 +65,8 @@ func (s *window) bulk() bulk {
 	return b
 }
 
-// weigh notes what an entry takes by now: where its key, its last record's texts or its window's parts have changed,
-// and not with every record.
+// weigh updates the size of an entry. It is called when its key, its last record's texts or its window's parts have
+// changed, not with every record.
 func (p *pressure) weigh(en *entry) {
 	now := en.bulk()
 	if uint32(now.heap) == en.heap && uint32(now.stored) == en.packed>>phaseBits { //nolint:gosec // as below
@@ -86,5 +86,5 @@ func (p *pressure) resize(en *entry, now bulk) {
 	}
 }
 
-// weight is a size as one number: the share of the bound that is nearer, in bytes of memory.
+// weight returns a size as one number: the larger share of the two bounds, in bytes of memory.
 func (b bulk) weight() int { return max(b.heap, b.stored*maxHeap/maxStored) }

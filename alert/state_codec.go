@@ -9,7 +9,7 @@ import (
 type writer struct {
 	buf    []byte
 	format byte // of entries
-	// audiences are the places of a rule's audiences in what is written.
+	// audiences maps a rule's audiences to their indexes in the snapshot.
 	audiences []uint64
 }
 
@@ -25,7 +25,8 @@ func (w *writer) float(f float64) {
 	w.buf = binary.BigEndian.AppendUint64(w.buf, math.Float64bits(f))
 }
 
-// reader takes the parts of a snapshot. After the first part that is not there, or makes no sense, there are gone.
+// reader reads the parts of a snapshot. After the first part that is missing or malformed, it has failed and returns
+// zeros.
 type reader struct {
 	buf    []byte
 	failed bool
@@ -39,7 +40,7 @@ func (r *reader) uint() uint64 {
 	return n
 }
 
-// small is a number of at most most.
+// small reads a number of at most most.
 func (r *reader) small(most uint32) uint32 {
 	return uint32(min(r.uint(), uint64(most))) //nolint:gosec // bounded in the same line
 }
@@ -50,10 +51,10 @@ func (r *reader) int() int64 {
 	return n
 }
 
-// time is a time in milliseconds. One that is out of range is none, or the latest there is.
+// time reads a time in milliseconds, clamped to the valid range.
 func (r *reader) time() int64 { return min(max(r.int(), 0), maxMillis) }
 
-// severity is a place among severities.
+// severity reads an index of severities.
 func (r *reader) severity() uint8 { return uint8(r.small(2)) } //nolint:gosec // at most 2
 
 func (r *reader) skip(size int) {
@@ -64,7 +65,7 @@ func (r *reader) skip(size int) {
 	r.buf = r.buf[size:]
 }
 
-// count is a number of things that take a byte each at least. It is for loops that end with the first part that fails.
+// count reads a number of things that each take at least one byte. It is for loops that stop at the first failure.
 func (r *reader) count() uint64 {
 	n := r.uint()
 	if n > uint64(len(r.buf)) {

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// turn orders the entries of a rule as they are forgotten; the lower 24 bits are free.
+// turn returns a number that orders the entries of a rule by eviction, the first one lowest; its lower 24 bits are
+// free.
 func (v *entryView) turn(r *rule, rank uint64) uint64 {
 	const last = 1<<38 - 1
 	rank = min(rank, last)
@@ -19,25 +20,25 @@ func (v *entryView) turn(r *rule, rank uint64) uint64 {
 	return uint64(stands)<<phaseShift | rank<<24
 }
 
-// The bits of an entry that say what follows.
+// The bits of an entry: what it is, and which parts follow.
 const (
 	entryFiring = 1 << iota
 	entryNotified
 	entryLast
 	entryWindow
-	entryLegacy      // the values of a distinct window by the plain hash
-	entryProvisional // other shards have it, too; no more follows
-	entryValues      // those by the hash key; format 2
-	entryGrade       // the severity of the last record is another one; format 2
-	entryExact       // the window has exact sums, and since when it is watched; format 2
-	entryEnded       // the last alert said that it is over; format 2
-	entryAudience    // who was notified is not the first audience of the rule; format 3
-	entryCovers      // what conditions of silences said; format 3
-	entrySilenced    // the window has what a silence covered; format 3
+	entryLegacy      // the values of a distinct window, by the plain hash
+	entryProvisional // other shards have it, too; nothing follows
+	entryValues      // the values of a distinct window, by the hash key; format 2
+	entryGrade       // the last record has a different severity; format 2
+	entryExact       // the window has exact sums, and the time from which it is watched; format 2
+	entryEnded       // the last alert said that the key is resolved; format 2
+	entryAudience    // the audience is not the first one of the rule; format 3
+	entryCovers      // the conditions of silences that were met; format 3
+	entrySilenced    // the part of the window that a silence covered; format 3
 	entryBits
 )
 
-// entry writes an entry behind its rank in the order of use.
+// entry writes an entry after its rank in the order of use.
 func (w *writer) entry(rank uint64, e *entry) {
 	graded := w.format >= formatKeyed && e.grade != e.severity && e.of.rule.severityOf != nil
 	w.uint(rank)
@@ -100,7 +101,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 	}
 }
 
-// window writes all panes, in a ring: pane n stands at n modulo their number.
+// window writes all panes, as a ring: pane n is at index n modulo their number.
 func (w *writer) window(s *window, exact bool) {
 	if exact {
 		w.int(s.watched)
@@ -143,7 +144,7 @@ func (w *writer) values(values map[uint64]int64) {
 	}
 }
 
-// limitState is what a rate limit has left, in front of a rule's entries.
+// limitState is the tokens of a rate limit, which come before a rule's entries.
 type limitState struct {
 	tokens float64
 	at     int64
@@ -151,8 +152,7 @@ type limitState struct {
 
 func (r *reader) limit() limitState { return limitState{r.float(), r.time()} }
 
-// entryView is an entry as it stands in a snapshot. Its texts are parts of that, and it takes no memory that grows with
-// it.
+// entryView is an entry in a snapshot. Its texts are parts of the snapshot, and its size does not grow with them.
 type entryView struct {
 	entry // without texts, window and last record
 
@@ -161,7 +161,7 @@ type entryView struct {
 	arrival                          int64
 	located, windowed, isProvisional bool
 	bits                             uint64
-	rest                             []byte // behind who was notified
+	rest                             []byte // what follows the audience
 	win                              window // without values
 	legacy, values, audible          valuesView
 	silenced                         silencedPart // of the window
@@ -171,10 +171,10 @@ type entryView struct {
 type valuesView struct {
 	has   bool
 	count uint64
-	from  []byte // begins with the first
+	from  []byte // starts with the first value
 }
 
-// entry reads an entry into v, and answers its rank.
+// entry reads an entry into v, and returns its rank.
 func (r *reader) entry(v *entryView) (rank uint64) {
 	panes, hushed := v.win.panes[:0], v.silenced.panes[:0]
 	rank = r.uint()
@@ -248,7 +248,7 @@ func (r *reader) window(s *window, panes []pane, exact bool) {
 	slices.SortFunc(s.panes, func(a, b pane) int { return cmp.Compare(a.n, b.n) })
 }
 
-// values passes over the values of a window.
+// values skips the values of a window.
 func (r *reader) values() valuesView {
 	v := valuesView{has: true, count: r.count(), from: r.buf}
 	if v.count > maxDistinct {
@@ -263,7 +263,7 @@ func (r *reader) values() valuesView {
 	return v
 }
 
-// read makes the values of a window.
+// read returns the values of a window.
 func (v *valuesView) read() map[uint64]int64 {
 	if !v.has {
 		return nil
@@ -277,7 +277,7 @@ func (v *valuesView) read() map[uint64]int64 {
 	return out
 }
 
-// bulk is what the entry would take.
+// bulk returns the size that the entry would have in memory.
 func (v *entryView) bulk() bulk {
 	b := bulk{entryHeap + len(v.key), entryStored + len(v.key)}
 	if v.located {
@@ -295,7 +295,7 @@ func (v *entryView) bulk() bulk {
 	return b
 }
 
-// make makes the entry of a rule's memory.
+// make returns the entry for a rule's memory.
 func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	en := new(v.entry)
 	en.key, en.of = m.shortened(of.rule, string(v.key)), of
@@ -308,7 +308,7 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	if v.windowed {
 		w := new(v.win)
 		w.panes = slices.Clone(v.win.panes)
-		if w.watched == 0 { // of the first format, which has a window from the first record on
+		if w.watched == 0 { // the first format has a window from the first record on
 			first := w.last
 			if len(w.panes) > 0 {
 				first = w.panes[0].n
@@ -327,8 +327,8 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 	return en
 }
 
-// coversOf translates bits of a snapshot into those of a rule set: what bit i becomes. A condition that is gone
-// becomes nothing, and nothing is known of one that is new.
+// coversOf maps bit i of a snapshot to the bit of a rule set. A condition that is gone maps to none, and nothing is
+// known of a new one.
 type coversOf []uint32
 
 func (c *compiled) coversOf(hashes []uint32) coversOf {
@@ -362,7 +362,7 @@ func (t coversOf) translate(en *entry) {
 	}
 }
 
-// covers says whether there is anything to store of conditions of silences.
+// covers reports whether there is anything to store about conditions of silences.
 func (en *entry) covers() bool {
 	w := en.window
 	return en.covered != 0 || w != nil && w.seen|w.spared|w.silencedBy != 0
@@ -390,13 +390,13 @@ func (r *reader) coverList() []uint32 {
 	return hashes
 }
 
-// silenced writes what a silence covered of a window. It stands behind the window.
+// silenced writes the part of a window that a silence covered. It follows the window.
 func (w *writer) silenced(s *window) {
 	w.uint(uint64(s.silenced.by))
 	w.uint(uint64(len(s.silenced.panes)))
 	for i := range s.silenced.panes {
 		p := &s.silenced.panes[i]
-		w.uint(uint64(s.last - p.n)) //nolint:gosec // no pane is ahead of the window
+		w.uint(uint64(s.last - p.n)) //nolint:gosec // no pane is newer than the window's last
 		w.uint(p.count)
 		w.float(p.sum)
 		w.float(p.rest)
@@ -408,7 +408,7 @@ func (w *writer) silenced(s *window) {
 	}
 }
 
-// covers reads what an entry has of silences. panes is memory to work in.
+// covers reads what an entry has about silences. panes is scratch space.
 func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 	if bits&entryCovers != 0 {
 		v.covered = r.small(math.MaxUint32)

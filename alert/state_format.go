@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// stateHead is what stands before the sections of a snapshot.
+// stateHead is what precedes the sections of a snapshot.
 type stateHead struct {
 	agreement
 
 	eventTime, clock, watchdog int64
 }
 
-// openState checks a snapshot and takes its sections apart. Their bodies are parts of data.
+// openState checks a snapshot and splits it into its sections. Their bodies are parts of data.
 func openState(data []byte) (head stateHead, sections []section, err error) {
 	if len(data) < len(stateMagic)+1+4 || len(data) > maxState || string(data[:3]) != stateMagic {
 		return head, nil, fmt.Errorf("%w: it is not one", ErrState)
@@ -63,33 +63,32 @@ func openState(data []byte) (head stateHead, sections []section, err error) {
 //	  { name, fingerprint, time of the last use, length, body } ... | CRC-32C
 //
 // Numbers are varints. Format 1 differs from 2 in that keys are kept whole and that distinct windows have no values by
-// the hash key. What is read is looked through first, without taking memory: it may be anybody's. A section whose name
-// and fingerprint no rule has is kept as it is, so that a rule set that is rolled back finds its state again. Entries
-// carry their rank in an order in which those of one rule and standing stand as they were used (eviction.go).
+// the hash key. A snapshot is checked before memory is allocated for it: it may have been tampered with. A section
+// whose name and fingerprint no rule has is kept as it is, so that a rolled-back rule set finds its state again.
+// Entries carry a rank that orders those of one rule and phase by their last use (eviction.go).
 const (
 	stateMagic = "KAS"
-	// maxState bounds what Restore reads, maxSections and maxNames how many sections and names of shards it can
-	// have.
+	// maxState bounds what Restore reads, maxSections and maxNames how many sections and shard names it may have.
 	maxState    = 1 << 30
 	maxSections = 1 << 16
 	maxNames    = 1 << 16
-	// maxMillis is the latest time, as far as nanoseconds reach: the year 2262.
+	// maxMillis is the latest time that fits in nanoseconds: the year 2262.
 	maxMillis = math.MaxInt64 / int64(time.Millisecond)
 )
 
-// scorePrefix stands before the name of a score in the name of its section; no rule's name has a colon.
+// scorePrefix precedes the name of a score in the name of its section; no rule name has a colon.
 const scorePrefix = "score:"
 
-// section is the state of one rule, in the form of a snapshot.
+// section is the state of one rule, as stored in a snapshot.
 type section struct {
 	name        string
 	fingerprint [16]byte
-	used        int64 // how far time had come, in milliseconds, when a rule last had it
+	used        int64 // the time reached, in milliseconds, when a rule last used it
 	body        []byte
-	// covers are the hashes of the conditions that the bits of its entries stand for; format 3.
+	// covers are the hashes of the conditions behind the bits of its entries; format 3.
 	covers []uint32
 
-	// What follows is of rules that are gone (edited_rules.go). owes counts the entries of which somebody is owed the
+	// What follows is about former rules (edited_rules.go). owedEnds counts the entries of which a topic is owed the
 	// end, and over are those whose end the present rule has sent in the meantime.
 
 	notified *notifiedSection
@@ -97,13 +96,13 @@ type section struct {
 	over     map[string][]string
 }
 
-// ErrState says that a snapshot cannot be read: it is damaged, or of a later version.
+// ErrState says that a snapshot cannot be read: it is damaged, or of a later format.
 var ErrState = errors.New("evaluator state cannot be read")
 
-// MaxState is how large a snapshot may be that others store. What rules remember fits in; scores may not.
+// MaxState is how large a snapshot may be to be stored. What rules remember always fits; scores may not.
 const MaxState = 23 << 20
 
-// Heaviest names what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.
+// Heaviest returns what takes most of a snapshot, "rule NAME" or "score NAME", with its bytes.
 func Heaviest(state []byte) (name string, most int) {
 	_, sections, err := openState(state)
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Inherit adds the states of parent shards. Where several shards inherit, each takes every key over, and it shows which
-// of them its records come to (inherited.go); else a shard takes over what it owns. Of a key that is not the partition
-// key, that of its last record counts. What both parents of a merged shard know is taken from the one that heard of it,
-// that told somebody that it fires, or that used it later. A state that cannot be read is left out; the error wraps
-// ErrSnapshot.
+// Inherit adds the states of parent shards. If several shards inherit, each takes over every key, until a record shows
+// which of them gets the key (inherited.go). A shard without siblings takes over what it owns; for a key that is not
+// the partition key, that of its last record decides. If both parents of a merged shard have a key, it is taken from
+// the one that had a record of it, that notified a topic that it fires, or that used it last. A state that cannot be
+// read is left out; the error wraps ErrState.
 func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	var from []*memory
 	var errs []error
@@ -63,9 +63,9 @@ func (e *Evaluator) Inherit(parents [][]byte, heir Heir) error {
 	return errors.Join(errs...)
 }
 
-// inheritedAgreement is what a child continues with: the latest format of what it knows and of its parents, with the
-// key of the first parent that has one. Parents of two keys, which takes a lost table, count what both have seen twice
-// until it has passed.
+// inheritedAgreement returns what a child continues with: the latest format of its own and its parents', and the hash
+// key of the first parent that has one. If parents have different hash keys, which takes a lost table, values that both
+// have seen count twice until they have left the window.
 func inheritedAgreement(agreed agreement, parents [][]byte) agreement {
 	keyed := false
 	for _, state := range parents {
@@ -86,7 +86,7 @@ type takeover struct {
 	heir Heir
 	mine *memory
 	from []*memory
-	// rank is how much an entry counts against one of another parent, where that is not heard.
+	// rank is the precedence of an entry over one of another parent.
 	rank map[*entry]int
 }
 
@@ -100,7 +100,7 @@ const (
 func (h *takeover) take(parent *memory, en *entry, born int64) {
 	r, rank := en.of.rule, heard
 	others := slices.Clone(h.heir.Siblings)
-	if en.provisional == nil { // the claim is of before, also if all of it happened in one millisecond
+	if en.provisional == nil { // the claim is older, even if all of it happened in one millisecond
 		born = max(born, parent.rules[r.place].claims[en.key].at)
 	} else {
 		if rank = spokenCopy; en.provisional.silent {
@@ -109,7 +109,7 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 		born = en.provisional.partedAt
 		for _, m := range h.from {
 			if m != parent && m.rules[r.place].claims[en.key].at > born {
-				return // the other parent has what became of it
+				return // the other parent has the later state
 			}
 		}
 		others = append(others, en.provisional.family.others...)
@@ -148,8 +148,9 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 	}
 }
 
-// ownedBy says whether an entry continues in the shard that owns partition keys by owns, while no shard hears of its
-// key. Time must continue for it in one shard only, or the other would miss records that it does not get.
+// ownedBy reports whether, while no shard has a record of its key, an entry continues in the shard that owns partition
+// keys by owns. Its timers must run in only one shard, since the other one would report records as missing that it does
+// not get.
 func (en *entry) ownedBy(r *rule, owns func(partitionKey string) bool) bool {
 	if r.key != nil && en.last != nil {
 		return owns(en.last.partitionKey)
@@ -157,7 +158,7 @@ func (en *entry) ownedBy(r *rule, owns func(partitionKey string) bool) bool {
 	return r.key != nil || owns(en.key)
 }
 
-// inherit takes an entry of another memory over, and returns the one that is remembered.
+// inherit takes over an entry of another memory, and returns the copy.
 func (m *memory) inherit(en *entry, place int) *entry {
 	r := m.rules[place]
 	if known := r.entries[en.key]; known != nil {
@@ -176,7 +177,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		}
 		r.formerTopics[topic], r.oweEnds = x, true
 	}
-	*en = entry{ // its size is counted again
+	*en = entry{ // without a size: it is weighed again
 		key: en.key, of: r, place: -1, streak: en.streak, since: en.since, held: en.held, suppressed: en.suppressed,
 		sent:   en.sent,
 		firing: en.firing, notified: en.notified, ended: en.ended, covered: en.covered, severity: en.severity,
@@ -190,8 +191,8 @@ func (m *memory) inherit(en *entry, place int) *entry {
 	return en
 }
 
-// preferredTo says which of two entries for one key continues. Whoever was notified that it fires must be notified of
-// the end.
+// preferredTo reports whether an entry wins over another one for the same key. A topic that was notified that the key
+// fires must be notified of the end.
 func (en *entry) preferredTo(other *entry) bool {
 	if told := en.firing && en.notified; told != (other.firing && other.notified) {
 		return told

@@ -6,27 +6,26 @@ import (
 	"slices"
 )
 
-// kinSection stands before the name of a rule in the name of the section with what the shard shares with others.
-// Versions that do not know it keep it as the state of an unknown rule: they continue with the keys that the shard
-// speaks for.
+// kinPrefix precedes the name of a rule in the name of the section with what the shard shares with others. Versions
+// that do not know it keep it as the state of an unknown rule. They continue with the keys whose alerts this shard
+// makes.
 //
 //	0 (float), 0, 0 | version | families | copies { family, parted at, entry } |
 //	keys in the rule's own section { family, parted at, key } | claims { family, time, key }
 //
-// The zeros are an empty section of a rule, with something behind it that such a version does not understand: it leaves
-// it alone.
+// The zeros are an empty section of a rule. Such a version does not understand what follows them, and leaves it alone.
 const (
 	inheritedPrefix  = "inherited:"
 	inheritedVersion = 1
 )
 
-// inheritedSection is such a section. Its parts stay where they are.
+// inheritedSection is such a section. Its parts refer to the snapshot.
 type inheritedSection struct {
 	families               [][]string
 	copies, shared, claims sectionPart
 }
 
-// sectionPart are so many things in a row, the first of which begins from.
+// sectionPart is count things in a row; the first one starts at from.
 type sectionPart struct {
 	count uint64
 	from  []byte
@@ -34,13 +33,13 @@ type sectionPart struct {
 
 func (p sectionPart) reader() *reader { return &reader{buf: p.from} }
 
-// inheritedCopy is what stands before an entry for which another shard speaks.
+// inheritedCopy is what precedes an entry whose alerts another shard makes.
 type inheritedCopy struct {
 	family int
 	born   int64
 }
 
-// family reads the place of a family.
+// family reads the index of a family.
 func (k *inheritedSection) family(r *reader) int {
 	n := r.uint()
 	if n >= uint64(len(k.families)) {
@@ -50,7 +49,8 @@ func (k *inheritedSection) family(r *reader) int {
 	return int(n) //nolint:gosec // below the length of a list
 }
 
-// each reads keys: in the rule's own section, with when the shards parted, or claims, with when they were made.
+// each reads keys with a time: keys of the rule's own section with the time of the split, or claims with the time of
+// the claim.
 func (k *inheritedSection) each(p sectionPart, do func(family int, at int64, key []byte)) {
 	r := p.reader()
 	for range p.count {
@@ -58,8 +58,8 @@ func (k *inheritedSection) each(p sectionPart, do func(family int, at int64, key
 	}
 }
 
-// writeInherited writes what a rule shares with other shards; nil if that is nothing. ranks are the places of entries
-// in the order of use.
+// writeInherited writes what a rule shares with other shards; nil if that is nothing. ranks are the ranks of entries in
+// the order of use.
 func (m *memory) writeInherited(r *ruleMemory, ranks map[*entry]uint64, audiences []uint64) []byte {
 	if r.provisional == 0 && len(r.claims) == 0 {
 		return nil
@@ -126,7 +126,7 @@ func (m *memory) writeInherited(r *ruleMemory, ranks map[*entry]uint64, audience
 	return w.buf
 }
 
-// readInherited looks through such a section.
+// readInherited checks such a section.
 func readInherited(body []byte) (*inheritedSection, bool) {
 	k := &inheritedSection{}
 	r := &reader{buf: body}

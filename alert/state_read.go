@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Restore replaces the state by a snapshot. After an error, which wraps ErrSnapshot, the state is as it was.
+// Restore replaces the state by a snapshot. After an error, which wraps ErrState, the state is unchanged.
 func (e *Evaluator) Restore(data []byte) error {
 	m, eventTime, err := readState(e.pipeline.current.Load(), data, e.agreed)
 	if err != nil {
@@ -23,17 +23,17 @@ func (e *Evaluator) Restore(data []byte) error {
 	return nil
 }
 
-// adopt changes over to another version of the rules: rules that are the same as before keep what they remember.
+// adopt switches to another version of the rules: rules with the same definition keep what they remember.
 func (e *Evaluator) adopt(set *compiled) {
 	state := e.State()
 	e.run(set)
 	m, _, err := readState(set, state, e.memory.agreement)
-	if err != nil { // of our own making: a bug, and forgetting is the lesser evil
+	if err != nil { // the state is our own, so this is a bug: losing it is the lesser evil
 		m = newMemory(set, e.memory.agreement)
 	}
 	m.loggedNotJSON = e.memory.loggedNotJSON
 	e.memory.replace(m)
-	e.others.known, e.others.changed = nil, true // what is known of other shards is known by the rules
+	e.others.known, e.others.changed = nil, true // what is known of other shards is indexed by the former rules
 }
 
 // ranked is an entry on its way into a memory, with its rank in the order of use.
@@ -48,7 +48,7 @@ type loading struct {
 	reached   int64
 	bodies    [][]byte                  // by rule; nil for none
 	used      []int64                   // by rule
-	notified  []*notifiedSection        // by rule; nil where it is not known who was notified
+	notified  []*notifiedSection        // by rule; nil if the notified topics are not known
 	inherited map[int]*inheritedSection // by rule
 	version   [][16]byte                // by rule: the fingerprint of the version that is read
 	covers    [2][]coversOf             // by rule: of its own section, and of the one with inherited keys
@@ -58,7 +58,7 @@ type loading struct {
 	all  []ranked
 }
 
-// readState makes the memory of a rule set from a snapshot.
+// readState builds the memory of a rule set from a snapshot.
 func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time, error) {
 	head, sections, err := openState(data)
 	if err != nil {
@@ -85,13 +85,13 @@ func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time
 	}
 	l.put()
 	m.evictUnannounced()
-	if m.format < agreed.format { // and what is later than what is agreed on was agreed on by whoever wrote it
+	if m.format < agreed.format { // a later format was agreed on when the snapshot was written
 		m.upgrade(agreed)
 	}
 	return m, eventTime, nil
 }
 
-// sort finds out what the sections are about, and reads those of scores.
+// sort assigns the sections to rules, and reads those of scores.
 func (l *loading) sort(set *compiled, sections []section) bool {
 	places := make(map[string]int, len(set.rules))
 	for i, r := range set.rules {
@@ -132,7 +132,7 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			if !ok {
 				return false
 			}
-			if s.used < l.reached { // what came meanwhile nobody noted
+			if s.used < l.reached { // the rule was inactive, and missed records
 				k.copies, k.shared = sectionPart{}, sectionPart{}
 			}
 			l.inherited[i], l.covers[1][i] = k, set.coversOf(s.covers)
@@ -150,8 +150,7 @@ type versionID struct {
 	fingerprint [16]byte
 }
 
-// versions are what a snapshot says of the versions of rules, and which of them each rule continues with, by its
-// fingerprint.
+// versions are the versions of rules in a snapshot, and which of them each rule continues with, by fingerprint.
 type versions struct {
 	told map[versionID]*notifiedSection
 	of   [][16]byte
@@ -192,7 +191,7 @@ func versionsOf(set *compiled, places map[string]int, sections []section) (versi
 	return out, true
 }
 
-// entries reads what the snapshot has of keys, without keeping it.
+// entries reads the keys of the snapshot, without keeping them.
 func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *inheritedCopy)) bool {
 	v := &entryView{}
 	for i, body := range l.bodies {
@@ -225,14 +224,14 @@ func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *inh
 	return true
 }
 
-// keptEntries are those entries of a rule that are forgotten last.
+// keptEntries are the entries of a rule that are evicted last.
 type keptEntries struct {
 	from uint64 // the first of them, by entryView.turn
 	n    int
 }
 
-// look finds out whether all entries are sound, and which of them there is room for in bytes. More keys than there may
-// be are kept for now: somebody may have to be notified.
+// look checks that all entries are well formed, and chooses those for which there is room in bytes. Keys beyond
+// state.max_keys are kept for now: their eviction may need an alert.
 func (l *loading) look() bool {
 	rules := l.m.rules
 	total := bulk{}
@@ -292,10 +291,10 @@ func (l *loading) look() bool {
 	return true
 }
 
-// phaseShift is how many bits of a turn stand below the standing.
+// phaseShift is the number of bits of a turn below the phase.
 const phaseShift = 62
 
-// take makes the entries for which there is room.
+// take creates the entries for which there is room.
 func (l *loading) take() bool {
 	room := 0
 	for _, k := range l.kept {
@@ -346,7 +345,7 @@ func (l *loading) put() {
 	for _, x := range l.all {
 		en, copied := x.entry, x.entry.provisional
 		if en.of.entries[en.key] != nil {
-			continue // twice: nobody writes that
+			continue // a duplicate: no version writes one
 		}
 		due := en.due
 		en.due, en.provisional = 0, nil
@@ -380,7 +379,7 @@ func (l *loading) put() {
 	}
 }
 
-// fits says whether an entry can be one of the rule.
+// fits reports whether an entry can belong to the rule.
 func (m *ruleMemory) fits(v *entryView) bool {
 	w := m.rule.window
 	if w == nil || !v.windowed {
@@ -391,7 +390,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 		(v.win.silenced == nil || v.values.has == v.audible.has)
 }
 
-// silent counts the entries for which another shard speaks.
+// silent returns the number of entries whose alerts another shard makes.
 func (m *ruleMemory) silent() (n int) {
 	if m.provisional > 0 {
 		for _, en := range m.entries {

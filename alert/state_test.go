@@ -458,7 +458,7 @@ func TestInheritedKeysThatDoNotFitAreCounted(t *testing.T) {
 			alert.Heir{Owns: func(string) bool { return true }}))
 	}
 	require.NoError(t, testutil.GatherAndCompare(merged.registry, strings.NewReader(`
-# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or as many bytes as it can.
+# HELP kinesis_alerter_state_evictions_total Keys that were forgotten because a shard remembers state.max_keys others, or all the bytes that it may.
 # TYPE kinesis_alerter_state_evictions_total counter
 kinesis_alerter_state_evictions_total{rule="r"} 1
 `), "kinesis_alerter_state_evictions_total"))

@@ -4,28 +4,28 @@ import (
 	"slices"
 )
 
-// toldSection stands before the name of a rule in the name of the section that says what the rule's own section means
-// to another version of the rule, and what the ends of its alerts need. It comes with formatEnds.
+// notifiedPrefix precedes the name of a rule in the name of a section. That section says what the rule's own section
+// means to another version of the rule, and holds what the ends of its alerts need. It comes with formatEnds.
 //
-//	version | memory, claim | whether ends are said | words of the rule | topics { name, words } |
+//	version | memory, claim | whether ends are notified | words of the rule | topics { name, words } |
 //	audiences { places of topics }
 const (
 	notifiedPrefix  = "told:"
 	notifiedVersion = 1
-	// maxAudience bounds the topics and audiences of a section, maxSaid the words that a snapshot keeps.
+	// maxAudience bounds the topics and audiences of a section, maxSaid the words in a snapshot.
 	maxAudience   = 1<<16 - 1
 	maxSavedWords = 1 << 20
-	// maxEnds is how many ends one tick says.
+	// maxEnds is how many ends one tick makes.
 	maxEnds = 1000
 )
 
-// notifiedSection is such a section, read.
+// notifiedSection is the parsed section.
 type notifiedSection struct {
 	sense
 	ends      bool
 	words     []byte
 	topics    []notifiedTopic
-	audiences [][]string // the first is that of entries that name none
+	audiences [][]string // the first is that of entries that refer to none
 }
 
 type notifiedTopic struct {
@@ -105,7 +105,7 @@ func readNotified(body []byte) (*notifiedSection, bool) {
 	return t, !r.failed && len(r.buf) == 0
 }
 
-// notifiedSection says who was notified by the rule, with the place of each of its audiences in it. room bounds the
+// notifiedSection returns the section of the rule, with the index of each of its audiences in it. room bounds the
 // words.
 func (m *ruleMemory) notifiedSection(room *int) (t *notifiedSection, places []uint64) {
 	r := m.rule

@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 )
 
-// State returns the state after everything that was evaluated so far. It takes less than a microsecond an entry.
+// State returns a snapshot of the state after everything evaluated so far. It takes less than a microsecond per entry.
 func (e *Evaluator) State() []byte {
 	x := &encoding{
 		m: e.memory, covers: e.in.set.covers, now: e.clock.now(), reached: e.life.reached(), size: sectionOverhead,
@@ -22,19 +22,19 @@ func (e *Evaluator) State() []byte {
 	return x.seal(eventTime)
 }
 
-// encoding is a memory on its way into the bytes of a state.
+// encoding is a memory being written as a snapshot.
 type encoding struct {
 	m            *memory
 	covers       []*cover // of the rule set
 	now, reached int64
 	bodies       []writer           // of the rules' own sections
-	notified     []*notifiedSection // by rule; nil where nobody needs it
+	notified     []*notifiedSection // by rule; nil if not needed
 	ranks        map[*entry]uint64  // of entries that other shards have, too
 	sections     []section
-	size         int // of the state, about
+	size         int // of the snapshot, approximately
 }
 
-// sectionOverhead is what a section takes beside its body, at most and about.
+// sectionOverhead is about the most that a section takes in addition to its body.
 const sectionOverhead = 128
 
 func (x *encoding) add(s section) {
@@ -42,7 +42,7 @@ func (x *encoding) add(s section) {
 	x.size += len(s.body) + sectionOverhead
 }
 
-// entries writes what is remembered of keys, each into the section of its rule.
+// entries writes the entry of each key into the section of its rule.
 func (x *encoding) entries() {
 	m, words := x.m, maxSavedWords
 	for i, r := range m.rules {
@@ -54,7 +54,7 @@ func (x *encoding) entries() {
 		w.buf = make([]byte, 0, 32+len(r.entries)*64)
 		w.float(r.tokens)
 		w.int(r.at)
-		w.uint(uint64(len(r.entries) - r.silent())) //nolint:gosec // the silent ones are a part
+		w.uint(uint64(len(r.entries) - r.silent())) //nolint:gosec // the silent ones are among them
 		if r.rule.keyless() {
 			for _, en := range r.entries { // one at most, outside the order of use
 				w.entry(0, en)
@@ -75,7 +75,7 @@ func (x *encoding) entries() {
 	}
 }
 
-// rules adds the sections of each rule: its own, that of who was notified, and that of what it shares with other
+// rules adds the sections of each rule: its own, that of the notified topics, and that of what it shares with other
 // shards.
 func (x *encoding) rules() {
 	for i, r := range x.m.rules {
@@ -95,7 +95,7 @@ func (x *encoding) rules() {
 	}
 }
 
-// of is another section about the same version of a rule.
+// of returns another section about the same version of a rule.
 func (s section) of(prefix string, body []byte, covers []uint32) section {
 	return section{name: prefix + s.name, fingerprint: s.fingerprint, used: s.used, body: body, covers: covers}
 }
@@ -122,7 +122,7 @@ func (x *encoding) former() {
 	}
 }
 
-// seal puts the header, the sections and the checksum together.
+// seal assembles the header, the sections and the checksum.
 func (x *encoding) seal(eventTime int64) []byte {
 	m, w := x.m, &writer{buf: make([]byte, 0, x.size)}
 	w.buf = append(append(w.buf, stateMagic...), m.format)
@@ -146,7 +146,7 @@ func (x *encoding) seal(eventTime int64) []byte {
 	return binary.BigEndian.AppendUint32(w.buf, crc32.Checksum(w.buf, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// coversOf are the hashes of the conditions that the bits of a rule's entries stand for.
+// coversOf returns the hashes of the conditions behind the bits of a rule's entries.
 func (x *encoding) coversOf(r *ruleMemory) []uint32 {
 	if r.rule.covers == 0 || len(r.entries) == 0 {
 		return nil

@@ -11,14 +11,14 @@ import (
 // Status is what a Pipeline has counted since the process started. It is read from the counters of the metrics, so that
 // evaluation pays nothing for it.
 type Status struct {
-	// Records are the resolved records by outcome; every outcome is there.
+	// Records are the records that are done, by outcome; every outcome is present.
 	Records map[Outcome]uint64
-	// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that
-	// came.
+	// Unreadable are the records that the rules or the filter could not read, by what they look like; only kinds that
+	// occurred.
 	Unreadable map[payload.Likely]uint64
-	// Rules are in the order of the configuration; none where every record alerts.
+	// Rules are in the order of the configuration; empty in the mode without rules.
 	Rules []RuleStatus
-	// Filters says that there is a filter.
+	// Filters is set if there is a filter.
 	Filters bool
 	// Silences are those of the configuration, in its order.
 	Silences []SilenceStatus
@@ -27,34 +27,34 @@ type Status struct {
 // SilenceStatus is one silence.
 type SilenceStatus struct {
 	Name string
-	// Rules are the rules that it mutes; all where it names none.
+	// Rules are the rules that it mutes; all if it names none.
 	Rules []string
-	// Conditional says that it looks at the records.
+	// Conditional is set if the silence has a condition.
 	Conditional bool
-	// From is zero where it was left out.
+	// From is zero if it was left out.
 	From, Until time.Time
-	// Muted are the alerts that it suppressed. The count continues over a reload, as long as a silence of that name
-	// stays.
+	// Muted is how many alerts it suppressed. The count survives a reload while a silence of that name remains.
 	Muted uint64
 }
 
-// RuleStatus is one rule of a Status. Its counts continue over a reload, as long as a rule of that name stays.
+// RuleStatus is one rule of a Status. Its counts survive a reload while a rule of that name remains.
 type RuleStatus struct {
 	Name, Severity string
 	Topics         []string
-	// Shadow says that the rule publishes nothing; Shadowed are the alerts that it would have made.
+	// Shadow is set if the rule publishes nothing; Shadowed counts the alerts that it would have made.
 	Shadow   bool
 	Shadowed uint64
-	// Matched are the records that the rule matched, Undefined those that it did not because a term was undefined.
+	// Matched counts the records that the rule matched, Undefined those that it did not match because a term was
+	// undefined.
 	Matched, Undefined uint64
-	// Suppressed are the alerts that something suppressed, by what it was; every reason is there.
+	// Suppressed counts the suppressed alerts by reason; every reason is present.
 	Suppressed map[Reason]uint64
-	// Fields are those that keep the rule from matching, as no record has them, or none of the type that the rule
+	// Fields are those that keep the rule from matching, because no record has them, or none in the type that the rule
 	// needs.
 	Fields []FieldFinding
 }
 
-// Status returns what was counted. Safe for concurrent use.
+// Status returns the counts. It is safe for concurrent use.
 func (p *Pipeline) Status() Status {
 	s := Status{Records: p.Resolutions(), Unreadable: p.Unreadable()}
 	undefined := make(map[string]uint64)
@@ -103,7 +103,7 @@ func (p *Pipeline) Status() Status {
 	return s
 }
 
-// Resolutions are the resolved records by outcome; every outcome is there. Safe for concurrent use.
+// Resolutions returns how many records are done, by outcome; every outcome is present. It is safe for concurrent use.
 func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 	all := make(map[Outcome]uint64, len(p.metrics.records))
 	for i, o := range outcomes() {
@@ -112,8 +112,8 @@ func (p *Pipeline) Resolutions() map[Outcome]uint64 {
 	return all
 }
 
-// Unreadable are the records that could not be read, or not by the filter, by what they look like; only those that
-// came. Safe for concurrent use.
+// Unreadable returns how many records the rules or the filter could not read, by what they look like; only kinds that
+// occurred. It is safe for concurrent use.
 func (p *Pipeline) Unreadable() map[payload.Likely]uint64 {
 	seen := make(map[payload.Likely]uint64)
 	for l, c := range p.metrics.likely {
@@ -124,9 +124,9 @@ func (p *Pipeline) Unreadable() map[payload.Likely]uint64 {
 	return seen
 }
 
-// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the rule
-// would have cost more than it may, by rule; only those that came. The count of a rule's messages starts again with
-// each reload. Safe for concurrent use.
+// OverBudget returns how often each rule exceeded its budget, if it ever did: records that it did not judge, and
+// messages that got the default words. The count of a rule's messages starts again with each reload. It is safe for
+// concurrent use.
 func (p *Pipeline) OverBudget() map[string]uint64 {
 	seen := make(map[string]uint64)
 	add := func(rule string, n uint64) {
@@ -145,27 +145,27 @@ func (p *Pipeline) OverBudget() map[string]uint64 {
 	return seen
 }
 
-// FilterOverBudget are the records that passed the filter because it would have cost more than it may. Safe for
+// FilterOverBudget returns how many records passed the filter because it would have exceeded its budget. It is safe for
 // concurrent use.
 func (p *Pipeline) FilterOverBudget() uint64 { return counts.Of(p.metrics.filterOver) }
 
-// SilencesOverBudget are the records that a silence did not cover, because its condition would have cost more than one
-// may, by silence. Safe for concurrent use.
+// SilencesOverBudget returns, by silence, how many records it did not cover because its condition would have exceeded
+// its budget. It is safe for concurrent use.
 func (p *Pipeline) SilencesOverBudget() map[string]uint64 {
 	return counts.By(p.metrics.uncovered, "silence")
 }
 
-// TemplateFailures are the templates of messages that failed, by rule. Safe for concurrent use.
+// TemplateFailures returns how many message templates failed, by rule. It is safe for concurrent use.
 func (p *Pipeline) TemplateFailures() map[string]uint64 {
 	return counts.By(p.metrics.templates, "rule")
 }
 
-// Evicted are the keys that were forgotten because there were too many, by rule. Safe for concurrent use.
+// Evicted returns how many keys were evicted, by rule. It is safe for concurrent use.
 func (p *Pipeline) Evicted() map[string]uint64 { return counts.By(p.metrics.evicted, "rule") }
 
-// EvictedActive are those of them that fired or were about to. Safe for concurrent use.
+// EvictedActive returns how many of them fired or were pending, by rule. It is safe for concurrent use.
 func (p *Pipeline) EvictedActive() map[string]uint64 { return counts.By(p.metrics.cut, "rule") }
 
-// Panics are those that were recovered while a record was evaluated, since the process started. Safe for concurrent
-// use.
+// Panics returns how many panics of record evaluation were recovered since the process started. It is safe for
+// concurrent use.
 func (p *Pipeline) Panics() uint64 { return counts.Of(p.metrics.panics) }

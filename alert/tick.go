@@ -5,40 +5,39 @@ import (
 	"time"
 )
 
-// Tick tells an evaluator how far time has come without records.
+// Tick lets time pass for an evaluator without a record.
 type Tick struct {
-	// CaughtUp is the time up to which everything in the shard was evaluated, by the clock by which records arrive.
+	// CaughtUp is the time, by the clock of Kinesis, up to which everything in the shard was evaluated.
 	CaughtUp time.Time
 	Fleet    Fleet
-	// Without are shards for whose memory nothing waits any longer (Awaits): what is due is said without it, and says
-	// so.
+	// Without are shards whose states are no longer waited for (Awaits). Alerts that should have waited name them
+	// (Alert.Unsure).
 	Without []string
-	// Settled says that all workers have had the rules active here for a while: alerts that no rule ends any more are
+	// Settled is set once all workers have had the rules active here for a while. Then alerts that no rule will end are
 	// ended.
 	Settled bool
 }
 
-// Fleet is what is known of all shards of the stream together.
+// Fleet is what the workers know of all shards of the stream together.
 type Fleet struct {
-	// Decides says that this shard's evaluator is the one that decides about the whole stream.
+	// Decides is set for the one evaluator that decides about the whole stream.
 	Decides bool
 	// LastArrival is the latest arrival of a record in any shard; zero if unknown.
 	LastArrival time.Time
-	// CaughtUp is the time up to which every open shard was read; zero while some shard is read by nobody.
+	// CaughtUp is the time up to which every open shard was read; zero while no worker reads some shard.
 	CaughtUp time.Time
-	// Paused says that an operator has paused a shard, which then counts for nothing in CaughtUp.
+	// Paused is set if an operator has paused a shard. CaughtUp then disregards that shard.
 	Paused bool
-	// Now is the time by the clock by which records arrive; zero where time is what the records say, as in a test of
-	// rules.
+	// Now is the time by the clock of Kinesis; zero if the records alone tell the time, as in a test of rules.
 	Now time.Time
 }
 
-// Stateful says whether a decision can depend on earlier records or on time, so that there is a state to keep with the
-// checkpoint and there are ticks to take. It can change with Pipeline.Update.
+// Stateful reports whether a decision can depend on earlier records or on time, so that the evaluator needs ticks and a
+// saved state. It can change with Pipeline.Update.
 func (e *Evaluator) Stateful() bool { return e.pipeline.current.Load().stateful || e.owesEnds() }
 
 // Tick makes the alerts that are due because time has passed. The slice is valid until the next call of the evaluator.
-// It never panics, as Evaluate.
+// Like Evaluate, it never panics.
 func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -47,7 +46,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	}()
 	rules := e.in.set
 	e.begin()
-	t.Settled = t.Settled && e.in.set == rules // it was said of the rules before
+	t.Settled = t.Settled && e.in.set == rules // it was about the former rules
 	e.life.makeRoomForLoaded()
 	clear(e.life.fired)
 	if to := t.CaughtUp.UnixMilli() - lateness; !t.CaughtUp.IsZero() && to > 0 {
@@ -68,7 +67,7 @@ func (e *Evaluator) Tick(t Tick) (alerts []*Alert) {
 	return e.out.alerts
 }
 
-// watchShard begins to wait for records that may never have come.
+// watchShard starts to wait for records even if there has never been one.
 func (l *lifecycle) watchShard(to int64) {
 	for _, r := range l.in.set.rules {
 		if !r.keyless() || r.absence.Of != AbsenceOfShard || len(l.memory.rules[r.place].entries) > 0 {
@@ -80,7 +79,7 @@ func (l *lifecycle) watchShard(to int64) {
 	}
 }
 
-// watchStream decides what is to be said about the stream as a whole.
+// watchStream decides about the stream as a whole.
 func (l *lifecycle) watchStream(f Fleet) {
 	caughtUp := f.CaughtUp.UnixMilli() - lateness
 	for _, r := range l.in.set.rules {
@@ -114,7 +113,7 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	case en.firing && en.notified && r.repeat > 0 && caughtUp >= en.sent+r.repeat:
 		l.repeat(r, en, &trigger{at: timeOf(r.repeatAt(en.sent, caughtUp))})
 	case en.firing && !en.notified:
-		// Something suppressed it; perhaps no longer. By the full minute its id is the same whichever tick finds that
+		// Something suppressed it; perhaps no longer. The full minute makes the id independent of the tick that finds
 		// out.
 		t := &trigger{at: timeOf(caughtUp / recheckInterval * recheckInterval)}
 		if t.ms() > due && l.mute(r, en, t, false) == nil {
@@ -123,8 +122,8 @@ func (l *lifecycle) watchStreamRule(r *rule, f Fleet, caughtUp int64) {
 	}
 }
 
-// Elapse is Tick for whoever knows that no record is under way any more, and that the shard is all of the stream, as in
-// a test of rules: what is due by the time to happens, without the allowance for what may come late.
+// Elapse is Tick for a caller that knows that no record is in transit and that the shard is the whole stream, as in a
+// test of rules. It does what is due by to, without an allowance for late records.
 func (e *Evaluator) Elapse(to time.Time) []*Alert {
 	caughtUp := to.Add(lateness * time.Millisecond)
 	return e.Tick(Tick{CaughtUp: caughtUp, Fleet: Fleet{Decides: true, LastArrival: e.EventTime(), CaughtUp: caughtUp}})

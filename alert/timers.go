@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// timers is a heap of entries. What is due at the same moment has an order too: that of the rules, so that what
-// inhibits is decided first, and of the keys, so that it is the same after a restart.
+// timers is a heap of entries by due time. Entries due at the same moment are ordered by rule, so that an inhibiting
+// rule is decided first, and then by key, so that the order is the same after a restart.
 type timers []*entry
 
-// restore puts the heap in order after keys have changed, which order what is due at one moment.
+// restore rebuilds the heap after keys have changed, since keys are part of the order.
 func (t *timers) restore() { heap.Init(t) }
 
 // Len implements heap.Interface.

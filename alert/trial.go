@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// maxTrials bounds how often one template is run, and maxAllTrials all of them. Beyond either, nothing is said.
+	// maxTrials bounds how often one template is run, and maxAllTrials all of them. Beyond either, no fault is
+	// reported.
 	maxTrials    = 4_000
 	maxAllTrials = 200_000
-	// sameTrials are with values that stand at one place of their lists, randomTrials with any, before all are tried
-	// one by one.
+	// Before all combinations of values are tried, there are sameTrials with values at the same index of their lists,
+	// and randomTrials with random ones.
 	sameTrials, randomTrials = 12, 40
 )
 
-// Trials runs each template of c with records made of the fields that its rule and itself look at, for every kind of
-// message that the rule makes, and returns what fails whatever the record. A field of which the rule's condition needs
-// a type has values of that type, any other one has values of all types. What may work with some record is no fault: a
-// template that guards what it prints, one that fails for some values, one of which that cannot be told. It is for a c
-// in which Validate finds no fault.
+// Trials runs each template of c for every kind of message that its rule makes, and returns those that fail for every
+// record. The trial records have the fields that the rule and the template look at. A field whose type the condition
+// fixes gets values of that type; others get values of all types. A template that works for some record is no fault,
+// nor is one where that cannot be decided. c must be free of faults by Validate.
 func (c Config) Trials() []*ConfigError {
 	c = c.WithDefaults()
 	t := &trials{left: maxAllTrials, topics: make(map[string]*topicTrial)}
@@ -40,7 +40,7 @@ func (c Config) Trials() []*ConfigError {
 		t.rule(fmt.Sprintf("rules[%d]", i), c.Rules[i], topics, c.Format)
 	}
 	for _, field := range sortedKeys(t.topics) {
-		if x := t.topics[field]; x.failed != nil && !x.worked { // it is good for no rule
+		if x := t.topics[field]; x.failed != nil && !x.worked { // it works for no rule
 			t.faults = append(t.faults, x.failed)
 		}
 	}
@@ -53,7 +53,7 @@ type trials struct {
 	topics map[string]*topicTrial // by the field of the template
 }
 
-// topicTrial is what became of a topic's template with the rules that use it.
+// topicTrial is the result of a topic's template over the rules that use it.
 type topicTrial struct {
 	worked bool
 	failed *ConfigError
@@ -80,12 +80,12 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 		f.ruleCondition(field, c, s, r)
 		r.window = f.window(field+".window", c.Window, s)
 		f.ruleValue(field, c, s, r)
-		if r.window == nil { // which is judged with any record of its key
+		if r.window == nil { // a window is judged with any record of its key
 			known = s.Needs(r.formula.When)
 		}
 	}
 	if len(f) > 0 {
-		return // Validate says what is wrong
+		return // Validate reports it
 	}
 	for _, name := range c.Topics {
 		topic := topics[name]
@@ -99,7 +99,7 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 			}
 			var fault *ConfigError
 			for _, kind := range r.kinds() {
-				// What does not look at the kind is no worse in the others.
+				// A template that ignores the kind behaves the same for every kind.
 				if fault == nil && (kind == KindFiring || x.words.Says.Kind) {
 					fault = t.try(render, r, x, kind, known, format)
 				}
@@ -127,7 +127,7 @@ func (t *trials) note(field string, fault *ConfigError) {
 	}
 }
 
-// templatesOf are the templates of a route. own is nil in the mode without rules.
+// templatesOf returns the templates of a route. own is nil in the mode without rules.
 func templatesOf(r *renderer, topic *topicWords, own *ruleWords) []tried {
 	pick := func(name string, w, mine *template.Template) tried {
 		if mine != nil {
@@ -154,7 +154,7 @@ func templatesOf(r *renderer, topic *topicWords, own *ruleWords) []tried {
 	return out
 }
 
-// kinds are the kinds of message that a rule makes.
+// kinds returns the kinds of message that a rule makes.
 func (r *rule) kinds() []Kind {
 	out := []Kind{KindFiring}
 	if r.repeat > 0 {
@@ -166,7 +166,7 @@ func (r *rule) kinds() []Kind {
 	return out
 }
 
-// recorded says whether a message of the kind can have a record.
+// recorded reports whether a message of the kind can have a record.
 func (r *rule) recorded(kind Kind) bool {
 	switch {
 	case r.absence.After > 0:
@@ -179,7 +179,7 @@ func (r *rule) recorded(kind Kind) bool {
 	return true
 }
 
-// trialValues are values of a field, by their kinds.
+// trialValues returns sample values of a field of some kinds.
 func trialValues(kinds condition.KindSet) []string {
 	var out []string
 	for _, v := range []struct {
@@ -209,7 +209,7 @@ func trialValues(kinds condition.KindSet) []string {
 	return out
 }
 
-// try runs a template for one kind of message. The answer is nil unless it fails whatever the record.
+// try runs a template for one kind of message. It returns nil unless the template fails for every record.
 func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string]condition.KindSet,
 	format string,
 ) *ConfigError {
@@ -217,12 +217,12 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 	for path := range known {
 		paths = append(paths, strings.Split(path, "\x00"))
 	}
-	// A record that ends an alert is not one that the rule matches, unless it is awaited.
+	// A record that ends an alert does not match the rule, unless the rule is on absence.
 	if kind == KindResolved && of.absence.After == 0 {
 		known = nil
 	}
 	paths = slices.DeleteFunc(paths, func(path []string) bool {
-		for i := range path { // below what is no object
+		for i := range path { // below a value that is not an object
 			if need, ok := known[strings.Join(path[:i], "\x00")]; ok && !need.Has(condition.Composite) {
 				return true
 			}
@@ -259,7 +259,7 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 		},
 	}
 	at := make([]int, len(choices))
-	// passes says that the template does not fail for the types of what is chosen.
+	// passes reports whether the template works with the chosen values.
 	var failed error
 	passes := func() bool {
 		if a.Worse = 0; at[0] < len(figures) {
@@ -279,8 +279,8 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 			a.Record.Data = []byte("text")
 		}
 	}
-	// Most templates pass soon: with fields of one type, or of any.
-	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same for everybody
+	// Most templates pass soon, with fields of the same type or of random ones.
+	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // deterministic on purpose
 	for i := range sameTrials + randomTrials {
 		if t.left--; t.left < 0 {
 			return nil
@@ -313,16 +313,16 @@ func (t *trials) try(r *renderer, of *rule, x tried, kind Kind, known map[string
 			continue
 		}
 		if a.Record.Data = nil; of.timed() && (kind != KindResolved || of.absence.After == 0) && passes() {
-			return nil // the message can come without a record, too
+			return nil // the message can also come without a record
 		}
 		fault := templateFault(x.field, x.words.Source, template.FaultOf(failed))
-		fault.Rule = fmt.Sprintf("fails in every message of kind %s, whatever the record: %s", kind, fault.Rule)
+		fault.Rule = fmt.Sprintf("fails in every message of kind %s, for any record: %s", kind, fault.Rule)
 		return fault
 	}
 	return nil
 }
 
-// direction says which way the rule's figure is worse; 0 if its messages have none.
+// direction returns the direction in which the rule's figure gets worse; 0 if its messages have none.
 func (r *rule) direction() int8 {
 	if r.window != nil {
 		return direction(r.window.op)
@@ -330,10 +330,10 @@ func (r *rule) direction() int8 {
 	return r.worse
 }
 
-// withMembers stands for an object with the fields that are looked at below it.
+// withMembers represents an object that has the fields looked at below it.
 const withMembers = "{…}"
 
-// trialRecord is a record with these fields.
+// trialRecord returns a record with these fields.
 func trialRecord(paths, choices [][]string, at []int) []byte {
 	var write func(b []byte, from, to, depth int) []byte
 	write = func(b []byte, from, to, depth int) []byte {

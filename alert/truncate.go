@@ -6,16 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// Truncate returns m with a body of at most limit bytes; see TruncateText. Attributes, subject and the bodies of single
-// protocols are left alone. It is pure; m must not be of structure json.
+// Truncate returns m with a body of at most limit bytes; see TruncateText. Attributes, subject and the bodies for
+// single protocols do not change. It is pure; m must not be of structure json.
 func Truncate(m Message, limit int, a *Alert) Message {
 	m.Body = TruncateText(m.Body, limit, a)
 	return m
 }
 
 // TruncateText returns text with at most limit bytes, in valid UTF-8. A longer text is cut between characters and ends
-// with a marker that says how much there was and where the whole record is. A limit too small for the marker gives the
-// beginning of the text only. It is pure and safe for concurrent use.
+// with a marker that gives its full length and the position of the record. If the limit is too small for the marker,
+// only the beginning of the text is returned. It is pure and safe for concurrent use.
 func TruncateText(text string, limit int, a *Alert) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	if len(text) <= limit {
@@ -32,12 +32,12 @@ func TruncateText(text string, limit int, a *Alert) string {
 	return prefix(text, limit-len(marker)) + marker
 }
 
-// position says in words where a record is.
+// position returns the position of a record as text.
 func position(r *Record) string {
 	return "shard " + r.Shard + ", sequence number " + r.SequenceNumber + ", sub-sequence " + decimal(r.SubSequence)
 }
 
-// prefix returns the longest beginning of s of at most n bytes that ends between characters.
+// prefix returns the longest prefix of s of at most n bytes that ends between characters.
 func prefix(s string, n int) string {
 	if n <= 0 {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Rate is so many events in a time, written as 8/s, 10/1m or 5/h. The zero value means that nothing was said.
+// Rate is a number of events per time, written as 8/s, 10/1m or 5/h. The zero value means that none was configured.
 type Rate struct {
 	Events int
 	Per    time.Duration
@@ -43,7 +43,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 // MarshalText implements encoding.TextMarshaler.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// String is the rate as it is written; empty for the zero value.
+// String returns the rate as it is written; empty for the zero value.
 func (r Rate) String() string {
 	switch {
 	case r.Unlimited:
@@ -58,10 +58,10 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d/%s", r.Events, per)
 }
 
-// IsZero says that nothing was said.
+// IsZero reports whether no rate was configured.
 func (r Rate) IsZero() bool { return r == Rate{} }
 
-// PerSecond is the rate in events a second; 0 for the zero value and for unlimited.
+// PerSecond returns the rate in events per second; 0 for the zero value and for unlimited.
 func (r Rate) PerSecond() float64 {
 	if r.Per <= 0 {
 		return 0
@@ -70,7 +70,7 @@ func (r Rate) PerSecond() float64 {
 }
 
 // Stretch is a number of records in a row, written as a number, or a length of time, written as a duration. The zero
-// value means that nothing was said.
+// value means that neither was configured.
 type Stretch struct {
 	Records int
 	Time    time.Duration
@@ -105,10 +105,10 @@ func (s Stretch) MarshalText() ([]byte, error) {
 	return nil, nil
 }
 
-// IsZero says that nothing was said.
+// IsZero reports whether neither was configured.
 func (s Stretch) IsZero() bool { return s == Stretch{} }
 
-// shortDuration leaves out the zero units that time.Duration prints: 5m, not 5m0s.
+// shortDuration formats a duration without the zero units that time.Duration prints: 5m, not 5m0s.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

@@ -16,29 +16,29 @@ import (
 )
 
 const (
-	// watchRecords and watchTime are for how many records, and how long, a field must not have been seen to count as
-	// missing once it was there. watchFew records say as much of one that was never there.
+	// A field that was there before counts as missing after watchRecords records and watchTime without it; one that was
+	// never there, after watchFew records.
 	watchRecords = 10_000
 	watchTime    = time.Hour
 	watchFew     = 20
-	// noteRecords is the most records, and noteAfter the longest event time, that an evaluator keeps what it saw to
-	// itself.
+	// noteRecords and noteAfter bound for how many records, and how much event time, an evaluator holds back what it
+	// saw.
 	noteRecords = 1024
 	noteAfter   = int64(10 * time.Second / time.Millisecond)
-	// maxSampledNames bounds the names of fields that are remembered of sampled records, maxNameLength each of them,
-	// maxSampled what is looked at of a record, and maxSampledDepth how deep.
+	// maxSampledNames bounds how many field names are remembered of sampled records, and maxNameLength their length.
+	// maxSampled bounds how much of a record is examined, and maxSampledDepth how deep.
 	maxSampledNames = 512
 	maxNameLength   = 128
 	maxSampled      = 64 << 10
 	maxSampledDepth = 8
 )
 
-// fieldWatch knows which of the fields that rules look at the records have. Evaluators note what they saw now and then,
-// all of it, so that a record costs a bit for each of its fields.
+// fieldWatch tracks which of the fields that rules look at the records have. Evaluators report what they saw in
+// batches, so a record costs only a bit for each of its fields.
 type fieldWatch struct {
 	fields []*watchedField
 	wants  []fieldWant
-	// lacks says that some field was never seen, so that names of other fields are of interest.
+	// lacks is set while some field was never seen, so that names of other fields are of interest.
 	lacks atomic.Bool
 
 	mu      sync.Mutex
@@ -52,7 +52,7 @@ type watchedField struct {
 	slot int
 	path []string
 	last [condition.Span + 1]sighting // by kind
-	// similar is the name most like it that sampled records have, and likeness how much it is.
+	// similar is the most similar name in sampled records, and likeness how similar it is.
 	similar  string
 	likeness likeness
 }
@@ -74,13 +74,13 @@ type likeness uint8
 
 const (
 	unlike likeness = iota
-	// alike are names that differ by a letter or two, or in where they stand.
+	// alike are names that differ by a letter or two, or in their place in the record.
 	alike
 	// same are names that differ in case or punctuation alone.
 	same
 )
 
-// newFieldWatch makes the watch of a set of rules. mentions are those of its configuration.
+// newFieldWatch makes the field watch of a rule set. mentions are those of its configuration.
 func newFieldWatch(rules []*rule, mentions []Mention, s *condition.Schema) *fieldWatch {
 	w := &fieldWatch{names: make(map[string]bool)}
 	bySlot := make(map[int]*watchedField)
@@ -123,14 +123,14 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *condition.Schema) *fiel
 	return w
 }
 
-// fieldNotes are what an evaluator has seen since it noted it last.
+// fieldNotes are what an evaluator has seen since its last report.
 type fieldNotes struct {
 	seen    []condition.KindSet // by slot
 	records int
 	at      int64
 }
 
-// due says that it is time to note. It counts the record at hand.
+// due counts the record at hand, and reports whether it is time to report.
 func (n *fieldNotes) due(now int64) bool {
 	n.records++
 	return n.records >= noteRecords || now-n.at >= noteAfter
@@ -163,7 +163,7 @@ func (w *fieldWatch) note(n *fieldNotes, now int64, data []byte) {
 	n.records, n.at = 0, now
 }
 
-// seen is the last sighting of the field with one of the kinds.
+// seen returns the last sighting of the field with one of the kinds.
 func (f *watchedField) seen(kinds condition.KindSet) sighting {
 	var last sighting
 	for k := range f.last {
@@ -174,13 +174,13 @@ func (f *watchedField) seen(kinds condition.KindSet) sighting {
 	return last
 }
 
-// learn looks whether one of the names could have been meant by a field that was never seen.
+// learn looks among names for likely spellings of fields that were never seen.
 func (w *fieldWatch) learn(names []string) {
 	for _, name := range names {
 		if w.names[name] {
 			continue
 		}
-		if len(w.names) >= maxSampledNames { // names that are data: start again rather than stop learning
+		if len(w.names) >= maxSampledNames { // producers use data as names: start again rather than stop learning
 			clear(w.names)
 		}
 		w.names[name] = true
@@ -192,7 +192,7 @@ func (w *fieldWatch) learn(names []string) {
 	}
 }
 
-// likenessOf says how alike a field and a name of a record are. The parts of a name are joined by NUL.
+// likenessOf returns how similar a field and a name of a record are. The parts of a name are joined by NUL.
 func likenessOf(path []string, name string) likeness {
 	want := strings.Join(path, "\x00")
 	if name == want {
@@ -214,7 +214,7 @@ func likenessOf(path []string, name string) likeness {
 	return unlike
 }
 
-// folded is a name in lower case, without what only separates its words.
+// folded returns a name in lower case, without word separators.
 func folded(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("\x00._- ", r) {
@@ -224,7 +224,7 @@ func folded(name string) string {
 	}, strings.ToLower(name))
 }
 
-// sampledNames are the names of fields in a JSON object, each with those above it.
+// sampledNames returns the field names in a JSON object, each with those above it.
 func sampledNames(data []byte) []string {
 	d := jsontext.NewDecoder(bytes.NewReader(data[:min(len(data), maxSampled)]))
 	var names []string
@@ -235,7 +235,7 @@ func sampledNames(data []byte) []string {
 			break
 		}
 		depth := d.StackDepth()
-		switch t.Kind() { //nolint:exhaustive // nothing else is a name, or has any
+		switch t.Kind() { //nolint:exhaustive // no other token is a name or contains one
 		case jsontext.KindBeginArray: // rules do not look into lists
 			for d.StackDepth() >= depth {
 				if _, err := d.ReadToken(); err != nil {
@@ -255,26 +255,26 @@ func sampledNames(data []byte) []string {
 	return names
 }
 
-// FieldFinding is something about a field that keeps a rule from matching.
+// FieldFinding is a field that keeps a rule from matching, and why.
 type FieldFinding struct {
 	// Field is the name as the rule has it.
 	Field string
-	// Similar is a name that records have and that was probably meant; empty if there is none. Sure says that it
-	// differs in case or punctuation alone.
+	// Similar is a name in the records that was probably meant; empty if there is none. Sure is set if it differs only
+	// in case or punctuation.
 	Similar string
 	Sure    bool
-	// Wanted and Has are the types that the rule needs and that records have; empty where the field is missing.
+	// Wanted and Has are the types that the rule needs and that records have; empty if the field is missing.
 	Wanted, Has string
-	// Records is how many records there were since one had the field as the rule needs it, and Never that there was
-	// none before.
+	// Records is how many records there were since one had the field as the rule needs it. Never is set if none ever
+	// had.
 	Records uint64
 	Never   bool
 }
 
-// Missing says that no record has the field.
+// Missing reports whether no record has the field.
 func (f FieldFinding) Missing() bool { return f.Wanted == "" }
 
-// findings are what the watch has to say about each rule.
+// findings returns the findings of each rule.
 func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFinding {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -312,11 +312,11 @@ func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFin
 	return out
 }
 
-// shownName is a field as a rule writes it.
+// shownName returns a field as a rule writes it.
 func shownName(path []string) string { return shownPath(strings.Join(path, "\x00")) }
 
 func shownPath(name string) string {
-	if strings.Contains(name, ".") { // such a name can only be at the top
+	if strings.Contains(name, ".") { // such a name can only be at the top level
 		return `$env["` + name + `"]`
 	}
 	return strings.ReplaceAll(name, "\x00", ".")

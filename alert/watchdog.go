@@ -13,17 +13,17 @@ const watchdogName = "watchdog"
 const (
 	minWatchdog = 10 * time.Second
 	maxWatchdog = 24 * time.Hour
-	// minStreamAbsence leaves the workers time to tell each other what they have seen.
+	// minStreamAbsence leaves the workers time to exchange what they have seen.
 	minStreamAbsence = 30 * time.Second
-	// leastBehind is how far behind the fleet may be at any interval: what the workers know of each other is as old as
-	// that.
+	// leastBehind is how far behind the workers may be, however short the interval: what they know of each other is
+	// that old.
 	leastBehind = 20 * time.Second
-	// doubt is how long the fleet has to be behind for the ends of intervals that pass meanwhile to go unsaid. Kinesis
-	// may say once of a quiet shard that it is behind.
+	// doubt is how long the workers must be behind before watchdog messages are left out. Kinesis may report a quiet
+	// shard as behind once.
 	doubt = 10 * time.Second
 )
 
-// watchdog is a message at the end of every interval, counted from 1970 on. It goes out only while every open shard is
+// watchdog is a message at the end of every interval, aligned to 1970. It goes out only while every open shard is
 // read, none is paused, and none is further behind than an interval by the clock, so its silence means trouble.
 type watchdog struct {
 	interval int64 // milliseconds
@@ -58,8 +58,8 @@ func (f *faults) watchdog(c WatchdogConfig, topics map[string]*topicWords) *watc
 	return w
 }
 
-// runWatchdog makes the watchdog's message at the end of an interval. While the fleet is not well there is none, and
-// afterwards none is made up for.
+// runWatchdog makes the watchdog's message at the end of an interval. There is none while the workers are behind, and
+// none is made up for afterwards.
 func (e *Evaluator) runWatchdog(f Fleet) {
 	w := e.in.set.watchdog
 	if w == nil {

@@ -15,10 +15,10 @@ import (
 const (
 	minWindow = time.Second
 	maxWindow = 24 * time.Hour
-	// defaultPanes and maxPanes are into how many parts a sliding window is divided.
+	// defaultPanes and maxPanes are the default and the maximum number of parts of a sliding window.
 	defaultPanes = 12
 	maxPanes     = 120
-	// maxDistinct is how many different values a window of one key tells apart. Beyond that the count stays there.
+	// maxDistinct is how many different values a window of one key counts.
 	maxDistinct = 10_000
 )
 
@@ -35,32 +35,31 @@ type windowRule struct {
 	bound        float64
 	// least is how many records a window must have to be judged.
 	least uint64
-	// entire says that a part of a window may not be judged: it can be below the bound, or at it, where the whole is
-	// not.
+	// entire is set if a part of a window proves nothing: it can meet the comparison although the whole does not.
 	entire bool
 }
 
 // window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
 // moves in whole steps.
 type window struct {
-	// last is the number of the newest pane since 1970, size how many there are. panes are those with something in
-	// them, oldest first.
+	// last is the number of the newest pane, counted from 1970; size is how many there are. panes are those that are
+	// not empty, oldest first.
 	last int64
 	size uint8
-	// resized says that the window takes more or less memory than when it was weighed.
+	// resized is set if the window's size has changed since it was weighed.
 	resized bool
-	// seen are the conditions of silences that the last record meets, spared those that some record does not, and
-	// hushed those without whose records the window did not hold when it last did.
+	// seen are the conditions of silences that the last record meets, and spared those that some record in the window
+	// does not. silencedBy are those without whose records the window, when it last held, would not have held.
 	seen, spared, silencedBy uint32
 	panes                    []pane
-	// values are what a distinct window has seen, by hash, with the pane in which it was seen last. legacy is the same
-	// by the hash of the plain format. In a window that has both, legacy is what counts, until all of what it saw
-	// before the pane since has passed.
+	// values are the values that a distinct window has seen, by hash, with the pane in which each was seen last. legacy
+	// is the same by the hash of the plain format. In a window that has both, legacy counts until everything that it
+	// saw before the pane since has left.
 	values, legacy map[uint64]int64
 	since          int64
-	// watched is the time from which on nothing of the key was missed.
+	// watched is the time since when no record of the key was missed.
 	watched int64
-	// silenced is what came while a silence covered it; nil where there is nothing of that in the window.
+	// silenced is the part that came while a silence covered it; nil if there is none in the window.
 	silenced *silencedPart
 }
 
@@ -88,7 +87,7 @@ func (p *pane) plus(x float64) {
 	p.sum = sum
 }
 
-// mean is the nearest to the exact one, as far as the sum is: the remainder of the division is divided, too.
+// mean returns the mean as exactly as the sum allows: the remainder of the division is divided, too.
 func (p *pane) mean() float64 {
 	n := float64(p.count)
 	mean := p.sum / n
@@ -107,7 +106,7 @@ func (w *windowRule) newWindow(keyed bool) *window {
 	return out
 }
 
-// upgrade begins to tell values apart by the keyed hash.
+// upgrade starts to hash values under the hash key.
 func (s *window) upgrade() {
 	if s.legacy == nil || s.values != nil {
 		return
@@ -118,7 +117,7 @@ func (s *window) upgrade() {
 	}
 }
 
-// advance moves the window to the time now; what fell out of it is forgotten.
+// advance moves the window to the time now, and drops what has left it.
 func (w *windowRule) advance(s *window, now int64) {
 	n := now / w.step
 	if n <= s.last {
@@ -134,7 +133,7 @@ func (w *windowRule) advance(s *window, now int64) {
 	}
 }
 
-// inside are the panes that are still in the window.
+// inside returns the panes that are still in the window.
 func (s *window) inside(panes []pane) []pane {
 	gone := 0
 	for gone < len(panes) && panes[gone].n <= s.last-int64(s.size) {
@@ -165,7 +164,8 @@ func (s *window) addTo(panes *[]pane, v float64) {
 	p.min, p.max = min(p.min, v), max(p.max, v)
 }
 
-// see notes a value of a distinct window. 64 bits tell 10,000 values apart for whoever does not know the key.
+// see adds a value to a distinct window. 64 bits suffice for 10,000 values, since producers do not know the key and
+// cannot craft collisions.
 func (s *window) see(v *condition.Value, key *HashKey, hushed bool) {
 	if s.legacy != nil {
 		s.saw(s.legacy, plainHash(v))
@@ -185,7 +185,7 @@ func (s *window) saw(values map[uint64]int64, hash uint64) {
 	}
 }
 
-// distinct is how many values the window has seen.
+// distinct returns how many values the window has seen.
 func (s *window) distinct() int {
 	if s.legacy != nil {
 		return len(s.legacy)
@@ -193,8 +193,8 @@ func (s *window) distinct() int {
 	return len(s.values)
 }
 
-// value is the aggregate of panes that have so many different values. It is false for the average, minimum and maximum
-// of nothing.
+// value returns the aggregate of panes that have this many different values. It returns false for the average, minimum
+// and maximum of nothing.
 func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 	switch w.aggregate {
 	case AggregateSum:
@@ -213,11 +213,11 @@ func (w *windowRule) value(all *pane, distinct int) (float64, bool) {
 	return float64(all.count), true
 }
 
-// empty says that nothing is in the window.
+// empty reports whether nothing is in the window.
 func (s *window) empty() bool { return len(s.panes) == 0 && s.silenced == nil }
 
-// complete says whether the window may be judged: a whole length of it was watched, or it makes no difference. Of a
-// window that slides, the newest pane has only begun.
+// complete reports whether the window may be judged: its whole length was watched, or that makes no difference. The
+// newest pane of a sliding window does not count as watched: it has only begun.
 func (w *windowRule) complete(s *window) bool {
 	from := s.last - w.panes
 	if w.tumbling {
@@ -226,19 +226,19 @@ func (w *windowRule) complete(s *window) bool {
 	return !w.entire || s.watched <= from*w.step
 }
 
-// keepsEmpty says whether an empty window is kept all the same, until a whole one of its key can be judged: up to the
-// end of the step in which now lies, whatever looks at the key meanwhile.
+// keepsEmpty reports whether an empty window is still kept, until a whole one of its key can be judged. It depends only
+// on the step in which now lies, not on when the key is looked at.
 func (w *windowRule) keepsEmpty(en *entry, now int64) bool {
 	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
 }
 
-// windowLapsed says that a key without a firing period has had an empty window for so long that it is judged no more,
-// also if dedup still remembers it: nobody wants to be notified forever that a key is gone.
+// windowLapsed reports whether a key without a firing period has had an empty window for so long that it is no longer
+// judged, even if dedup still remembers it. Otherwise a key that is gone would alert forever.
 func (r *rule) windowLapsed(en *entry, now int64) bool {
 	return !en.firing && en.since == 0 && en.window.empty() && !r.window.keepsEmpty(en, now)
 }
 
-// merge adds panes, the oldest first: the order of a sum matters to its last bits.
+// merge adds panes, the oldest first: the order matters to the last bits of a sum.
 func (p *pane) merge(panes []pane) {
 	for i := range panes {
 		x := &panes[i]
@@ -251,7 +251,7 @@ func (p *pane) merge(panes []pane) {
 
 func noPane() pane { return pane{min: math.Inf(1), max: math.Inf(-1)} }
 
-// all is the whole window.
+// all returns the whole window as one pane.
 func (s *window) all() pane {
 	all := noPane()
 	if all.merge(s.panes); s.silenced != nil {
@@ -260,7 +260,7 @@ func (s *window) all() pane {
 	return all
 }
 
-// holds judges the window.
+// holds judges the window, and returns its value.
 func (w *windowRule) holds(s *window) (value float64, ok bool) {
 	all := s.all()
 	return w.judge(&all, s.distinct())
@@ -272,11 +272,11 @@ func (w *windowRule) judge(all *pane, distinct int) (value float64, ok bool) {
 		w.op.Holds(cmp.Compare(value, w.bound)) == condition.Yes
 }
 
-// end is the end of the pane in which the window stands: for a tumbling window its own end.
+// end returns the end of the newest pane: for a tumbling window its own end.
 func (w *windowRule) end(s *window) int64 { return (s.last + 1) * w.step }
 
-// load takes what is aggregated out of a record: a number, or, into item, the value that a distinct window tells from
-// others. It is undefined where the record has none.
+// load reads what is aggregated from the record: a number, or, into item, the value for a distinct window. It is
+// undefined if the record has none.
 func (w *windowRule) load(f *condition.Frame, item *condition.Value) (v float64, cause condition.Verdict) {
 	if w.of == nil {
 		return 1, condition.Yes
@@ -295,7 +295,7 @@ func (w *windowRule) load(f *condition.Frame, item *condition.Value) (v float64,
 	return x.Num, condition.Yes
 }
 
-// plainHash is FNV-1a over the kind and the text of a value, by which the plain format tells values apart.
+// plainHash is FNV-1a over the kind and the text of a value, the hash of the plain format.
 func plainHash(v *condition.Value) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
@@ -316,7 +316,7 @@ func plainHash(v *condition.Value) uint64 {
 	return h
 }
 
-// comparisonOf reads "> 100".
+// comparisonOf parses a comparison such as "> 100".
 func comparisonOf(text string) (condition.Operator, float64, error) {
 	text = strings.TrimSpace(text)
 	for _, sign := range []string{">=", "<=", "==", "!=", ">", "<"} {
@@ -334,20 +334,20 @@ func comparisonOf(text string) (condition.Operator, float64, error) {
 	return 0, 0, errors.New(`want a comparison with a number, such as "> 100"`)
 }
 
-// entire says whether a comparison that holds for a part of a window says nothing about the whole. The average is
-// judged with what there is, whichever way it is compared: what is too little for it is for min_records to say.
+// entire reports whether a comparison that holds for a part of a window proves nothing about the whole. The average is
+// judged on what there is, whatever the comparison: min_records says how much is too little for it.
 func entire(aggregate string, op condition.Operator) bool {
 	lower := op == condition.More || op == condition.MoreOrEqual
 	switch aggregate {
 	case AggregateAvg:
 		return false
-	case AggregateMin: // more records can only make it less
+	case AggregateMin: // more records can only lower it
 		return op != condition.Less && op != condition.LessOrEqual
 	}
 	return !lower
 }
 
-// windowRule compiles a window; nil if the rule has none.
+// window compiles a window; nil if the rule has none.
 func (f *faults) window(field string, c WindowConfig, s *condition.Schema) *windowRule {
 	if c == (WindowConfig{}) {
 		return nil

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// This file is about silences and what time causes. Whether a silence covers a record is known while the record
-// is at hand. So the verdict of its condition is kept with the key, and decides until the next record that matches,
-// together with the time from which and until which the silence is active.
+// This file is about silences and alerts that time causes. A silence's condition can be evaluated only while the record
+// is at hand. So its verdict is kept with the key, and decides until the next matching record, together with the start
+// and end of the silence.
 //
-// A window is about many records, of which a silence may cover some. It is judged with all of them, so that no silence
-// makes an alert, and nothing is forgotten. While a silence is active, a claim is silenced if every record that it is
-// about meets the condition, or if it does not hold without the records that the silence covered when they came. So the
-// next record of another kind does not report them. What still holds when the silence ends is reported then, as without
-// a window.
+// A window has many records, of which a silence may cover some. The window is judged with all
+// of them, so that a silence can never cause an alert, and no record is lost. While a silence is active, a window is
+// silenced if all its records meet the condition, or if it would not hold without the records that the silence covered
+// on arrival. So the next record of another kind does not alert about the covered ones. A window that still holds when
+// the silence ends is reported then.
 
 // silencedPart is the part of a window that came while a silence covered it.
 type silencedPart struct {
 	panes []pane
-	// by are the conditions that covered something of it.
+	// by are the conditions that covered some of it.
 	by uint32
-	// audible are the distinct values that came otherwise, as window.values.
+	// audible are the distinct values of records that no silence covered, in the form of window.values.
 	audible map[uint64]int64
 }
 
@@ -32,10 +32,10 @@ func (h *silencedPart) bulk() bulk {
 	}
 }
 
-// keepCovers keeps with a key what the conditions of silences say of its record at hand.
+// keepCovers stores with a key which conditions of silences its record at hand meets.
 func (l *lifecycle) keepCovers(r *rule, en *entry) {
 	if r.keyless() || !l.memory.has(formatEnds) {
-		return // the last record says nothing about a whole shard
+		return // one record does not represent a whole shard
 	}
 	was := en.covered
 	if en.covered = l.in.verdicts(r.covers); (was == 0) != (en.covered == 0) {
@@ -65,7 +65,7 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 	}
 }
 
-// activeCovers are those of some conditions whose silences are active.
+// activeCovers returns those of the covered conditions whose silences are active.
 func (r *rule) activeCovers(at time.Time, covered uint32) (by uint32) {
 	for _, s := range r.silences {
 		if s.bit != 0 && s.applies(at, covered) {
@@ -84,7 +84,7 @@ func (s *window) addSilenced(v float64, by uint32) {
 	s.silenced.by |= by
 }
 
-// advanceSilenced forgets what fell out of the window.
+// advanceSilenced drops what has left the window.
 func (s *window) advanceSilenced() {
 	h := s.silenced
 	if h == nil {
@@ -97,7 +97,7 @@ func (s *window) advanceSilenced() {
 	}
 }
 
-// holdsAudibly says whether the window's claim holds without what a silence covered.
+// holdsAudibly reports whether the window holds without what a silence covered.
 func (w *windowRule) holdsAudibly(s *window) bool {
 	if s.silenced == nil {
 		return true
@@ -107,7 +107,7 @@ func (w *windowRule) holdsAudibly(s *window) bool {
 	}
 	distinct := len(s.silenced.audible)
 	if s.legacy != nil {
-		distinct = len(s.legacy) // of a format without silences, until it has passed
+		distinct = len(s.legacy) // stored without silences by an earlier format, until it has left the window
 	}
 	all := noPane()
 	all.merge(s.panes)
@@ -115,8 +115,7 @@ func (w *windowRule) holdsAudibly(s *window) bool {
 	return holds
 }
 
-// judgeWindow judges a window and takes its claim on. What a silence covers of it is that of the moment at which it
-// held.
+// judgeWindow judges a window and updates its key. What a silence covers is determined when the window holds.
 func (l *lifecycle) judgeWindow(r *rule, en *entry, t *trigger, now int64) {
 	w, s := r.window, en.window
 	value, holds := w.holds(s)
@@ -136,7 +135,7 @@ func (l *lifecycle) judgeWindow(r *rule, en *entry, t *trigger, now int64) {
 	l.judge(r, en, holds, t, now)
 }
 
-// covered are the conditions of silences that a claim meets.
+// covered returns the conditions of silences that the records behind a candidate meet.
 func (c *candidate) covered(r *rule, en *entry) (covered uint32) {
 	if c.record && r.covers != 0 {
 		covered = c.life.in.verdicts(r.covers)
@@ -150,7 +149,7 @@ func (c *candidate) covered(r *rule, en *entry) (covered uint32) {
 	return covered
 }
 
-// silenced says whether a person has silenced the claim of a rule.
+// silenced reports whether a silence covers a key of a rule.
 func (c *candidate) silenced(r *rule, en *entry) bool {
 	covered := c.covered(r, en)
 	return slices.ContainsFunc(r.silences, func(s *silence) bool { return s.applies(c.at, covered) })

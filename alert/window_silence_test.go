@@ -173,7 +173,7 @@ func TestSilencesBelowTheirFormat(t *testing.T) {
 }
 
 // TestSilencesAndReloads: a reload keeps what is known of the conditions that stay, whatever their order, names and
-// times; of a new one the next record says whether it holds.
+// times; of a new one the next record reports whether it holds.
 func TestSilencesAndReloads(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{

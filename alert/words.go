@@ -13,13 +13,13 @@ import (
 	"kinesis-alerter/alert/template"
 )
 
-// The words of AWS's sample Lambda function. The two spaces behind the dots are the sample's.
+// The words of AWS's sample Lambda function. The two spaces after the dots are the sample's.
 const (
 	sampleSubject = "Anomaly detected"
 	samplePrefix  = "Anomaly detected ...  "
 )
 
-// defaultSubject is the subject without a template.
+// defaultSubject returns the subject without a template.
 func defaultSubject(kind string) string {
 	switch Kind(kind) {
 	case KindWatchdog:
@@ -31,7 +31,8 @@ func defaultSubject(kind string) string {
 	return sampleSubject
 }
 
-// kindPrefix stands before words that do not say the kind themselves, so that nobody takes them for a new alarm.
+// kindPrefix returns a prefix for words that do not mention the kind, so that the on-call engineer does not mistake
+// them for a new alert.
 func kindPrefix(data *template.Data) string {
 	switch Kind(data.Kind) {
 	case KindRepeat:
@@ -50,8 +51,8 @@ func kindPrefix(data *template.Data) string {
 	return ""
 }
 
-// defaultBody is the body without a template: the sample's words for a record that fires, else what happened in plain
-// words.
+// defaultBody returns the body without a template: the sample's words for a record that fires, otherwise a plain
+// sentence about what happened.
 func (r *renderer) defaultBody(a *Alert, d *template.Data) string {
 	if r.sample || d.Kind == string(KindFiring) && d.Record.Data != "" {
 		return strings.ToValidUTF8(samplePrefix+d.Record.Data, "\uFFFD")
@@ -77,24 +78,24 @@ func (r *renderer) defaultBody(a *Alert, d *template.Data) string {
 	return strings.ToValidUTF8(b.String(), "\uFFFD")
 }
 
-// sentence says what happened.
+// sentence returns what happened, as a sentence.
 func (r *renderer) sentence(d *template.Data) string {
 	rule := "The rule " + d.Rule
 	switch Kind(d.Kind) {
 	case KindWatchdog:
 		return "The alert pipeline of the stream " + d.Stream +
-			" works. This message comes again and again while it does: " +
-			"if it stays away, alerts stay away, too, and somebody must look."
+			" works. This message repeats while it does. " +
+			"If it stops, alerts have stopped, too: check the pipeline."
 	case KindDrill:
-		return "This is a test of the way to the topic " + d.Topic + ": nothing happened, and nothing has to be done."
+		return "This is a test of the topic " + d.Topic + ". Nothing happened, and no action is needed."
 	case KindResolved:
 		if d.Ended != "" {
-			return rule + " fired, and says no more here: " + d.Ended + "."
+			return rule + " fired, and makes no more alerts here: " + d.Ended + "."
 		}
 		if r.absence {
-			return rule + " is resolved: records come again."
+			return rule + " is resolved: records are coming again."
 		}
-		return rule + " is resolved: its condition holds no longer."
+		return rule + " is resolved: its condition no longer holds."
 	case KindRepeat:
 		if r.absence {
 			return rule + " still fires: no record has come."
@@ -108,7 +109,7 @@ func (r *renderer) sentence(d *template.Data) string {
 	return rule + " fires: its condition holds."
 }
 
-// recordInWords says where the last record of an alert is; an alert about a whole shard knows only its arrival.
+// recordInWords returns the position of an alert's last record; an alert about a whole shard has only its arrival.
 func recordInWords(r *Record) string {
 	where := ""
 	switch {
@@ -133,7 +134,7 @@ func timeInWords(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// bodyWords are the body of one protocol.
+// bodyWords is the body for one protocol.
 type bodyWords struct {
 	protocol string
 	words    *template.Template
@@ -144,23 +145,23 @@ const (
 	protocolDefault = "default"
 )
 
-// protocols are those that SNS knows in a message of structure json.
+// protocols returns the protocols that SNS knows in a message of structure json.
 func protocols() []string {
 	return []string{"email", "email-json", protocolSMS, "sqs", "http", "https", "lambda", "application", "firehose"}
 }
 
-// topicWords are what a topic says.
+// topicWords are the templates of a topic.
 type topicWords struct {
 	// field is the topic's path in the configuration.
 	field                   string
 	subject, message, group *template.Template
 	bodies                  []bodyWords
-	// structured says that the topic has bodies of single protocols, faulty ones included.
+	// structured is set if the topic has bodies for single protocols, faulty ones included.
 	structured bool
 	savedWords []byte
 }
 
-// ruleWords are what a rule says.
+// ruleWords are the templates, labels and attributes of a rule.
 type ruleWords struct {
 	// field is the rule's path in the configuration.
 	field, name, severity                string
@@ -168,12 +169,12 @@ type ruleWords struct {
 	labels                               map[string]string
 	subject, message, runbook, dashboard *template.Template
 	attributes                           []attributeWords
-	// own is how many attributes the rule asks for, and names are those that are no labels.
+	// own is how many attributes the rule configures, and names those of them that are not labels.
 	own   int
 	names []string
 }
 
-// topicWords compiles what a topic says. field is the topic's path.
+// topicWords compiles the templates of a topic. field is the topic's path.
 func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 	t := &topicWords{
 		field:      field,
@@ -204,7 +205,7 @@ func (f *faults) topicWords(field string, c TopicConfig) *topicWords {
 	return t
 }
 
-// ruleWords compiles what a rule says. field is the rule's path.
+// ruleWords compiles the templates of a rule. field is the rule's path.
 func (f *faults) ruleWords(field string, c RuleConfig) *ruleWords {
 	r := &ruleWords{
 		field: field, name: c.Name, severity: c.Severity, absence: c.Absence.After > 0, labels: c.Labels,
@@ -217,8 +218,8 @@ func (f *faults) ruleWords(field string, c RuleConfig) *ruleWords {
 	return r
 }
 
-// render joins what a topic and a rule say to the renderer of one route. A nil rule is the mode without rules. The
-// renderer has no counters and no stream before New.
+// render combines the words of a topic and a rule into the renderer of one route. A nil rule is the mode without rules.
+// New sets the renderer's counters and stream.
 func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 	r := &renderer{bodies: topic.bodies, sample: rule == nil, sampled: rule == nil && !topic.structured}
 	r.templates.subject, r.templates.message, r.templates.group = topic.subject, topic.message, topic.group
@@ -251,7 +252,7 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 	return r
 }
 
-// once is add for what several routes would say alike.
+// once is add for a fault that several routes would report alike.
 func (f *faults) once(field, value, format string, args ...any) {
 	fault := ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(format, args...)}
 	said := slices.ContainsFunc(*f, func(err error) bool {
@@ -263,7 +264,7 @@ func (f *faults) once(field, value, format string, args ...any) {
 	}
 }
 
-// subject compiles the template of a subject. One that is always the same must be what SNS takes.
+// subject compiles the template of a subject. A constant one must be valid for SNS.
 func (f *faults) subject(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
 	if w == nil || !w.Fixed {
@@ -292,7 +293,8 @@ func (f *faults) body(field, source string, labels map[string]string) *template.
 	return w
 }
 
-// link compiles the template of a link. One that never can be a link is a fault, others are judged when they are made.
+// link compiles the template of a link. One that can never be a link is a fault; others are checked when they are
+// rendered.
 func (f *faults) link(field, source string, labels map[string]string) *template.Template {
 	w := f.ruleTemplate(field, source, labels)
 	if w == nil {
@@ -313,15 +315,15 @@ func (f *faults) link(field, source string, labels map[string]string) *template.
 
 func commonLead(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
 
-// maxLink is what browsers and mail programs are known to follow, in bytes.
+// maxLink is the length in bytes that browsers and mail programs are known to support.
 const maxLink = 2048
 
-// templateFault is what is wrong with a template of a setting.
+// templateFault converts a fault of a template to a fault of its setting.
 func templateFault(field, source string, fault *template.Fault) *ConfigError {
 	return &ConfigError{Field: field, Value: source, Rule: fault.Text, Line: fault.Line, Col: fault.Col}
 }
 
-// checkLink says why a text is no absolute URL that people can follow.
+// checkLink returns an error for a text that is not an absolute URL that a browser can open.
 func checkLink(s string) error {
 	u, err := url.Parse(s)
 	switch {
@@ -342,7 +344,7 @@ func (f *faults) template(field, source string) *template.Template {
 	return f.ruleTemplate(field, source, nil)
 }
 
-// ruleTemplate is template for one that only ever sees these labels; nil means that they are not known.
+// ruleTemplate is template for a rule with these labels; nil means that they are not known.
 func (f *faults) ruleTemplate(field, source string, labels map[string]string) *template.Template {
 	if source == "" {
 		return nil

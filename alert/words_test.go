@@ -101,7 +101,8 @@ func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 		{KindResolved, "{{ .Fields.nosuch }}", "x", "[RESOLVED] Anomaly detected", "[RESOLVED] x"},
 		{KindResolved, "{{ .Kind }}: heart", "{{ $.Kind }}: heart", "resolved: heart", "resolved: heart"},
 		{
-			KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`, `{{ with . }}{{ .Kind }}{{ end }}`,
+			KindResolved, `{{ template "k" . }}{{ define "k" }}{{ .Kind }}{{ end }}`,
+			`{{ with . }}{{ .Kind }}{{ end }}`,
 			"resolved", "resolved",
 		},
 		{KindResolved, `{{ $d := . }}{{ $d.Kind }}`, `{{ (.).Kind }}`, "resolved", "resolved"},
@@ -152,7 +153,7 @@ Last record: shard shardId-000000000006, sequence number 4959, sub-sequence 2, a
 	require.Equal(t, `Anomaly detected ...  {"x":1}`, message(t, heart, someAlert(KindFiring, `{"x":1}`)).Body)
 	require.Equal(t, "The rule heart fires: its condition holds."+rest,
 		message(t, heart, someAlert(KindFiring, "")).Body)
-	require.Equal(t, "The rule heart is resolved: its condition holds no longer."+rest+"\nData: {\"x\":1}",
+	require.Equal(t, "The rule heart is resolved: its condition no longer holds."+rest+"\nData: {\"x\":1}",
 		message(t, heart, someAlert(KindResolved, `{"x":1}`)).Body)
 	require.Equal(t, "The rule heart still fires: its condition still holds."+rest,
 		message(t, heart, someAlert(KindRepeat, "")).Body)
@@ -160,7 +161,7 @@ Last record: shard shardId-000000000006, sequence number 4959, sub-sequence 2, a
 		message(t, absence, someAlert(KindFiring, "")).Body)
 	require.Equal(t, "The rule quiet still fires: no record has come."+rest,
 		message(t, absence, someAlert(KindRepeat, "")).Body)
-	require.Equal(t, "The rule quiet is resolved: records come again."+rest,
+	require.Equal(t, "The rule quiet is resolved: records are coming again."+rest,
 		message(t, absence, someAlert(KindResolved, "")).Body)
 
 	shard := &Alert{Kind: KindFiring, Record: Record{Shard: "shardId-000000000006"}}
@@ -171,15 +172,14 @@ Last record: shard shardId-000000000006, sequence number 4959, sub-sequence 2, a
 	m := message(t, newRenderer(t, TopicConfig{Message: "{{ .Fields.x }}"}, RuleConfig{Name: "drill"}),
 		&Alert{Kind: KindDrill, Topic: "oncall"})
 	require.Equal(t, "[DRILL] This is a test", m.Subject)
-	require.Equal(t, "This is a test of the way to the topic oncall: nothing happened, and nothing has to be done.",
+	require.Equal(t, "This is a test of the topic oncall. Nothing happened, and no action is needed.",
 		m.Body)
 
 	m = message(t, newRenderer(t, TopicConfig{Subject: "s", Message: "m"},
 		RuleConfig{Name: "watchdog", Severity: SeverityInfo}), &Alert{Kind: KindWatchdog})
 	require.Equal(t, "[WATCHDOG] The alert pipeline works", m.Subject)
-	require.Equal(t, "The alert pipeline of the stream "+testStream+" works. This message comes again and again "+
-		"while it does: "+
-		"if it stays away, alerts stay away, too, and somebody must look.\nSeverity: info", m.Body)
+	require.Equal(t, "The alert pipeline of the stream "+testStream+" works. This message repeats while it does. "+
+		"If it stops, alerts have stopped, too: check the pipeline.\nSeverity: info", m.Body)
 }
 
 // TestTemplateForRecordsIsNoFailureWithoutOne: a rule that resolves after a time must not count a failure each time.

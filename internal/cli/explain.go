@@ -199,11 +199,11 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 	}
 	line("  %s", printable(data))
 	if len(e.DependsOn) > 0 {
-		line("Outcome: depends on %s, which comes from the records before this one; they are not looked at here. "+
-			"The audit log has what became of the record.",
+		line("Outcome: depends on %s, which comes from earlier records; they are not considered here. "+
+			"The audit log has the outcome of the record.",
 			strings.Join(e.DependsOn, ", "))
 	} else {
-		line("Outcome, where the rules see no record before: %s",
+		line("Outcome, if the rules have seen no earlier record: %s",
 			strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
 	}
 	if e.Likely != "" {

@@ -24,7 +24,7 @@ func TestCheckTriesTemplates(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, ":4:")
 	require.Contains(t, stderr,
-		`rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, whatever the record: `)
+		`rules[0].message: {{ gt .Fields.state 90 }}: fails in every message of kind firing, for any record: `)
 	_, err := config.LoadConfig(t.Context(), bad, testkit.Environment(nil))
 	require.NoError(t, err)
 	code, stdout, stderr = invoke(t, "check", "--config",

@@ -277,8 +277,8 @@ func TestReloadRefusesSilencesThatAreOver(t *testing.T) {
 	r.Write("2099", "2020", "v > 1", "v > 100")
 	_, err := r.reload(t.Context())
 	require.ErrorContains(t, err,
-		"silences[0].until: 2020-12-01T00:00:00Z: the silence night is over; take it out, or give it an end that is "+
-			"still to come")
+		"silences[0].until: 2020-12-01T00:00:00Z: the silence night is over; remove it, or give it an end in the "+
+			"future")
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "the old file is in force")
 }
 

@@ -184,7 +184,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 				if name == "reload" {
 					for _, line := range []string{
 						"rule removed was taken out with 1 key firing on this worker",
-						"rule moved was taken away from t with 1 key firing on this worker",
+						"rule moved was removed from t with 1 key firing on this worker",
 					} {
 						require.Contains(t, w.daemons[0].Log.String(), line)
 					}

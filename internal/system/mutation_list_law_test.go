@@ -33,7 +33,7 @@ func lawMutations() []mutation {
 		{
 			breaks: "only what matches is a sign of life (a law)",
 			file:   "alert/lifecycle.go",
-			old:    "		if v == condition.Yes { // any other record of the key is no sign of what is awaited\n",
+			old:    "		if v == condition.Yes { // other records of the key do not end the absence\n",
 			new:    "		if true {\n",
 			by:     law, says: `.*of the evaluator:.*`,
 		},

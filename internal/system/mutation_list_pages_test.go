@@ -8,8 +8,8 @@ func pageMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "only what matches is a sign of life",
-			file:   "alert/lifecycle.go", old: "if v == condition.Yes { // any other record of the key",
-			new: "if v != condition.UndefinedMissing { // any other record of the key",
+			file:   "alert/lifecycle.go", old: "if v == condition.Yes { // other records of the key",
+			new: "if v != condition.UndefinedMissing { // other records of the key",
 			by:  only("alert", "TestRulesThatRememberSeeWhatMatches"), says: `.*Error:.*`,
 		},
 		{
@@ -61,7 +61,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what a repeat told of a rise is told",
-			file:   "alert/lifecycle.go", old: "en.severity = en.grade // the repetition said so", new: "_ = en",
+			file:   "alert/lifecycle.go", old: "en.severity = en.grade // the repetition has this severity", new: "_ = en",
 			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{

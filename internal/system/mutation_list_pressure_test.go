@@ -31,7 +31,7 @@ func pressureMutations() []mutation {
 			by: only("alert", "TestRulesHaveTheirShare"), says: `.*Not equal.*`,
 		},
 		{
-			breaks: "who was told that a key fires is told that it is not followed any more",
+			breaks: "who was told that a key fires is told that it is no longer watched",
 			file:   "alert/eviction.go", old: "			l.notifyEnd(en.of.rule, en, &trig",
 			new: "			(func(*rule, *entry, *trigger) {})(en.of.rule, en, &trig",
 			by:  only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*Not equal.*`,

@@ -538,7 +538,7 @@ func TestDrill(t *testing.T) {
 	require.Regexp(t,
 		`^oncall: SNS accepted it after \S+ as message \S+, alert_id [0-9a-f]{64}\noncall: 1 confirmed subscription, 0 pending\n$`, out.String())
 	require.Len(t, testkit.Messages(fake), 1)
-	require.Contains(t, testkit.Messages(fake)[0], "This is a test of the way to the topic oncall")
+	require.Contains(t, testkit.Messages(fake)[0], "This is a test of the topic oncall")
 
 	require.Equal(t, cli.ExitUsage, cli.Main(t.Context(), []string{
 		"drill", "--config", file, "--topic", "nosuch",

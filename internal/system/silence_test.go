@@ -29,7 +29,7 @@ silences: [{name: night, until: "2020-01-01T00:00:00Z"}]
 topics:
   a: {arn: "arn:aws:sns:us-east-1:000000000000:a"}
 `)
-	const refused = `silences[0].until: 2020-01-01T00:00:00Z: the silence night is over; take it out, or give it an end that is still to come`
+	const refused = `silences[0].until: 2020-01-01T00:00:00Z: the silence night is over; remove it, or give it an end in the future`
 	code, _, stderr := command_(t, "check", file)
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, file+":4:33: "+refused)
