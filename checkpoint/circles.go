@@ -39,7 +39,7 @@ func (w *watcher) reportCirclesLocked(fresh []string) {
 	for _, id := range fresh {
 		s.incidents.add(IncidentParents, id, "")
 	}
-	s.log.Error("rows of the lease table name shards as their own ancestors, somebody else writes to it; "+
+	s.log.Error("rows of the lease table name shards as their own ancestors, another program writes to it; "+
 		"the stream is believed, and the shards are read", zap.Strings("rows", fresh))
 }
 
@@ -62,7 +62,7 @@ func (w *watcher) repairParents(ctx context.Context) {
 	s.mu.Unlock()
 	for _, id := range ids {
 		if err := w.mendCircle(ctx, id); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot write the parents of a shard anew yet", zap.String("row", id), zap.Error(err))
+			s.log.Warn("cannot rewrite the parents of a shard yet", zap.String("row", id), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 	}
@@ -91,7 +91,7 @@ func (w *watcher) mendCircle(ctx context.Context, id string) error {
 	if _, overtaken := table.Refused(err); err != nil && !overtaken {
 		return err
 	}
-	s.log.Warn("the parents of a shard were written anew", zap.String("row", id),
+	s.log.Warn("the parents of a shard were rewritten", zap.String("row", id),
 		zap.String("parents", strings.Join(parents, ",")))
 	s.changeRow(id, func(r *table.Row) { r.Claims, r.Parents, r.At = parents, parents, time.Now() })
 	w.rescan()

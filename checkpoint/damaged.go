@@ -23,7 +23,7 @@ func (w *watcher) noteDamage(key string, why error) {
 	d := s.view.damaged[key]
 	if d == nil || d.Cause != cause || d.Mended {
 		s.m.damagedRows.Inc()
-		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key),
+		s.log.Error("row of the lease table cannot be read, another program writes to it", zap.String("row", key),
 			zap.String("because", cause))
 	}
 	s.view.damaged[key] = &table.DamagedRow{Key: key, Cause: cause, At: time.Now()}
@@ -62,7 +62,7 @@ func (w *watcher) repairRows(ctx context.Context) {
 	slices.Sort(keys)
 	for _, key := range keys {
 		if err := w.mendRow(ctx, key); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot write a damaged row of the lease table anew yet", zap.String("row", key), zap.Error(err))
+			s.log.Warn("cannot rewrite a damaged row of the lease table yet", zap.String("row", key), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 	}
@@ -115,7 +115,7 @@ func (w *watcher) mendRow(ctx context.Context, key string) error {
 		d.Mended = true
 	}
 	s.mu.Unlock()
-	s.log.Warn("row of the lease table that could not be read was written anew", zap.String("row", key))
+	s.log.Warn("row of the lease table that could not be read was rewritten", zap.String("row", key))
 	w.notifyPeers()
 	w.rescan()
 	return nil

@@ -127,7 +127,7 @@ func (i *inspection) Snapshot() admin.LeaseTable {
 			l.Fault = d.Cause
 		} else if v.circles[id] {
 			l.Fault = "its parents lead back to the shard itself; " +
-				"the stream's are believed, and a running worker writes them anew"
+				"the stream's are believed, and a running worker rewrites them"
 		}
 		out.Shards = append(out.Shards, l)
 	}

@@ -104,7 +104,7 @@ func (c *catalog) run(ctx context.Context) error {
 				}
 				if text := table.FaultText(err); ctx.Err() == nil && text != said {
 					said = text
-					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
+					s.log.Warn("cannot list the stream, continuing with the shards that are known", zap.Error(err))
 				}
 				if !sleep.For(ctx, sleep.Backoff(4)) {
 					return nil

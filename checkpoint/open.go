@@ -65,7 +65,7 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 		o.waitForCall(err)
 		if text := table.FaultText(err); text != said {
 			said = text
-			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
+			s.log.Error("cannot use the lease table yet, trying again", zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return context.Cause(ctx)
@@ -265,14 +265,14 @@ func (o *opener) adoptApplication(app *table.Application) {
 	case before == nil:
 		if app.Duration != s.cfg.LeaseDuration {
 			s.log.Warn(
-				"the lease duration of the table is in force; to change it, stop all workers and change the row "+
+				"the lease duration of the table applies; to change it, stop all workers and change the row "+
 					"#application",
 				zap.Duration("table", app.Duration), zap.Duration("configured", s.cfg.LeaseDuration))
 		}
 		s.log.Info("application read", zap.Time("t0", app.Origin.T0), zap.String("generation", app.Generation),
 			zap.Duration("lease_duration", app.Duration))
 	case before.Generation != app.Generation:
-		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.Generation),
+		s.log.Warn("the lease table was recreated by another worker", zap.String("generation", app.Generation),
 			zap.String("before", before.Generation))
 	}
 	s.planner.replan()

@@ -64,7 +64,7 @@ func (n *session) run(ctx context.Context) error {
 		n.noteFailure(err)
 		s.opener.waitForCall(err)
 		if attempt == 1 { // the first fault may pass
-			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
+			s.log.Warn("cannot write the worker's row, trying again", zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return nil

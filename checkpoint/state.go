@@ -207,7 +207,7 @@ func (sv *saver) sweep(ctx context.Context) {
 	}
 	if err := s.states.Sweep(ctx, l.shard, l.first.State, l.first.Epoch); err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn("cannot delete the snapshots that were in force before, trying again with the next save",
+			s.log.Warn("cannot delete the earlier snapshots, trying again with the next save",
 				zap.String("shard", l.shard), zap.Error(err))
 		}
 		return
@@ -307,7 +307,7 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 		}
 		if text := table.FaultText(err); text != said {
 			said = text
-			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard),
+			s.log.Error("cannot read the state that a shard begins with, trying again", zap.String("shard", shard),
 				zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {

@@ -264,7 +264,7 @@ func (w *watcher) bumpFleet(ctx context.Context) (int64, error) {
 	e.Increment(table.AttrCounter)
 	it, err := w.store.table.Update(ctx, table.KeyFleet, e)
 	if err != nil {
-		return 0, fmt.Errorf("tell the peers: %w", err)
+		return 0, fmt.Errorf("notify the peers: %w", err)
 	}
 	return table.Integer(it[table.AttrCounter])
 }

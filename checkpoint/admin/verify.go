@@ -46,7 +46,7 @@ func (e *ImportError) Error() string { return strings.Join(e.Lines(), "\n  ") }
 // Lines are a line that says how many rows there are, and one for each.
 func (e *ImportError) Lines() []string {
 	lines := []string{fmt.Sprintf(
-		"%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))}
+		"%d rows cannot be imported, nothing was changed; fix them, or leave them out with --force", len(e.Faults))}
 	if e.LeftOut {
 		lines[0] = fmt.Sprintf("%d rows were left out", len(e.Faults))
 	}
@@ -72,7 +72,7 @@ func JavaRow(it table.Item) foreignRow {
 	f := foreignRow{moves: table.Show(it[table.AttrJavaLease])}
 	var errs [3]error
 	if _, ok := it[table.AttrJavaLease].(*types.AttributeValueMemberN); !ok {
-		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told",
+		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs is unknown",
 			table.AttrJavaLease, table.Show(it[table.AttrJavaLease]))
 	}
 	f.owner = table.Text(it[table.AttrOwner])
@@ -95,7 +95,7 @@ func GoRow(it table.Item) foreignRow {
 	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
 	if errs[0] != nil {
 		f.moves, errs[0] = table.Show(it["LeaseTimeout"]),
-			fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
+			fmt.Errorf("%w: whether the old consumer still runs is unknown", errs[0])
 	}
 	f.checkpoint, errs[1] = optionalText(it, "Checkpoint")
 	f.fault = table.FaultOf(errs[:]...)

@@ -264,7 +264,7 @@ func (p *Provider) settle(c aws.Credentials, err error) {
 	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey ||
 		c.SessionToken != p.have.SessionToken
 	if p.warned || p.ended || renewed && p.isRefusedLocked() {
-		p.say(zap.InfoLevel, "credentials resolved anew", zap.Bool("changed", renewed))
+		p.say(zap.InfoLevel, "credentials resolved again", zap.Bool("changed", renewed))
 	}
 	p.have, p.err, p.failing, p.warned, p.ended = c, nil, time.Time{}, false, false
 	if renewed && !first && p.changed != nil {
@@ -337,7 +337,7 @@ func (p *Provider) refused(ctx context.Context, service, key, code string) {
 	p.refusing.Store(true)
 	if !known {
 		p.say(
-			zap.ErrorLevel, "AWS refuses the credentials, they are resolved anew", zap.String("service", service),
+			zap.ErrorLevel, "AWS refuses the credentials, they are resolved again", zap.String("service", service),
 			zap.String("code", code),
 		)
 	}
