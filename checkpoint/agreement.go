@@ -10,9 +10,8 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// formatPatience is for how long all live workers must have read a format without a break before it is written: a
-// worker of an older version that joins meanwhile, as in a rolling deploy or one that is rolled back, can continue with
-// every snapshot.
+// formatPatience is how long all live workers must have read a format without a break before it is written. So a worker
+// of an older version that joins meanwhile, in a rolling deploy or a rollback, can read every snapshot.
 const formatPatience = time.Minute
 
 // agreement is what all live workers have in common: the format of snapshots that they read, and their configuration.
@@ -25,8 +24,8 @@ type agreement struct {
 	hashed  hashedConfig
 }
 
-// giveKey puts a hash key into an #application row that has none: that of this process, if it has one, and else a new
-// one.
+// giveKey puts a hash key into an #application row that has none: the key of this process if it has one, otherwise a
+// new one.
 func (o *opener) giveKey(ctx context.Context, app *table.Application, was ddb.AttributeValue) error {
 	s := o.store
 	s.mu.Lock()
@@ -65,8 +64,8 @@ type formats struct {
 	agreed int       // the latest one that all of them were seen to read for long enough
 }
 
-// look takes what all live workers read. An application whose first worker read a format, too, has no earlier version
-// to go back to.
+// look records the format that all live workers read. If the application's first worker read it too, there is no
+// earlier version to roll back to.
 func (f *formats) look(now time.Time, seen, born int) {
 	if seen != f.seen {
 		f.seen, f.since = seen, now
@@ -93,7 +92,7 @@ func (v *view) readByAll(now time.Time, own int) int {
 	return least
 }
 
-// look compares what the live workers read and are configured with. The watcher calls it at every turn.
+// look compares what the live workers read and are configured with. The watcher calls it at every tick.
 func (a *agreement) look() {
 	s := a.store
 	s.mu.Lock()
@@ -123,7 +122,7 @@ func (s *Store) Agreement() (key [16]byte, format int) {
 	if s.view.app == nil || !s.view.app.HasKey {
 		return key, table.FirstFormat
 	}
-	s.agreement.formatsLocked() // a shard begins with what it is told here
+	s.agreement.formatsLocked() // a shard begins with this answer
 	return s.view.app.Key, max(s.agreement.formats.agreed, table.FirstFormat)
 }
 

@@ -86,7 +86,7 @@ func TestHashKeyIsOneForAnApplication(t *testing.T) {
 
 		// a worker of an earlier version wrote the row from memory
 		w.edit(table.KeyApplication, func(e *table.Write) { e.Remove(table.AttrHashKey) })
-		first.store.opener.doubtTable()
+		first.store.opener.suspectTable()
 		w.await("the key that is known", 10*time.Second,
 			func() bool { return table.Text(w.application()[table.AttrHashKey]) == table.HashKey(made).String() })
 

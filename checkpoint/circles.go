@@ -18,7 +18,7 @@ import (
 // No stream has such shards: the rows are damaged. They are named, the parents that the stream lists are believed,
 // and the rows are rewritten.
 
-// newCircles looks for circles in the rows and answers those that were not there before.
+// newCircles looks for circles in the rows and returns those that were not there before.
 func (v *view) newCircles() (fresh []string) {
 	found := lineage.Circles(v.rows)
 	for _, id := range slices.Sorted(maps.Keys(found)) {
@@ -39,7 +39,7 @@ func (w *watcher) reportCirclesLocked(fresh []string) {
 	for _, id := range fresh {
 		s.incidents.add(IncidentParents, id, "")
 	}
-	s.log.Error("rows of the lease table name shards as their own ancestors, somebody else writes to it; "+
+	s.log.Error("rows of the lease table name shards as their own ancestors, another program writes to it; "+
 		"the stream is believed, and the shards are read", zap.Strings("rows", fresh))
 }
 
@@ -54,15 +54,15 @@ func (v *view) believed(r *table.Row) *table.Row {
 	return &out
 }
 
-// mendCircles writes the stream's parents into rows that claim to descend from themselves.
-func (w *watcher) mendCircles(ctx context.Context) {
+// repairParents writes the stream's parents into rows that claim to descend from themselves.
+func (w *watcher) repairParents(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()
 	ids := slices.Sorted(maps.Keys(s.view.circles))
 	s.mu.Unlock()
 	for _, id := range ids {
 		if err := w.mendCircle(ctx, id); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot write the parents of a shard anew yet", zap.String("row", id), zap.Error(err))
+			s.log.Warn("cannot rewrite the parents of a shard yet", zap.String("row", id), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 	}
@@ -91,7 +91,7 @@ func (w *watcher) mendCircle(ctx context.Context, id string) error {
 	if _, overtaken := table.Refused(err); err != nil && !overtaken {
 		return err
 	}
-	s.log.Warn("the parents of a shard were written anew", zap.String("row", id),
+	s.log.Warn("the parents of a shard were rewritten", zap.String("row", id),
 		zap.String("parents", strings.Join(parents, ",")))
 	s.changeRow(id, func(r *table.Row) { r.Claims, r.Parents, r.At = parents, parents, time.Now() })
 	w.rescan()

@@ -18,11 +18,10 @@ import (
 const (
 	// idleEvery is how old the stored caught-up time of an idle shard may grow.
 	idleEvery = 5 * time.Minute
-	// idleSpace is the least time between two writes of this worker that carry nothing but a caught-up time.
+	// idleSpace is the least time between two writes of this worker that only store a caught-up time.
 	idleSpace = 2 * time.Second
-	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each of
-	// them is written less often, the one that has waited longest first, so that a large fleet cannot run a table
-	// hot.
+	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each is
+	// written less often, the one that has waited longest first. So a large fleet cannot overload a table.
 	commitBudget = 100
 )
 
@@ -37,15 +36,15 @@ type committer struct {
 	credit credit
 }
 
-// run writes the offers of all leases: each at most once per checkpoint interval, or, at once, the next one when the
-// last was answered.
+// run writes the offers of all leases: each at most once per checkpoint interval or, with AtOnce, as soon as the last
+// write was answered.
 func (c *committer) run(ctx context.Context) error {
 	s := c.store
 	tick := time.NewTicker(max(s.cfg.CheckpointInterval, MinCheckpointInterval) / 4)
 	defer tick.Stop()
 	var g errgroup.Group
 	g.SetLimit(parallel)
-	defer func() { _ = g.Wait() }() // its functions answer nil, or a panic that was reported
+	defer func() { _ = g.Wait() }() // its functions return nil, or a panic that was reported
 	for {
 		select {
 		case <-tick.C:
@@ -109,7 +108,7 @@ type credit struct {
 	at   time.Time
 }
 
-// spend returns how many of n writes may be made at now, and takes them out.
+// spend returns how many of n writes may be made at now, and deducts them.
 func (c *credit) spend(now time.Time, n int) int {
 	c.left = min(commitBudget, c.left+now.Sub(c.at).Seconds()*commitBudget)
 	c.at = now
@@ -144,7 +143,7 @@ func (d *ledger) confirm(at time.Time) {
 	}
 }
 
-// raise takes a stored checkpoint over that is beyond the offer.
+// raise adopts a stored checkpoint that is beyond the offer.
 func (l *Lease) raise(r *table.Row) {
 	s := l.store
 	s.mu.Lock()
@@ -171,8 +170,8 @@ type commitPace struct {
 	after  time.Time
 }
 
-// answered notes how a commit ended. At once, one that failed is tried again after a back-off; else its interval has
-// to pass.
+// answered notes how a commit ended. With AtOnce, one that failed is retried after a back-off; otherwise after its
+// interval.
 func (c *committer) answered(l *Lease, err error) {
 	s := c.store
 	s.mu.Lock()

@@ -37,7 +37,7 @@ type Config struct {
 	// Start applies to shards without a checkpoint. Defaults to latest.
 	Start table.Start
 	// LeaseDuration is how long a worker that fell silent keeps its shards, from 3 s to 5 min. Defaults to 10 s. The
-	// first worker writes it into the table, and that value is in force for all.
+	// first worker writes it into the table, and that value holds for all.
 	LeaseDuration time.Duration
 	// CheckpointInterval is how often progress of a shard is written at most, from 100 ms to a third of the lease
 	// duration, or AtOnce. Defaults to 1 s.
@@ -46,7 +46,7 @@ type Config struct {
 	// unit is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table.
 	// Defaults to 1,000.
 	StateWriteUnits int
-	// CreateTable allows to create the table again after it vanished under a running process. A table that this
+	// CreateTable lets a running process create the table again after it vanished. A table that this
 	// process never saw is always created.
 	CreateTable bool
 	// FailFast makes Run return start-up faults that it would otherwise wait out (a missing permission or stream).
@@ -57,14 +57,14 @@ type Config struct {
 	MergeShards bool
 	// Version of this program, shown in the worker's row.
 	Version string
-	// Reads is the latest format of snapshots that this program reads, named in the worker's row. Defaults to the
+	// Reads is the latest snapshot format that this program reads, stored in the worker's row. Defaults to the
 	// first.
 	Reads int
 	// Host is the readable part of the worker's id. Defaults to "worker".
 	Host string
 }
 
-// WithDefaults returns a copy in which what was left out has its default.
+// WithDefaults returns a copy in which every zero value is its default.
 func (c Config) WithDefaults() Config {
 	c.Table = cmp.Or(c.Table, c.Application)
 	c.LeaseDuration = cmp.Or(c.LeaseDuration, DefaultLeaseDuration)
@@ -128,16 +128,15 @@ type Deps struct {
 	Stream     stream.API
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
-	// Report, if set, says of the shards that this process holds: the latest arrival of a record in any of them
-	// (zero: none yet), and the time up to which all of them were evaluated, so that every arrival up to then is
-	// counted in (zero: not known). A shard belongs to it from the first Commit of its lease on, until the lease is
-	// over. It is asked with every heartbeat and by Fleet, up to four times a second, from several goroutines; it
-	// must not block or call the Store.
+	// Report, if set, returns two times for the shards that this process holds: the latest arrival of a record in any
+	// of them (zero: none yet), and the time up to which all of them were evaluated (zero: not known). The first
+	// includes every arrival up to the second. A shard counts from the first Commit of its lease until the lease is
+	// over. It is asked with every heartbeat and by Fleet, up to four times a second, from several goroutines; it must
+	// not block or call the Store.
 	Report func() (lastArrival, caughtUp time.Time)
-	// Configuration, if set, is what the workers of an application should have in common. Each heartbeat writes a
-	// keyed hash of it, so that they see whether they do. It must not block or call the Store.
+	// Configuration, if set, returns what the workers of an application should have in common. Each heartbeat writes a
+	// keyed hash of it, so that they can compare. It must not block or call the Store.
 	Configuration func() []byte
-	// Now, if set, is the time by which records arrive. Without it that is the machine's. Leases need no time but how
-	// long something takes.
+	// Now, if set, is the clock by which records arrive; otherwise it is the machine's. Leases only measure durations.
 	Now func() time.Time
 }

@@ -17,7 +17,7 @@ func (a *agreement) configHash() string {
 }
 
 // configHashLocked is configHash. The key is the application's own, so that neither a table of known configurations nor
-// another application's row tells what is hashed.
+// another application's row reveals what is hashed.
 func (a *agreement) configHashLocked() string {
 	s := a.store
 	if a.config == nil || s.view.app == nil {
@@ -65,8 +65,8 @@ func (v *view) configOfAll(now time.Time, hash string) string {
 	return hash
 }
 
-// configPatience is for how long all live workers must have had the same configuration without a break for it to be
-// more than a step of a deployment: what it took out is not coming back by a roll-back.
+// configPatience is how long all live workers must have had the same configuration without a break. After that it is no
+// longer a step of a deployment: a rollback will not bring back what it removed.
 const configPatience = time.Minute
 
 // Settled reports whether every live worker has said for a minute that it has the current configuration here.
@@ -79,7 +79,7 @@ func (s *Store) Settled() bool {
 	return seen != "" && seen == s.agreement.configs.seen && now.Sub(s.agreement.configs.since) >= configPatience
 }
 
-// Settled is that of the Store.
+// Settled is Store.Settled.
 func (l *Lease) Settled() bool { return l.store.Settled() }
 
 // heard is when the last heartbeat of a peer was written, as far as this process can tell.
@@ -95,7 +95,7 @@ func (p *peer) heard() time.Time {
 	return time.Time{}
 }
 
-// since is the time of a heartbeat by the clock of this machine, of which a person is shown the age.
+// since is the time of a heartbeat by the clock of this machine; an operator is shown its age.
 func (s *Store) since(written, seen, now time.Time) time.Time {
 	if written.IsZero() || written.Equal(seen) {
 		return written

@@ -14,7 +14,7 @@ import (
 // damagedFor is how long a row that was repaired is shown.
 const damagedFor = 15 * time.Minute
 
-// noteDamage notes a row that cannot be read, once in the log for each change of what is wrong.
+// noteDamage notes a row that cannot be read, and logs it once for each change of what is wrong.
 func (w *watcher) noteDamage(key string, why error) {
 	s := w.store
 	s.mu.Lock()
@@ -23,13 +23,13 @@ func (w *watcher) noteDamage(key string, why error) {
 	d := s.view.damaged[key]
 	if d == nil || d.Cause != cause || d.Mended {
 		s.m.damagedRows.Inc()
-		s.log.Error("row of the lease table cannot be read, somebody else writes to it", zap.String("row", key),
+		s.log.Error("row of the lease table cannot be read, another program writes to it", zap.String("row", key),
 			zap.String("because", cause))
 	}
 	s.view.damaged[key] = &table.DamagedRow{Key: key, Cause: cause, At: time.Now()}
 }
 
-// damagedIn takes in which rows a whole scan found damaged: the others are whole again, or gone.
+// damagedIn records which rows a complete scan found damaged: the others are whole again, or gone.
 func (v *view) damagedIn(found map[string]bool) {
 	for key, d := range v.damaged {
 		if !found[key] && !d.Mended {
@@ -48,8 +48,8 @@ func (w *watcher) keepKnown(rows map[string]*table.Row, key string) {
 	}
 }
 
-// mendRows writes rows that cannot be read again, so that their shards are read.
-func (w *watcher) mendRows(ctx context.Context) {
+// repairRows rewrites rows that cannot be read, so that their shards are read.
+func (w *watcher) repairRows(ctx context.Context) {
 	s := w.store
 	s.mu.Lock()
 	var keys []string
@@ -62,11 +62,11 @@ func (w *watcher) mendRows(ctx context.Context) {
 	slices.Sort(keys)
 	for _, key := range keys {
 		if err := w.mendRow(ctx, key); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot write a damaged row of the lease table anew yet", zap.String("row", key), zap.Error(err))
+			s.log.Warn("cannot rewrite a damaged row of the lease table yet", zap.String("row", key), zap.Error(err))
 			return // the next one would only wait for the same table
 		}
 	}
-	w.mendCircles(ctx)
+	w.repairParents(ctx)
 }
 
 func (w *watcher) mendRow(ctx context.Context, key string) error {
@@ -89,7 +89,7 @@ func (w *watcher) mendRow(ctx context.Context, key string) error {
 		app := s.view.app
 		s.mu.Unlock()
 		if app == nil || app.Origin.T0.IsZero() || !table.Moment(it[table.AttrT0], time.Now()).IsZero() {
-			return nil // nobody here knows better
+			return nil // this process knows nothing better
 		}
 		e := &table.Write{}
 		e.IfEqual(table.AttrT0, it[table.AttrT0])
@@ -115,13 +115,13 @@ func (w *watcher) mendRow(ctx context.Context, key string) error {
 		d.Mended = true
 	}
 	s.mu.Unlock()
-	s.log.Warn("row of the lease table that could not be read was written anew", zap.String("row", key))
-	w.bump()
+	s.log.Warn("row of the lease table that could not be read was rewritten", zap.String("row", key))
+	w.notifyPeers()
 	w.rescan()
 	return nil
 }
 
-// damagedRows are those to show, sorted by key.
+// damagedRows returns those to show, sorted by key.
 func (v *view) damagedRows(now time.Time) []table.DamagedRow {
 	var out []table.DamagedRow
 	for _, key := range slices.Sorted(maps.Keys(v.damaged)) {

@@ -6,7 +6,7 @@
 // # Rooms
 //
 // The [Store] reads, writes and grants. What it knows is a view, without lock or I/O, which makes the decisions. Each
-// activity of Run is a part of the Store: opener, catalog, session, watcher, planner, committer. Below it are rooms:
+// loop of Run is a part of the Store: opener, catalog, session, watcher, planner, committer. Below it are rooms:
 //
 //   - table: the rows, and single calls on them.
 //   - stream: single calls on Kinesis.
@@ -27,14 +27,14 @@
 //     changes nothing, also where only the ranges above the checkpoint differ.
 //   - A stored state is whole, or it is an error. It never includes more than the stored checkpoint.
 //   - A child is granted when every parent is at SHARD_END, or Kinesis knows it no more.
-//   - One listing or one summary is no reason for what cannot be undone. The open shards of a stream hold every hash
+//   - One listing or one summary is no reason for what cannot be undone. The open shards of a stream cover every hash
 //     key. So a listing that lacks one, or shows one closed, is known to be incomplete and is repeated. A shard ends
 //     when a complete listing agrees that began after the answer which said so. A shard is gone when listings a minute
 //     apart lack it and Kinesis has no iterator for it. SHARD_END of an open shard is taken back, from the position
 //     that the row keeps beside it.
 //   - The table fixes every start position: the checkpoint, or what the #application row says of T0, when the
 //     application began. Neither a slow start nor a crash before the first checkpoint skips a record.
-//   - A write without an answer is resolved by reading the row back, never by assuming.
+//   - After a write without an answer the row is read back; nothing is assumed.
 //
 // # Life of a worker
 //
@@ -64,8 +64,8 @@
 //
 // # Order of a stop
 //
-// First Leave: the worker takes no more shards and tells its peers. Then the consumers end, and Release releases each
-// shard. Then Stop. The context of Run stays alive until Stop returned. Without heartbeats a drain has only what
+// First Leave: the worker takes no more shards and notifies its peers. Then the consumers end, and Release releases
+// each shard. Then Stop. The context of Run stays alive until Stop returned. Without heartbeats a drain has only what
 // remains of one window.
 //
 // # What is known of the other workers
@@ -73,9 +73,9 @@
 // With its heartbeat a worker writes three things: the latest arrival of a record in its shards, the time up to which
 // all of them were evaluated, and which shards in which epochs that is about. A reader believes the time only where
 // that agrees with the rows that it knows, and if every shard that is to be read has a live owner. So a shard that is
-// far behind and changes hands is never taken for one that was read as far as its new owner's others. A time that
-// Fleet answers is certain, and late: by a heartbeat, with more than three workers by up to ten seconds. For about as
-// long after a shard changed hands there is none.
+// far behind and changes hands never counts as read as far as the other shards of its new owner. The time that Fleet
+// returns is certain but late: by a heartbeat, with more than three workers by up to ten seconds. For about as long
+// after a shard changed hands there is none.
 //
 // Share divides what all workers may do together. Peers learn of a new worker by the change of #fleet, within half a
 // second. The new one has a share after a second. A dead one keeps its share until it is fenced. While a worker cannot
@@ -85,9 +85,9 @@
 //
 // Per worker: two read units a second for #fleet, and two for its successors in the ring of worker ids. Half a unit
 // per 4 KB of table every ten seconds. Three heartbeats per lease duration, and one caught-up time every two seconds
-// at most. What is known of the other workers goes with these.
+// at most. Reports about shards travel with these.
 //
-// Progress of a busy shard is written once per checkpoint interval. With AtOnce it is written whenever the last write
+// Progress of a busy shard is written once per checkpoint interval. With AtOnce it is written as soon as the last write
 // was answered: at most a hundred writes a second for all shards of a worker, each a unit per KB of the row. After a
 // failed one there is a pause of a quarter of a second, doubling to five.
 //

@@ -24,10 +24,10 @@ var (
 var ErrStateTooLarge = errors.New("state is too large to be stored")
 
 // ErrStateAhead is the reason of a SaveState of a position that was not offered yet. A stored state never includes more
-// than the stored checkpoint: what it includes beyond would be resolved by nobody after a restart.
+// than the stored checkpoint: what it includes beyond that would never be published after a restart.
 var ErrStateAhead = errors.New("state is ahead of the progress that was offered")
 
-// ErrNoHandoff is the answer of HandOff when no handoff is requested, or no longer.
+// ErrNoHandoff is returned by HandOff when no handoff is requested, or no longer.
 var ErrNoHandoff = errors.New("no handoff is requested")
 
 var (
@@ -35,7 +35,7 @@ var (
 	errRowVanished = errors.New("row vanished")
 )
 
-// ConfigError is one value that cannot be.
+// ConfigError is one invalid value.
 type ConfigError struct {
 	Field string // path in the configuration file, such as "leases.duration"
 	Value any

@@ -10,15 +10,15 @@ import (
 const (
 	// fleetEvery is how old the answer of Fleet may be.
 	fleetEvery = 250 * time.Millisecond
-	// shareDelay is how long after joining a worker has no share of what the fleet divides: four looks at #fleet, in
-	// which its peers learn of it and make their own shares smaller.
+	// shareDelay is how long after joining a worker has no share of what the fleet divides: four reads of #fleet, in
+	// which its peers learn of it and reduce their own shares.
 	shareDelay = 4 * watchTick
-	// clocksDiffer is how far the latest arrival that a peer reports may be ahead of the time here. What is further
-	// ahead did not arrive: it would hide the stream's silence until then.
+	// clocksDiffer is how far the latest arrival that a peer reports may be ahead of the time here. A later time is
+	// ignored: it would hide the stream's silence until then.
 	clocksDiffer = 5 * time.Second
 )
 
-// reports is what Fleet answers from. Guarded by Store.mu.
+// reports is what Fleet returns its answers from. Guarded by Store.mu.
 type reports struct {
 	store *Store
 	ask   func() (lastArrival, caughtUp time.Time) // Deps.Report; may be nil
@@ -52,7 +52,7 @@ func (r *reports) own() table.Report {
 	return own
 }
 
-// covers sums the leases up, and reports whether a consumer has spoken for each of them.
+// covers sums up the leases, and reports whether a consumer has committed for each of them.
 func (v *view) covers() (sum table.Cover, whole bool) {
 	whole = true
 	for id := range v.leases {
@@ -64,7 +64,7 @@ func (v *view) covers() (sum table.Cover, whole bool) {
 	return sum, whole
 }
 
-// fleetView is the answer of Fleet.
+// fleetView is what Fleet returns.
 type fleetView struct {
 	decider           string
 	arrival, caughtUp time.Time
@@ -72,14 +72,13 @@ type fleetView struct {
 	paused            bool // a shard is, by an operator
 }
 
-// Fleet says what is known of all shards together: the shard whose evaluation decides about the whole stream (the
+// Fleet returns what is known of all shards together: the shard whose evaluation decides about the whole stream (the
 // lowest id of those that are to be read; empty if unknown), the latest arrival of a record in any shard that this
 // process has heard of since it started (zero if none), and the time up to which every shard was read. That is zero
-// while a shard is read by nobody or its worker has not yet reported on it. Paused shards do not count. It does no
-// I/O.
+// while no worker reads a shard, or its worker has not yet reported on it. Paused shards do not count. It does no I/O.
 //
 // The two times belong together: of every record that arrived up to caughtUp, lastArrival is the arrival or a later
-// one. So silence up to caughtUp is certain, however old what is known of the peers. It is late by their heartbeat (a
+// one. So silence up to caughtUp is certain, however old the peers' reports are. It is late by their heartbeat (a
 // third of the lease duration), and, with more than three workers, by up to ten seconds until the next scan.
 func (s *Store) Fleet() (decider string, lastArrival, caughtUp time.Time) {
 	s.mu.Lock()
@@ -157,10 +156,10 @@ func (v *view) fleetAt(now, latest time.Time, own table.Report) fleetView {
 	return f
 }
 
-// isRead says of one shard whether it is to be read now, and whether it is, or needs not be.
+// isRead reports whether a shard is to be read now, and whether it is, or need not be.
 func (v *view) isRead(id string, info *lineage.Shard) (due, read bool) {
 	if v.held(id) != nil {
-		return true, true // whether its consumer has spoken is in the report
+		return true, true // whether its consumer has committed is in the report
 	}
 	r := v.rows[id]
 	switch {
@@ -177,10 +176,10 @@ func (v *view) isRead(id string, info *lineage.Shard) (due, read bool) {
 	return true, p != nil && !p.Fenced
 }
 
-// Share is the place of this worker among the live ones, from 0, and their number, by which they divide what the fleet
-// may do together: a worker counts until it is fenced or its row is gone, also while it drains. 0 of 0 means nothing
-// yet, or no more: it has not joined, or joined less than a second ago, so that its peers may not know of it. A peer is
-// known within half a second of its joining, while the table answers.
+// Share returns the place of this worker among the live ones, from 0, and their number. By these they divide what the
+// fleet may do together. A worker counts until it is fenced or its row is gone, also while it drains. 0 of 0 means no
+// share: it has not joined, or joined less than a second ago, so that its peers may not know of it. A peer is known
+// within half a second of its joining, while the table answers.
 func (s *Store) Share() (index, workers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -66,10 +66,10 @@ func (l *Lease) Trusted() error {
 	return nil
 }
 
-// Release gives a shard back when its consumer is wound down. A lease that is over is forgotten; any other is
+// Release gives a shard back after its consumer was wound down. A lease that is over is forgotten; any other is
 // released in one conditional write with its last offer. Only after it returned can the shard be granted to this
-// process again. A release that could not be written within three seconds is returned as an error; the row then frees
-// itself by expiry, or comes back to this process.
+// process again. A release that could not be written within three seconds is returned as an error; the row then
+// expires, or comes back to this process.
 func (s *Store) Release(shardID string) error {
 	s.mu.Lock()
 	l := s.view.leases[shardID]
@@ -93,14 +93,14 @@ func (s *Store) Release(shardID string) error {
 		} else {
 			err = nil
 		}
-		s.watcher.bump()
+		s.watcher.notifyPeers()
 	}
 	s.mu.Lock()
 	if s.view.leases[shardID] == l {
 		delete(s.view.leases, shardID)
 	}
 	if held {
-		s.view.cool[shardID] = time.Now().Add(coolDown)
+		s.view.cooldownUntil[shardID] = time.Now().Add(coolDown)
 	}
 	s.notifyLocked()
 	s.mu.Unlock()

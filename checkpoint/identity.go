@@ -16,7 +16,8 @@ import (
 const startPatience = time.Minute
 
 // sameIdentity compares a summary with #application. A summary that names another stream is believed when two say so
-// and no shard shows that it is the same one; else #application is corrected once it has said so for a minute.
+// and no shard shows that it is the same stream. Otherwise #application is corrected once the summary has said so for a
+// minute.
 func (o *opener) sameIdentity(ctx context.Context, app *table.Application, id lineage.Identity) error {
 	s := o.store
 	refusal := o.sameStream(app, id.ARN, id.Created)
@@ -63,7 +64,7 @@ func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id
 	e := &table.Write{}
 	e.IfEqual(table.AttrTable, table.Str(app.Generation))
 	e.IfEqual(table.AttrStream, table.Str(app.StreamARN))
-	if app.StreamCreated != 0 { // else it is none, and whatever it is goes
+	if app.StreamCreated != 0 { // else there is no creation time, and any will do
 		e.IfEqual(table.AttrCreated, table.Num(app.StreamCreated))
 	}
 	e.Set(table.AttrStream, table.Str(id.ARN))
@@ -77,7 +78,7 @@ func (o *opener) correctIdentity(ctx context.Context, app *table.Application, id
 	return nil
 }
 
-// firstPositions are the checkpoints of the first page of the table: one of them suffices.
+// firstPositions returns the checkpoints of the first page of the table: one of them is enough.
 func (o *opener) firstPositions(ctx context.Context) (map[string]position.Position, error) {
 	page, err := o.store.table.Page(ctx, nil)
 	if err != nil {
@@ -95,7 +96,7 @@ func (o *opener) firstPositions(ctx context.Context) (map[string]position.Positi
 	return out, nil
 }
 
-// describeTwice returns what two summaries say alike.
+// describeTwice returns a summary on which two answers agree.
 func (o *opener) describeTwice(ctx context.Context, arn string, created int64) error {
 	s := o.store
 	again, at, err := s.catalog.Describe(ctx)

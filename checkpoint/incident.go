@@ -14,7 +14,7 @@ type IncidentKind string
 const (
 	// IncidentGone: the stream lost a shard before it was read to its end.
 	IncidentGone IncidentKind = "gone"
-	// IncidentEndUndone: SHARD_END was stored of a shard that is open; it is read on.
+	// IncidentEndUndone: SHARD_END was stored for an open shard; reading continues.
 	IncidentEndUndone IncidentKind = "end_undone"
 	// IncidentOrderBreached: children of a shard were read before it had ended.
 	IncidentOrderBreached IncidentKind = "order_breached"
@@ -22,7 +22,7 @@ const (
 	IncidentSkipUndone IncidentKind = "skip_undone"
 	// IncidentPosition: the stored checkpoint was no position in the shard; it is read again from its beginning.
 	IncidentPosition IncidentKind = "position_unusable"
-	// IncidentParents: a shard descended from itself by the rows of the table; the stream is believed.
+	// IncidentParents: by the rows of the table a shard descended from itself; the stream is believed.
 	IncidentParents IncidentKind = "parents_circular"
 )
 
@@ -34,7 +34,8 @@ func IncidentKinds() []IncidentKind {
 	}
 }
 
-// Incident is something that happened to a shard and that a person should hear of, although it needs nothing more.
+// Incident is something that happened to a shard and that an operator should know, although there is nothing left to
+// do.
 type Incident struct {
 	Kind   IncidentKind
 	Shard  string
@@ -45,7 +46,7 @@ type Incident struct {
 const (
 	// incidentsFor is how long an incident is shown.
 	incidentsFor = 15 * time.Minute
-	// incidentsKept bounds how many are.
+	// incidentsKept bounds how many are shown.
 	incidentsKept = 200
 )
 
@@ -55,14 +56,14 @@ type incidentLog struct {
 	kept  []Incident
 }
 
-// add counts an incident and keeps it for a while. Log it beside.
+// add counts an incident and keeps it for a while. The caller logs it.
 func (g *incidentLog) add(kind IncidentKind, shard, detail string) {
 	g.count.WithLabelValues(string(kind)).Inc()
 	g.kept = append(g.kept, Incident{Kind: kind, Shard: shard, Detail: detail, At: time.Now()})
 	g.kept = g.kept[max(0, len(g.kept)-incidentsKept):]
 }
 
-// recent are those to show.
+// recent returns those to show.
 func (g *incidentLog) recent(now time.Time) []Incident {
 	g.kept = slices.DeleteFunc(g.kept, func(i Incident) bool { return now.Sub(i.At) >= incidentsFor })
 	return slices.Clone(g.kept)

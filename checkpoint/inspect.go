@@ -15,7 +15,7 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// NewAdmin reads the table of config. Where config names no stream it is the one that the table is about. With
+// NewAdmin reads the table of config. If config names no stream, it is the one that the table is about. With
 // create, a table that does not exist is made, with its #application row; config must name the stream then. Otherwise
 // an absent table is an error. The other errors are those of Store.Run, and of calls that fail.
 func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*admin.Admin, error) {
@@ -33,7 +33,7 @@ func NewAdmin(ctx context.Context, config Config, deps Deps, create bool) (*admi
 	return admin.New(ctx, &inspection{store: store, create: create})
 }
 
-// NewReset plans to begin the stream of config with a table that is about another one.
+// NewReset plans a reset: to begin the stream of config with a table that is about another one.
 func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*admin.Reset, error) {
 	before, err := table.ReadApplication(ctx, &table.Client{DB: deps.DynamoDB, Name: config.WithDefaults().Table})
 	if err != nil {
@@ -49,11 +49,11 @@ func NewReset(ctx context.Context, config Config, deps Deps, to Start) (*admin.R
 	return admin.NewReset(ctx, &inspection{store: store}, before, to)
 }
 
-// inspection looks at a lease table beside the workers. Its Store is never run: it lends its table, its listing and its
-// rules. It is used by one goroutine, so it takes no lock for what only that one reads.
+// inspection looks at a lease table while the workers use it. Its Store is never run: it only provides its table, its
+// listing and its rules. It is used by one goroutine, so it takes no lock for what only that one reads.
 type inspection struct {
 	store *Store
-	// create allows to make the table and its #application row, which an import into a new application needs.
+	// create says that the table and its #application row may be created, which an import into a new application needs.
 	create bool
 }
 
@@ -127,7 +127,7 @@ func (i *inspection) Snapshot() admin.LeaseTable {
 			l.Fault = d.Cause
 		} else if v.circles[id] {
 			l.Fault = "its parents lead back to the shard itself; " +
-				"the stream's are believed, and a running worker writes them anew"
+				"the stream's are believed, and a running worker rewrites them"
 		}
 		out.Shards = append(out.Shards, l)
 	}

@@ -13,26 +13,26 @@ import (
 	"kinesis-alerter/internal/guard"
 )
 
-// judge compares the listing that was just made with the rows, asks Kinesis about each shard of which they differ, and
-// acts on what both say. It reports whether something could not be found out.
-func (c *catalog) judge(ctx context.Context) (unsure bool) {
+// judge compares the last listing with the rows, asks Kinesis about each shard on which they differ, and acts on the
+// result. It reports whether something could not be found out.
+func (c *catalog) judge(ctx context.Context) (undecided bool) {
 	s := c.store
 	s.mu.Lock()
 	missing := s.view.lineage.Missing()
 	doubtful := s.view.doubtfulEnds(time.Now())
 	skipped := s.view.wronglySkipped()
 	s.mu.Unlock()
-	unsure = c.seek(ctx, missing)
+	undecided = c.seek(ctx, missing)
 	c.dropGone()
-	unsure = c.undoEnds(ctx, doubtful) || unsure
+	undecided = c.undoEnds(ctx, doubtful) || undecided
 	if len(skipped) > 0 {
-		unsure = c.undoSkips(ctx) || unsure
+		undecided = c.undoSkips(ctx) || undecided
 	}
-	return unsure
+	return undecided
 }
 
 // seek asks Kinesis for shards that are not listed.
-func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
+func (c *catalog) seek(ctx context.Context, ids []string) (undecided bool) {
 	s := c.store
 	answers := make([]error, len(ids))
 	var g errgroup.Group
@@ -53,7 +53,7 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 	_ = g.Wait() // its functions answer nil, or a panic that was reported
 	for i, err := range answers {
 		if err != nil && ctx.Err() == nil {
-			unsure = true
+			undecided = true
 			s.log.Debug("cannot find out whether a shard that is not listed exists", zap.String("shard", ids[i]),
 				zap.Error(err))
 		}
@@ -61,10 +61,10 @@ func (c *catalog) seek(ctx context.Context, ids []string) (unsure bool) {
 	if len(ids) > 0 {
 		s.planner.replan()
 	}
-	return unsure
+	return undecided
 }
 
-// dropGone ends the leases of shards that the stream has lost: what was left unread or unresolved in them is past the
+// dropGone ends the leases of shards that the stream has lost: what was left unread or unsettled in them is past the
 // retention, and their consumers would ask for it forever. The row keeps the position.
 func (c *catalog) dropGone() {
 	s := c.store
@@ -77,7 +77,7 @@ func (c *catalog) dropGone() {
 		}
 		held := l != nil && l.state != leaseOver
 		if !held && s.view.liveOwner(r.Owner, time.Now()) != "" {
-			continue // its holder tells
+			continue // its holder reports it
 		}
 		info.Told = true
 		s.m.gaps.WithLabelValues("true").Inc()
@@ -90,7 +90,7 @@ func (c *catalog) dropGone() {
 	}
 }
 
-// doubtfulEnds are the rows at SHARD_END of shards that listings show open, for a minute now.
+// doubtfulEnds returns the rows at SHARD_END of shards that listings have shown open for a minute.
 func (v *view) doubtfulEnds(now time.Time) []*table.Row {
 	var out []*table.Row
 	for id, info := range v.lineage.Shards {

@@ -13,7 +13,7 @@ import (
 )
 
 // Family returns the parents of the shard, and its siblings: the other shards that take over from them. After a
-// LoadState that answered parents the siblings are known, unless the stream could not be listed. It does no I/O.
+// LoadState that returned parents the siblings are known, unless the stream could not be listed. It does no I/O.
 func (l *Lease) Family() (parents, siblings []string) {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
@@ -39,9 +39,10 @@ func (l *Lease) familyLocked() (parents, siblings []string) {
 }
 
 // Inherits reports whether what its parents remember of a partition key falls to the shard: the stream places records
-// with the key here by its hash. Keys that somebody placed outside the parents' own range fall to the sibling with
-// the lowest range, so that every key falls to one shard. A shard whose range is not known yet inherits every key;
-// after a LoadState that answered parents it is known, unless the stream could not be listed. It does no I/O.
+// with the key here by its hash. Keys that a producer placed outside the parents' own range (with an explicit hash key)
+// fall to the sibling with the lowest range, so that every key falls to one shard. A shard whose range is not known yet
+// inherits every key; after a LoadState that returned parents it is known, unless the stream could not be listed. It
+// does no I/O.
 func (l *Lease) Inherits(partitionKey string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
@@ -67,9 +68,9 @@ func (v *view) keysOf(id string) lineage.HashRange {
 	return lineage.HashRange{}
 }
 
-// Relative reads what another shard of the stream remembers: the current state, with its version, and, if
-// the shard has ended, its children. It answers the version that was given, and nothing else, while there is nothing
-// new. It may be late by a scan of the table, which is how it learns of a later state without a call.
+// Relative reads what another shard of the stream remembers: the current state, with its version, and, if the shard has
+// ended, its children. It returns the version that was given, and nothing else, while there is nothing new. It may be
+// late by a scan of the table, from which it learns of a later state without a call.
 func (l *Lease) Relative(ctx context.Context, shard, version string) (now string, state []byte, children []string,
 	err error,
 ) {
@@ -98,7 +99,7 @@ func (s *Store) relative(ctx context.Context, shard, version string, heirs []str
 	if err != nil {
 		return version, nil, nil, err
 	}
-	if it == nil { // it went with its shard
+	if it == nil { // its row was deleted with its shard
 		if len(heirs) == 0 {
 			return version, nil, nil, nil
 		}
@@ -128,7 +129,8 @@ const (
 	versionEnd  = "!" // behind the version of the last state of a shard that has ended
 )
 
-// relativeVersion says what there is to be read of a shard. One that has ended counts when its children are known.
+// relativeVersion returns the version of what there is to read of a shard. One that has ended counts when its children
+// are known.
 func relativeVersion(r *table.Row, heirs []string) string {
 	v := ""
 	if r.State.Generation == r.Rewinds {

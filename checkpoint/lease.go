@@ -12,7 +12,7 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// leaseState is where a lease is on its way from the table to its consumer and back.
+// leaseState is the phase of a lease on its way from the table to its consumer and back.
 //
 //	granted ──Take──▶ running ──Release──▶ releasing ──▶ forgotten
 //	   │                 │ lost, handed off, ended
@@ -37,7 +37,7 @@ type Lease struct {
 	start types.StartingPosition // without a sub-sequence number
 	since time.Time
 
-	ctx    context.Context //nolint:containedctx // a lease is a lifetime: its context is what it gives to its holder
+	ctx    context.Context //nolint:containedctx // a lease is a lifetime, and its context is that lifetime
 	cancel context.CancelCauseFunc
 	// writing is held while the row is written, so that a commit cannot arrive after the release that follows it.
 	writing token
@@ -49,26 +49,26 @@ type Lease struct {
 	epoch  int64
 	state  leaseState
 	ledger ledger
-	// snapshot is what is saved and in force; saver writes it.
+	// snapshot is the current one in the table; saver writes it.
 	snapshot table.Saved
-	heard    bool // Commit was called: its consumer counts the shard in what it reports
-	// The planner writes handoff and target, KeepLease takes them back. target is the worker that is to have the shard;
-	// noHeir for a shard that is paused.
+	heard    bool // Commit was called: its consumer includes the shard in its report
+	// The planner writes handoff and target, KeepLease clears them. target is the worker that is to have the shard;
+	// noTarget for a shard that is paused.
 	handoff chan struct{}
 	target  string
-	rest    time.Time // the planner leaves the shard where it is before; KeepLease writes it
+	rest    time.Time // the planner does not move the shard before; KeepLease writes it
 }
 
 // ledger is the progress of one shard: what its consumer offered and what the row has. Guarded by Store.mu.
 type ledger struct {
-	offer  table.Progress // the last one; Commit writes it, and what the row turns out to have
+	offer  table.Progress // the last one; Commit writes it, and a row that turns out to be ahead
 	stored table.Progress // acknowledgeLocked writes it
 	number int64          // of the last offer that was read for a write
 	// dirty says that offer and row differ; the committer reads it.
 	dirty bool
-	// suspect says that a scan saw the row otherwise: write, so that the fence decides. The watcher writes it.
+	// suspect says that a scan saw another row: write, so that the fence decides. The watcher writes it.
 	suspect bool
-	// unstorable is why the last offer could not be taken, foreign why none can be stored over what the row has; both
+	// unstorable is why the last offer could not be stored, foreign why no offer can be stored over the row; both
 	// are empty when they can.
 	unstorable, foreign string
 	replaces            string     // a checkpoint that any offer may be stored over
@@ -78,12 +78,12 @@ type ledger struct {
 	confirmed time.Time
 }
 
-// Context is done when the lease is over; context.Cause tells why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased or
-// ErrShardEnded.
+// Context is done when the lease is over; context.Cause returns why: ErrLeaseLost, ErrLeaseHandedOff, ErrLeaseReleased
+// or ErrShardEnded.
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub are
-// already resolved. resolved is what the last owner gave to Commit, or empty.
+// already settled. resolved is what the last owner gave to Commit, or empty.
 func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved string) {
 	p := l.first.Position
 	switch {
@@ -101,8 +101,8 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 	}, p.Sub, l.first.Resolved
 }
 
-// Generation is how often an operator has sent the shard back. Alerts of each generation have ids of their own, so that
-// what is published again is not taken for a repetition.
+// Generation is how often an operator has rewound the shard. The ids of alerts depend on it, so that an alert that is
+// published again on purpose is not taken for a duplicate.
 func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 
 // CaughtUp is the time up to which the last owner had read the shard, by its row; zero if that is not known. The row
@@ -110,8 +110,8 @@ func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 func (l *Lease) CaughtUp() time.Time { return l.first.CaughtUp }
 
 // Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval, and with a
-// release, handoff or end. An offer below an earlier one is ignored and counted. What is longer than position.MaxText
-// above the checkpoint is stored as nothing, which repeats alerts but loses none.
+// release, handoff or end. An offer below an earlier one is ignored and counted. Ranges above the checkpoint that take
+// more than position.MaxText are not stored, which repeats alerts but loses none.
 func (l *Lease) Commit(p position.Progress) {
 	s := l.store
 	s.mu.Lock()
@@ -151,15 +151,15 @@ func (l *Lease) Commit(p position.Progress) {
 	}
 }
 
-// HandoffRequested is closed when the planner wants the shard on another worker. After KeepLease a new request is a new
-// channel, so ask each time.
+// HandoffRequested is closed when the planner wants the shard on another worker. After KeepLease a new request has a
+// new channel, so ask each time.
 func (l *Lease) HandoffRequested() <-chan struct{} {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	return l.handoff
 }
 
-// KeepLease calls a requested handoff off. The shard is not asked for again for a minute.
+// KeepLease calls off a requested handoff. The shard is not asked for again for a minute.
 func (l *Lease) KeepLease() {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
@@ -171,8 +171,8 @@ func (l *Lease) KeepLease() {
 }
 
 // Lost reports that the stream no longer holds the position that Start named. oldest is the age limit of what the
-// stream still holds, or the arrival time of its oldest record. The answer is whether records may have been missed:
-// false when the shard was known to be read up to oldest or later, so that nothing was there.
+// stream still holds, or the arrival time of its oldest record. Lost returns whether records may have been missed:
+// false when the shard was known to be read up to oldest or later, so that nothing was lost.
 func (l *Lease) Lost(oldest time.Time) (caughtUp time.Time, missed bool) {
 	l.store.mu.Lock()
 	// of the row, or what was offered since: a shard may be held for longer than the retention
@@ -186,10 +186,10 @@ func (l *Lease) Lost(oldest time.Time) (caughtUp time.Time, missed bool) {
 	return caughtUp, missed
 }
 
-// callOffLocked takes a requested handoff back.
+// callOffLocked withdraws a requested handoff.
 func (l *Lease) callOffLocked() { l.target, l.handoff = "", make(chan struct{}) }
 
-// token is a lock that is waited for no longer than a context lasts.
+// token is a lock that is waited for until a context is done.
 type token chan struct{}
 
 func newToken() token { return make(token, 1) }

@@ -15,9 +15,9 @@ import (
 
 const (
 	// listEvery is how often the stream is listed. Children of a shard that ends come from its last GetRecords answer,
-	// so a listing only finds what was changed while nobody read.
+	// so a listing only finds what was changed while no worker read it.
 	listEvery = time.Minute
-	// listSpace is the least time between two listings that somebody asked for. A shard that ends waits for one.
+	// listSpace is the least time between two listings on request. A shard that ends waits for one.
 	listSpace = time.Second
 	// incompleteEvery is how often the stream is listed while its listings are incomplete.
 	incompleteEvery = 3 * time.Second
@@ -27,7 +27,7 @@ const (
 // takes wrong ends back, deletes rows past the retention.
 type catalog struct {
 	store *Store
-	wake  chan struct{} // by whoever waits for a listing
+	wake  chan struct{} // holds a request for a listing
 
 	// Guarded by Store.mu.
 
@@ -39,24 +39,24 @@ type catalog struct {
 
 func (c *catalog) relist() { ask(c.wake) }
 
-// describe answers ARN and creation time (Unix seconds) of the stream, and notes its retention.
+// describe returns ARN and creation time (Unix seconds) of the stream, and notes its retention.
 func (c *catalog) Describe(ctx context.Context) (arn string, created int64, err error) {
 	s := c.store
-	told, err := s.stream.Describe(ctx)
+	summary, err := s.stream.Describe(ctx)
 	if err != nil {
 		return "", 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.retention = told.Retention
+	c.retention = summary.Retention
 	if c.met.IsZero() {
-		c.met = told.At
+		c.met = summary.At
 	}
-	return told.ARN, told.Created, nil
+	return summary.ARN, summary.Created, nil
 }
 
 // list lists the whole stream and merges the answer into the lineage. at is the service's own time of the first page,
-// and ours where it does not tell.
+// or ours if it does not say.
 func (c *catalog) List(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	s := c.store
 	s.mu.Lock()
@@ -87,14 +87,14 @@ func (c *catalog) List(ctx context.Context) (shards []types.Shard, at time.Time,
 	return shards, at, nil
 }
 
-// keepListing lists the stream every minute, at once when somebody asks, and every few seconds while it is incomplete.
+// keepListing lists the stream every minute, at once on request, and every few seconds while the listing is incomplete.
 func (c *catalog) run(ctx context.Context) error {
 	s := c.store
 	s.mu.Lock()
 	listed := len(s.view.lineage.Shards) > 0 // the first worker has just listed it for its #application row
 	s.mu.Unlock()
 	var described time.Time
-	said, unsure := "", false
+	said, undecided := "", false
 	for {
 		if !listed {
 			describe := time.Since(described) >= listEvery/2
@@ -104,7 +104,7 @@ func (c *catalog) run(ctx context.Context) error {
 				}
 				if text := table.FaultText(err); ctx.Err() == nil && text != said {
 					said = text
-					s.log.Warn("cannot list the stream, going on with the shards that are known", zap.Error(err))
+					s.log.Warn("cannot list the stream, continuing with the shards that are known", zap.Error(err))
 				}
 				if !sleep.For(ctx, sleep.Backoff(4)) {
 					return nil
@@ -115,17 +115,17 @@ func (c *catalog) run(ctx context.Context) error {
 				described = time.Now()
 			}
 			said = ""
-			unsure = c.judge(ctx)
+			undecided = c.judge(ctx)
 			c.collect(ctx)
 			if !sleep.For(ctx, listSpace) {
 				return nil
 			}
 		}
 		if listed {
-			unsure = c.judge(ctx)
+			undecided = c.judge(ctx)
 		}
 		listed = false
-		t := time.NewTimer(c.nextListing(unsure))
+		t := time.NewTimer(c.nextListing(undecided))
 		select {
 		case <-t.C:
 		case <-c.wake:
@@ -137,18 +137,18 @@ func (c *catalog) run(ctx context.Context) error {
 	}
 }
 
-// nextListing is how long to wait for the next listing when nobody asks for one.
-func (c *catalog) nextListing(unsure bool) time.Duration {
+// nextListing is how long to wait for the next listing without a request.
+func (c *catalog) nextListing(undecided bool) time.Duration {
 	s := c.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if unsure || !c.health.complete {
+	if undecided || !c.health.complete {
 		return sleep.Jitter(incompleteEvery)
 	}
 	return sleep.Jitter(listEvery)
 }
 
-// relook lists the stream, after a look whether it still is the one that the table is about if describe says so.
+// relook lists the stream. With describe it first checks that the table is still about this stream.
 func (c *catalog) relook(ctx context.Context, describe bool) error {
 	s := c.store
 	if describe {
@@ -160,18 +160,18 @@ func (c *catalog) relook(ctx context.Context, describe bool) error {
 		app := s.view.app
 		s.mu.Unlock()
 		if app.StreamARN != arn || app.StreamCreated != created {
-			return s.opener.ensureApplication(ctx) // says so, unless the table was recreated as well
+			return s.opener.ensureApplication(ctx) // reports it, unless the table was recreated as well
 		}
 	}
 	_, _, err := c.List(ctx)
 	return err
 }
 
-// collect deletes the rows of shards that are past the retention: gone, read to the end or owned by nobody, and with
-// every child under way, so that no gate and no start position depends on the row. A row that was not at its end is
-// kept for the retention, so that a shard which comes back is read from its position. Its state goes with it. A child
-// that has progress but no state of its own by then, which is the whole retention later, could not be read again from
-// its beginning anyhow. The chunks go first, because only the row tells of them.
+// collect deletes the rows of shards that are past the retention: gone, read to the end or without an owner, and with
+// every child begun, so that no gate and no start position depends on the row. A row that was not at its end is kept
+// for the retention, so that a shard which comes back is read from its position. Its state goes with it. A child that
+// has progress but no state of its own by then, which is the whole retention later, could not be read again from its
+// beginning anyhow. The chunks go first, because only the row points to them.
 func (c *catalog) collect(ctx context.Context) {
 	s := c.store
 	s.mu.Lock()

@@ -20,7 +20,7 @@ const (
 	eventHandedOff leaseEvent = "handed_off" // to a peer
 	eventReleased  leaseEvent = "released"
 	eventEnded     leaseEvent = "ended"   // SHARD_END
-	eventLost      leaseEvent = "lost"    // another worker, or nobody, has the row
+	eventLost      leaseEvent = "lost"    // the row has another owner, or none
 	eventExpired   leaseEvent = "expired" // the trust window closed, or this worker was fenced
 )
 
@@ -122,13 +122,13 @@ func (m *metrics) event(e leaseEvent) { m.events.WithLabelValues(string(e)).Inc(
 func (m *metrics) renewal(r result)   { m.renewals.WithLabelValues(string(r)).Inc() }
 func (m *metrics) committed(r result) { m.commits.WithLabelValues(string(r)).Inc() }
 
-// shardCollector tells when it is asked what the shards' leases look like, so that no series outlives a lease.
+// shardCollector computes the gauges of held shards at scrape time, so that no series outlives a lease.
 type shardCollector struct {
 	store                         *Store
 	progressed, states, retention *prometheus.Desc
 }
 
-// allShards stands for all shards of the process where they have no series of their own.
+// allShards is the label value for all shards of the process, when they have no series of their own.
 const allShards = "all"
 
 func newShardCollector(s *Store) *shardCollector {

@@ -332,7 +332,7 @@ func (w *modelWorker) acquire(inc *incarnation, want want) {
 			w.taking--
 			switch {
 			case !ok && unknown:
-				w.s.view.cool[want.shard] = time.Now().Add(coolDown)
+				w.s.view.cooldownUntil[want.shard] = time.Now().Add(coolDown)
 			case now == nil:
 				w.s.dropRow(want.shard)
 			default:

@@ -18,7 +18,7 @@ type (
 	DamagedRow = table.DamagedRow
 	// ShardState is what a shard's row says about its reading.
 	ShardState = table.ShardState
-	// StateError is a stored snapshot that cannot be had back.
+	// StateError is a stored snapshot that cannot be restored.
 	StateError = saved.StateError
 )
 
@@ -47,7 +47,7 @@ const (
 	MaxState         = saved.MaxState
 )
 
-// Faults for which Run returns, beside ErrOtherStream.
+// Faults for which Run returns, besides ErrOtherStream.
 var (
 	// ErrForeignTable: the table holds rows that this program did not write.
 	ErrForeignTable = table.ErrForeignTable
@@ -55,7 +55,7 @@ var (
 	ErrFormat = table.ErrFormat
 )
 
-// NamesFault reports whether an answer of AWS names a fault that somebody has to fix before a call can work.
+// NamesFault reports whether an answer of AWS names a fault that an operator has to fix before a call can work.
 func NamesFault(err error) bool { return table.NamesFault(err) }
 
 // ShardStates are all states.

@@ -10,7 +10,7 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// storableLocked reports whether an offer can be stored over what was offered before, and tells of each change of that.
+// storableLocked reports whether an offer can be stored over what was offered before, and logs each change of that.
 func (l *Lease) storableLocked(p position.Position) bool {
 	s := l.store
 	why := table.Unstorable(p, l.ledger.offer.Position)
@@ -22,7 +22,7 @@ func (l *Lease) storableLocked(p position.Position) bool {
 	return why == ""
 }
 
-// comparableLocked reports whether an offer has an order with what the row has, and tells of each change of that.
+// comparableLocked reports whether an offer can be compared with what the row has, and logs each change of that.
 func (l *Lease) comparableLocked(r *table.Row) bool {
 	s := l.store
 	foreign := ""
@@ -49,13 +49,13 @@ func (l *Lease) reportUnstorableLocked(offer, row string) {
 	}
 }
 
-// disown lets whatever is offered next be stored over a checkpoint that the stream refused.
+// disown lets the next offer, whatever it is, be stored over a checkpoint that the stream refused.
 func (d *ledger) disown() {
 	d.replaces, d.offer.Position, d.offer.Resolved = d.offer.Position.Sequence, position.Position{}, ""
 }
 
-// stillOurs reports whether a row still names the holder of a claim, so that something else refused its write: then
-// what the row says is taken over.
+// stillOurs reports whether a row still names the holder of a claim, so that something else refused its write. Then it
+// adopts what the row says.
 func (l *Lease) stillOurs(c claim, now table.Item) bool {
 	r, err := table.DecodeRow(now, l.since)
 	if err != nil || r.Owner != c.worker || r.Epoch != c.epoch {
@@ -66,7 +66,8 @@ func (l *Lease) stillOurs(c claim, now table.Item) bool {
 }
 
 // Unusable reports that the checkpoint is no position in the shard: Kinesis refuses it although the shard holds older
-// records, or it is no sequence number. It is counted and told, and whatever is offered from now on is stored over it.
+// records, or it is no sequence number. It is counted and logged, and the next offer, whatever it is, is stored over
+// it.
 func (l *Lease) Unusable() {
 	s := l.store
 	s.mu.Lock()

@@ -20,21 +20,21 @@ import (
 // opener reaches the table and its #application row, at the start and whenever they are gone.
 type opener struct {
 	store *Store
-	wake  chan struct{} // by suspectTable
+	wake  chan struct{} // suspectTable writes it
 
 	// Guarded by Store.mu.
 
 	ready     bool                  // the table was reached and its #application row read once
-	tableSeen bool                  // the table was there once, so it is not created without leave
+	tableSeen bool                  // the table was there once, so it is not created again unless allowed
 	suspect   bool                  // table or #application row may be gone: the view takes no shard
-	opening   opening               // what is waited for; Status reads it
+	opening   opening               // what the Store waits for; Status reads it
 	tried     bool                  // to write #application
 	other     lineage.OtherIdentity // what the stream's summary says when it names another stream
 }
 
-// open reaches table and stream and reads or writes the #application row. It continues until that is done, logging a
-// fault once for each change of its text, and returns an error only for what waiting cannot fix, once the table has
-// said it for a minute: one answer that says so may be wrong. A stream that is another one has its own proof.
+// open reaches the table and the stream, and reads or writes the #application row. It retries until that is done, and
+// logs a fault once for each change of its text. It returns an error only for what waiting cannot fix, once the table
+// has said so for a minute: a single answer may be wrong. Another stream under the same name needs its own proof.
 func (o *opener) open(ctx context.Context, failFast bool) error {
 	s := o.store
 	said := ""
@@ -65,7 +65,7 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 		o.waitForCall(err)
 		if text := table.FaultText(err); text != said {
 			said = text
-			s.log.Error("cannot use the lease table yet, going on trying", zap.Error(err))
+			s.log.Error("cannot use the lease table yet, trying again", zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return context.Cause(ctx)
@@ -73,14 +73,14 @@ func (o *opener) open(ctx context.Context, failFast bool) error {
 	}
 }
 
-// opening is what the Store waits for before it can begin. What it waits for when the table has vanished later is not
-// told: its leases and its heartbeats say what that means.
+// opening is what the Store waits for before it can begin. It does not cover a table that vanishes later: the leases
+// and heartbeats show what that means.
 type opening struct {
 	what, because string
 	since         time.Time
 }
 
-// waitFor notes what the Store waits for, and why: as long as that stays the same thing, since the same time.
+// waitFor notes what the Store waits for, and why. While that stays the same, so does the time since when.
 func (o *opener) waitFor(what, because string) {
 	s := o.store
 	s.mu.Lock()
@@ -94,7 +94,7 @@ func (o *opener) waitFor(what, because string) {
 	o.opening.because = because
 }
 
-// waitForCall is waitFor what a call that failed was about.
+// waitForCall is waitFor for the subject of a failed call.
 func (o *opener) waitForCall(err error) {
 	what := "table " + o.store.cfg.Table
 	if call, ok := errors.AsType[*table.CallError](err); ok {
@@ -110,7 +110,7 @@ func (o *opener) tryOpen(ctx context.Context) error {
 	return o.ensureApplication(ctx)
 }
 
-// ensureTable waits until the table is ACTIVE, and creates it where none was ever seen.
+// ensureTable waits until the table is ACTIVE, and creates it if this process has never seen one.
 func (o *opener) ensureTable(ctx context.Context) error {
 	s := o.store
 	for {
@@ -178,8 +178,8 @@ func (o *opener) createTable(ctx context.Context) error {
 	return nil
 }
 
-// ensureApplication reads the #application row, or writes it: the first worker's from the stream as it is now, that of
-// a table that vanished under us from memory.
+// ensureApplication reads the #application row, or writes it: for a new table from the stream as it is now, for one
+// that vanished under us from memory.
 func (o *opener) ensureApplication(ctx context.Context) error {
 	s := o.store
 	arn, created, err := s.catalog.Describe(ctx)
@@ -265,20 +265,20 @@ func (o *opener) adoptApplication(app *table.Application) {
 	case before == nil:
 		if app.Duration != s.cfg.LeaseDuration {
 			s.log.Warn(
-				"the lease duration of the table is in force; to change it, stop all workers and change the row "+
+				"the lease duration of the table applies; to change it, stop all workers and change the row "+
 					"#application",
 				zap.Duration("table", app.Duration), zap.Duration("configured", s.cfg.LeaseDuration))
 		}
 		s.log.Info("application read", zap.Time("t0", app.Origin.T0), zap.String("generation", app.Generation),
 			zap.Duration("lease_duration", app.Duration))
 	case before.Generation != app.Generation:
-		s.log.Warn("the lease table was begun anew by another worker", zap.String("generation", app.Generation),
+		s.log.Warn("the lease table was recreated by another worker", zap.String("generation", app.Generation),
 			zap.String("before", before.Generation))
 	}
 	s.planner.replan()
 }
 
-// refuseForeign looks whether a table without #application row holds another library's rows.
+// refuseForeign refuses a table without #application row that holds another library's rows.
 func (o *opener) refuseForeign(ctx context.Context) error {
 	s := o.store
 	page, err := s.table.Page(ctx, nil)
@@ -300,10 +300,10 @@ func (o *opener) refuseForeign(ctx context.Context) error {
 	return nil
 }
 
-// newApplication fixes the moment at which the application begins. The listing comes first and gives T0: what it
-// holds was there at T0, and a shard that it does not hold is younger. Where an earlier attempt failed, T0 is the
-// first answer about the stream, so that no record is passed over that came while the start waited. A shard may have
-// been closed since then, so none counts as closed at T0: each is asked for what it has from T0 on.
+// newApplication fixes the moment at which the application begins. The listing comes first and gives T0: the shards
+// that it lists were there at T0, and others are younger. If an earlier attempt failed, T0 is the first answer about
+// the stream, so that no record is missed that came while the start waited. A shard may have been closed since then, so
+// none counts as closed at T0: each is read from T0.
 func (o *opener) newApplication(ctx context.Context, arn string, created int64) (*table.Application, error) {
 	s := o.store
 	shards, closed, at, err := o.firstListing(ctx)
@@ -337,7 +337,7 @@ func (o *opener) newApplication(ctx context.Context, arn string, created int64) 
 	return app, nil
 }
 
-// keepTable looks after table and #application row when a call found them gone.
+// keepTable restores the table and the #application row when a call found them gone.
 func (o *opener) keepTable(ctx context.Context) error {
 	s := o.store
 	for {
@@ -356,7 +356,7 @@ func (o *opener) keepTable(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 		s.watcher.rescan()
-		if !sleep.For(ctx, time.Second) { // a table that comes and goes must not be described in a loop
+		if !sleep.For(ctx, time.Second) { // a table that appears and vanishes must not be described in a tight loop
 			return nil
 		}
 	}

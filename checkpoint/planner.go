@@ -16,27 +16,27 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// coolDown is how long this process leaves a shard alone after it released it, or after taking it failed; and
-// missedCoolDown after a peer's write came first, by a row that this process had not seen yet.
+// coolDown is how long this process leaves a shard alone after releasing it, or after failing to take it.
+// missedCoolDown is for a peer's write that came first, in a row that this process had not seen yet.
 const (
 	coolDown       = 2 * time.Second
 	missedCoolDown = coolDown / 4
 )
 
-// noHeir is the target of the handoff of a paused shard. It is no worker id.
-const noHeir = "#paused"
+// noTarget is the target when a paused shard is handed off. It is not a worker id.
+const noTarget = "#paused"
 
 // planner carries out the view's decisions.
 type planner struct {
 	store *Store
-	wake  chan struct{} // by whoever changed what a plan is made from
+	wake  chan struct{} // replan writes it
 }
 
 func (p *planner) replan() { ask(p.wake) }
 
-// run takes what this worker should have, and asks for handoffs of what it should not.
+// run takes the shards that this worker should have, and requests handoffs of those that it should not.
 func (p *planner) run(ctx context.Context) error {
-	tick := time.NewTicker(time.Second) // for what time alone changes: cool-downs and rests
+	tick := time.NewTicker(time.Second) // for what changes with time alone: cool-downs and rests
 	defer tick.Stop()
 	for {
 		select {
@@ -49,7 +49,7 @@ func (p *planner) run(ctx context.Context) error {
 	}
 }
 
-// want is one shard to take, and the row from which that was decided.
+// want is one shard to take, and the row on which that decision is based.
 type want struct {
 	shard string
 	was   *table.Row
@@ -79,13 +79,13 @@ func (p *planner) carryOut(ctx context.Context) {
 					took.Store(true)
 				}
 				s.mu.Lock()
-				// or the next plan would try again at once, forever where the rows deceive
+				// or the next plan would try again at once, and forever if the rows are wrong
 				if s.view.leases[w.shard] == nil {
 					pause := coolDown
 					if err == nil {
 						pause = missedCoolDown
 					}
-					s.view.cool[w.shard] = time.Now().Add(pause)
+					s.view.cooldownUntil[w.shard] = time.Now().Add(pause)
 				}
 				s.mu.Unlock()
 				return nil
@@ -94,7 +94,7 @@ func (p *planner) carryOut(ctx context.Context) {
 	}
 	_ = g.Wait() // its functions answer nil, or a panic that was reported
 	if took.Load() {
-		s.watcher.bump() // a peer that still sees these shards as free evens nothing out
+		s.watcher.notifyPeers() // a peer that still sees these shards as free does not rebalance
 	}
 	p.replan()
 }
@@ -110,7 +110,7 @@ func (p *planner) trusted(inc *incarnation) bool {
 type decision struct {
 	wants   []want
 	give    []plan.Handoff // to ask for
-	callOff []string       // requested handoffs whose target died or is leaving
+	callOff []string       // requested handoffs whose target has died or is leaving
 	pause   []string       // shards that an operator paused and that this worker holds
 }
 
@@ -131,7 +131,7 @@ func (v *view) decide(now time.Time) (d decision) {
 	for _, id := range v.shardIDs() {
 		if r := v.rows[id]; r != nil && r.Paused {
 			d.pause = append(d.pause, id)
-			continue // no matter of balance until somebody resumes it
+			continue // not balanced until an operator resumes it
 		}
 		p, adopt := v.planned(id, workers, now)
 		if p == nil {
@@ -166,7 +166,7 @@ func (v *view) shardIDs() []string {
 }
 
 // planned is a shard as the planner sees it, or nil when it is not to be planned. adopt says that the row names this
-// worker, which does not hold it: a peer handed it over, or an answer of our own was lost.
+// worker, which does not hold it: a peer handed it over, or the answer to our own write was lost.
 func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
 	r := v.rows[id]
 	if l := v.leases[id]; l != nil {
@@ -179,7 +179,7 @@ func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shar
 			return p, false
 		}
 		if p.Target != "" && !slices.Contains(workers, p.Target) {
-			p.Target = "" // it died or is leaving: HandOff answers ErrNoHandoff, and the shard stays
+			p.Target = "" // it died or is leaving: HandOff returns ErrNoHandoff, and the shard stays
 		}
 		p.Movable = p.Target == "" && l.state == leaseRunning && !now.Before(l.rest)
 		return p, false
@@ -188,9 +188,9 @@ func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shar
 		return nil, false
 	}
 	if d := v.damaged[id]; d != nil && !d.Mended {
-		return nil, false // until somebody has written it again
+		return nil, false // until a worker has rewritten it
 	}
-	if now.Before(v.cool[id]) || r == nil && now.Before(v.vanished[id]) {
+	if now.Before(v.cooldownUntil[id]) || r == nil && now.Before(v.vanished[id]) {
 		return nil, false
 	}
 	p = &plan.Shard{ID: id, Open: v.gateOpen(id)}
@@ -205,7 +205,7 @@ func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shar
 	return p, false
 }
 
-// liveOwner is owner, or empty when it is fenced or has no row.
+// liveOwner returns owner, or empty when it is fenced or has no row.
 func (v *view) liveOwner(owner string, now time.Time) string {
 	if p := v.peers[owner]; p != nil && !p.Fenced {
 		return owner
@@ -228,7 +228,7 @@ func (p *planner) decide() (*incarnation, []want) {
 	if s.opener.suspect || !s.view.ready(now) {
 		return nil, nil
 	}
-	maps.DeleteFunc(s.view.cool, func(_ string, until time.Time) bool { return now.After(until) })
+	maps.DeleteFunc(s.view.cooldownUntil, func(_ string, until time.Time) bool { return now.After(until) })
 	d := s.view.decide(now)
 	for _, id := range d.callOff {
 		s.view.leases[id].callOffLocked()
@@ -248,28 +248,28 @@ func (p *planner) decide() (*incarnation, []want) {
 	return s.view.me, d.wants
 }
 
-// askToPauseLocked has a running consumer drain its shard and let it go: a handoff to nobody. One that is called off
-// because the drain took too long is asked for again.
+// askToPauseLocked has a running consumer drain its shard and release it: a handoff without a target. One that is
+// called off because the drain took too long is requested again.
 func (p *planner) askToPauseLocked(id string) {
 	s := p.store
 	l := s.view.leases[id]
-	if l == nil || l.state != leaseRunning || l.target == noHeir {
+	if l == nil || l.state != leaseRunning || l.target == noTarget {
 		return
 	}
 	if l.target == "" {
 		close(l.handoff)
 	}
-	l.target = noHeir
+	l.target = noTarget
 	s.log.Info("shard is paused, asking for its release", zap.String("shard", id))
 }
 
-// grant makes a lease of a row that is ours now.
+// grant makes a lease from a row that is ours now.
 func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row) {
 	s := p.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.view.me != inc || s.view.leases[r.ID] != nil || s.view.leaving {
-		p.replan() // the row names an id that is over, or us: the rules for such rows free it
+		p.replan() // the row names a former id, or us: the rules for such rows free it
 		return
 	}
 	event := eventAcquired
@@ -293,7 +293,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 		store: s, shard: r.ID, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: newToken(),
 		worker: inc, epoch: r.Epoch, snapshot: r.State, handoff: make(chan struct{}), rest: rest,
-		// The row was just read, so that a checkpoint that can never be written grows old from here, too.
+		// The row was just read, so the age of a checkpoint that is never written counts from here too.
 		ledger: ledger{number: r.Offers, offer: progressed, stored: progressed, confirmed: now},
 	}
 	l.saver = saver{lease: l, token: newToken()}
@@ -306,7 +306,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 	s.notifyLocked()
 }
 
-// noteRow takes a row into memory that was just read or written.
+// noteRow records a row that was just read or written.
 func (s *Store) noteRow(r *table.Row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,7 +333,7 @@ func (s *Store) changeRow(id string, change func(*table.Row)) {
 	s.view.rows[id] = &r
 }
 
-// noteLeft notes what a last write stored.
+// noteLeft records what a last write stored.
 func (l *Lease) noteLeft(c claim) {
 	s := l.store
 	s.changeRow(l.shard, func(r *table.Row) {

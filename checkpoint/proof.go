@@ -10,7 +10,7 @@ import (
 )
 
 // Ended reports whether the shard has ended, as an answer of GetRecords at that time said. It waits for a listing that
-// began after the answer, and asks for one at once. It is false when the listing shows the shard open.
+// began after the answer, and requests one at once. It is false when the listing shows the shard open.
 func (l *Lease) Ended(ctx context.Context, answered time.Time) (bool, error) {
 	s := l.store
 	for asked := false; ; asked = true {
@@ -35,14 +35,14 @@ func (l *Lease) Ended(ctx context.Context, answered time.Time) (bool, error) {
 	}
 }
 
-// listingHealth is whether the listings of the stream are complete.
+// listingHealth records whether the listings of the stream are complete.
 type listingHealth struct {
 	complete bool
 	since    time.Time // since when they are not
-	told     bool
+	reported bool
 }
 
-// note takes a listing in, and reports whether somebody should be told.
+// note records a listing, and reports whether that is to be logged.
 func (h *listingHealth) Note(began time.Time, complete bool) bool {
 	h.complete = complete
 	if complete {
@@ -50,8 +50,8 @@ func (h *listingHealth) Note(began time.Time, complete bool) bool {
 	} else if h.since.IsZero() {
 		h.since = began
 	}
-	news := h.told == complete // told that it is incomplete, and it is complete; or the other way round
-	h.told = !complete
+	news := h.reported == complete // reported as incomplete and now complete, or the other way round
+	h.reported = !complete
 	return news
 }
 

@@ -17,11 +17,11 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// unsureKept is how many ids under which joining had no answer are remembered. An outage of hours has thousands; what
-// still appears is of the last attempts.
-const unsureKept = 16
+// unconfirmedKept is how many ids are remembered whose join got no answer. An outage of hours has thousands; only rows
+// of the last attempts may still appear.
+const unconfirmedKept = 16
 
-// incarnation is this process under one worker id. When it ends, its id is never used again.
+// incarnation is this process under one worker id. An id is never used again.
 type incarnation struct {
 	id   string
 	over chan struct{} // closed when it ends
@@ -29,24 +29,24 @@ type incarnation struct {
 	joined time.Time
 
 	// Guarded by Store.mu.
-	counter int64
-	window  trustWindow
-	told    bool // the row says that this worker leaves, and the peers were told to look
+	counter   int64
+	window    trustWindow
+	announced bool // the row says that this worker leaves, and the peers were notified
 }
 
 // session keeps this worker in the table: one incarnation after the other, each with its heartbeat and trust window.
 type session struct {
 	store *Store
-	wake  chan struct{} // by Leave: the next heartbeat at once
+	wake  chan struct{} // Leave writes it: the next heartbeat at once
 
 	// Guarded by Store.mu.
 
-	unsure  []string // ids whose row may or may not be in the table; join writes and reads them
-	begun   bool     // there was a heartbeat; join writes it, the opener reads it
-	failure string   // the code of the last heartbeat's error; empty when it was confirmed; Status reads it
+	unconfirmed []string // ids whose row may or may not be in the table; join writes and reads them
+	begun       bool     // there was a heartbeat; join writes it, the opener reads it
+	failure     string   // the code of the last heartbeat's error; empty when it was confirmed; Status reads it
 }
 
-// run joins the fleet, keeps the heartbeat, and joins under a new id whenever the old one is over.
+// run joins the fleet, keeps the heartbeat, and joins under a new id when the old one is over.
 func (n *session) run(ctx context.Context) error {
 	s := n.store
 	for attempt := 0; ; attempt++ {
@@ -63,8 +63,8 @@ func (n *session) run(ctx context.Context) error {
 		s.opener.noteTable(err)
 		n.noteFailure(err)
 		s.opener.waitForCall(err)
-		if attempt == 1 { // the first may be a passing fault
-			s.log.Warn("cannot write the worker's row, going on trying", zap.Error(err))
+		if attempt == 1 { // the first fault may pass
+			s.log.Warn("cannot write the worker's row, trying again", zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {
 			return nil
@@ -72,8 +72,8 @@ func (n *session) run(ctx context.Context) error {
 	}
 }
 
-// join writes a worker row under a new id. Leases are taken only after it is there, so that a lease whose owner has no
-// row is free for certain.
+// join writes a worker row under a new id. Leases are taken only after it is there: then a lease whose owner has no row
+// is certainly free.
 func (n *session) join(ctx context.Context) (*incarnation, error) {
 	s := n.store
 	inc := &incarnation{id: s.cfg.Host + "/" + randomHex(4), over: make(chan struct{}), counter: 1}
@@ -101,11 +101,11 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 		return !w.Fenced && w.Counter == inc.counter
 	})
 	if unknown != nil {
-		// The row may still appear, under an id that nobody will beat. Left alone it would count as a live worker for
-		// a lease duration, and have its share of the shards.
+		// The row may still appear, under an id without a heartbeat. It would count as a live worker for a lease
+		// duration, with a share of the shards.
 		s.mu.Lock()
-		n.unsure = append(n.unsure, inc.id)
-		n.unsure = n.unsure[max(0, len(n.unsure)-unsureKept):]
+		n.unconfirmed = append(n.unconfirmed, inc.id)
+		n.unconfirmed = n.unconfirmed[max(0, len(n.unconfirmed)-unconfirmedKept):]
 		s.mu.Unlock()
 		return nil, unknown
 	}
@@ -115,21 +115,21 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 	inc.window, inc.joined = newTrustWindow(begin, lease), time.Now()
 	s.mu.Lock()
 	s.view.me, n.begun, s.opener.opening, n.failure = inc, true, opening{}, ""
-	for _, id := range n.unsure {
+	for _, id := range n.unconfirmed {
 		s.view.retired[id] = true
 	}
-	n.unsure = nil
-	delete(s.view.peers, inc.id) // a scan saw the row before its answer came here, and took it for another's
+	n.unconfirmed = nil
+	delete(s.view.peers, inc.id) // a scan saw the row before the answer came, and took it for a peer's
 	s.notifyLocked()
 	s.mu.Unlock()
 	s.log.Info("joined the fleet", zap.String("worker", inc.id))
-	s.watcher.bump()
+	s.watcher.notifyPeers()
 	s.watcher.rescan()
 	return inc, nil
 }
 
 // retire fences the former ids of this process, so that their shards need not wait until a peer finds them silent.
-// Their leases have ended here before.
+// Their leases have already ended here.
 func (n *session) retire(ctx context.Context) {
 	s := n.store
 	s.mu.Lock()
@@ -147,7 +147,7 @@ func (n *session) retire(ctx context.Context) {
 		delete(s.view.retired, id)
 		s.view.orphans[id] = time.Now()
 		s.mu.Unlock()
-		s.watcher.bump()
+		s.watcher.notifyPeers()
 		s.watcher.rescan()
 	}
 }
@@ -180,7 +180,7 @@ func (n *session) beat(ctx context.Context, inc *incarnation) {
 		confirmed, err := n.heartbeat(ctx, inc, first)
 		switch {
 		case ctx.Err() != nil:
-			return // the answer does not matter any more
+			return // the answer no longer matters
 		case confirmed:
 			s.m.renewal(resultOK)
 			n.noteFailure(nil)
@@ -213,7 +213,8 @@ func (n *session) noteFailure(err error) {
 	}
 }
 
-// heartbeat makes one attempt at the next count. Neither confirmed nor an error means that the row refused it for good.
+// heartbeat makes one attempt at the next count. Without confirmation and without an error, the row refused it for
+// good.
 func (n *session) heartbeat(ctx context.Context, inc *incarnation, first time.Time) (confirmed bool, err error) {
 	s := n.store
 	s.mu.Lock()
@@ -252,11 +253,11 @@ func (n *session) heartbeat(ctx context.Context, inc *incarnation, first time.Ti
 	s.mu.Lock()
 	inc.counter = counter + 1
 	inc.window = newTrustWindow(first, lease)
-	tell := leaving && !inc.told
-	inc.told = inc.told || leaving
+	tell := leaving && !inc.announced
+	inc.announced = inc.announced || leaving
 	s.mu.Unlock()
 	if tell {
-		s.watcher.bump()
+		s.watcher.notifyPeers()
 	}
 	return true, nil
 }
@@ -268,7 +269,7 @@ func (n *session) trustLeft(inc *incarnation) time.Duration {
 	return inc.window.left(time.Now())
 }
 
-// guard ends an incarnation when its window closes. It looks four times a second as well, because a timer does not run
+// guard ends an incarnation when its window closes. It also checks four times a second, because a timer does not run
 // while the machine is suspended.
 func (n *session) guard(ctx context.Context) error {
 	s := n.store
@@ -345,7 +346,7 @@ func (l *Lease) endLocked(why error, event leaseEvent) {
 	l.rememberLocked(why)
 	s.m.event(event)
 	s.m.held.Dec()
-	if waiting { // no consumer runs, so none will report its end
+	if waiting { // no consumer runs that would report its end
 		delete(s.view.leases, l.shard)
 	}
 }
@@ -354,7 +355,7 @@ func (l *Lease) endLocked(why error, event leaseEvent) {
 func (l *Lease) rememberLocked(why error) {
 	s := l.store
 	if errors.Is(why, ErrLeaseHandedOff) {
-		delete(s.view.memory, l.shard) // from here on it is the peer's to remember
+		delete(s.view.memory, l.shard) // from here on the peer remembers it
 		return
 	}
 	r := &table.Row{

@@ -14,22 +14,22 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// saver saves what the rules of a shard remember. All but lease is used by the one that holds the token.
+// saver saves what the rules of a shard remember. All fields but lease belong to the holder of the token.
 type saver struct {
 	lease   *Lease
 	token   token
 	number  int64        // of the last save
 	tops    [2]int       // how many rows each slot may have
-	pending *table.Saved // a flip without an answer: it may be in force, and may come to be
+	pending *table.Saved // a flip without an answer: it may be stored, or may still be
 	swept   bool         // the rows of leases before this one are deleted
 }
 
 // SaveState stores a snapshot of at most MaxState bytes that includes everything up to and including (sequence, sub);
-// an empty sequence is before the first record. First its chunks are written, within the write budget of the process,
-// and then the row is made to point to them, by one write that is fenced as a commit is and that carries the last
-// offer: so the stored state never includes more than the stored checkpoint. A position above the last offer is
-// refused with ErrStateAhead. After an error, or a crash, the snapshot before is in force, unless the row was written
-// all the same. It waits for a save of the same lease that is under way, and ends with the lease.
+// an empty sequence is before the first record. First its chunks are written, within the write budget of the process.
+// Then one write makes the row point to them. It is fenced as a commit is and carries the last offer, so the stored
+// state never includes more than the stored checkpoint. A position above the last offer is refused with ErrStateAhead.
+// After an error, or a crash, the snapshot before is current, unless the row was written all the same. It waits for a
+// save of the same lease that is under way, and ends with the lease.
 func (l *Lease) SaveState(ctx context.Context, sequence string, sub uint32, data []byte) error {
 	at := position.Position{Sequence: sequence, Sub: sub}
 	switch {
@@ -70,7 +70,7 @@ func (sv *saver) save(ctx context.Context, at position.Position, data []byte) er
 	if c, err := l.claim(); err != nil {
 		return err
 	} else if c.offer.Position.Compare(at) < 0 {
-		return ErrStateAhead // before anything is written; the flip looks again
+		return ErrStateAhead // before anything is written; the flip checks again
 	}
 	// Until the flip before has an answer either slot may be the current one. It is repeated as it was, its chunks are
 	// all there.
@@ -96,11 +96,11 @@ func (sv *saver) save(ctx context.Context, at position.Position, data []byte) er
 	}
 }
 
-// writeState stores the chunks in the slot that is not in force.
+// writeState stores the chunks in the slot that is not current.
 func (sv *saver) write(ctx context.Context, at position.Position, data []byte) (table.Saved, error) {
 	l := sv.lease
 	s := l.store
-	// The epoch with which the lease began, and not the present one: no other lease ever had it.
+	// The epoch with which the lease began, not the present one: no other lease ever had it.
 	v := saved.Version{Epoch: l.first.Epoch, Number: sv.number + 1}
 	if old, err := saved.ParseVersion(l.saved().Version); err == nil && old.Epoch == v.Epoch {
 		v.Slot = 1 - old.Slot
@@ -132,10 +132,10 @@ func (l *Lease) noteSaved(p table.Saved) {
 	}
 }
 
-// flipAttempts is how often a flip is made again after the row was repaired or told of a later checkpoint.
+// flipAttempts is how often a flip is repeated after the row was repaired or had a later checkpoint.
 const flipAttempts = 3
 
-// flip puts a snapshot in force, together with the last offer. Without an answer it stays pending.
+// flip makes a snapshot the current one, together with the last offer. Without an answer it stays pending.
 func (sv *saver) flip(ctx context.Context, p table.Saved) error {
 	l := sv.lease
 	s := l.store
@@ -197,8 +197,8 @@ func (sv *saver) flip(ctx context.Context, p table.Saved) error {
 	return fmt.Errorf("point to it: %w", err)
 }
 
-// sweepStates deletes what the leases before this one left, once, after its own first snapshot is in force. In the
-// epoch of the lease nothing is deleted: the slots take turns, because deleting a chunk costs as much as writing it.
+// sweepStates deletes what earlier leases left, once, after this lease's first snapshot is current. In the epoch of the
+// lease nothing is deleted: the slots take turns, because deleting a chunk costs as much as writing it.
 func (sv *saver) sweep(ctx context.Context) {
 	l := sv.lease
 	s := l.store
@@ -207,7 +207,7 @@ func (sv *saver) sweep(ctx context.Context) {
 	}
 	if err := s.states.Sweep(ctx, l.shard, l.first.State, l.first.Epoch); err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn("cannot delete the snapshots that were in force before, trying again with the next save",
+			s.log.Warn("cannot delete the earlier snapshots, trying again with the next save",
 				zap.String("shard", l.shard), zap.Error(err))
 		}
 		return
@@ -215,18 +215,18 @@ func (sv *saver) sweep(ctx context.Context) {
 	sv.swept = true
 }
 
-// LoadState returns the snapshot that the shard begins with: its own, with the last record that it includes (an empty
-// sequence: it is from before the first record), or, while it has none, those with which its parents ended, which are
-// from before its first record too. Without any snapshot everything is empty. A snapshot from before an operator sent
-// the shard back is none, and a shard that was sent to a time does not begin with its parents' state. It waits out
-// whatever ails AWS, a missing permission included, until ctx is done or the lease is over. A *StateError says that a
-// snapshot is lost or damaged; what could be read of the parents is returned beside it.
+// LoadState returns the snapshot that the shard begins with: its own, with the last record that it includes, or, while
+// it has none, those with which its parents ended. An empty sequence says that the state is from before the first
+// record; that of parents always is. Without any snapshot everything is empty. A snapshot from before a rewind of the
+// shard does not count, and a shard that was rewound to a time does not begin with its parents' state. It retries every
+// fault of AWS, a missing permission included, until ctx is done or the lease is over. A *StateError says that a
+// snapshot is lost or damaged; what could be read of the parents is returned with it.
 func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
 	s := l.store
 	ctx, cancel := l.within(ctx)
 	defer cancel()
 	if p := l.saved(); p.Version != "" && p.Generation == l.first.Rewinds {
-		if p == l.first.State && p.At.Compare(l.first.Position) > 0 { // somebody changed the row by hand
+		if p == l.first.State && p.At.Compare(l.first.Position) > 0 { // the row was changed by hand
 			return nil, "", 0, nil, &saved.StateError{
 				Shard: l.shard, Version: p.Version, Table: s.states.Name,
 				What: "it is ahead of the checkpoint",
@@ -248,7 +248,7 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 	return nil, "", 0, parents, err
 }
 
-// parentStates are the snapshots with which the parents of a shard ended.
+// parentStates returns the snapshots with which the parents of a shard ended.
 func (sv *saver) parents(ctx context.Context) (out [][]byte, err error) {
 	l := sv.lease
 	s := l.store
@@ -266,7 +266,7 @@ func (sv *saver) parents(ctx context.Context) (out [][]byte, err error) {
 			return out, err
 		}
 		if it == nil {
-			continue // the row went with its shard
+			continue // the row was deleted with its shard
 		}
 		r, err := table.DecodeRow(it, time.Now())
 		if err != nil {
@@ -307,7 +307,7 @@ func (s *Store) waitOut(ctx context.Context, shard string, read func() error) er
 		}
 		if text := table.FaultText(err); text != said {
 			said = text
-			s.log.Error("cannot read the state that a shard begins with, going on trying", zap.String("shard", shard),
+			s.log.Error("cannot read the state that a shard begins with, trying again", zap.String("shard", shard),
 				zap.Error(err))
 		}
 		if !sleep.For(ctx, sleep.Backoff(attempt)) {

@@ -765,7 +765,7 @@ func TestStateFaultsNameTableAndPermission(t *testing.T) {
 				}
 				time.AfterFunc(time.Minute, remove)
 				w.loads(a, only, stateOf(1), "100") // the state is not given up for a permission that can be granted
-				said := logs.FilterMessage("cannot read the state that a shard begins with, going on trying").All()
+				said := logs.FilterMessage("cannot read the state that a shard begins with, trying again").All()
 				require.Len(w, said, 1)
 				require.Contains(w, said[0].ContextMap()["error"],
 					"permission dynamodb:GetItem on table "+testStateTable+" is missing")

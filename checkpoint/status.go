@@ -15,13 +15,13 @@ type ShardStatus struct {
 	ID       string
 	Owner    string // worker id, or empty
 	Epoch    int64
-	Position position.Position // as offered where this process holds it, else as stored at the last scan
+	Position position.Position // as offered if this process holds the shard, else as stored at the last scan
 	CaughtUp time.Time
 	Load     float64 // bytes per second
 	Parents  []string
 	State    table.ShardState
-	Handoff  string // the worker to which this process is asked to hand it over
-	// Confirmed is when the stored checkpoint was last known to be current, where this process holds the shard.
+	Handoff  string // the worker that this process is to hand it to
+	// Confirmed is when the stored checkpoint was last known to be current, if this process holds the shard.
 	Confirmed time.Time
 	// EndDoubted is since when listings show the shard open although its row says SHARD_END; zero while they do not.
 	EndDoubted time.Time
@@ -37,10 +37,10 @@ type WorkerStatus struct {
 	Fenced  bool
 	Leaving bool
 	Silent  time.Duration // since its last observed heartbeat, or since it was first seen; zero for this process
-	// Heard is when its last heartbeat was observed. Before the first one it is when the worker says that it wrote
-	// it, by its own clock; zero where it does not say.
+	// Heard is when its last heartbeat was observed. Before the first it is the time in the worker's row, by its own
+	// clock; zero if it has none.
 	Heard time.Time
-	// Config is a keyed hash of the worker's configuration; empty where its version does not write it.
+	// Config is a keyed hash of the worker's configuration; empty if its version does not write one.
 	Config string
 }
 
@@ -71,7 +71,7 @@ type Status struct {
 	Shards     []ShardStatus      // sorted by id
 }
 
-// Status answers from memory.
+// Status returns what is known in memory.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,15 +109,15 @@ func (s *Store) Status() Status {
 	return out
 }
 
-// shown reports whether a shard of the lineage is of interest to anybody: it is in the stream, or has a row.
+// shown reports whether a shard of the lineage is to be shown: it is in the stream, or has a row.
 func (v *view) shown(id string) bool {
 	return !v.lineage.Shards[id].Unlisted() || v.rows[id] != nil || v.leases[id] != nil
 }
 
-// abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can
-// know: it is fenced, it was a former self of this process, or it was not heard of for a lease duration and the time
-// between two looks at all workers. The latter is so when the table is away, and then the owner's trust has ended
-// like everyone's.
+// abandoned reports whether a worker that has shards by their rows reads none of them, as far as this process can know:
+// it is fenced, it is a former id of this process, or it was not heard of for a lease duration plus the time between
+// two reads of all workers. The last happens when the table is unavailable, and then the owner's leases have expired
+// too.
 func (v *view) abandoned(owner string, now time.Time) bool {
 	p := v.peers[owner]
 	return p == nil || p.Fenced || now.Sub(p.since) > v.duration+scanEvery

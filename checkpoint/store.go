@@ -20,13 +20,13 @@ import (
 // partName names the package in the report of a panic.
 const partName = "lease table"
 
-// parallel is how many calls on the table one activity has under way at once.
+// parallel is how many calls on the table one part of the Store has under way at once.
 const parallel = 16
 
 // Store is the lease table of one process. Make it with New, run it with Run, end it with Stop. Its methods are safe
 // for concurrent use.
 //
-// Decisions are made by the view. Each activity of Run is a part of the Store that owns what only it needs.
+// The view makes the decisions. Each loop of Run is a part of the Store that owns what only it needs.
 type Store struct {
 	// Set by New, never changed.
 	cfg    Config
@@ -37,7 +37,7 @@ type Store struct {
 	m      *metrics
 	now    func() time.Time // Deps.Now
 
-	mu      sync.Mutex    // guards view and what the parts say that it guards; never held across I/O
+	mu      sync.Mutex    // guards view, and the fields of parts that say so; never held across I/O
 	view    view          // written and read by all parts
 	changed chan struct{} // closed and replaced by notifyLocked; Grants and Ended wait for it
 	running chan struct{} // made by Run, closed when it returns; Stop waits for it
@@ -87,7 +87,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	s.opener = opener{store: s, wake: newWake()}
 	s.catalog = catalog{store: s, wake: newWake()}
 	s.session = session{store: s, wake: newWake()}
-	s.watcher = watcher{store: s, bumps: newWake(), scans: newWake()}
+	s.watcher = watcher{store: s, notices: newWake(), scans: newWake()}
 	s.planner = planner{store: s, wake: newWake()}
 	s.committer = committer{store: s, wake: newWake()}
 	if err := deps.Registerer.Register(newShardCollector(s)); err != nil {
@@ -96,7 +96,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	return s, nil
 }
 
-// newWake makes a request to a goroutine of Run. It holds one, because a second would ask for the same.
+// newWake makes the channel of requests to a goroutine of Run. It holds one: a second would request the same.
 func newWake() chan struct{} { return make(chan struct{}, 1) }
 
 func ask(c chan struct{}) {
@@ -107,7 +107,7 @@ func ask(c chan struct{}) {
 }
 
 // Run keeps the table, this worker's heartbeat and its leases until ctx is done or Stop is called; then it returns
-// nil. It waits out whatever ails AWS. It returns an error only for what waiting cannot fix (ErrOtherStream,
+// nil. It retries every fault of AWS. It returns an error only for what waiting cannot fix (ErrOtherStream,
 // ErrForeignTable, ErrFormat), and with FailFast for a missing permission or stream at the start. When it returns,
 // every lease is over locally; Stop still releases the rows. So cancel ctx only after Stop.
 func (s *Store) Run(ctx context.Context) error {
@@ -127,7 +127,7 @@ func (s *Store) Run(ctx context.Context) error {
 	defer cancel(errStopped)
 
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { // nothing here can panic
+	g.Go(func() error { // nothing here panics
 		select {
 		case <-s.stopC:
 			cancel(errStopped)
@@ -143,7 +143,7 @@ func (s *Store) Run(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		for _, part := range []func(context.Context) error{
 			s.opener.keepTable, s.catalog.run, s.session.run, s.session.guard, s.watcher.watch, s.planner.run,
-			s.committer.run, s.watcher.notifyPeers,
+			s.committer.run, s.watcher.sendNotices,
 		} {
 			g.Go(func() error { return guard.Run(ctx, partName, func() error { return part(ctx) }) })
 		}
@@ -156,8 +156,8 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
-// Leave makes this worker take no more shards, and tells its peers so that they take what it releases. Call it first
-// when the process is to end: a shard that Release releases is otherwise free for this worker too.
+// Leave makes this worker take no more shards, and notifies its peers so that they take what it releases. Call it first
+// when the process is to end: otherwise this worker could take again what Release releases.
 func (s *Store) Leave() {
 	s.mu.Lock()
 	already := s.view.leaving
@@ -168,7 +168,7 @@ func (s *Store) Leave() {
 	}
 }
 
-// Stop ends Run, releases what is still held with the last offers, deletes the worker's row and tells the peers with
+// Stop ends Run, releases what is still held with the last offers, deletes the worker's row and notifies the peers with
 // one change of #fleet. It returns what it could not do before ctx was done; peers then take those shards when the
 // lease duration is over. After Stop every method is harmless.
 func (s *Store) Stop(ctx context.Context) error {
@@ -211,7 +211,7 @@ func (s *Store) Stop(ctx context.Context) error {
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in errs
+	_ = g.Wait() // the errors are collected in errs
 	// Rows that could not be released name a worker without a row from here on, and are free for that reason.
 	e := &table.Write{}
 	e.IfPresent(table.AttrKey)
@@ -226,12 +226,12 @@ func (s *Store) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// bumps tells the peers of changes, one write for all that happen within a few milliseconds.
-func (w *watcher) notifyPeers(ctx context.Context) error {
+// sendNotices notifies the peers of changes: one write for all that happen within a few milliseconds.
+func (w *watcher) sendNotices(ctx context.Context) error {
 	s := w.store
 	for {
 		select {
-		case <-w.bumps:
+		case <-w.notices:
 		case <-ctx.Done():
 			return nil
 		}
@@ -239,13 +239,13 @@ func (w *watcher) notifyPeers(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-w.bumps: // came while waiting, and is told with this one
+		case <-w.notices: // came while waiting, and is covered by this one
 		default:
 		}
 		n, err := w.bumpFleet(ctx)
 		if err != nil {
 			s.opener.noteTable(err)
-			w.bump()
+			w.notifyPeers()
 			if !sleep.For(ctx, sleep.Jitter(250*time.Millisecond)) {
 				return nil
 			}
@@ -264,7 +264,7 @@ func (w *watcher) bumpFleet(ctx context.Context) (int64, error) {
 	e.Increment(table.AttrCounter)
 	it, err := w.store.table.Update(ctx, table.KeyFleet, e)
 	if err != nil {
-		return 0, fmt.Errorf("tell the peers: %w", err)
+		return 0, fmt.Errorf("notify the peers: %w", err)
 	}
 	return table.Integer(it[table.AttrCounter])
 }
@@ -276,18 +276,18 @@ func (s *Store) Ready() bool {
 	return s.opener.ready
 }
 
-// LastLoop is when the watch loop last came round, which it does four times a second. A value older than ten seconds
-// means that this process hangs, not that AWS does: every call has a deadline.
+// LastLoop is when the watch loop last ran, which it does four times a second. A value older than ten seconds means
+// that this process hangs, not AWS: every call has a deadline.
 func (s *Store) LastLoop() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lastLoop
 }
 
-// Healthy reports whether the watch loop came round within the last ten seconds.
+// Healthy reports whether the watch loop ran within the last ten seconds.
 func (s *Store) Healthy() bool { return time.Since(s.LastLoop()) < 10*time.Second }
 
-// Trust answers until when this process may act on its leases, on the monotonic clock. ok is false when it may not.
+// Trust returns until when this process may act on its leases, on the monotonic clock. ok is false when it may not.
 // Start an outside effect only before that time, and give it that deadline.
 func (s *Store) Trust() (until time.Time, ok bool) {
 	s.mu.Lock()
@@ -310,16 +310,16 @@ func (s *Store) alive() {
 	s.mu.Unlock()
 }
 
-// noteTable looks whether a failed call says that the table is gone.
+// noteTable checks whether a failed call says that the table is gone.
 func (o *opener) noteTable(err error) {
 	if table.IsNotFound(err) {
-		o.doubtTable()
+		o.suspectTable()
 	}
 }
 
-// doubtTable has table and #application row looked after. No shard is taken before that is done: a table without the
-// row that fixes where shards start is not one to start from.
-func (o *opener) doubtTable() {
+// suspectTable has the table and its #application row checked. No shard is taken before that: the row decides where
+// shards start.
+func (o *opener) suspectTable() {
 	s := o.store
 	s.mu.Lock()
 	o.suspect = true

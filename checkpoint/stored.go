@@ -6,9 +6,9 @@ import (
 	"kinesis-alerter/checkpoint/table"
 )
 
-// Checkpoint returns what the table is known to have of a shard, whoever reads it: how often an operator has sent it
-// back, and its checkpoint, which is empty where there is none and SHARD_END at the end. known is false for a shard
-// without a row. It does no I/O.
+// Checkpoint returns what the table is known to have of a shard, whichever worker reads it: how often an operator has
+// rewound it, and its checkpoint, which is empty where there is none and SHARD_END at the end. known is false for a
+// shard without a row. It does no I/O.
 func (s *Store) Checkpoint(shardID string) (generation uint32, sequence string, sub uint32, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -19,8 +19,8 @@ func (s *Store) Checkpoint(shardID string) (generation uint32, sequence string, 
 	return r.Rewinds, r.Position.Sequence, r.Position.Sub, true
 }
 
-// Keepsake is a text that the workers of an application keep with it, for whoever starts next; empty where there is
-// none. The table knows nothing of what is in it.
+// Keepsake is a text that the workers of an application keep with it, for the next to start; empty if there is none.
+// The table does not interpret it.
 func (s *Store) Keepsake(ctx context.Context) (string, error) {
 	it, err := s.table.Get(ctx, table.KeyApplication, true)
 	return table.Text(it[table.AttrKeepsake]), err

@@ -308,7 +308,7 @@ func TestStartUpFaultsNameResourceAndPermission(t *testing.T) {
 				remove := w.aws.Faults.Add(c.fault)
 				a := w.start("a")
 				time.Sleep(time.Minute)
-				said := logs.FilterMessage("cannot use the lease table yet, going on trying").All()
+				said := logs.FilterMessage("cannot use the lease table yet, trying again").All()
 				require.Len(w, said, 1, "once for each change of its text")
 				require.Contains(w, said[0].ContextMap()["error"], c.says)
 				require.False(w, a.store.Ready())

@@ -15,8 +15,8 @@ import (
 
 func compareIDs(a, b string) int { return strings.Compare(a, b) }
 
-// undoEnds gives shards back to reading whose rows say SHARD_END while they are open.
-func (c *catalog) undoEnds(ctx context.Context, rows []*table.Row) (unsure bool) {
+// undoEnds has open shards read again whose rows say SHARD_END.
+func (c *catalog) undoEnds(ctx context.Context, rows []*table.Row) (undecided bool) {
 	s := c.store
 	for _, r := range rows {
 		open, err := s.stream.GoesOn(ctx, r.ID)
@@ -24,11 +24,11 @@ func (c *catalog) undoEnds(ctx context.Context, rows []*table.Row) (unsure bool)
 			err = c.undoEnd(ctx, r)
 		}
 		if err != nil && ctx.Err() == nil {
-			unsure = true
+			undecided = true
 			s.log.Warn("cannot take back the end of an open shard yet", zap.String("shard", r.ID), zap.Error(err))
 		}
 	}
-	return unsure
+	return undecided
 }
 
 // undoEnd takes SHARD_END back, in the next epoch. The shard is read from the position that was stored with the end, or
@@ -69,7 +69,7 @@ func (c *catalog) undoEnd(ctx context.Context, r *table.Row) error {
 	}
 	s.noteRow(now)
 	if _, peer := table.Refused(err); peer || !undone {
-		return nil // somebody else changed it, and tells
+		return nil // another worker changed it, and reports that
 	}
 	s.mu.Lock()
 	delete(s.view.memory, r.ID)
@@ -86,13 +86,13 @@ func (c *catalog) undoEnd(ctx context.Context, r *table.Row) error {
 	s.mu.Unlock()
 	s.log.Error("SHARD_END was stored of a shard that is open: it is taken back and the shard is read on",
 		zap.String("shard", r.ID), zap.String("from", from), zap.Strings("children_running", running))
-	s.watcher.bump()
+	s.watcher.notifyPeers()
 	s.planner.replan()
 	return nil
 }
 
-// wronglySkipped are the shards that #application has as closed at T0 while a listing shows them open that began
-// after the row was read: an earlier one may have seen a shard before it was closed.
+// wronglySkipped returns the shards that #application has as closed at T0, but that a listing shows open which began
+// after the row was read. An earlier listing may have seen a shard before it was closed.
 func (v *view) wronglySkipped() []string {
 	if v.app == nil {
 		return nil
@@ -107,7 +107,7 @@ func (v *view) wronglySkipped() []string {
 }
 
 // undoSkips corrects #application: what a listing shows open now was open at T0 as well.
-func (c *catalog) undoSkips(ctx context.Context) (unsure bool) {
+func (c *catalog) undoSkips(ctx context.Context) (undecided bool) {
 	s := c.store
 	err := func() error {
 		app, err := table.ReadApplication(ctx, s.table)
@@ -121,7 +121,7 @@ func (c *catalog) undoSkips(ctx context.Context) (unsure bool) {
 		s.mu.Unlock()
 		if len(wrong) == 0 {
 			s.planner.replan()
-			return nil // a peer was quicker
+			return nil // a peer was faster
 		}
 		o := table.Origin{T0: app.Origin.T0, Open: maps.Clone(app.Origin.Open), Closed: maps.Clone(app.Origin.Closed)}
 		for _, id := range wrong {
@@ -138,7 +138,7 @@ func (c *catalog) undoSkips(ctx context.Context) (unsure bool) {
 			e.Set(table.AttrClosed, table.Str(closed))
 		}
 		if _, err := s.table.Update(ctx, table.KeyApplication, e); err != nil {
-			return err // refused: a peer was quicker; the next look finds out
+			return err // refused: a peer was faster; the next listing finds out
 		}
 		s.mu.Lock()
 		s.view.app.Origin = o

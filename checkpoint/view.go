@@ -21,18 +21,18 @@ type view struct {
 	adopted  time.Time          // when #application, as it is, was first read
 
 	// Of this worker. The session writes me and retired, Leave writes leaving, planner and leases write the rest.
-	me      *incarnation    // nil while not joined
-	retired map[string]bool // former ids of this process, to be fenced
-	leaving bool
-	leases  map[string]*Lease
-	memory  map[string]*table.Row // of shards that this process held
-	cool    map[string]time.Time  // shards that this process does not take before
+	me            *incarnation    // nil while not joined
+	retired       map[string]bool // former ids of this process, to be fenced
+	leaving       bool
+	leases        map[string]*Lease
+	memory        map[string]*table.Row // of shards that this process held
+	cooldownUntil map[string]time.Time  // shards that this process does not take before
 
-	// Of the table. The watcher writes them after a scan, and whoever has just read or written a row.
-	scanned time.Time
-	rows    map[string]*table.Row
-	peers   map[string]*peer
-	doubted []string // shards whose row a scan showed at a lower epoch than was known
+	// Of the table. The watcher writes them after a scan, and every part after it has read or written a row.
+	scanned  time.Time
+	rows     map[string]*table.Row
+	peers    map[string]*peer
+	suspects []string // shards whose row a scan showed at a lower epoch than was known
 	// owners that have no worker row, confirmed, and since when their leases count as over
 	orphans map[string]time.Time
 	// shards whose row vanished while another worker held it, and until when they are its own
@@ -47,14 +47,14 @@ type view struct {
 func newView(start table.Start, lease time.Duration) view {
 	return view{
 		start: start, duration: lease, retired: map[string]bool{}, leases: map[string]*Lease{},
-		memory: map[string]*table.Row{}, cool: map[string]time.Time{}, rows: map[string]*table.Row{},
+		memory: map[string]*table.Row{}, cooldownUntil: map[string]time.Time{}, rows: map[string]*table.Row{},
 		peers:   map[string]*peer{},
 		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, damaged: map[string]*table.DamagedRow{},
 		lineage: lineage.New(),
 	}
 }
 
-// held is the lease of a shard that this process holds, or nil.
+// held returns the lease of a shard that this process holds, or nil.
 func (v *view) held(id string) *Lease {
 	if l := v.leases[id]; l != nil && l.state != leaseOver {
 		return l
@@ -62,7 +62,7 @@ func (v *view) held(id string) *Lease {
 	return nil
 }
 
-// finished reports whether nothing of a shard is left to read. It needs the #application row, as all that follow.
+// finished reports whether nothing of a shard is left to read. It needs the #application row, like all methods below.
 func (v *view) finished(id string) bool { return lineage.Finished(id, v.rows, &v.app.Origin, v.start) }
 
 // gateOpen reports whether the parents of a shard let it be read.
@@ -70,14 +70,14 @@ func (v *view) gateOpen(id string) bool {
 	return v.lineage.GateOpen(id, v.rows, &v.app.Origin, v.start)
 }
 
-// startOf is where a shard without a checkpoint starts.
+// startOf returns where a shard without a checkpoint starts.
 func (v *view) startOf(id string) types.StartingPosition {
 	return v.lineage.From(id, v.rows, &v.app.Origin, v.start)
 }
 
-// noteVanished compares what a scan showed with what was known before. A row that is gone while another worker held the
-// shard is that worker's to put back: it is still inside its trust window, and it alone knows how far it is. After a
-// lease duration it has lost the shard, and anybody may have it. Call it before rows replace those known.
+// noteVanished compares what a scan showed with what was known before. If a row is gone while another worker held the
+// shard, that worker puts it back: it is still inside its trust window, and only it knows its progress. After a lease
+// duration it has lost the shard, and any worker may take it. Call it before rows replace those known.
 func (v *view) noteVanished(rows map[string]*table.Row, now time.Time) {
 	for id, until := range v.vanished {
 		if rows[id] != nil || now.After(until) {

@@ -15,37 +15,37 @@ import (
 const (
 	// watchTick is how often #fleet is read: half a read unit each.
 	watchTick = 250 * time.Millisecond
-	// scanEvery is how often the whole table is read when #fleet tells of no change.
+	// scanEvery is how often the whole table is read when #fleet shows no change.
 	scanEvery = 10 * time.Second
 	// ringReach is how many successors in the ring of worker ids one worker reads every other tick, so that each
 	// worker is watched closely by two peers, at a cost that does not grow with the fleet.
 	ringReach = 2
 	// fresh is how old the last look at a silent worker may be for it to be fenced.
 	fresh = time.Second
-	// retention is how long the row of a fenced worker stays for people to see.
+	// retention is how long the row of a fenced worker stays, for operators to see.
 	retention = 10 * time.Minute
 )
 
 // peer is another worker as this process observes it.
 type peer struct {
 	table.Worker
-	since time.Time // when the counter was first seen at its value, after the read that told
+	since time.Time // when the counter was first seen at its value, after that read
 	moved bool      // the counter was seen to move, so that since is when the worker was heard
 	seen  time.Time // the last look
 	gone  time.Time // since when it is fenced
 }
 
-// watcher sees what others do to the table, and tells them of what this process did. It fences peers that fell silent
-// and repairs rows that nobody can read.
+// watcher sees what peers do to the table, and notifies them of what this process did. It fences peers that fell silent
+// and repairs unreadable rows.
 type watcher struct {
 	store   *Store
-	bumps   chan struct{} // by whoever changed something that peers should see: notifyPeers writes it
-	scans   chan struct{} // by whoever cannot wait for the next scan
+	notices chan struct{} // notifyPeers writes it, after a change that peers should see
+	scans   chan struct{} // rescan writes it, when a part cannot wait for the next scan
 	counter int64         // of #fleet, as last seen; guarded by Store.mu
 }
 
-func (w *watcher) bump()   { ask(w.bumps) }
-func (w *watcher) rescan() { ask(w.scans) }
+func (w *watcher) notifyPeers() { ask(w.notices) }
+func (w *watcher) rescan()      { ask(w.scans) }
 
 // watch notices what peers do: changes through #fleet, silence through their heartbeats.
 func (w *watcher) watch(ctx context.Context) error {
@@ -87,13 +87,13 @@ func (w *watcher) watch(ctx context.Context) error {
 				continue
 			}
 		}
-		w.mendRows(ctx)
+		w.repairRows(ctx)
 		w.fenceSilent(ctx)
 		s.planner.replan()
 	}
 }
 
-// pollFleet reports whether anyone changed the table since the last look.
+// pollFleet reports whether a worker changed the table since the last look.
 func (w *watcher) pollFleet(ctx context.Context) (bool, error) {
 	s := w.store
 	it, err := s.table.Get(ctx, table.KeyFleet, false)
@@ -102,7 +102,7 @@ func (w *watcher) pollFleet(ctx context.Context) (bool, error) {
 	}
 	n, ok := table.Count(it[table.AttrCounter])
 	if !ok {
-		return false, nil // no row yet: nobody changed anything
+		return false, nil // no row yet: no worker changed anything
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +128,7 @@ func (w *watcher) pollRing(ctx context.Context) {
 		if it == nil {
 			delete(s.view.peers, id)
 			s.mu.Unlock()
-			w.rescan() // it left: the scan tells what became of its shards
+			w.rescan() // it left: the scan shows what happened to its shards
 			continue
 		}
 		s.view.observe(table.DecodeWorker(it, s.now()), time.Now(), s.now())
@@ -160,7 +160,7 @@ func successors(me string, live []string) []string {
 	return out
 }
 
-// observe notes a look at a worker's row. latest is the time by which records arrive.
+// observe records a look at a worker's row. latest is the time by which records arrive.
 func (v *view) observe(w table.Worker, at, latest time.Time) {
 	if v.me != nil && w.ID == v.me.id {
 		return
@@ -216,7 +216,7 @@ func (w *watcher) scan(ctx context.Context) error {
 				w.noteDamage(key, fmt.Errorf("%s is %s, and should be a number: workers hear late of each other",
 					table.AttrCounter, table.Show(it[table.AttrCounter])))
 			}
-		case table.IsShardID(key): // another key is no shard's, and no label's value
+		case table.IsShardID(key): // any other key is not a shard's, and must not become a label value
 			r, err := table.DecodeRow(it, begin)
 			if err != nil {
 				damaged[key] = true
@@ -232,7 +232,7 @@ func (w *watcher) scan(ctx context.Context) error {
 		return err
 	}
 	if !sawApplication {
-		s.opener.doubtTable()
+		s.opener.suspectTable()
 	}
 	s.mu.Lock()
 	s.view.damagedIn(damaged)
@@ -248,28 +248,28 @@ func (w *watcher) scan(ctx context.Context) error {
 		}
 		s.mu.Lock()
 		if it == nil {
-			s.view.orphans[owner] = time.Now().Add(s.view.duration) // it may not know yet that its row is gone
+			s.view.orphans[owner] = time.Now().Add(s.view.duration) // the worker may not know yet that its row is gone
 		} else {
 			s.view.observe(table.DecodeWorker(it, s.now()), time.Now(), s.now())
 		}
 		s.mu.Unlock()
 	}
-	if err := w.resolveDoubts(ctx); err != nil {
+	if err := w.rereadSuspects(ctx); err != nil {
 		return err
 	}
 	w.sweepWorkers(ctx)
 	return nil
 }
 
-// resolveDoubts reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But
+// rereadSuspects reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But
 // a row that vanished is recreated at epoch one; whoever continued believing the old one would wait for an owner that
 // is none forever, and with all peers doing so nobody would read the shard.
-func (w *watcher) resolveDoubts(ctx context.Context) error {
+func (w *watcher) rereadSuspects(ctx context.Context) error {
 	s := w.store
 	s.mu.Lock()
-	doubted := s.view.doubted
+	suspects := s.view.suspects
 	s.mu.Unlock()
-	for _, id := range doubted {
+	for _, id := range suspects {
 		it, err := s.table.Get(ctx, id, true)
 		if err != nil {
 			return err
@@ -285,7 +285,7 @@ func (w *watcher) resolveDoubts(ctx context.Context) error {
 	return nil
 }
 
-// merge takes a scan into memory and answers the owners that it showed no worker row of.
+// merge takes a scan into memory, and returns the owners for which it showed no worker row.
 func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker, begin, now,
 	latest time.Time,
 ) (unknown []string) {
@@ -295,20 +295,20 @@ func (v *view) merge(rows map[string]*table.Row, workers map[string]table.Worker
 			l.ledger.suspect = true
 		}
 	}
-	v.doubted = nil
+	v.suspects = nil
 	for id, old := range v.rows {
 		seen := rows[id]
 		if old.At.After(begin) && (seen == nil || seen.Epoch <= old.Epoch) {
 			rows[id] = old // written or read while the scan was under way
 			if seen != nil && seen.Epoch == old.Epoch && seen.Paused != old.Paused {
-				now := *old // which no holder writes, so a write of our own says nothing about it
+				now := *old // no holder writes it, so a write of our own says nothing about it
 				now.Paused = seen.Paused
 				rows[id] = &now
 			}
 		} else if seen != nil && (seen.Epoch < old.Epoch || (seen.Epoch == old.Epoch && old.Ended())) {
-			rows[id] = old // the scan showed an older row than we have seen
+			rows[id] = old // the scan showed an older row than the one known
 			if seen.Epoch < old.Epoch {
-				v.doubted = append(v.doubted, id)
+				v.suspects = append(v.suspects, id)
 			}
 		}
 	}
@@ -373,7 +373,7 @@ func (v *view) liveWorkers() int {
 	return live
 }
 
-// silent are the peers whose counter stalled for a lease duration, and were looked at just now.
+// silent returns the peers whose counter has stalled for a lease duration, and that were just looked at.
 func (v *view) silent(now time.Time) map[string]table.Worker {
 	out := map[string]table.Worker{}
 	for id, p := range v.peers {
@@ -405,12 +405,12 @@ func (w *watcher) fenceSilent(ctx context.Context) {
 		s.mu.Unlock()
 		if moved == nil {
 			s.log.Warn("fenced a worker that fell silent, its shards are free", zap.String("peer", id))
-			w.bump()
+			w.notifyPeers()
 		}
 	}
 }
 
-// retiredWorkers are the peers that were fenced long ago and own nothing.
+// retiredWorkers returns the peers that were fenced long ago and own nothing.
 func (v *view) retiredWorkers(now time.Time) (ids []string) {
 	owners := map[string]bool{}
 	for _, r := range v.rows {

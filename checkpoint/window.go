@@ -2,12 +2,12 @@ package checkpoint
 
 import "time"
 
-// marginShare is the part of a lease duration that a holder gives up at the end, for the drift of two clocks over one
-// lease and for the scheduling delay between a check and the act that it allows.
+// marginShare is the part of a lease duration that a holder gives up at the end. It covers the drift of two clocks over
+// one lease, and the scheduling delay between a check and the act that it allows.
 const marginShare = 10
 
 // trustWindow says until when a worker may act on its leases. It is anchored at the start of the first attempt of the
-// last confirmed heartbeat, because the attempt that was confirmed may be a repetition of one that already counted.
+// last confirmed heartbeat: the attempt that was confirmed may repeat one that already counted.
 type trustWindow struct {
 	anchor time.Time // start of the attempt, with its monotonic reading
 	span   time.Duration
@@ -25,7 +25,7 @@ func (w trustWindow) left(now time.Time) time.Duration {
 	return remaining(w.span, now.Sub(w.anchor), now.Round(0).Sub(w.anchor.Round(0)))
 }
 
-// remaining is the rule of the window in numbers: what is left of span after the larger of two measured times.
+// remaining is the arithmetic of the window: what is left of span after the longer of two measured times.
 func remaining(span, monotonic, wall time.Duration) time.Duration {
 	return span - max(monotonic, wall)
 }

@@ -19,7 +19,7 @@ import (
 // shardRest is how long a shard stays where it is after it moved, or after a handoff was called off.
 const shardRest = time.Minute
 
-// claim is what a holder needs for a write, read under the lock.
+// claim is a holder's permit for a write, read under the lock.
 type claim struct {
 	worker string
 	epoch  int64
@@ -30,9 +30,9 @@ type claim struct {
 	replaces string
 }
 
-// heir is the owner that a requested handoff gives the shard: nobody, where it is paused.
-func (c claim) heir() string {
-	if c.target == noHeir {
+// newOwner is the owner after the requested handoff; empty for a shard that is paused.
+func (c claim) newOwner() string {
+	if c.target == noTarget {
 		return ""
 	}
 	return c.target
@@ -53,8 +53,8 @@ func (l *Lease) claim() (claim, error) {
 }
 
 // acquire makes this worker the owner of a shard with the next epoch. was is the row from which the plan was made, or
-// nil where there is none. Shards that a peer handed to us are acquired in the same way: the write confirms what an
-// eventually consistent read told, and the new epoch shuts out our own late writes of an earlier turn.
+// nil where there is none. Shards that a peer handed to us are acquired in the same way: the write confirms an
+// eventually consistent read, and the new epoch shuts out late writes of an earlier lease of ours.
 func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, was *table.Row) error {
 	s := p.store
 	s.mu.Lock()
@@ -118,7 +118,7 @@ func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, w
 	if err != nil {
 		return err
 	}
-	if landed && r.Ended() && was != nil && !was.Ended() { // nobody would look at the shard again
+	if landed && r.Ended() && was != nil && !was.Ended() { // no worker would look at the shard again
 		if now, err = s.table.Get(ctx, shard, true); err != nil {
 			return err
 		}
@@ -168,8 +168,8 @@ func (l *Lease) writeProgress(ctx context.Context) error {
 	return l.refusedWrite(ctx, c, err)
 }
 
-// refusedWrite finds out why the fence of a held lease did not hold. It ends the lease, or fixes row or offer, or
-// returns an error when nothing could be found out.
+// refusedWrite finds out why a write of a held lease was refused. It ends the lease, or corrects the row or the offer,
+// or returns an error when the cause is unknown.
 func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 	s := l.store
 	mine, now, unknown := s.table.Settle(ctx, l.shard, err, func(it table.Item) bool {
@@ -210,7 +210,7 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	r := &table.Row{
 		ID: l.shard, Owner: c.worker, Epoch: c.epoch + 1, Position: c.offer.Position, Resolved: c.offer.Resolved,
 		CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt,
-		Paused: c.target == noHeir,
+		Paused: c.target == noTarget,
 		State:  l.saved(), Offers: c.number, At: time.Now(),
 	}
 	mine, _, unknown := s.table.Settle(ctx, l.shard, s.table.PutNew(ctx, r.Encode()), func(it table.Item) bool {
@@ -235,8 +235,8 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	return nil
 }
 
-// leave makes one write that ends this worker's ownership, with the last offer. done tells from the row whether it took
-// effect. ErrLeaseLost means that the row is another's.
+// leave makes one write that ends this worker's ownership, with the last offer. done reports from the row whether it
+// took effect. ErrLeaseLost means that the row is another's.
 func (l *Lease) leave(ctx context.Context, c claim, e *table.Write, done func(*table.Row) bool) error {
 	s := l.store
 	var decoded *table.Row
@@ -307,10 +307,10 @@ func (l *Lease) release(ctx context.Context) error {
 	})
 }
 
-// HandOff writes the last offer and the new owner in one conditional write. Call it when all is resolved. After nil
-// the lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
-// meanwhile, so read on. Where no answer arrives HandOff outlasts ctx, by the rest of the trust window at most:
-// before it is certain that the write can no longer take effect, the holder must not continue.
+// HandOff writes the last offer and the new owner in one conditional write. Call it when all is settled. After nil the
+// lease is over. After an error it is as it was, unless Context is done; ErrNoHandoff means that the target died
+// meanwhile, so keep reading. If no answer arrives, HandOff outlasts ctx by at most the rest of the trust window: the
+// holder must not continue while the write may still take effect.
 func (l *Lease) HandOff(ctx context.Context) error {
 	s := l.store
 	if err := l.writing.take(ctx); err != nil {
@@ -324,7 +324,7 @@ func (l *Lease) HandOff(ctx context.Context) error {
 	}
 	var target string
 	err := l.leaveTwice(ctx, func(c claim) (*table.Write, func(*table.Row) bool) {
-		target = c.heir()
+		target = c.newOwner()
 		e := &table.Write{}
 		e.Fence(c.worker, c.epoch)
 		e.Progress(c.offer, c.number, c.replaces)
@@ -346,15 +346,15 @@ func (l *Lease) HandOff(ctx context.Context) error {
 	} else {
 		l.end(ErrLeaseHandedOff, eventHandedOff)
 	}
-	s.watcher.bump()
+	s.watcher.notifyPeers()
 	return nil
 }
 
-// settleHandoff makes certain whose a shard is after a handoff that got no answer. Its holder would continue acting
-// after an error while the write may still arrive and the target start: so either the write is found in the row, or
-// the epoch is raised, which shuts it out, or the trust window closes. The epoch is raised together with the last
-// offer: no commit went while the handoff was under way, and a process that dies before the next one would repeat
-// what it had drained. It does not stop when ctx is done.
+// settleHandoff makes certain who owns a shard after a handoff that got no answer. After an error its holder would
+// continue, while the write may still arrive and the target start. So one of three must happen: the write is found in
+// the row, or the epoch is raised, which shuts it out, or the trust window closes. The epoch is raised together with
+// the last offer: there was no commit while the handoff was under way, and a process that dies before the next one
+// would repeat what it had drained. It does not stop when ctx is done.
 func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 	s := l.store
 	ctx = context.WithoutCancel(ctx)
@@ -390,7 +390,7 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 			if !sleep.For(l.ctx, sleep.Backoff(attempt)) { //nolint:contextcheck // as above
 				return false
 			}
-			continue // with what the row says, and a number above its own
+			continue // with the row as it is, and a number above its own
 		case !mine:
 			l.end(ErrLeaseLost, eventLost)
 			return false
@@ -407,9 +407,9 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 }
 
 // Finish ends the shard: rows for its children first, then SHARD_END with the last offer, so that a crash in between
-// repeats the end and never orphans a child. Call it when all is resolved and Ended has proved the end. children is
-// what the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over;
-// after an error it is as it was, unless Context is done, and Finish may be called again.
+// repeats the end and never orphans a child. Call it when all is settled and Ended has proved the end. children is what
+// the last GetRecords answer said, or nil: then they are those that are listed. After nil the lease is over; after an
+// error it is as it was, unless Context is done, and Finish may be called again.
 func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 	s := l.store
 	if err := l.writing.take(ctx); err != nil {
@@ -419,7 +419,7 @@ func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 	if _, err := l.claim(); err != nil {
 		return err
 	}
-	told := len(children) > 0
+	named := len(children) > 0
 	if len(children) == 0 {
 		s.mu.Lock()
 		children = s.view.knownChildren(l.shard) // from the listing that proved the end
@@ -435,7 +435,7 @@ func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 			return fmt.Errorf("write row of child %s of shard %s: %w", child.ID, l.shard, err)
 		}
 		s.mu.Lock()
-		if told {
+		if named {
 			s.view.lineage.Learn(child.ID, child.Parents)
 		}
 		s.view.lineage.Place(child.ID, children[i].HashKeyRange)
@@ -466,7 +466,7 @@ func (l *Lease) Finish(ctx context.Context, children []types.ChildShard) error {
 	}
 	s.setEnded(l.shard)
 	l.end(ErrShardEnded, eventEnded)
-	s.watcher.bump()
+	s.watcher.notifyPeers()
 	if len(children) == 0 {
 		s.catalog.relist()
 	}
@@ -495,8 +495,8 @@ func (v *view) knownChildren(shard string) []types.ChildShard {
 	return out
 }
 
-// fenceWorker shuts a worker out whose counter stalled as it was observed. It answers the row as it is when the
-// worker moved on, and nil when it is fenced or its row is gone.
+// fenceWorker shuts out a worker whose counter has stalled as observed. It returns the current row if the worker's
+// counter moved, and nil when it is fenced or its row is gone.
 func (w *watcher) fenceWorker(ctx context.Context, id string, observed table.Worker) (*table.Worker, error) {
 	s := w.store
 	e := &table.Write{}
@@ -511,7 +511,7 @@ func (w *watcher) fenceWorker(ctx context.Context, id string, observed table.Wor
 	case unknown != nil:
 		return nil, fmt.Errorf("fence worker %s: %w", id, unknown)
 	case fenced || it == nil:
-		return nil, nil //nolint:nilnil // no row that moved on, as the comment says
+		return nil, nil //nolint:nilnil // no row that moved, as the comment says
 	}
 	worker := table.DecodeWorker(it, s.now())
 	return &worker, nil

@@ -84,6 +84,6 @@ func (c Config) Validate() error {
 		"must be 200ms to 1m: Kinesis allows five reads a second and shard, to all readers together")
 	check(c.OnRejected == OnRejectedHold || c.OnRejected == OnRejectedSkip, "processing.on_rejected",
 		strconv.Quote(c.OnRejected),
-		`must be "hold" (the key waits for somebody) or "skip" (the alert is dropped, logged and counted)`)
+		`must be "hold" (the key waits for an operator) or "skip" (the alert is dropped, logged and counted)`)
 	return errors.Join(errs...)
 }

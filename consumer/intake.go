@@ -115,7 +115,7 @@ func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
 	return decode.Each(&outer, func(u *decode.UserRecord) error {
 		switch {
 		case u.Whole && u.Err != nil:
-			in.log.Warn("aggregated record cannot be read, one record is invalid, going on",
+			in.log.Warn("aggregated record cannot be read, one record is invalid, continuing",
 				zap.String("sequence_number", u.SequenceNumber), zap.Error(u.Err))
 		case u.Last:
 			in.metrics.aggregates.Inc()

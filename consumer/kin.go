@@ -36,10 +36,10 @@ type kin struct {
 	reading chan kinAnswer // of the read in the background, which writes it; nil when there is none
 	asked   map[string]time.Time
 	// missed is since when something that is due has waited for a shard's memory.
-	missed map[string]time.Time
-	failed map[string]string // the last error of reading it that was logged
-	told   []string          // shards that nothing waits for any longer, as last logged
-	any    bool
+	missed   map[string]time.Time
+	failed   map[string]string // the last error of reading it that was logged
+	reported []string          // shards that nothing waits for any longer, as last logged
+	any      bool
 	// captured is when the last snapshot was captured, parkedTo up to when it covers what came due.
 	captured time.Time
 	parkedTo int64
@@ -104,7 +104,7 @@ func (k *kin) report(without []string, now time.Time) {
 		k.unheard, k.unheardAt = without, now
 		k.mu.Unlock()
 	}
-	if slices.Equal(without, k.told) {
+	if slices.Equal(without, k.reported) {
 		return
 	}
 	if len(without) > 0 {
@@ -114,7 +114,7 @@ func (k *kin) report(without []string, now time.Time) {
 	} else {
 		k.log.Info("no inherited key is decided any longer without what other shards remember")
 	}
-	k.told = without
+	k.reported = without
 }
 
 // decidedWithout returns the shards without whose memory something was decided lately.

@@ -245,7 +245,7 @@ func (m *memory) beyondTip(p *read.Page) bool {
 		return false
 	}
 	m.lease.Lost(m.clock.Now().Add(-leastRetention))
-	m.log.Error("the checkpoint is beyond what the shard has; going on behind the last snapshot, alerts since then "+
+	m.log.Error("the checkpoint is beyond what the shard has; continuing behind the last snapshot, alerts since then "+
 		"are repeated",
 		zap.Stringer("checkpoint", m.progress.startAt), zap.Stringer("snapshot", m.from))
 	start := m.origin
@@ -320,7 +320,7 @@ func (m *memory) saveFirst() {
 // stateGap logs and counts a loss of memory.
 func (m *memory) stateGap(reason string, err error) {
 	m.metrics.stateGaps.WithLabelValues(reason).Inc()
-	m.log.Error("evaluation goes on at the checkpoint without what it should remember: windows, counts and "+
+	m.log.Error("evaluation continues at the checkpoint without what it should remember: windows, counts and "+
 		"suppressions may be off",
 		zap.String("reason", reason), zap.Error(err))
 }

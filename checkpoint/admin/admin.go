@@ -19,9 +19,9 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// Admin looks at a lease table and changes it on behalf of an operator, beside the workers that run on it. It holds no
+// Admin looks at a lease table and changes it for an operator, while workers run on it. It holds no
 // lease and has no heartbeat. Every change is one conditional write on the owner and the epoch that the operator was
-// shown, so none overtakes a worker. An Admin is used by one goroutine.
+// shown, so none overwrites what a worker did meanwhile. An Admin is used by one goroutine.
 type Admin struct{ source Source }
 
 // LeaseRow is one shard as an operator sees it.
@@ -35,9 +35,9 @@ type LeaseRow struct {
 	// application's start.
 	Position position.Position
 	StartAt  table.Start
-	// Resolved describes what is resolved above the checkpoint, as the last owner wrote it.
+	// Resolved describes what is settled above the checkpoint, as the last owner wrote it.
 	Resolved string
-	// CaughtUp is the last stored time up to which everything was read and resolved; zero where nobody knows. A shard
+	// CaughtUp is the last stored time up to which everything was read and settled; zero if unknown. A shard
 	// lags by no more than its age.
 	CaughtUp time.Time
 	// Generation counts how often the shard was rewound.
@@ -48,7 +48,7 @@ type LeaseRow struct {
 	State table.ShardState
 	// Listed says that the stream still has the shard.
 	Listed bool
-	// Fault is what is wrong with the row; empty where nothing is known to be. See Check.
+	// Fault is what is wrong with the row; empty if nothing is known to be. See Check.
 	Fault string
 }
 
@@ -62,7 +62,7 @@ type LeaseTable struct {
 	Damaged []table.DamagedRow
 }
 
-// Source is a lease table as an Admin needs it: read beside the workers, without a lease. Snapshot and all that
+// Source is a lease table as an Admin needs it: read while the workers run, without a lease. Snapshot and all that
 // follow are of the last Refresh or Read.
 type Source interface {
 	// Refresh reads application, stream and rows again, and refuses a table that is about another stream.
@@ -75,8 +75,8 @@ type Source interface {
 	// Start is where the application starts, StartOf where a worker would start a shard that has no checkpoint.
 	Start() table.Start
 	StartOf(shard string) types.StartingPosition
-	// Place asks Kinesis for an iterator behind a position. It returns why the position is none of the shard's, or
-	// what a person should know of it.
+	// Place asks Kinesis for an iterator behind a position. It returns why the position is none of the shard's, or a
+	// remark for the operator.
 	Place(ctx context.Context, shard, sequence string) (refused, note string)
 	Client() *table.Client
 	// Forget deletes the snapshots of a shard whose progress was changed, as far as that works.
@@ -91,7 +91,7 @@ func New(ctx context.Context, source Source) (*Admin, error) {
 	return a, source.Refresh(ctx)
 }
 
-// Table reads the whole table and answers it.
+// Table reads the whole table.
 func (a *Admin) Table(ctx context.Context) (LeaseTable, error) {
 	if err := a.source.Refresh(ctx); err != nil {
 		return LeaseTable{}, err
@@ -99,7 +99,7 @@ func (a *Admin) Table(ctx context.Context) (LeaseTable, error) {
 	return a.source.Snapshot(), nil
 }
 
-// RowOf is a shard by its row, which may be nil.
+// RowOf returns a shard as its row describes it; the row may be nil.
 func RowOf(id string, r *table.Row) LeaseRow {
 	if r == nil {
 		return LeaseRow{Shard: id}
@@ -146,7 +146,7 @@ func (t LeaseTable) pick(shards []string) ([]LeaseRow, error) {
 	return out, nil
 }
 
-// observe tells which of these workers are alive: one whose row is there, not fenced, and whose counter moves within
+// observe returns which of these workers are alive: one whose row is there, not fenced, and whose counter moves within
 // half a lease duration. A heartbeat comes every third.
 func (a *Admin) observe(ctx context.Context, owners map[string]bool) (live map[string]bool, err error) {
 	before, err := a.counters(ctx, owners)
@@ -191,7 +191,7 @@ var ErrLeaseLive = errors.New("held by a live worker")
 // ErrLeaseChanged is the reason of a change that was not made because the row is no longer as it was shown.
 var ErrLeaseChanged = errors.New("changed in between")
 
-// Apply makes the changes, each by itself and conditional on owner and epoch as shown, and tells the workers. It
+// Apply makes the changes, each by itself and conditional on owner and epoch as shown, and notifies the workers. It
 // returns which were made and, joined, why others were not: ErrLeaseLive without force, ErrLeaseChanged, or a failed
 // call. What was made stays made.
 func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made []Change, err error) {
@@ -257,7 +257,7 @@ func (a *Admin) write(ctx context.Context, c Change) error {
 		e.Put(table.AttrCaughtUp, table.Num(after.CaughtUp.UnixMilli()), !after.CaughtUp.IsZero())
 		e.Put(table.AttrRewinds, table.Num(int64(after.Rewinds)), after.Rewinds > 0)
 		e.Put(table.AttrStartAt, table.Str(after.StartAt.String()), after.StartAt.Kind != table.StartLatest)
-		for _, attr := range table.StateAttributes() { // it belongs to the progress that goes
+		for _, attr := range table.StateAttributes() { // it belongs to the progress that is removed
 			e.Put(attr, nil, false)
 		}
 	}

@@ -46,7 +46,7 @@ func (c Change) row() *table.Row {
 		Parents: a.Parents, Paused: a.Paused, Rewinds: a.Generation, StartAt: a.StartAt,
 	}
 	if r.Ended() {
-		r.Position.Sub = position.WholeRecord // as it is read back
+		r.Position.Sub = position.WholeRecord // as a read returns it
 	}
 	return r
 }
@@ -61,7 +61,7 @@ func (a *Admin) Release(ctx context.Context, shards []string) ([]Change, error) 
 }
 
 // Rewind plans to read these shards, or all without any, again from a time or from TRIM_HORIZON on. Each gets the next
-// generation, so its alerts have new ids. Shards that left the stream are passed over, unless they are named.
+// generation, so its alerts have new ids. Shards that left the stream are skipped, unless they are named.
 func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]Change, error) {
 	if to.Kind == table.StartLatest {
 		return nil, errors.New("rewind: to where? a time or trim_horizon")
@@ -80,8 +80,8 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]
 	})
 }
 
-// Pause plans to have these shards, or all without any, read by nobody until Resume. A worker that reads one drains it
-// and lets it go, so nothing is repeated. Shards that are read to their end need nothing.
+// Pause plans that no worker reads these shards, or all without any, until Resume. A worker that reads one drains and
+// releases it, so nothing is repeated. Shards that are read to their end need nothing.
 func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbPause, shards, func(c *Change) (bool, error) {
 		c.pauses, c.After.Paused = true, true
@@ -90,7 +90,7 @@ func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	})
 }
 
-// Resume takes a pause back.
+// Resume ends a pause.
 func (a *Admin) Resume(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbResume, shards, func(c *Change) (bool, error) {
 		c.pauses, c.After.Paused = true, false
@@ -98,8 +98,8 @@ func (a *Admin) Resume(ctx context.Context, shards []string) ([]Change, error) {
 	})
 }
 
-// plan reads the table and answers the changes for which change says so. It then looks which of them would break the
-// lease of a live worker, which takes half a lease duration where a shard to be taken has an owner.
+// plan reads the table and returns the changes that the function change selects. It then finds out which of them would
+// break the lease of a live worker. That takes half a lease duration if a shard to be taken has an owner.
 func (a *Admin) plan(ctx context.Context, verb Verb, shards []string, change func(*Change) (bool, error)) ([]Change,
 	error,
 ) {

@@ -9,8 +9,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// Check finds, in a table that was just read, checkpoints that are none: what is no sequence number, an end of a
-// shard that the stream shows open, and, of shards that nobody reads, what Kinesis refuses.
+// Check finds invalid checkpoints in a table that was just read: what is not a sequence number, the end of a shard that
+// the stream shows open, and, for shards that no worker reads, what Kinesis refuses.
 func (a *Admin) Check(ctx context.Context, t *LeaseTable) {
 	for i := range t.Shards {
 		r := &t.Shards[i]

@@ -1,4 +1,4 @@
-// Package admin plans and makes what an operator changes in a lease table, beside the workers that run on it.
+// Package admin plans and makes what an operator changes in a lease table, while workers run on it.
 //
 // # What it guarantees
 //
@@ -10,12 +10,12 @@
 //
 // # What an operator may do
 //
-//   - A pause is an attribute that no worker writes. A shard that has it is granted to no worker. Its holder drains it
-//     and lets it go, which is a handoff to no one.
-//   - What takes a shard away raises the epoch and removes the owner. So the holder's next write is refused, like that
-//     of any former owner.
+//   - A pause is an attribute that no worker writes. A shard that has it is granted to no worker. Its holder drains and
+//     releases it, which is a handoff without a target.
+//   - A change that takes a shard away raises the epoch and removes the owner. So the holder's next write is refused,
+//     like that of any former owner.
 //   - A rewind removes the checkpoint, names a start and raises the generation. It is the one way in which a checkpoint
-//     moves back. Alerts of each generation have ids of their own. A rewind takes the saved memory away, and so does an
+//     moves back. Alerts of each generation have ids of their own. A rewind removes the saved memory, and so does an
 //     import.
 //
 // # What it does not promise

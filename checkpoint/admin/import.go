@@ -33,7 +33,8 @@ type Export struct {
 type ExportedShard struct {
 	Shard      string `json:"shard"`
 	Checkpoint string `json:"checkpoint,omitempty"`
-	// SubSequence is the last resolved place inside the record of the checkpoint; absent where all of it is.
+	// SubSequence is the last settled user record inside the record of the checkpoint; absent when all of it is
+	// settled.
 	SubSequence *uint32 `json:"sub_sequence,omitempty"`
 	Resolved    string  `json:"resolved,omitempty"`
 	// StartAt is where a shard without a checkpoint starts.
@@ -79,7 +80,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 	return out, nil
 }
 
-// Import plans to store the progress of an Export of the same stream. Shards that left the stream are passed over.
+// Import plans to store the progress of an Export of the same stream. Shards that left the stream are skipped.
 // A shard's generation never goes down. What cannot be imported is a fault of the plan.
 func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err error) {
 	if from.Format != exportFormat {
@@ -122,7 +123,7 @@ func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err e
 	return plan, a.planImport(ctx, in, nil, true, &plan)
 }
 
-// MovingError says that consumers of another library still work on their table.
+// MovingError says that consumers of another library still use their table.
 type MovingError struct {
 	Table  string
 	Shards []string
@@ -183,7 +184,7 @@ func (a *Admin) ImportTable(ctx context.Context, name string, wait time.Duration
 			unwritten[id] = "the checkpoint " + cmp.Or(after[id].checkpoint, "is missing, which") +
 				" means that nothing was ever checkpointed"
 		}
-		in[id] = row // of a shard that is not in the stream it makes no difference what the row says
+		in[id] = row // for a shard that is not in the stream the row makes no difference
 	}
 	return plan, a.planImport(ctx, in, unwritten, false, &plan)
 }
@@ -197,7 +198,7 @@ func (a *Admin) hasShard(id string) bool {
 // foreignRow is one lease of another library, in text so that two readings can be compared.
 type foreignRow struct{ owner, moves, checkpoint, sub, fault string }
 
-// readForeign reads the leases of another library's table, and says which rows are none.
+// readForeign reads the leases of another library's table, and reports which rows are invalid.
 func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRow, notes []string, err error) {
 	out = map[string]foreignRow{}
 	err = t.Scan(ctx, "", func(it table.Item) error {
@@ -228,7 +229,7 @@ func readForeign(ctx context.Context, t *table.Client) (out map[string]foreignRo
 	return out, notes, err
 }
 
-// Place says in our words where a consumer of another library stopped.
+// Place returns, as a row of ours, where a consumer of another library stopped.
 func (f foreignRow) Place(id string) (LeaseRow, error) {
 	r := LeaseRow{Shard: id}
 	if f.fault != "" {
@@ -256,9 +257,9 @@ func (f foreignRow) Place(id string) (LeaseRow, error) {
 	return r, nil
 }
 
-// fillTree adds the shards that another library's table says nothing of but that follow from those of which it does:
-// without a row, a child that nobody began would start at the moment of the import and skip what it holds by then, and
-// an ancestor that was read and forgotten would be read again.
+// fillTree adds shards that another library's table does not have, but that follow from those it has. Without a row, a
+// child that was not begun would start at the moment of the import and skip what it holds by then, and an ancestor that
+// was read and forgotten would be read again.
 func (a *Admin) fillTree(in map[string]LeaseRow) {
 	tree := a.source.Tree()
 	begun, known := map[string]bool{}, map[string]bool{}
@@ -295,7 +296,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 	if !ours {
 		a.fillTree(in)
 		for _, f := range plan.Faults {
-			delete(in, f.Row) // it says something, so nothing follows for it from its relatives
+			delete(in, f.Row) // it has a row of its own, so nothing follows from its relatives
 		}
 	}
 	a.remark(in, unwritten, plan)

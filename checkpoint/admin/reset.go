@@ -23,7 +23,7 @@ type Reset struct {
 	OldCreated, Created time.Time
 	// To is where the shards of the new stream begin.
 	To table.Start
-	// Changes are of the shards that the stream has, Gone are those of the old one, whose rows go.
+	// Changes are of the shards that the stream has, Gone are those of the old one, whose rows are deleted.
 	Changes []Change
 	Gone    []string
 	// Live are workers that still run on the table. They end by themselves when they find that the stream is another
@@ -41,7 +41,7 @@ var ErrSameStream = errors.New("the lease table belongs to this very stream")
 // ResetSource is what a Reset needs beyond a Source.
 type ResetSource interface {
 	Source
-	// Describe answers ARN and creation time (Unix seconds) of the stream.
+	// Describe returns ARN and creation time (Unix seconds) of the stream.
 	Describe(ctx context.Context) (arn string, created int64, err error)
 	// SameStream says why a table is not about this stream; nil when it is.
 	SameStream(app *table.Application, arn string, created int64) error
@@ -54,7 +54,7 @@ type ResetSource interface {
 }
 
 // NewReset plans to begin the stream of the source with a table that is about another one, as its #application row
-// before says: at TRIM_HORIZON, at a time, or, with latest, with what arrives from now on. It looks for half a lease
+// before says: at TRIM_HORIZON, at a time, or, with latest, with what arrives from now on. It watches for half a lease
 // duration whether workers still run on the table.
 func NewReset(ctx context.Context, source ResetSource, before *table.Application, to table.Start) (*Reset, error) {
 	r := &Reset{

@@ -19,10 +19,9 @@ import (
 // ImportPlan is what an import would do. Nothing is written before Apply.
 type ImportPlan struct {
 	Changes []Change
-	// Notes are what a person should know of what is not imported, a line each.
+	// Notes are remarks about what is not imported, a line each.
 	Notes []string
-	// Faults are rows that cannot be imported. With them an import makes no change, unless it is told to leave them
-	// out.
+	// Faults are rows that cannot be imported. With them an import makes no change, unless it is to leave them out.
 	Faults []RowFault
 }
 
@@ -47,7 +46,7 @@ func (e *ImportError) Error() string { return strings.Join(e.Lines(), "\n  ") }
 // Lines are a line that says how many rows there are, and one for each.
 func (e *ImportError) Lines() []string {
 	lines := []string{fmt.Sprintf(
-		"%d rows cannot be imported, nothing was changed; mend them, or leave them out with --force", len(e.Faults))}
+		"%d rows cannot be imported, nothing was changed; fix them, or leave them out with --force", len(e.Faults))}
 	if e.LeftOut {
 		lines[0] = fmt.Sprintf("%d rows were left out", len(e.Faults))
 	}
@@ -73,7 +72,7 @@ func JavaRow(it table.Item) foreignRow {
 	f := foreignRow{moves: table.Show(it[table.AttrJavaLease])}
 	var errs [3]error
 	if _, ok := it[table.AttrJavaLease].(*types.AttributeValueMemberN); !ok {
-		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs cannot be told",
+		errs[0] = fmt.Errorf("%s is %s, and should be a number: whether the old consumer still runs is unknown",
 			table.AttrJavaLease, table.Show(it[table.AttrJavaLease]))
 	}
 	f.owner = table.Text(it[table.AttrOwner])
@@ -96,7 +95,7 @@ func GoRow(it table.Item) foreignRow {
 	f.moves, errs[0] = optionalText(it, "LeaseTimeout")
 	if errs[0] != nil {
 		f.moves, errs[0] = table.Show(it["LeaseTimeout"]),
-			fmt.Errorf("%w: whether the old consumer still runs cannot be told", errs[0])
+			fmt.Errorf("%w: whether the old consumer still runs is unknown", errs[0])
 	}
 	f.checkpoint, errs[1] = optionalText(it, "Checkpoint")
 	f.fault = table.FaultOf(errs[:]...)
@@ -106,7 +105,7 @@ func GoRow(it table.Item) foreignRow {
 // checks is how many positions are checked at once.
 const checks = 16
 
-// verify takes out of in what cannot be imported, and says so. rows are the names of the rows that in was made of.
+// verify removes from in what cannot be imported, and reports it. rows are the names of the rows that in was made of.
 func (a *Admin) verify(ctx context.Context, in map[string]LeaseRow, plan *ImportPlan) error {
 	t := a.source.Snapshot()
 	inStream := map[string]*LeaseRow{}
@@ -162,7 +161,7 @@ func (a *Admin) closed(id string) bool {
 	return info != nil && info.Last != ""
 }
 
-// remark adds what becomes of shards that the import leaves alone, and of those whose rows are left out.
+// remark adds what happens to shards that the import leaves alone, and to those whose rows are left out.
 func (a *Admin) remark(in map[string]LeaseRow, unwritten map[string]string, plan *ImportPlan) {
 	bad, t := map[string]bool{}, a.source.Snapshot()
 	for i := range plan.Faults {

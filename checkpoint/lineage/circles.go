@@ -32,7 +32,7 @@ func Circles(rows map[string]*table.Row) map[string]bool {
 	for id := range rows {
 		visit(id)
 	}
-	if !met { // as ever
+	if !met { // as usual
 		return nil
 	}
 	out := map[string]bool{}

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// secondLook is how far apart two answers must be that say that the stream is another one.
+// secondLook is how far apart two answers must be before both count as saying that the stream is another one.
 const secondLook = time.Second
 
 // Identity is what the summary of a stream says of which stream it is.
@@ -25,7 +25,7 @@ type OtherIdentity struct {
 	Seen Sighting
 }
 
-// Note takes a summary in that names another stream.
+// Note records a summary that names another stream.
 func (o *OtherIdentity) Note(id Identity, at time.Time) {
 	if o.Identity != id {
 		*o = OtherIdentity{Identity: id}
@@ -55,7 +55,7 @@ func SameShards(shards []types.Shard, first map[string]string, positions map[str
 	return false
 }
 
-// ClosedIn are the shards that a listing shows closed.
+// ClosedIn returns the shards that a listing shows closed.
 func ClosedIn(shards []types.Shard) map[string]bool {
 	out := map[string]bool{}
 	for i := range shards {

@@ -12,11 +12,11 @@ import (
 // Apart is how far apart two listings must begin for what both say to count as confirmed.
 const Apart = time.Minute
 
-// Sighting is a row of listings that said the same of a shard: when the first and the last of them began. The zero
-// value is none.
+// Sighting is a number of listings in a row that said the same of a shard: when the first and the last of them began.
+// The zero value is none.
 type Sighting struct{ From, To time.Time }
 
-// Add takes in a listing that began at that time.
+// Add adds a listing that began at that time.
 func (s *Sighting) Add(began time.Time) {
 	if s.From.IsZero() {
 		s.From = began

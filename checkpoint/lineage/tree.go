@@ -15,9 +15,9 @@ import (
 // Shard is what is known of one shard apart from its row.
 type Shard struct {
 	Parents  []string
-	OfStream bool // the parents are the stream's own word, and not that of a row
+	OfStream bool // the parents are from the stream, not from a row
 	Keys     HashRange
-	First    string // the starting sequence number, where a listing told
+	First    string // the starting sequence number, if a listing gave it
 	Last     string // the ending sequence number, empty while the shard is open
 	// InListing says that some completed listing held the shard, so that a parent which that listing did not hold is
 	// past the retention, and not merely unknown.
@@ -26,9 +26,9 @@ type Shard struct {
 	Absent    Sighting // complete listings in a row that did not hold it
 	// Contradiction are listings in a row that showed it open while its row said SHARD_END.
 	Contradiction Sighting
-	// Gone says that Kinesis does not know it either, found that it does although it lists it not.
+	// Gone says that Kinesis does not know it either; found, that it does although it does not list it.
 	Gone, found bool
-	Told        bool // that it is gone
+	Told        bool // it was reported as gone
 }
 
 // Tree is the family tree of a stream's shards, from listings and from the rows of peers.
@@ -43,9 +43,8 @@ func New() *Tree {
 	return &Tree{Shards: map[string]*Shard{}, trimmed: map[string]bool{}}
 }
 
-// Learn adds a shard that a listing or a GetRecords answer told of. It may be younger than the last listing, so it
-// counts as listed until a listing says otherwise. What the stream says of parents stands, except that the last
-// listing that names some is right.
+// Learn adds a shard that a listing or a GetRecords answer named. It may be younger than the last listing, so it counts
+// as listed until a listing says otherwise. Parents that the stream has named stay, until a later listing names others.
 func (l *Tree) Learn(id string, parents []string) {
 	s := l.shard(id)
 	if !s.OfStream || len(s.Parents) == 0 {
@@ -53,7 +52,7 @@ func (l *Tree) Learn(id string, parents []string) {
 	}
 }
 
-// Plausible are the shards of a listing whose parents can be theirs: shards have children when they are closed, and
+// Plausible returns the shards of a listing whose parents can be theirs: shards have children when they are closed, and
 // share keys with them. A shard would wait for another parent for as long as that is open, which may be forever.
 func Plausible(shards []types.Shard) []types.Shard {
 	byID := make(map[string]*types.Shard, len(shards))
@@ -69,8 +68,8 @@ func Plausible(shards []types.Shard) []types.Shard {
 	})
 }
 
-// Claimed adds a shard that a row told of. Anybody may have written the row: its parents count until the stream has
-// named them.
+// Claimed adds a shard that a row names. The row proves nothing: its parents count only until the stream has named
+// them.
 func (l *Tree) Claimed(id string, parents []string) {
 	if s := l.shard(id); !s.OfStream && len(s.Parents) == 0 {
 		s.Parents = parents
@@ -86,7 +85,7 @@ func (l *Tree) shard(id string) *Shard {
 	return s
 }
 
-// descends reports whether a shard is among its own ancestors by way of one parent. Such a parent is never waited for.
+// descends reports whether a shard is among its own ancestors through one parent. Such a parent is never waited for.
 func (l *Tree) descends(parent, from string) bool {
 	return leadsTo(parent, from, func(id string) []string {
 		if s := l.Shards[id]; s != nil {
@@ -96,7 +95,7 @@ func (l *Tree) descends(parent, from string) bool {
 	})
 }
 
-// leadsTo reports whether the way from one shard to its parents, theirs and so on comes to another one.
+// leadsTo reports whether another shard is among the ancestors of one.
 func leadsTo(from, to string, parents func(id string) []string) bool {
 	seen, ask := map[string]bool{}, []string{from}
 	for len(ask) > 0 {
@@ -136,7 +135,7 @@ func (l *Tree) Listed(shards []types.Shard, known map[string]bool, began time.Ti
 		}
 		s.InListing, s.Absent, s.Gone, s.found, s.Told = true, Sighting{}, false, false, false
 		if r := shards[i].SequenceNumberRange; r != nil {
-			s.First = cmp.Or(s.First, aws.ToString(r.StartingSequenceNumber)) // by which the stream is known again
+			s.First = cmp.Or(s.First, aws.ToString(r.StartingSequenceNumber)) // which identifies the stream
 			s.Last = aws.ToString(r.EndingSequenceNumber)
 		}
 		if IsOpen(&shards[i]) {
@@ -157,7 +156,7 @@ func (l *Tree) Listed(shards []types.Shard, known map[string]bool, began time.Ti
 	}
 }
 
-// TrustListing takes parents that are not listed for gone, without asking Kinesis: for what only looks.
+// TrustListing counts parents that are not listed as gone, without asking Kinesis: for commands that only read.
 func (l *Tree) TrustListing() {
 	for _, s := range l.Shards {
 		for _, p := range s.Parents {
@@ -170,7 +169,7 @@ func (l *Tree) TrustListing() {
 	}
 }
 
-// Known are the ids of all shards.
+// Known returns the ids of all shards.
 func (l *Tree) Known() map[string]bool {
 	out := make(map[string]bool, len(l.Shards))
 	for id := range l.Shards {
@@ -179,7 +178,7 @@ func (l *Tree) Known() map[string]bool {
 	return out
 }
 
-// Children are the shards that name this one as a parent.
+// Children returns the shards that name this one as a parent.
 func (l *Tree) Children(id string) []string {
 	var out []string
 	for child, s := range l.Shards {
@@ -201,11 +200,11 @@ func ParentsOf(s *types.Shard) []string {
 	return out
 }
 
-// Unlisted reports whether the stream lists a shard no more, and it is not known to exist all the same.
+// Unlisted reports whether the stream no longer lists a shard, and it is not known to exist all the same.
 func (s *Shard) Unlisted() bool { return s.Absent.Any() && !s.found }
 
-// From is where a shard without a checkpoint starts. Under latest a shard that was closed at T0 is read only when
-// somebody imported or rewound its progress; its children then follow on at their beginning, and not at T0.
+// From returns where a shard without a checkpoint starts. Under latest, a shard that was closed at T0 is read only if
+// an operator imported or rewound its progress. Its children then start at their beginning, not at T0.
 func (l *Tree) From(id string, rows map[string]*table.Row, o *table.Origin, start table.Start) types.StartingPosition {
 	if s := l.Shards[id]; s != nil && start.Kind == table.StartLatest {
 		for _, p := range s.Parents {
@@ -227,9 +226,9 @@ func Finished(id string, rows map[string]*table.Row, o *table.Origin, start tabl
 
 // GateOpen reports whether a shard may be read: every parent that is still listed is finished.
 //
-// A parent that descends from the shard itself is none. A parent that is not listed is past the retention only if
-// Kinesis does not know it either. One that nobody here has heard of may have come from a peer's row, and its own row
-// is merely late.
+// A parent that descends from the shard itself does not count. A parent that is not listed is past the retention only
+// if Kinesis does not know it either. One that is unknown here may have come from a peer's row, and its own row is
+// merely late.
 func (l *Tree) GateOpen(id string, rows map[string]*table.Row, o *table.Origin, start table.Start) bool {
 	s := l.Shards[id]
 	if s == nil {
@@ -249,8 +248,8 @@ func (l *Tree) GateOpen(id string, rows map[string]*table.Row, o *table.Origin, 
 	return true
 }
 
-// Missing are the shards to ask Kinesis about: known ones that were absent for a minute, and parents that no listing
-// ever held, which are past the retention if Kinesis does not know them either.
+// Missing returns the shards to ask Kinesis about: known ones that were absent for a minute, and parents that no
+// listing ever held, which are past the retention if Kinesis does not know them either.
 func (l *Tree) Missing() []string {
 	ask := map[string]bool{}
 	for id, s := range l.Shards {
@@ -278,7 +277,7 @@ func (l *Tree) Sought(id string, found bool) {
 		return
 	}
 	if found {
-		l.shard(id).found = true // unlisted, and there: read it before its children
+		l.shard(id).found = true // unlisted but there: read it before its children
 		return
 	}
 	l.trimmed[id] = true

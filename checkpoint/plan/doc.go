@@ -7,8 +7,8 @@
 //
 //   - Equal inputs give equal plans.
 //   - A free shard is taken before any shard moves. No worker takes more than its share by count.
-//   - Plans come to rest. Then loads differ by a tenth of the mean at most, or no move would bring them nearer. Counts
-//     differ by one where the shards carry next to nothing.
+//   - Plans converge. Then loads differ by at most a tenth of the mean, or no move would bring them closer. Counts
+//     differ by at most one if the shards have almost no load.
 //
 // # What it does not promise
 //

@@ -9,20 +9,20 @@ import (
 
 const (
 	// NegligibleLoad is the mean load of a worker, in bytes per second, below which only counts are balanced: below it
-	// a shard costs more by existing than by what it carries.
+	// the fixed cost of a shard outweighs its load.
 	NegligibleLoad = 64 << 10
 	// LoadTolerance is the part of the mean by which loads may differ.
 	LoadTolerance = 0.1
-	// loadGoal is the part of the mean by which loads differ at most once they are evened out. It is less than what is
-	// tolerated, because peers plan from other moments than we do, and what they gave wrongly stays there for a minute.
+	// loadGoal is the part of the mean by which loads differ at most once they are evened out. It is less than the
+	// tolerance, because peers plan at other moments than we do, and a wrong move stays for a minute.
 	loadGoal = LoadTolerance / 2
 )
 
 // Shard is one unfinished shard as the planner sees it.
 type Shard struct {
 	ID string
-	// Owner is empty for nobody and for a worker that is fenced or gone. One that is not among the workers is on its
-	// way out: its shards are not free yet, but they will be.
+	// Owner is empty for a shard without an owner, or with one that is fenced or gone. An owner that is not among the
+	// workers is leaving: its shards are not free yet, but they will be.
 	Owner string
 	Open  bool // all parents are finished
 	Load  float64

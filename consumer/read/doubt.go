@@ -119,7 +119,7 @@ func (r *Polling) judge(p *Page) (take bool) {
 	*d = doubt{caughtUp: d.caughtUp}
 	if from := r.shard.OnGap(len(p.Records) > 0 &&
 		was.SequenceNumber != nil); from.Type != types.ShardIteratorTypeTrimHorizon {
-		r.restart(from) // the checkpoint behind the snapshot, which may be gone as well
+		r.restart(from) // from the checkpoint instead of the snapshot; it may be gone as well
 		return false
 	}
 	*d = doubt{}

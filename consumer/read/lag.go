@@ -6,8 +6,8 @@ import "time"
 // interval, so silence of Kinesis is not the same as nothing to read.
 const staleRead = 5 * time.Second
 
-// LagAt computes a shard's lag: the age of the oldest unresolved record if one waits here; else how old the next
-// record in the stream must be, by what the last answer said. It grows when nothing moves, and an idle shard has none.
+// LagAt computes a shard's lag: the age of the oldest unsettled record if one waits here; otherwise how old the next
+// record in the stream must be, by the last answer. It grows while nothing moves; an idle shard has none.
 func LagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time.Duration) time.Duration {
 	switch {
 	case waiting:
@@ -22,10 +22,10 @@ func LagAt(now, oldest time.Time, waiting bool, lastFetch time.Time, behind time
 	return 0
 }
 
-// Unheard is since when nobody knows what is in a shard that Kinesis has not answered for since began: since the last
-// owner had read it, or every restart in an outage of Kinesis would set the lag back to nothing. For the first moments
-// of a shard that is not believed, because the row of an idle shard may be minutes old and the first answer is under
-// way.
+// Unheard is since when the content of a shard is unknown, if Kinesis has not answered since began. It counts from the
+// time up to which the last owner had read: otherwise every restart in an outage of Kinesis would reset the lag. In a
+// shard's first moments that time is not used, because the row of an idle shard may be minutes old and the first answer
+// is under way.
 func Unheard(now, began, caughtUp time.Time) time.Time {
 	if caughtUp.IsZero() || caughtUp.After(began) || now.Sub(began) <= staleRead {
 		return began
@@ -33,7 +33,7 @@ func Unheard(now, began, caughtUp time.Time) time.Time {
 	return caughtUp
 }
 
-// loadHalfLife is how fast the measured load of a shard forgets.
+// loadHalfLife is how fast the measured load of a shard decays.
 const loadHalfLife = 30 * time.Second
 
 // Load is an exponentially decaying rate in bytes per second.
@@ -42,7 +42,7 @@ type Load struct {
 	last      time.Time
 }
 
-// Add adds an answer of so many bytes.
+// Add adds an answer of some bytes.
 func (l *Load) Add(now time.Time, bytes int) {
 	if l.last.IsZero() {
 		l.last = now
@@ -57,7 +57,7 @@ func (l *Load) Add(now time.Time, bytes int) {
 	l.last = now
 }
 
-// Rate is what is left of the rate at now: a shard that is not answered for has none after a while.
+// Rate is the decayed rate at now: without answers it goes to zero after a while.
 func (l *Load) Rate(now time.Time) float64 {
 	return l.perSecond * loadHalfLife.Seconds() / (loadHalfLife.Seconds() + max(0, now.Sub(l.last).Seconds()))
 }

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// shardBytesPerSecond is what Kinesis gives from one shard (2 MB/s). After an answer of n bytes it refuses calls
-	// until n bytes' worth of time has passed, so asking earlier only burns one of the five calls a second.
+	// shardBytesPerSecond is what Kinesis delivers from one shard (2 MB/s). After an answer of n bytes it throttles
+	// calls until n bytes' worth of time has passed, so an earlier call only wastes one of the five a second.
 	shardBytesPerSecond = 2_000_000
 	// The first kclCalls polls of a shard are kclSlack further apart. The KCL counts the calls of GetRecords that it
 	// makes, five in more than a second, then it sleeps. Its first call is answered at once, so its second follows at
@@ -16,8 +16,9 @@ const (
 	kclSlack = 49 * time.Millisecond
 	// paceSlack keeps a 200 ms interval from ever putting six calls into one second, as Kinesis and the KCL count it.
 	paceSlack = 2 * time.Millisecond
-	// maxWidening bounds how far throttling stretches the interval, and maxSpacing to how long: whoever asks once a
-	// second because others read the stream must not become ten times slower than they, or they get everything.
+	// maxWidening bounds the factor by which throttling stretches the interval, and maxSpacing the result. A reader
+	// that polls once a second because others read the stream must not become ten times slower than they, or they get
+	// everything.
 	maxWidening = 10
 	maxSpacing  = 2 * time.Second
 	// minTrouble and maxTrouble bound the wait after an error; the wait is drawn (full jitter).
@@ -25,7 +26,7 @@ const (
 	maxTrouble = 5 * time.Second
 )
 
-// pacer says when a shard may be asked again. It is pure.
+// pacer decides when a shard may be polled again. It is pure.
 type pacer struct {
 	interval time.Duration // configured
 	widening float64       // 1 to maxWidening
@@ -47,13 +48,14 @@ func (p *pacer) answered(start time.Time, n int) {
 	}
 }
 
-// throttled notes that Kinesis refused a call: somebody else reads the shard too. The interval doubles and creeps back.
+// throttled notes that Kinesis throttled a call: another application reads the shard too. The interval doubles, then
+// slowly shrinks back.
 func (p *pacer) throttled(now time.Time) {
 	p.widening = min(maxWidening, p.widening*2)
 	p.next = now.Add(p.spacing())
 }
 
-// failed notes an error that a later call may not have.
+// failed notes an error that may pass.
 func (p *pacer) failed(now time.Time) {
 	p.failures++
 	ceiling := min(maxTrouble, minTrouble<<min(p.failures-1, 16))

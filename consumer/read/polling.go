@@ -27,7 +27,7 @@ const (
 	// maxPageRecords and maxPageBytes are Kinesis' bounds of one GetRecords answer.
 	maxPageRecords = 10_000
 	maxPageBytes   = 10 << 20
-	// RecordOverhead is what a record costs in memory beside its payload and key.
+	// RecordOverhead is what a record costs in memory besides its payload and key.
 	RecordOverhead = 200
 	// largePage is the size from which an answer is decoded under the limit of decodeAtOnce.
 	largePage = 1 << 20
@@ -76,17 +76,18 @@ type Shard struct {
 	Log      *zap.Logger
 	Activity *Activity
 	CaughtUp time.Time // up to when the shard was read before; zero where that is not known
-	// Wanted says that the shard is wanted for something else, which ends a pause between two reads.
+	// Wanted is closed when the shard has something else to do, which ends a pause between two reads.
 	Wanted func() <-chan struct{}
 	// Retention is how long the stream keeps its records, 0 while it is not known.
 	Retention func() time.Duration
-	// OnGap is called when the position has left the stream, and answers where to continue; shown says that the oldest
-	// record is behind it. onUnusable is called when it never was one in the shard, which is read from its beginning.
+	// OnGap is called when the position has left the stream, and returns where to continue; shown says that the oldest
+	// record is behind it. OnUnusable is called when it never was a position in the shard, which is then read from its
+	// beginning.
 	OnGap      func(shown bool) types.StartingPosition
 	OnUnusable func()
 }
 
-// Polling asks Kinesis again and again, at its pace and within its credits. Used by one goroutine.
+// Polling polls Kinesis at its pace and within its credits. Used by one goroutine.
 type Polling struct {
 	source *Source
 	shard  Shard
@@ -100,7 +101,7 @@ type Polling struct {
 	times    strangeTimes
 	expect   answer.Expect
 	expired  bool // the iterator before this one had expired too
-	// tip is when the last page was asked for, if it reached the tip: what comes behind it has arrived since.
+	// tip is when the call for the last page began, if that reached the tip: later records have arrived since.
 	tip     time.Time
 	trouble string    // the error code that was logged last; empty while reading works
 	crowded time.Time // when throttling was logged last: it comes and goes many times a minute
@@ -164,7 +165,7 @@ func (r *Polling) fetch(ctx context.Context) (Page, error) {
 		return Page{}, err
 	}
 	admitted := gate.credit
-	now := time.Now() // before the wait for credits: the answer knows nothing of what comes in meanwhile
+	now := time.Now() // before the wait for credits: a time no later than the call
 	payload, size := pageSize(out.Records)
 	r.source.metrics.fetched(now.Sub(start), payload)
 	gate.credit = Credit{} // admit's from here on
@@ -192,7 +193,7 @@ func (r *Polling) fetch(ctx context.Context) (Page, error) {
 	}, nil
 }
 
-// call makes one GetRecords call and says when.
+// call makes one GetRecords call and returns when it began.
 func (r *Polling) call(ctx context.Context, gate *answerGate) (out *kinesis.GetRecordsOutput, start time.Time,
 	err error,
 ) {
@@ -208,12 +209,12 @@ func (r *Polling) call(ctx context.Context, gate *answerGate) (out *kinesis.GetR
 	}, gate.install)
 	if large, ok := errors.AsType[*pageTooLargeError](err); ok {
 		r.size.tooLarge(large.size, limit)
-		r.pace.answered(start, large.size) // unread or not, Kinesis has counted it
+		r.pace.answered(start, large.size) // read or not, Kinesis has counted it
 	}
 	return out, start, err
 }
 
-// advance moves the position behind the page and fits the size of the next one to what this one was like.
+// advance moves the position behind the page and sizes the next one by it.
 func (r *Polling) advance(out *kinesis.GetRecordsOutput, size, granted int) {
 	r.iterator = aws.ToString(out.NextShardIterator)
 	n := len(out.Records)
@@ -239,7 +240,7 @@ func (r *Polling) renewIterator(ctx context.Context) error {
 	var invalid *types.InvalidArgumentException
 	if errors.As(err, &invalid) && r.from.SequenceNumber != nil {
 		// The position may have left the stream. Trying it forever would block the shard for good (defect 36);
-		// believing a refusal would, if it is a passing one, publish all that the stream holds once more.
+		// believing a refusal that passes would publish all that the stream holds once more.
 		r.refuse(time.Now())
 	}
 	if err != nil {
@@ -252,7 +253,7 @@ func (r *Polling) renewIterator(ctx context.Context) error {
 	return nil
 }
 
-// failed sorts an error: what to do with the iterator, how long to wait, and what to tell.
+// failed classifies an error: what to do with the iterator, how long to wait, and what to log.
 func (r *Polling) failed(err error) {
 	now := time.Now()
 	if _, large := errors.AsType[*pageTooLargeError](err); large {
@@ -292,7 +293,7 @@ func (r *Polling) failed(err error) {
 		return
 	case errors.As(err, &invalid):
 		r.iterator = ""
-	case answer.Is(err): // a fresh iterator tells whether the position is one that the shard can have
+	case answer.Is(err): // a fresh iterator shows whether the shard can have the position
 		r.iterator = ""
 	}
 	r.pace.failed(now)
@@ -306,7 +307,7 @@ func (r *Polling) failed(err error) {
 	}
 }
 
-// recovered ends the trouble with a page that is taken in: a look at the oldest record reads nothing on.
+// recovered ends the trouble with a page that is ingested. A look at the oldest record does not: it makes no progress.
 func (r *Polling) recovered() {
 	r.shard.Activity.succeeded()
 	if r.trouble != "" {
@@ -318,7 +319,7 @@ func (r *Polling) recovered() {
 // errWanted ends a pause because the shard is wanted for something else.
 var errWanted = errors.New("the shard is wanted")
 
-// rest waits until the shard may be asked again.
+// rest waits until the shard may be polled again.
 func (r *Polling) rest(ctx context.Context) error {
 	d := time.Until(r.pace.next)
 	if d <= 0 || r.shard.Wanted == nil {

@@ -16,9 +16,9 @@ import (
 
 // answerGate looks at the answer to one GetRecords call after its header and before its body is read. Limit bounds the
 // number of records and not their size, so a page can be far larger than what its credits were taken for: 64 shards
-// that meet 10 MB pages at the same moment would decode 640 MB before anyone had counted them.
+// that get 10 MB pages at the same moment would decode 640 MB before any of it was counted.
 //
-// A page gets the missing credits if they are there, and is let go unread if they are not. Large ones are decoded a few
+// A page gets the missing credits if they are free, and is dropped unread if not. Large ones are decoded a few
 // at a time.
 type answerGate struct {
 	credits  *Credits
@@ -30,14 +30,14 @@ type answerGate struct {
 // pageTooLargeError says that a page was not read because the budget has no room for it now.
 type pageTooLargeError struct{ size int }
 
-// Unread says that the error is no fault of the answer.
+// Unread says that nothing was wrong with the answer.
 func (*pageTooLargeError) Unread() bool { return true }
 
 func (e *pageTooLargeError) Error() string {
 	return fmt.Sprintf("no credits for a page of %d bytes now", e.size)
 }
 
-// install puts the gate right behind the HTTP call, and behind the bound of the answer where the client has that.
+// install puts the gate right behind the HTTP call, and behind the limit on answers if the client has one.
 func (g *answerGate) install(o *kinesis.Options) {
 	gate := middleware.DeserializeMiddlewareFunc("AdmitPage", func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
@@ -103,7 +103,7 @@ type meteredBody struct {
 // meterStep is how many bytes of a body are admitted at a time.
 const meterStep = 256 << 10
 
-// Read implements io.Reader. A body for which there are no credits is taken to be twice as long as what came of it.
+// Read implements io.Reader. A body that runs out of credits counts as twice as long as what was read of it.
 func (b *meteredBody) Read(p []byte) (int, error) {
 	if b.read >= b.admitted {
 		if err := b.gate.Enter(b.ctx, b.admitted+meterStep); err != nil {

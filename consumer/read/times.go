@@ -11,22 +11,22 @@ import (
 	"kinesis-alerter/internal/answer"
 )
 
-// A page with arrival times that cannot be is a bad answer, and is read again. If it stays so, its records count as
-// having none: times that are years ahead would silence every rule with memory, and waiting for better ones would hold
-// the shard.
+// A page with impossible arrival times is a bad answer, and is read again. If they stay, its records count as having
+// none: times that are years ahead would silence every rule with memory, and waiting for better ones would hold the
+// shard.
 const (
 	strangeReads = 3
 	strangeFor   = time.Minute
 )
 
-// strangeTimes knows about the arrival times of a shard that cannot be.
+// strangeTimes tracks the impossible arrival times of a shard.
 type strangeTimes struct {
 	since time.Time // of the first refusal in a row
 	reads int
 	taken bool // the records are taken without these times
 }
 
-// refused notes an error of reading. It returns true when the times are given up with this one.
+// refused notes an error of reading. It returns true when this one makes the reader give up the times.
 func (s *strangeTimes) refused(err error, now time.Time) bool {
 	bad, ok := errors.AsType[*answer.BadError](err)
 	if !ok || !bad.Time || s.taken {
@@ -39,8 +39,8 @@ func (s *strangeTimes) refused(err error, now time.Time) bool {
 	return s.taken
 }
 
-// read takes the times that cannot be out of a page, where they are given up, and returns how many there were. A page
-// without any ends that.
+// read removes impossible times from a page, once they are given up, and returns how many there were. A page without
+// any ends that.
 func (s *strangeTimes) read(records []types.Record, now time.Time) int {
 	n := 0
 	if s.taken {
@@ -66,7 +66,7 @@ func (r *Polling) expects() *answer.Expect {
 	return e
 }
 
-// bears tells the clock what the arrival times of a page say of it.
+// bears sets the clock by the arrival times of a page.
 func (r *Polling) bears(records []types.Record, asked, answered time.Time, tip bool) {
 	after := r.tip
 	if r.tip = (time.Time{}); tip {
@@ -91,7 +91,7 @@ func (r *Polling) bears(records []types.Record, asked, answered time.Time, tip b
 }
 
 // nullAnswers judges GetRecords answers without a next iterator. One alone proves nothing: any answer that lost the
-// member looks like it.
+// member looks the same.
 type nullAnswers struct{ before bool }
 
 // claim reports whether an answer says that the shard has ended: it names the children, or it says the same again from

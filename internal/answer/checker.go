@@ -30,8 +30,8 @@ type Checker struct {
 	clock      *clock.Clock
 }
 
-// New makes a checker that reports to watch what it finds, and to now the Date of every answer, by which it judges
-// which times can be. Both may be nil.
+// New makes a checker. It reports what it finds to watch. It reports the Date of every answer to now, by which it
+// judges which times are possible. Both may be nil.
 func New(watch *Watch, now *clock.Clock) *Checker {
 	if now == nil {
 		now = clock.New(nil)
@@ -62,7 +62,7 @@ func (c *Checker) Install(stack *middleware.Stack) error {
 
 type inputKey struct{}
 
-// keepInput keeps what is asked, for the look at the answer.
+// keepInput keeps the request, for the check of the answer.
 func keepInput(
 	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 ) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -77,7 +77,7 @@ func (c *Checker) operation(ctx context.Context) operation {
 	return op
 }
 
-// check judges the answer when it was read.
+// check judges the answer after it was read.
 func (c *Checker) check(
 	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
@@ -112,7 +112,7 @@ func (c *Checker) check(
 	return out, meta, bad
 }
 
-// heal notes a good answer. Good pages before a bad one come each time again, so only the last page says that all are
+// heal notes a good answer. Good pages before a bad one are repeated each time, so only the last page says that all are
 // good.
 func (c *Checker) heal(ctx context.Context, call *Call, err error) {
 	if call.page() != laterPage {
@@ -123,7 +123,7 @@ func (c *Checker) heal(ctx context.Context, call *Call, err error) {
 	}
 }
 
-// judge makes a check. One that panics has found an answer that its author did not foresee.
+// judge runs a check. One that panics has met an answer that its author did not foresee.
 func judge(check func(*Call) *BadError, c *Call) (bad *BadError) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -207,13 +207,13 @@ func refusesItsOwn(c *Call, err error) *BadError {
 	return nil
 }
 
-// answered reports whether an error came from the service: such an answer was good, whatever it says.
+// answered reports whether an error came from the service: such an answer is good, whatever it says.
 func answered(err error) bool {
 	_, ok := errors.AsType[smithy.APIError](err)
 	return ok
 }
 
-// bound looks at an answer before its body is read.
+// bound checks an answer before its body is read.
 func (c *Checker) bound(
 	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
@@ -247,7 +247,7 @@ func (c *Checker) bound(
 	return out, meta, bad
 }
 
-// readBody reads the whole body and has a look at it as it is.
+// readBody reads the whole body and checks it as it is.
 func readBody(ctx context.Context, res *smithyhttp.Response, op *operation, most int64) error {
 	body, err := readAll(res.Body, res.ContentLength, most)
 	_ = res.Body.Close()
@@ -274,19 +274,19 @@ func readBody(ctx context.Context, res *smithyhttp.Response, op *operation, most
 // Call is one call of AWS, with its answer.
 type Call struct {
 	In, Out any
-	// Expect is what the caller knows beyond that; may be nil.
+	// Expect is what else the caller knows; may be nil.
 	Expect *Expect
 	// Now is the service's time.
 	Now time.Time
-	// usable says that what is left of a bad answer may be used: the rest was taken out.
+	// usable says that what is left of a bad answer may be used: the rest was removed.
 	usable bool
 }
 
 // ofRow parts the key of a row from its table in a subject.
 const ofRow = "\x00"
 
-// subjects are what an answer is about that can be bad alone: an operation may be bad for one row of a table only, or
-// for another one each time.
+// subjects are the parts of a service whose answers can be bad alone: an operation may be bad for one row of a table
+// only, or for another one each time.
 func (c *Call) subjects() []string {
 	subject := c.subject()
 	var key map[string]types.AttributeValue
@@ -337,7 +337,7 @@ func (c *Call) subject() string {
 // mostPages is more than a listing or a table can have.
 const mostPages = 2000
 
-// endless says that a list has more pages than it can.
+// endless says that a list has more pages than is possible.
 func (c *Call) endless() bool { return c.Expect != nil && c.Expect.Page >= mostPages }
 
 // laterPage is the subject of calls for a page behind the first, which can be bad alone.
@@ -382,13 +382,13 @@ type Expect struct {
 	Listed map[string]bool
 	// Key is the attribute that every item of the table has as its key, a text.
 	Key string
-	// AnyTime takes records as they are whose arrival times cannot be.
+	// AnyTime accepts records with impossible arrival times as they are.
 	AnyTime bool
 }
 
 type expectKey struct{}
 
-// With says what is expected of the answer to a call with this context.
+// With adds to a context what is expected of the answer to a call with it.
 func With(ctx context.Context, e *Expect) context.Context {
 	return context.WithValue(ctx, expectKey{}, e)
 }
@@ -397,7 +397,7 @@ type timeKey struct{}
 
 func setTime(meta *middleware.Metadata, t time.Time) { meta.Set(timeKey{}, t) }
 
-// Time is the service's time of an answer, from its result metadata; ours where that has none. A Date that the other
+// Time returns the service's time of an answer, from its result metadata; ours if that has none. A Date that the other
 // answers contradict is not believed.
 func Time(meta middleware.Metadata, ours time.Time) time.Time {
 	if t, ok := meta.Get(timeKey{}).(time.Time); ok {

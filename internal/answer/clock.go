@@ -27,12 +27,12 @@ func (c *Checker) trusted(date time.Time) time.Time {
 	return date
 }
 
-// OffTime reports whether an arrival time cannot be, at the service's time now.
+// OffTime reports whether an arrival time is impossible at the service's time now.
 func OffTime(arrival, now time.Time) bool {
 	return arrival.Unix() > now.Add(Slack).Unix() || arrival.Unix() < now.Add(-longestKept).Unix()
 }
 
-// Untime takes the arrival times that cannot be from records, and says how many.
+// Untime removes impossible arrival times from records, and returns how many there were.
 func Untime(records []types.Record, now time.Time) int {
 	n := 0
 	for i := range records {

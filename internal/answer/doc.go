@@ -6,7 +6,7 @@
 // list holds a null, types and sizes are what they should be, and the answer belongs to what was asked.
 //
 // What it promises to callers: after a call without error the members that table() checks may be used without another
-// look. The models of the SDK alone do not decide what is promised. PartitionKey, ApproximateArrivalTimestamp and
+// check. The models of the SDK alone do not decide what is promised. PartitionKey, ApproximateArrivalTimestamp and
 // MillisBehindLatest are optional. Shards, ShardIterator, Items and an accepted entry's Id and MessageId are optional
 // in the models only.
 //

@@ -24,7 +24,7 @@ func members() []string {
 	}
 }
 
-// items makes the look at the body of an operation whose answer has these members.
+// items makes the check of the body of an operation whose answer has these members.
 func items(own ...string) func([]byte, *smithyhttp.Response) string {
 	var foreign []string
 	for _, m := range members() {
@@ -42,7 +42,7 @@ func items(own ...string) func([]byte, *smithyhttp.Response) string {
 			if success {
 				return "it is no JSON"
 			}
-			return "" // the SDK says what it makes of that
+			return "" // the SDK reports that
 		}
 		if success {
 			if what := belongs(doc, own, foreign); what != "" {
@@ -89,7 +89,7 @@ func belongs(doc map[string]json.RawMessage, own, foreign []string) string {
 
 func null(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// object says what is wrong with a body that should be a JSON object. Empty ones count as a success with the SDK.
+// object returns what is wrong with a body that should be a JSON object. Empty ones count as a success with the SDK.
 func object(body []byte) string {
 	switch body = bytes.TrimSpace(body); {
 	case len(body) == 0:
@@ -100,7 +100,7 @@ func object(body []byte) string {
 	return ""
 }
 
-// jsonObject is the look at a body of the JSON protocols.
+// jsonObject checks a body of the JSON protocols.
 func jsonObject(body []byte, res *smithyhttp.Response) string {
 	if res.StatusCode >= http.StatusMultipleChoices {
 		return ""
@@ -114,14 +114,14 @@ func jsonObject(body []byte, res *smithyhttp.Response) string {
 	return ""
 }
 
-// nullInList reports whether any list of a JSON document holds a null. The SDK leaves them out without a word.
+// nullInList reports whether any list of a JSON document holds a null. The SDK drops them silently.
 func nullInList(body []byte) bool {
 	in := json.NewDecoder(bytes.NewReader(body))
 	var open []json.Delim
 	for {
 		token, err := in.Token()
 		if err != nil {
-			return false // no JSON: the SDK says so
+			return false // not JSON: the SDK reports that
 		}
 		switch t := token.(type) {
 		case json.Delim:
@@ -278,8 +278,8 @@ func scan(c *Call) *BadError {
 	return epochs(c, out.Items...)
 }
 
-// epochs looks at the one attribute that fences writers: it is a number. The table may hold another one, so the answer
-// is reported and used all the same; what decodes the row refuses it.
+// epochs looks at the one attribute that fences writers: it is a number. The table may hold something else, so the
+// answer is reported and used all the same; the decoder of the row refuses it.
 func epochs(c *Call, list ...map[string]types.AttributeValue) *BadError {
 	for _, it := range list {
 		if v, there := it["leaseEpoch"]; there {

@@ -32,10 +32,10 @@ func (e *BadError) Unwrap() error { return e.Err }
 // RetryableError makes the SDK's retryer try again, whatever the status was.
 func (*BadError) RetryableError() bool { return true }
 
-// BadAnswer is the HTTP status, for those who know errors by what they can do.
+// BadAnswer returns the HTTP status, for callers that know errors by their methods.
 func (e *BadError) BadAnswer() int { return e.Status }
 
-// Is reports whether err is about a bad answer.
+// Is reports whether err is a bad answer.
 func Is(err error) bool {
 	_, bad := errors.AsType[*BadError](err)
 	return bad
@@ -48,8 +48,8 @@ type refusal interface {
 }
 
 const (
-	// mostText is what is kept of a text of AWS, and mostCode of an error code, in bytes. Whoever answers chooses
-	// them, and they go into logs, onto pages and into what retries compare.
+	// mostText is what is kept of a text of AWS, and mostCode of an error code, in bytes. The other end chooses them,
+	// and they go into logs, onto pages and into what retries compare.
 	mostText = 2 << 10
 	mostCode = 64
 )
@@ -84,7 +84,7 @@ func (e *cutAPIError) ErrorCode() string             { return e.code }
 func (e *cutAPIError) ErrorMessage() string          { return e.message }
 func (e *cutAPIError) ErrorFault() smithy.ErrorFault { return e.fault }
 
-// shortened is an error with texts of a length that can be logged and shown. What it wraps is found in it as ever.
+// shortened is an error with texts of a length that can be logged and shown. What it wraps is still found in it.
 func shortened(err error) error {
 	if err == nil || len(err.Error()) <= mostText {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// bad makes a bad answer of a text, and nil of none.
+// bad makes a bad answer from a text, and nil from an empty one.
 func bad(what string) *BadError {
 	if what == "" {
 		return nil
@@ -51,7 +51,7 @@ func records(c *Call) *BadError {
 	return nil
 }
 
-// Times says what is wrong with the arrival times of records, by the service's time now.
+// Times returns what is wrong with the arrival times of records, by the service's time now.
 func Times(list []types.Record, now time.Time) string {
 	latest, earliest := now.Add(Slack).Unix(), now.Add(-longestKept).Unix()
 	for i := range list {
@@ -62,7 +62,8 @@ func Times(list []types.Record, now time.Time) string {
 	return ""
 }
 
-// Records says what is wrong with the records of an answer, with what is known about the place that was read from.
+// Records returns what is wrong with the records of an answer, given what is known about the position that was read
+// from.
 func Records(list []types.Record, e *Expect) string {
 	last := e.After
 	if last == "" && e.AtLeast != "" && len(list) > 0 && !empty(list[0].SequenceNumber) &&

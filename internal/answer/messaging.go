@@ -13,10 +13,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// batch checks what SNS says about each entry. What it says about none of ours, without a message id or without a code
-// is taken out, and so is what it says of an entry that it calls accepted and failed: such an entry counts as one that
-// the answer is silent about, and the others are as good as ever. An answer that says nothing about any entry is no
-// answer.
+// batch checks what SNS says about each entry. It removes results for entries that are not ours, without a message id
+// or without a code, and those of an entry that is both accepted and failed. Such an entry counts as one without a
+// result; the others stay good. An answer without a result for any entry is a bad answer.
 func batch(c *Call) *BadError {
 	out, in := c.Out.(*sns.PublishBatchOutput), c.In.(*sns.PublishBatchInput)
 	open := make(map[string]bool, len(in.PublishBatchRequestEntries))
@@ -123,7 +122,7 @@ func putObject(c *Call) *BadError {
 	return nil
 }
 
-// noBody is the look at a body that should be empty.
+// noBody checks a body that should be empty.
 func noBody(body []byte, res *smithyhttp.Response) string {
 	if res.StatusCode < http.StatusMultipleChoices && len(bytes.TrimSpace(body)) > 0 {
 		return "it has a body, where there should be none"
@@ -131,7 +130,7 @@ func noBody(body []byte, res *smithyhttp.Response) string {
 	return ""
 }
 
-// document is the look at a body that should not be empty.
+// document checks a body that should not be empty.
 func document(body []byte, res *smithyhttp.Response) string {
 	if res.StatusCode < http.StatusMultipleChoices && len(bytes.TrimSpace(body)) == 0 {
 		return "its body is empty"

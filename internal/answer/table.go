@@ -2,13 +2,13 @@ package answer
 
 import smithyhttp "github.com/aws/smithy-go/transport/http"
 
-// operation is what the answers of one operation are held against.
+// operation is what the answers of one operation are checked against.
 type operation struct {
 	// most and mostError bound the bodies of successes and errors, in unpacked bytes.
 	most, mostError int64
-	// streamed bodies are not read here: their caller has a say while they are read.
+	// streamed bodies are not read here: their caller decides while they are read.
 	streamed bool
-	// body looks at the body as it is, and check at what the SDK made of it. Either may be nil.
+	// body checks the body as it is, and check what the SDK made of it. Either may be nil.
 	body  func(body []byte, res *smithyhttp.Response) string
 	check func(*Call) *BadError
 }

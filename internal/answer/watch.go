@@ -19,7 +19,7 @@ const (
 	// warnAfter is how long the answers of an operation may be bad, and twiceInARow how often, before that is reported.
 	warnAfter   = 5 * time.Second
 	twiceInARow = 2
-	// forgotten is when a bad answer says nothing about now any more: every call that fails is tried again sooner.
+	// forgotten is when a bad answer is out of date: every call that fails is retried sooner.
 	forgotten = 45 * time.Second
 	// forgottenRow is that of one row of a table, which may never be asked for again.
 	forgottenRow = 10 * time.Second
@@ -38,7 +38,7 @@ type Watch struct {
 // place is an operation, of one shard, topic or the like where these can be bad alone.
 type place struct{ service, operation, subject string }
 
-// outdated reports whether a bad answer of some time ago says nothing about now any more.
+// outdated reports whether a bad answer is too old to say anything about now.
 func (p place) outdated(age time.Duration) bool {
 	if strings.Contains(p.subject, ofRow) {
 		return age > forgottenRow
@@ -171,7 +171,7 @@ type Trouble struct {
 	Subjects []string
 }
 
-// Troubles are the operations that are in trouble now, by name. What a retry healed is none.
+// Troubles returns the operations that are in trouble now, by name. What a retry healed does not count.
 func (w *Watch) Troubles() []Trouble {
 	if w == nil || w.open.Load() == 0 {
 		return nil

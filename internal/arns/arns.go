@@ -43,7 +43,7 @@ func partitions() []partition {
 }
 
 // Check returns what is wrong with the partition, the region or the account of an ARN, or an empty string. It says
-// nothing about the rest of it. A region that nobody knows is no fault, because regions are added; see Unknown.
+// nothing about the rest of it. An unknown region is not a fault, because regions are added; see Unknown.
 func Check(a arn.ARN) string {
 	all := partitions()
 	i := slices.IndexFunc(all, func(p partition) bool { return p.name == a.Partition })
@@ -67,8 +67,8 @@ func Check(a arn.ARN) string {
 
 func notOfRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 
-// Unknown reports whether the region of an ARN, or of a queue's URL, is none that is known: it may be newer than this
-// program, or mistyped.
+// Unknown reports whether the region of an ARN, or of a queue's URL, is unknown to this program: it may be newer than
+// this program, or mistyped.
 func Unknown(s string) (region string, unknown bool) {
 	region = Region(s)
 	if region == "" {

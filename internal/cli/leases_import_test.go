@@ -64,7 +64,7 @@ func TestLeasesImportNamesWhatItDoesNotImport(t *testing.T) {
 			},
 		},
 		"number for a time": {
-			refused: `whether the old consumer still runs cannot be told`,
+			refused: `whether the old consumer still runs is unknown`,
 			rows: func(s0, s1, _ string) []map[string]any {
 				return []map[string]any{gone(testkit.Shard0, s0, "LeaseTimeout", 5), gone(testkit.Shard1, s1)}
 			},

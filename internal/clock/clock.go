@@ -1,8 +1,8 @@
 // Package clock estimates the time of the service whose records are read, from what it answers.
 //
-// What time brings about (an absence, the end of a window, a repeat) is compared with arrival times that Kinesis
-// stamps. So it goes by Kinesis' clock, and not by that of the machine, which may be minutes off, may be set, and
-// stops while the machine is suspended. Between two answers the monotonic clock of the machine continues.
+// What timers cause (an absence, the end of a window, a repeat) is compared with arrival times that Kinesis stamps. So
+// it runs by Kinesis' clock, not the machine's, which may be minutes off, may be set, and stops while the machine is
+// suspended. Between two answers the monotonic clock of the machine continues.
 //
 // # What is believed
 //
@@ -10,11 +10,11 @@
 // asking and of answering. So each answer bounds the service's time from both sides, and the answers of a minute
 // together bound it to some milliseconds.
 //
-// An answer that contradicts the others by more than a second proves nothing: three in a row that agree with each
-// other are believed within two seconds where the machine's clock says the same (it was suspended, or set), else after
-// half a minute. At the start the machine's clock counts as one answer, and three answers are enough. Any answer that
-// agrees with what is believed begins this again, so wrong answers among good ones are never believed, however many
-// they are.
+// An answer that contradicts the others by more than a second proves nothing: three in a row that agree with each other
+// are believed within two seconds where the machine's clock says the same (it was suspended, or set), else after half a
+// minute. At the start the machine's clock counts as one answer, and three answers are enough. Any answer that agrees
+// with what is believed restarts the count, so wrong answers among good ones are never believed, however many there
+// are.
 //
 // Arrival times are the ones that count. A record of a page whose predecessor was at the tip arrived in between, so it
 // bounds the clock that stamps arrivals as a Date does. Where these records contradict the Dates by more than a
@@ -24,8 +24,8 @@
 //
 // Surely is never ahead of the service's clock for longer than it takes to receive one answer that says so: it yields
 // at once to an answer that says that it is earlier, for a minute, until that is believed or contradicted. It may be
-// behind for as long as a change is not believed. Silence that is reported a little late is a smaller fault than
-// silence that is none.
+// behind for as long as a change is not believed. Silence that is reported a little late does less harm than a false
+// report.
 //
 // Where no answer has a Date and no record has an arrival, the time is that of the machine's clock. Where the
 // machine's clock lies within what the answers allow, it is used as it is: a clock that is kept by NTP is finer than
@@ -47,7 +47,7 @@ const (
 	votes = 3
 	quick = int64(2 * time.Second)
 	slow  = int64(30 * time.Second)
-	// doubtful is for how long an answer that is not believed holds time back.
+	// doubtful is how long an answer that is not believed holds time back.
 	doubtful = int64(time.Minute)
 	// drift is by how much of the time that passes a monotonic clock may be wrong, as one of 1/drift: what NTP slews
 	// at most.
@@ -73,7 +73,7 @@ func New(machine func() time.Time) *Clock {
 	return &Clock{machine: machine, base: time.Now(), stamps: estimate{prior: true}}
 }
 
-// Now is the service's time now, as far as it is known.
+// Now returns the service's time now, as far as it is known.
 func (c *Clock) Now() time.Time { return c.At(time.Now()) }
 
 // At is the service's time at a moment of this process, as time.Now gives it.
@@ -134,7 +134,7 @@ func (c *Clock) Ahead() (by time.Duration, known bool) {
 	return time.Duration(c.machine().UnixNano() - c.at(time.Now())), true
 }
 
-// Answered takes in the Date of an answer, and the moments of asking and answering. The time goes by the answers of
+// Answered records the Date of an answer, and when it was asked and answered. The time goes by the answers of
 // one service, and by those of others only as long as it gives none. A zero date says nothing.
 func (c *Clock) Answered(date, asked, answered time.Time, other bool) {
 	if date.Unix() <= 0 {
@@ -149,8 +149,8 @@ func (c *Clock) Answered(date, asked, answered time.Time, other bool) {
 	e.take(span{date.UnixNano() - now, date.UnixNano() + grain - c.elapsed(asked)}, now, c.machineAt())
 }
 
-// Arrived takes in the arrival times of the first and the last record of a page that was answered at a moment, all of
-// which arrived after another one: the page before was asked for then, and reached the tip.
+// Arrived records the arrival times of the first and the last record of a page that was answered at one moment. All its
+// records arrived after another moment: the call for the page before began then, and reached the tip.
 func (c *Clock) Arrived(first, last, after, answered time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,7 +217,7 @@ type estimate struct {
 	since, last int64
 }
 
-// take takes in one answer. machine is what the machine's own clock says of the number.
+// take records one answer. machine is what the machine's own clock says of the number.
 func (e *estimate) take(s span, now, machine int64) {
 	if s.lo > s.hi { // no such moment: the order of the arrival times is another one than that of the answers
 		s.lo, s.hi = s.hi, s.lo

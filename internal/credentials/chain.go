@@ -15,7 +15,7 @@ import (
 )
 
 // LoadConfig reads region, endpoints and credentials the way every AWS tool does: environment variables, shared files,
-// container and instance roles. The credentials are a Provider that resolves all of it again for every load.
+// container and instance roles. The credentials are a Provider that resolves the whole chain again for every load.
 func LoadConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Config, error) {
 	base, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {

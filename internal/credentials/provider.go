@@ -44,8 +44,8 @@ type Load func(context.Context) (aws.Credentials, error)
 // Provider is an aws.CredentialsProvider. It is safe for concurrent use.
 type Provider struct {
 	load Load
-	// doubted says that there are refusals: only then is a call that went well of interest.
-	doubted atomic.Bool
+	// refusing says that there are refusals: only then does a call that succeeds matter.
+	refusing atomic.Bool
 
 	mu      sync.Mutex
 	lines   []func() // of the log, and calls of changed: for when mu is free
@@ -114,14 +114,14 @@ func (p *Provider) Observe(log *zap.Logger, reg prometheus.Registerer) {
 	p.log, p.metrics = log, m
 }
 
-// OnChange makes the Provider call f whenever other credentials have taken the place of those at hand. f must not wait.
+// OnChange makes the Provider call f when other credentials have replaced the current ones. f must not wait.
 func (p *Provider) OnChange(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.changed = f
 }
 
-// left is how many seconds the credentials at hand are still good for: infinite where they have no end, 0 without any.
+// left returns how many seconds the current credentials are still valid: infinite if they have no end, 0 without any.
 func (p *Provider) left() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +159,7 @@ func (p *Provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, p.errorLocked()
 }
 
-// say lines a state change up for the log.
+// say queues a state change for the log.
 func (p *Provider) say(level zapcore.Level, text string, fields ...zap.Field) {
 	log := p.log
 	p.lines = append(p.lines, func() { log.Log(level, text, fields...) })
@@ -242,7 +242,7 @@ func (p *Provider) safeLoad(ctx context.Context) (c aws.Credentials, err error) 
 	return p.load(ctx)
 }
 
-// settle takes in what a load gave.
+// settle records the result of a load.
 func (p *Provider) settle(c aws.Credentials, err error) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -264,13 +264,13 @@ func (p *Provider) settle(c aws.Credentials, err error) {
 	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey ||
 		c.SessionToken != p.have.SessionToken
 	if p.warned || p.ended || renewed && p.isRefusedLocked() {
-		p.say(zap.InfoLevel, "credentials resolved anew", zap.Bool("changed", renewed))
+		p.say(zap.InfoLevel, "credentials resolved again", zap.Bool("changed", renewed))
 	}
 	p.have, p.err, p.failing, p.warned, p.ended = c, nil, time.Time{}, false, false
 	if renewed && !first && p.changed != nil {
 		p.lines = append(p.lines, p.changed)
 	}
-	if len(p.refusals) > 0 { // also of credentials that are new each time, and refused each time
+	if len(p.refusals) > 0 { // also for credentials that are new each time, and refused each time
 		p.pauseLocked(now)
 		return
 	}
@@ -303,7 +303,7 @@ func (p *Provider) failedLocked(now time.Time, err error) {
 	}
 }
 
-// pauseLocked is the pause after a load that brought nothing of use.
+// pauseLocked sets the pause after a load that brought nothing usable.
 func (p *Provider) pauseLocked(now time.Time) {
 	pause := min(firstPause<<min(p.inVain, 10), longestPause)
 	p.inVain++
@@ -334,10 +334,10 @@ func (p *Provider) refused(ctx context.Context, service, key, code string) {
 		r.Since = before.Since
 	}
 	p.refusals[service] = r
-	p.doubted.Store(true)
+	p.refusing.Store(true)
 	if !known {
 		p.say(
-			zap.ErrorLevel, "AWS refuses the credentials, they are resolved anew", zap.String("service", service),
+			zap.ErrorLevel, "AWS refuses the credentials, they are resolved again", zap.String("service", service),
 			zap.String("code", code),
 		)
 	}
@@ -358,12 +358,12 @@ func (p *Provider) accepted(service, key string) {
 		zap.Duration("after", time.Since(r.Since)),
 	)
 	if len(p.refusals) == 0 {
-		p.doubted.Store(false)
+		p.refusing.Store(false)
 		p.inVain = 0
 	}
 }
 
-// errorLocked says why there is nothing to use.
+// errorLocked returns why there are no usable credentials.
 func (p *Provider) errorLocked() error {
 	e := &Error{text: "credentials: there are none", err: p.err}
 	if p.have.HasKeys() {
@@ -387,7 +387,7 @@ func (e *Error) Error() string { return cmp.Or(e.text, "credentials: there are n
 // Unwrap returns what the source answered, or why no caller waited for it.
 func (e *Error) Unwrap() error { return e.err }
 
-// ErrorCode is CodeUnavailable. It makes an Error what an answer of AWS is: something with a code.
+// ErrorCode is CodeUnavailable. It gives an Error a code, as an error of AWS has one.
 func (*Error) ErrorCode() string { return CodeUnavailable }
 
 // ErrorMessage implements smithy.APIError.
@@ -396,7 +396,7 @@ func (e *Error) ErrorMessage() string { return e.Error() }
 // ErrorFault implements smithy.APIError.
 func (*Error) ErrorFault() smithy.ErrorFault { return smithy.FaultClient }
 
-// bounded cuts a text that comes from elsewhere.
+// bounded cuts a text that comes from outside.
 func bounded(s string) string {
 	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")
 	if len(s) <= mostText {

@@ -111,7 +111,7 @@ func TestCredentialsAreUsedUntilTheirEnd(t *testing.T) {
 		time.Sleep(longestPause)
 		require.Equal(t, "B", s.key(t))
 		require.Zero(t, s.Status().FailingSince)
-		require.Equal(t, 1, s.logs.FilterMessage("credentials resolved anew").Len())
+		require.Equal(t, 1, s.logs.FilterMessage("credentials resolved again").Len())
 	})
 }
 
@@ -179,7 +179,7 @@ func TestRefusedCredentialsWithoutOthers(t *testing.T) {
 		require.Equal(t, "Kinesis", refused[0].Service)
 		require.Equal(t, begin, refused[0].Since)
 		require.Equal(
-			t, 2, s.logs.FilterMessage("AWS refuses the credentials, they are resolved anew").Len(), "once a service",
+			t, 2, s.logs.FilterMessage("AWS refuses the credentials, they are resolved again").Len(), "once a service",
 		)
 		s.accepted("SNS", "OLD")
 		require.Len(t, s.Status().Refused, 1, "each service speaks for itself")

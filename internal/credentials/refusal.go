@@ -60,7 +60,7 @@ func proves(err error) bool {
 		!strings.Contains(api.ErrorCode(), "Throttl") && !strings.Contains(api.ErrorCode(), "Limit")
 }
 
-// Install makes a client report to the Provider what becomes of its calls. It sits inside the retry loop: each attempt
+// Install makes a client report the outcome of its calls to the Provider. It sits inside the retry loop: each attempt
 // counts.
 func (p *Provider) Install(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("WatchCredentials",
@@ -73,14 +73,14 @@ func (p *Provider) Install(stack *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// hear draws the conclusions from the outcome of a call.
+// hear updates the state by the outcome of a call.
 func (p *Provider) hear(ctx context.Context, request any, err error) {
 	code, refused := "", false
 	if err != nil {
 		code, refused = Blames(err)
 	}
-	if !refused && (!p.doubted.Load() || !proves(err)) {
-		return // as good as always
+	if !refused && (!p.refusing.Load() || !proves(err)) {
+		return // nothing has changed
 	}
 	r, ok := request.(*smithyhttp.Request)
 	if !ok {

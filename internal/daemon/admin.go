@@ -34,11 +34,11 @@ type adminDeps struct {
 	Reload http.HandlerFunc
 	// Status is the state of things now, from memory.
 	Status func() status.Status
-	// Healthy returns why the process should be restarted, or nil. AWS being unwell is no reason.
+	// Healthy returns why the process should be restarted, or nil. An outage of AWS is no reason.
 	Healthy func() error
 	// Ready returns why the process is not ready, or nil.
 	Ready func() error
-	// Names are those by which the server is asked, beside addresses and localhost.
+	// Names are those under which the server is reached, besides addresses and localhost.
 	Names []string
 	Log   *zap.Logger
 }
@@ -84,10 +84,9 @@ func newAdmin(ctx context.Context, l net.Listener, deps adminDeps) *admin {
 // maxAdminBody bounds what a request may send, in bytes: the longest one is a log level.
 const maxAdminBody = 64 << 10
 
-// knownNames refuses requests that ask by a name which is none of ours, but for metrics and health: a page in an
-// operator's browser can have its own name resolve to any address that the browser reaches, through a port forward or a
-// published port too, and would then read the status, and reload, as its own. A name of ours it cannot have, and an
-// address is no name.
+// knownNames refuses requests for a host name that is not ours, except for metrics and health. It stops DNS rebinding:
+// a page in an operator's browser can have its own name resolve to any address that the browser reaches, also through a
+// port forward, and could then read the status and reload. It cannot have a name of ours, and an address is not a name.
 func knownNames(names []string, next http.Handler) http.Handler {
 	known := map[string]bool{"localhost": true}
 	for _, name := range names {
@@ -126,7 +125,7 @@ func (a *admin) Run() error {
 	return nil
 }
 
-// patience is how long running requests may take to end at a stop.
+// patience is how long running requests may take at a stop.
 const patience = 500 * time.Millisecond
 
 // Stop lets running requests end for a moment, then closes their connections: a slow client does not hold up a stop.

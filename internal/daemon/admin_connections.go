@@ -18,10 +18,10 @@ const (
 	leastStay = 50 * time.Millisecond
 )
 
-// connections is a listener that bounds the open connections of the server behind it, so that those who hold theirs
-// without use never keep out a scrape or a health check. A new connection is always let in. With too many, another one
-// is closed: of the address that has the most, the one that has waited for a request, or has been answered, for the
-// longest. An answer takes milliseconds, but for a client that does not read it.
+// connections is a listener that bounds the open connections of the server behind it, so that idle clients never keep
+// out a scrape or a health check. A new connection is always accepted. With too many, another one is closed: of the
+// address that has the most, the one that has been idle or in an answer for the longest. An answer takes milliseconds,
+// unless the client does not read it.
 type connections struct {
 	net.Listener
 
@@ -109,9 +109,9 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// shared has handlers make their whole answer before any of it is sent, one answer of them at a time, of which all
-// share who ask for it before it is begun. So what a client does not read holds up nobody else's, and who asks waits
-// for two answers at most, however many ask.
+// shared has handlers make their whole answer before any of it is sent. One answer is made at a time, and all requests
+// that arrive before it is begun share it. So a client that does not read holds up no other, and a request waits for
+// two answers at most, however many there are.
 type shared struct {
 	turn chan struct{}
 
@@ -178,7 +178,7 @@ func (s *shared) handler(next http.Handler) http.Handler {
 func (s *shared) make(made *madeAnswer, kind answerKind, next http.Handler, r *http.Request) {
 	s.turn <- struct{}{}
 	s.mu.Lock()
-	delete(s.next, kind) // who asks from now on has the next one
+	delete(s.next, kind) // later requests get the next one
 	s.mu.Unlock()
 	defer func() {
 		<-s.turn

@@ -57,7 +57,7 @@ func newHTTPClient() *awshttp.BuildableClient {
 		}).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = 3 * time.Second
-			// Callers have deadlines of their own. This one is for those who forget.
+			// Callers have deadlines of their own. This one is for those that forget.
 			t.ResponseHeaderTimeout = 30 * time.Second
 			t.MaxResponseHeaderBytes = 64 << 10 // an error shows a header that cannot be read
 			// Every shard polls the same host, five times a second at most. With the SDK's ten idle connections a
@@ -85,7 +85,7 @@ type clients struct {
 // no longer makes sense because a lease ran out. DynamoDB calls have three quick attempts, which fit into a third of a
 // lease.
 //
-// Every answer is checked before anything else sees it; watch, which may be nil, learns of those that cannot be used.
+// Every answer is checked before anything else sees it; bad answers are reported to watch, which may be nil.
 func NewClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
 	return newClientsBy(clock.New(nil), cfg, reg, watch)
 }
@@ -113,7 +113,7 @@ func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, w
 				o.RateLimiter = ratelimit.None
 			})
 			// What the SDK does about a wrong checksum is a line on stderr, also for every answer of an emulator that
-			// sends none. TLS guards the way, and an answer that is cut short is no JSON.
+			// sends none. TLS protects the transfer, and an answer that is cut short is not JSON.
 			o.DisableValidateResponseChecksum = true
 		}),
 	}
@@ -144,7 +144,7 @@ func (c clients) plainEndpoints() []string {
 	return out
 }
 
-// loopback says that a host is this one.
+// loopback reports whether a host is this one.
 func loopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
@@ -163,7 +163,7 @@ func refuseRedirects(c aws.HTTPClient) aws.HTTPClient {
 }
 
 // newS3 makes the S3 client. With an endpoint of its own, which is an emulator or a gateway, buckets are addressed by
-// path: their names are no host names there.
+// path: their names are not host names there.
 func newS3(cfg aws.Config, retryer aws.Retryer) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.Retryer = retryer

@@ -13,7 +13,7 @@ import (
 )
 
 // logLevel answers /-/log-level: GET says the level, PUT sets it. zap's own handler takes JSON only with the right
-// Content-Type, which curl does not send, and does not say what it wants; that is not to be found out at night.
+// Content-Type, which curl does not send, and does not say what it wants. Nobody should have to find that out at night.
 type logLevel struct{ level zap.AtomicLevel }
 
 // ServeHTTP implements http.Handler.

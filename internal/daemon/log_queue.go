@@ -11,13 +11,13 @@ const (
 	// logQueueBytes bounds the lines that wait to be written. A pipe without a reader fills it in minutes under a storm
 	// of alerts.
 	logQueueBytes = 8 << 20
-	// logLineOverhead is what a waiting line costs beside its bytes.
+	// logLineOverhead is what a waiting line costs besides its bytes.
 	logLineOverhead = 48
 )
 
 // logQueue is between the loggers and the output, so that an output that blocks never blocks a record, a lease or a
-// stop. One goroutine writes. Lines beyond the bound are dropped and counted, the newest first, because what led into
-// trouble is worth more than its thousandth repetition.
+// stop. One goroutine writes. Lines beyond the bound are dropped and counted, the newest first, because the first lines
+// of a fault are worth more than its thousandth repetition.
 type logQueue struct {
 	out     io.Writer
 	dropped func(audit bool) // called for each line that will never be written; it must not block
@@ -45,7 +45,7 @@ func newLogQueue(out io.Writer, dropped func(audit bool)) *logQueue {
 	return &logQueue{out: out, dropped: dropped, ready: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// start starts the goroutine that writes. drained is called by it when the output takes lines again, with the lines
+// start starts the goroutine that writes. The goroutine calls drained when the output takes lines again, with the lines
 // that were dropped and since when.
 func (q *logQueue) start(drained func(operational, audit int, since time.Time)) {
 	q.drained = drained
@@ -66,7 +66,7 @@ func (s *logSink) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Sync is of the loggers' interface; closing the queue writes the lines.
+// Sync is part of the loggers' interface; closing the queue writes the lines.
 func (*logSink) Sync() error { return nil }
 
 func (q *logQueue) Add(l logLine) {
@@ -113,8 +113,8 @@ func (q *logQueue) state() logState {
 	return s
 }
 
-// logState says how the output does: the lines that wait, those dropped since one was last written, and since when the
-// output has taken none; a zero Since says that it takes lines.
+// logState is the state of the output: the lines that wait, those dropped since one was last written, and since when
+// the output has taken none; a zero Since says that it takes lines.
 type logState struct {
 	Waiting, Dropped, AuditDropped int
 	Since                          time.Time

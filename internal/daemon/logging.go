@@ -15,7 +15,7 @@ import (
 
 // Loggers are the two logs of the daemon, which share one output.
 type Loggers struct {
-	// Operational tells the state changes of the daemon. Lines below warn are sampled: the first 100 of one message in
+	// Operational has the state changes of the daemon. Lines below warn are sampled: the first 100 of one message in
 	// a second, then every 100th; what that drops is counted.
 	Operational *zap.Logger
 	// Audit gets one line per published alert. It is never sampled and ignores the level, because "what did we send,

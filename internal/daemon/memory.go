@@ -11,7 +11,7 @@ import (
 // makes the collector work harder when the heap comes near it. Without a limit Go's 100 stays.
 const BoundedGCPercent = 400
 
-// frugalGCPercent is GOGC while a configuration is taken in, which makes many times as much garbage as it keeps: a
+// frugalGCPercent is GOGC while a configuration is read, which makes many times as much garbage as it keeps: a
 // large file must not push the daemon out of its container.
 const frugalGCPercent = 30
 

@@ -26,15 +26,15 @@ import (
 // preflightTimeout bounds one call before the daemon runs.
 const preflightTimeout = 5 * time.Second
 
-// failFastPatience is for how long --fail-fast waits, from the start on, for what may pass: credentials that are not
-// there yet, throttling, an answer at all. Where many tasks start at once, that is what their first calls meet.
+// failFastPatience is how long --fail-fast waits, from the start, for faults that may pass: credentials that are not
+// there yet, throttling, no answer. When many tasks start at once, their first calls meet these.
 const failFastPatience = time.Minute
 
-// longestStreamWait is the longest pause between two questions for the stream: whatever it waits for, reading begins
-// soon after.
+// longestStreamWait is the longest pause between two calls about the stream, so that reading begins soon after it is
+// there.
 const longestStreamWait = 5 * time.Second
 
-// errStopped ends a start that was stopped. It is no failure.
+// errStopped ends a start that was stopped. It is not a failure.
 var errStopped = errors.New("stopped while starting")
 
 // streamARN returns the ARN of the stream, which every alert's id is made of. When only the name is configured it asks
@@ -89,9 +89,9 @@ func DescribeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	return "", awsfault.Advise(err, "kinesis:DescribeStreamSummary", "stream "+name)
 }
 
-// checkTopics asks for every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
+// checkTopics looks up every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
 // exist" is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the
-// publisher does the asking, and holds the topic's alerts until it is there.
+// publisher looks, and holds the topic's alerts until the topic is there.
 func checkTopics(ctx context.Context, c config.Config, client *awssns.Client) error {
 	var missing []error
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {

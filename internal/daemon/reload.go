@@ -28,7 +28,7 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
-// reloader puts a changed configuration file into force while the daemon runs: filters, rules, silences, the watchdog
+// reloader activates a changed configuration file while the daemon runs: filters, rules, silences, the watchdog
 // and topics. Everything else needs a restart, and is left as it was. A file that does not validate changes nothing.
 type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
@@ -48,10 +48,10 @@ type reloader struct {
 	shown atomic.Pointer[config.ShownConfig]
 	last  atomic.Pointer[status.Reload]
 	began atomic.Pointer[time.Time] // of a reload that is under way
-	// inForce is what the heartbeat tells a hash of. A heartbeat must not wait for a reload either.
-	inForce atomic.Pointer[[]byte]
-	// doubted are the doubts about the active configuration.
-	doubted atomic.Pointer[[]status.Doubt]
+	// active is the configuration whose hash the heartbeat writes. A heartbeat must not wait for a reload either.
+	active atomic.Pointer[[]byte]
+	// doubts are the doubts about the active configuration.
+	doubts atomic.Pointer[[]status.Doubt]
 }
 
 // NewReloader returns a reloader whose active configuration is c; load reads the next one.
@@ -79,11 +79,11 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 		},
 	}
 	r.shown.Store(config.NewShownConfig(c, config.NewSubstitutions()))
-	r.inForce.Store(new(c.Meaning()))
+	r.active.Store(new(c.Meaning()))
 	return r
 }
 
-// show notes how a reload went.
+// show notes the result of a reload.
 func (r *reloader) show(changes []string, err error) {
 	last := &status.Reload{At: time.Now().UTC(), OK: err == nil, Changes: append([]string{}, changes...)}
 	if err != nil {
@@ -121,7 +121,7 @@ func places(err error) string {
 func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// Nothing failed: no alert may last until the next restart because of a wrong request.
+	// This is not a failure: a wrong request must not raise an alert that lasts until the next restart.
 	if r.load == nil {
 		err := config.UsageError("the daemon was started without a configuration file, so there is none to reload; " +
 			"restart it")
@@ -157,8 +157,8 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	changes = config.Changes(r.current, next)
 	next = r.current.WithRulesOf(next)
 	p := next.Parts()
-	// The topics first, with those that leave: a rule may name one that is new, and what waits for one that leaves goes
-	// where its rule goes then.
+	// The topics first, including those that are removed: a rule may name a new one, and alerts that wait for a removed
+	// one go to the rule's topics of then.
 	both := p.SNS
 	both.Topics = r.current.Parts().SNS.Topics
 	maps.Copy(both.Topics, p.SNS.Topics)
@@ -171,11 +171,11 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		return nil, err
 	}
 	fire := r.firing()
-	before := r.inForce.Load()
-	// First: workers that agree do so about the active rules, or about those that come now.
-	r.inForce.Store(new(next.Meaning()))
+	before := r.active.Load()
+	// First: workers that agree do so about the active rules, or about those that follow now.
+	r.active.Store(new(next.Meaning()))
 	if err := r.pipeline.Update(rules); err != nil { // unreachable: they were compiled for it
-		r.inForce.Store(before)
+		r.active.Store(before)
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
 	}
@@ -213,16 +213,16 @@ func (r *reloader) firing() map[string]int {
 }
 
 // configuration is the active configuration, as meaning. Safe for concurrent use.
-func (r *reloader) configuration() []byte { return *r.inForce.Load() }
+func (r *reloader) configuration() []byte { return *r.active.Load() }
 
-// errNoEnd is the error of a reload that did not come to its end.
+// errNoEnd is the error of a reload that did not finish.
 var errNoEnd = errors.New("the reload has panicked")
 
 // errStopping answers a request to a daemon that is stopping.
 var errStopping = errors.New("the daemon is stopping, the old configuration stays active")
 
-// turns are the reloads that were asked for. One runs, and one waits, of which all who ask meanwhile share the answer:
-// it begins after each of them has asked, so it reads what they have written.
+// turns are the requested reloads. One runs and one waits. All requests that come meanwhile share the one that waits:
+// it begins after each of them, so it reads what they have written.
 type turns struct {
 	mu   sync.Mutex
 	next *turn         // the one that waits; nil without a request
@@ -231,7 +231,7 @@ type turns struct {
 }
 
 type turn struct {
-	callers int // who still waits for the answer
+	callers int // requests that still wait for the answer
 	done    chan struct{}
 	changes []string
 	err     error
@@ -255,14 +255,14 @@ func (t *turns) join() *turn {
 	return t.next
 }
 
-// leave is for a caller that does not wait any longer.
+// leave is for a caller that no longer waits.
 func (t *turns) leave(n *turn) {
 	t.mu.Lock()
 	n.callers--
 	t.mu.Unlock()
 }
 
-// take returns the turn that waits, if anybody still waits for it.
+// take returns the turn that waits, if a caller still waits for it.
 func (t *turns) take() *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -315,7 +315,8 @@ func (r *reloader) Run(asked <-chan os.Signal) func(context.Context) error {
 	}
 }
 
-// make reloads for a turn. It waits for no file once ctx is done: the reload is left behind, and changes nothing.
+// make reloads for a turn. Once ctx is done it no longer waits for the file: the reload is abandoned, and changes
+// nothing.
 func (r *reloader) make(ctx context.Context, t *turn) {
 	type result struct {
 		changes []string

@@ -112,7 +112,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		life.stopping.Store(true)
 		log.Info("stopping", zap.Duration("budget", c.Processing.StopBudget), zap.NamedError("because", why(ctx, err)))
 		err = errors.Join(err, stop.Run(work, c.Processing.StopBudget))
-		abandon() // whatever the stop list has left behind
+		abandon() // what the stop list has abandoned
 		log.Info("stopped", zap.Duration("took", time.Since(began)), zap.Bool("clean", err == nil), zap.Error(err))
 	}()
 
@@ -120,7 +120,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	reloads := NewReloader(c, o.Reload, log.Named("config"), reg)
 	reloads.shown.Store(o.Loaded.Shown(c))
 	reloads.doubt(o.Loaded, c)
-	// What is about the stream says so: one Prometheus may watch many.
+	// Metrics about the stream name it: one Prometheus may watch many.
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.StreamName()}, reg)
 	watch, now := answer.NewWatch(log.Named("aws"), reg), clock.New(o.Machine)
 	page := newStatusSource(c, build, state, reloads, logs)
@@ -225,8 +225,8 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	consuming := life.start(work, "shards", shards.Run)
 	stop.Add("shards", config.StopShareShards, func(ctx context.Context) error {
 		store.Leave()           // or the table would hand the shards that are released right back
-		publisher.Drain()       // digests do not wait for their time
-		err := shards.Stop(ctx) // it is what Run answers with, too
+		publisher.Drain()       // digests are sent before their time
+		err := shards.Stop(ctx) // Run returns it too
 		if ended := consuming.stop(ctx); err == nil {
 			err = ended
 		}
@@ -250,7 +250,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	}
 }
 
-// DeadLetters makes what sends to the on-failure destination; nil if there is none.
+// DeadLetters makes the sender for the on-failure destination; nil if there is none.
 func DeadLetters(
 	c deadletter.Config, stream, application string, clients clients, logs Loggers, reg prometheus.Registerer,
 ) (lanes.DeadLetters, error) {
@@ -271,7 +271,7 @@ func sender(letters lanes.DeadLetters) *deadletter.Sender {
 	return s
 }
 
-// why says what a stop is for.
+// why returns the reason of a stop.
 func why(ctx context.Context, err error) error {
 	return cmp.Or(err, context.Cause(ctx))
 }
@@ -343,7 +343,7 @@ type part struct {
 	err    error // valid after done
 }
 
-// start runs a part. A part that ends before it is stopped brings the daemon down, also when it says that all is well.
+// start runs a part. A part that ends before it is stopped ends the daemon, even without an error.
 func (l *life) start(ctx context.Context, name string, run func(context.Context) error) *part {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &part{cancel: cancel, done: make(chan struct{})}
@@ -401,7 +401,7 @@ func (s *state) reload(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "still starting", http.StatusServiceUnavailable)
 }
 
-// healthy is about this process alone: with AWS unwell, a restart would only lose what is in memory.
+// healthy is about this process alone: in an outage of AWS a restart would only lose what is in memory.
 func (s *state) healthy() error {
 	if store := s.store.Load(); store != nil && store.Ready() && !store.Healthy() {
 		return errors.New("the lease loop has not run for ten seconds; restart this process")

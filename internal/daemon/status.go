@@ -22,7 +22,7 @@ import (
 )
 
 // statusSource gathers what a Status says. The parts of the daemon come to it as they are made, so that a start that
-// waits for something already has a page which says for what.
+// waits already has a page which says for what.
 type statusSource struct {
 	lines   *logQueue
 	build   build
@@ -87,7 +87,7 @@ func newStatusSource(c config.Config, b build, probes *state, reloads *reloader,
 	}
 }
 
-// waitFor says what the start waits for, and why if that is known.
+// waitFor notes what the start waits for, and why if that is known.
 func (s *statusSource) waitFor(what, because string) {
 	since := time.Now()
 	if before := s.waiting.Load(); before != nil && before.what == what {
@@ -163,7 +163,7 @@ func recentEvents(p *statusParts) status.Recent {
 	return out
 }
 
-// watch remembers what a single look does not tell: since when something is so.
+// watch remembers what a single look does not show: since when something is so.
 func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	if table.WaitsFor == "" && len(table.Shards) == 0 {
 		s.waitFor("the list of the shards of the stream "+s.stream.Name+" in Kinesis", "")
@@ -186,8 +186,8 @@ func (s *statusSource) watch(now time.Time, table checkpoint.Status) {
 	s.unread, s.differ = unread, differing(table.Workers, s.differ, now)
 }
 
-// unreadKey tells a shard that waits for its parents from the same one that waits for an owner: a wait begins with its
-// cause.
+// unreadKey distinguishes a shard that waits for its parents from the same one waiting for an owner: each cause has its
+// own wait.
 func unreadKey(s *checkpoint.ShardStatus) string { return string(s.State) + " " + s.ID }
 
 // differing are the workers whose configuration is another one than this one's, and since when that is known. Versions
@@ -257,7 +257,7 @@ func (s *statusSource) snapshot() status.Status {
 	if plain := s.plain.Load(); plain != nil {
 		out.PlainEndpoints = *plain
 	}
-	if doubts := s.reloads.doubted.Load(); doubts != nil {
+	if doubts := s.reloads.doubts.Load(); doubts != nil {
 		out.Doubts = *doubts
 	}
 	if s.clock != nil {
@@ -275,7 +275,7 @@ func (s *statusSource) snapshot() status.Status {
 	} else {
 		table := p.store.Status()
 		s.watch(now, table)
-		s.tell(&out, now, table, p)
+		s.fill(&out, now, table, p)
 		hung = table.Ready && !p.store.Healthy()
 	}
 	if s.probes.draining.Load() {
@@ -296,13 +296,13 @@ func (w *waiting) text() string {
 	return w.what + " (" + w.because + ")"
 }
 
-// tell fills in what the parts know.
-func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.Status, p *statusParts) {
+// fill adds what the parts know.
+func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.Status, p *statusParts) {
 	switch {
 	case table.WaitsFor != "":
 		w := waiting{what: tableWait(table.WaitsFor), because: table.Because, since: table.WaitingSince}
 		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), status.Moment(w.since)
-	case len(table.Shards) == 0: // every stream has some
+	case len(table.Shards) == 0: // every stream has shards
 		w := s.waiting.Load()
 		out.State, out.WaitingFor, out.WaitingSince = "starting", w.text(), status.Moment(w.since)
 	}
@@ -328,7 +328,7 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 	if table.TrustedUntil.After(now) {
 		out.Worker.TrustedUntil = status.Moment(table.TrustedUntil)
 	}
-	held := tellShards(out, table, p.shards.Status(), unread, &s.lags)
+	held := fillShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := status.FleetWorker{
 			ID:      w.ID,
@@ -349,7 +349,7 @@ func (s *statusSource) tell(out *status.Status, now time.Time, table checkpoint.
 	}
 	rules := p.pipeline.Status()
 	tellRules(out, rules, p.publisher.Published())
-	s.tellFilter(out, now, rules)
+	s.fillFilter(out, now, rules)
 	for _, a := range p.publisher.Recent() {
 		out.Alerts = append(out.Alerts, status.Alert{
 			ID:        a.ID,
@@ -418,9 +418,9 @@ func silentFor(w *checkpoint.WorkerStatus, lease time.Duration, now time.Time) t
 	return max(w.Silent, now.Sub(w.Heard))
 }
 
-// tellShards joins what the table knows of the shards with what the process knows that reads them. It returns how many
+// fillShards joins what the table knows of the shards with what the process that reads them knows. It returns how many
 // shards each worker holds.
-func tellShards(
+func fillShards(
 	out *status.Status, table checkpoint.Status, reading []consumer.ShardStatus, unread map[string]time.Time,
 	lags *status.LagHistory,
 ) map[string]int {
@@ -527,8 +527,8 @@ func tellRules(out *status.Status, p alert.Status, published map[string]uint64) 
 	}
 }
 
-// tellFilter says what the filter and the silences keep back.
-func (s *statusSource) tellFilter(out *status.Status, now time.Time, p alert.Status) {
+// fillFilter adds what the filter and the silences suppress.
+func (s *statusSource) fillFilter(out *status.Status, now time.Time, p alert.Status) {
 	if p.Filters {
 		total, dropped := uint64(0), p.Records[alert.Filtered]
 		for _, n := range p.Records {
@@ -560,7 +560,7 @@ func (s *statusSource) tellFilter(out *status.Status, now time.Time, p alert.Sta
 // seconds is a duration for JSON, to the millisecond.
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-// tableWait says what the lease table waits for.
+// tableWait returns what the lease table waits for.
 func tableWait(resource string) string {
 	if stream, ok := strings.CutPrefix(resource, "stream "); ok {
 		return "the stream " + stream + " in Kinesis"

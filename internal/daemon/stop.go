@@ -34,11 +34,11 @@ func (l *stopList) Add(name string, share int, stop func(context.Context) error)
 	l.steps = append(l.steps, stopStep{name: name, share: share, stop: stop})
 }
 
-// Run stops everything, last started first. Each step has its share of the budget and no more: what an early step
-// saves is not given to a later one, so that the longest possible stop is known beforehand and stays below the grace
-// period of the container. A step that overruns is left behind, named in the error, and the next one runs all the same;
-// waiting for it would take the time from the steps that can still do good, such as the release of the leases.
-// The error joins what went wrong; nil means that every step ended in time and without an error.
+// Run stops everything, last started first. Each step has its share of the budget: what an early step saves is not
+// given to a later one, so that the longest possible stop is known beforehand and stays below the grace period of the
+// container. A step that overruns is abandoned and named in the error, and the next one runs all the same; waiting for
+// it would take the time from the steps that can still do good, such as the release of the leases. The error joins what
+// went wrong; nil means that every step ended in time and without an error.
 func (l *stopList) Run(ctx context.Context, budget time.Duration) error {
 	var errs []error
 	for _, s := range slices.Backward(l.steps) {
@@ -62,8 +62,7 @@ func (l *stopList) Run(ctx context.Context, budget time.Duration) error {
 }
 
 // bounded runs f for at most budget. An f that does not heed its context keeps running in its goroutine after bounded
-// has returned; the process is about to end, and nothing that f may still write is believed by anybody (leases are
-// fenced).
+// has returned; the process is about to end, and no worker believes what f may still write (leases are fenced).
 func bounded(ctx context.Context, budget time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -74,7 +73,7 @@ func bounded(ctx context.Context, budget time.Duration, f func(context.Context) 
 		return err
 	case <-ctx.Done():
 	}
-	// f may have ended in the same instant, or because of the deadline: its own words say more than "abandoned".
+	// f may have ended in the same instant, or because of the deadline: its own error says more than "abandoned".
 	grace := time.NewTimer(budget/50 + time.Millisecond)
 	defer grace.Stop()
 	select {

@@ -16,7 +16,7 @@ const (
 	// subscriptionsLook is how often what is known of the topics is compared with what they had. It makes no call
 	// unless that has changed.
 	subscriptionsLook = 15 * time.Second
-	// subscriptionsKept is for how long a topic is expected to have as many subscriptions as it had.
+	// subscriptionsKept is how long a topic is expected to have as many subscriptions as it had.
 	subscriptionsKept = 24 * time.Hour
 	// subscriptionsFresh is how old the time may get at which a topic was last seen to have them.
 	subscriptionsFresh = time.Hour
@@ -31,7 +31,7 @@ type hadSubscriptions struct {
 	At        time.Time `json:"at"`
 }
 
-// after is what to remember once a topic says that it has n.
+// after returns what to remember once a topic reports n.
 func (h hadSubscriptions) after(n int, now time.Time) hadSubscriptions {
 	switch {
 	case n < h.Confirmed && now.Sub(h.At) < subscriptionsKept:
@@ -75,7 +75,7 @@ func (m *subscriptionMemory) Run(ctx context.Context) error {
 	}
 }
 
-// Look takes in what the topics say, and keeps it where that is new.
+// Look records what the topics report, and stores what is new.
 func (m *subscriptionMemory) Look(ctx context.Context, loaded *bool) error {
 	if !*loaded {
 		if err := m.merge(ctx); err != nil {
@@ -91,11 +91,11 @@ func (m *subscriptionMemory) Look(ctx context.Context, loaded *bool) error {
 		m.learn(time.Now())
 		err = m.save(ctx, m.encode())
 	}
-	*loaded = err == nil // else all of it again
+	*loaded = err == nil // else all of it is loaded again
 	return err
 }
 
-// merge adds what the application has kept; of two the one that was seen later counts.
+// merge adds what the application has stored; of two entries the later one counts.
 func (m *subscriptionMemory) merge(ctx context.Context) error {
 	text, err := m.load(ctx)
 	if err != nil {
@@ -115,7 +115,7 @@ func (m *subscriptionMemory) merge(ctx context.Context) error {
 	for arn, had := range kept {
 		if had.Confirmed < 0 || had.Confirmed > subscriptionsMost || had.At.After(now.Add(subscriptionsFresh)) ||
 			len(next) >= subscriptionsTopics {
-			continue // anybody may have written it
+			continue // it is not trusted: any writer of the table may have changed it
 		}
 		if mine, known := next[arn]; !known || had.At.After(mine.At) {
 			next[arn] = had

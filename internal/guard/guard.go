@@ -1,8 +1,8 @@
 // Package guard makes panics of goroutines errors.
 //
-// A panic that nobody recovers ends the process at once, wherever it happens. Every goroutine that the daemon starts
-// goes through this package instead: Do where the panic is the goroutine's own affair, Run where state that others
-// share may be half changed, which a Watched context hears of before anything else happens.
+// A panic that is not recovered ends the process at once, wherever it happens. Every goroutine that the daemon starts
+// goes through this package instead: Do, if the panic concerns only that goroutine; Run, if shared state may be half
+// changed. Run reports to the Watched context before anything else happens.
 package guard
 
 import (
@@ -39,7 +39,7 @@ func Watched(ctx context.Context, report func(*PanicError)) context.Context {
 }
 
 // Run is Do that reports the panic to the Watched context. A goroutine that waits for a lock of the one that panicked
-// waits forever, so the report must not depend on anybody's coming to an end.
+// waits forever, so the report must not depend on another goroutine's end.
 func Run(ctx context.Context, part string, f func() error) error {
 	err := Do(part, f)
 	if p, panicked := err.(*PanicError); panicked { //nolint:errorlint // made by Do, never wrapped

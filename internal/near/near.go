@@ -1,4 +1,4 @@
-// Package near says how alike two names are.
+// Package near measures how similar two names are.
 package near
 
 // Distance counts the insertions, deletions and replacements that turn a into b.

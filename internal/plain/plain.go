@@ -1,12 +1,11 @@
-// Package plain makes texts from elsewhere fit for people: for a terminal, which obeys some characters, and for
-// whoever reads a page, whom others mislead. Producers, AWS and whoever may write the lease table choose such texts.
+// Package plain makes texts from outside safe to show: on a terminal, which obeys some characters, and on a page, where
+// others mislead the reader. Producers, AWS and any writer of the lease table choose such texts.
 //
 // # What it guarantees
 //
 // What [Text] returns, and the arguments of [Fprintf] and [Fprintln], are printable as strconv.IsPrint has it, and one
-// line. What is written through a [Writer] is printable but for the ends of its lines. Whatever else there is stands
-// as an escape that JSON knows too, so a document stays the document that it was; a byte that is no UTF-8 stands as \x
-// and two digits.
+// line. What is written through a [Writer] is printable but for the ends of its lines. All else is written as an escape
+// that JSON knows too, so a document keeps its meaning. A byte that is not UTF-8 becomes \x and two digits.
 package plain
 
 import (
@@ -43,7 +42,7 @@ func JSON(document []byte) []byte { return appendText(nil, string(document), str
 // astral16 is how JSON writes a character above U+FFFF: as two.
 const astral16 = `\u%04[1]x\u%04[2]x`
 
-// clean says that nothing in s needs an escape. It returns false for whatever is not ASCII.
+// clean reports whether nothing in s needs an escape. It returns false for whatever is not ASCII.
 func clean[S string | []byte](s S, keep string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < ' ' || c > '~') && strings.IndexByte(keep, c) < 0 {
@@ -148,7 +147,7 @@ type Writer struct {
 // NewWriter returns a writer to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-// structure is what a text may have beside what is printable.
+// structure is what a text may have besides printable characters.
 const structure = "\n\t"
 
 // Write implements io.Writer. A character may come in several parts.
@@ -174,7 +173,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush writes what was held back: the beginning of a character whose rest never came.
+// Flush writes what was held back: the beginning of an incomplete character.
 func (w *Writer) Flush() error {
 	if len(w.rest) == 0 {
 		return nil

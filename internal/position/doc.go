@@ -1,4 +1,4 @@
-// Package position has the places of a shard: positions, ranges between them, and the progress that a reader offers.
+// Package position has the positions of a shard, ranges between them, and the progress that a reader offers.
 //
 // # What it guarantees
 //

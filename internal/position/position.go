@@ -15,8 +15,8 @@ const (
 	MaxDigits = 129
 )
 
-// Position is a place in a shard: a Kinesis record, or one of the records inside an aggregate. A plain record and the
-// last one of an aggregate have Sub WholeRecord. The zero value is before the first record.
+// Position is a position in a shard: a Kinesis record, or one of the records inside an aggregate. A plain record and
+// the last one of an aggregate have Sub WholeRecord. The zero value is before the first record.
 type Position struct {
 	Sequence string
 	Sub      uint32
@@ -33,7 +33,7 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(CompareSequences(p.Sequence, q.Sequence), cmp.Compare(p.Sub, q.Sub))
 }
 
-// Comparable reports whether two positions have an order: a number and what is none have none.
+// Comparable reports whether two positions can be ordered: a number and a text that is not one cannot.
 func (p Position) Comparable(q Position) bool {
 	return p.IsZero() || q.IsZero() || ValidSequence(p.Sequence) == ValidSequence(q.Sequence)
 }
@@ -49,7 +49,7 @@ func ValidSequence(s string) bool {
 	return IsNumber(s) && len(s) <= MaxDigits && (s[0] != '0' || len(s) == 1)
 }
 
-// IsNumber reports whether s has nothing but digits. Some services write sequence numbers with leading zeros.
+// IsNumber reports whether s has only digits. Some services write sequence numbers with leading zeros.
 func IsNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // String writes a position as Parse reads it.

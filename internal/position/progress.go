@@ -6,7 +6,7 @@ import "time"
 type Progress struct {
 	// At is the checkpoint: everything up to and including it is settled. The zero value leaves the stored one.
 	At Position
-	// Above describes what is settled above At (EncodeRanges). Beside a zero At an empty one leaves the stored one.
+	// Above describes what is settled above At (EncodeRanges). With a zero At, an empty value leaves the stored one.
 	Above string
 	// CaughtUp is the time up to which the shard was read; zero where that is not known.
 	CaughtUp time.Time

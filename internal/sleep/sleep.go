@@ -10,8 +10,8 @@ import (
 // does not.
 func For(ctx context.Context, d time.Duration) bool { return Until(ctx, time.Now().Add(d)) == nil }
 
-// Until waits for a moment of this machine's clock, or until ctx is done, and then returns the cause of that. A moment
-// that has passed is no wait.
+// Until waits for a moment of this machine's clock, or until ctx is done, and then returns the cause of that. It does
+// not wait for a moment that has passed.
 func Until(ctx context.Context, t time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

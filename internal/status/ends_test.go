@@ -72,7 +72,7 @@ func TestEndProblems(t *testing.T) {
 				}
 			},
 			code: "open_shard_ended", level: LevelCritical,
-			text: "the lease table said that 1 shard has ended although open; reading goes on: a, from the oldest " +
+			text: "the lease table said that 1 shard has ended although open; reading continues: a, from the oldest " +
 				"record, which repeats alerts",
 		},
 		"a breach of order": {
@@ -90,7 +90,7 @@ func TestEndProblems(t *testing.T) {
 			},
 			code: "parents_circular", level: LevelCritical,
 			text: "rows of the lease table named 2 shards as their own ancestors: the parents that the stream " +
-				"lists are believed, and written anew: a, b",
+				"lists are believed, and rewritten: a, b",
 		},
 		"a position": {
 			change: func(s *Status) {

@@ -18,7 +18,7 @@ func configurationKinds() []kind {
 			find: func(m *model, after thresholds) findings {
 				d := m.ago(m.ReloadingSince)
 				return found(
-					after.level(d), "a reload has not come to an end for %s, the old configuration stays in force",
+					after.level(d), "a reload has not finished for %s, the old configuration stays active",
 					words(d),
 				)
 			},
@@ -34,7 +34,7 @@ func configurationKinds() []kind {
 				if r.Error != "" {
 					faults = ": " + r.Error
 				}
-				return found(LevelWarning, "the last reload was refused %s ago, the old configuration stays in force%s",
+				return found(LevelWarning, "the last reload was refused %s ago, the old configuration stays active%s",
 					words(m.At.Sub(r.At)), faults)
 			},
 		},

@@ -60,7 +60,7 @@ func unrenewedCredentials(m *model, after thresholds) findings {
 	case !c.Known:
 		return found(level, "credentials: there are none, for %s so far (%s)", words(failing), c.Failing)
 	case c.Expires == nil: // they were refused, and what is at hand has no end
-		return found(LevelWarning, "credentials: cannot be resolved anew for %s (%s)", words(failing), c.Failing)
+		return found(LevelWarning, "credentials: cannot be resolved again for %s (%s)", words(failing), c.Failing)
 	case left <= 0:
 		return found(LevelCritical,
 			"credentials: the last ones ended %s ago and cannot be renewed (%s): nothing is read or published",

@@ -41,7 +41,7 @@ func shardKinds() []kind {
 				}
 				return found(cmp.Or(
 					after.level(g.longest), LevelWarning,
-				), "the evaluation of %s has not come to an end for %s%s",
+				), "the evaluation of %s has not finished for %s%s",
 					g.count(), words(g.longest), first(g.ids))
 			},
 		},
@@ -115,7 +115,7 @@ func shardKinds() []kind {
 				}
 				undone := found(when(
 					n > 0, LevelCritical,
-				), "the lease table said that %s ended although open; reading goes on%s",
+				), "the lease table said that %s ended although open; reading continues%s",
 					have(n, "shard"), shards).advise("alerts may come late or twice; " +
 					"find out what wrote SHARD_END: an import, a tool or an older version")
 				return append(doubted, undone...)

@@ -75,7 +75,7 @@ func tableKinds() []kind {
 			find: func(m *model, _ thresholds) findings {
 				n, shards, _ := m.incidents(checkpoint.IncidentParents)
 				return found(when(n > 0, LevelCritical), "rows of the lease table named %s as their own ancestors: "+
-					"the parents that the stream lists are believed, and written anew%s", Number(n, "shard"), shards)
+					"the parents that the stream lists are believed, and rewritten%s", Number(n, "shard"), shards)
 			},
 		},
 		{
@@ -86,7 +86,7 @@ func tableKinds() []kind {
 					level, text := LevelCritical, "row %s of the lease table cannot be read: %s"
 					if r.Mended { // worth a look for a while: it was written by what should not write there
 						level = LevelWarning
-						text = "row %s of the lease table could not be read: %s; it was written anew, and alerts " +
+						text = "row %s of the lease table could not be read: %s; it was rewritten, and alerts " +
 							"may have been repeated"
 					}
 					all = append(all, found(level, text, r.Key, r.Cause)...)

@@ -63,7 +63,7 @@ func TestRefusedCredentials(t *testing.T) {
 							"no service is blamed beside them: %s", p.Text)
 					}
 				}
-				require.LessOrEqual(t, len(d.Log.Entries(t, "AWS refuses the credentials, they are resolved anew")), 3,
+				require.LessOrEqual(t, len(d.Log.Entries(t, "AWS refuses the credentials, they are resolved again")), 3,
 					"one line a service")
 
 				keys.Set(func(k *testkit.Keyring) { k.Key = "NEW" })

@@ -68,7 +68,7 @@ func edgeMutations() []mutation {
 			by: only("internal/daemon", "TestCheckOfARNs"), says: `.*An error is expected.*`,
 		},
 		{
-			breaks: "credentials that AWS refuses are resolved anew at once",
+			breaks: "credentials that AWS refuses are resolved again at once",
 			file:   "internal/credentials/provider.go", old: " || p.isRefusedLocked()\n", new: "\n",
 			by: only("internal/system", "TestRefusedCredentials"), says: `.*should have 30 item.*`,
 		},

@@ -33,7 +33,7 @@ func endMutations() []mutation {
 		},
 		{
 			breaks: "an incomplete listing is asked for again within seconds",
-			file:   "checkpoint/listing.go", old: "if unsure || !c.health.complete {", new: "if unsure {",
+			file:   "checkpoint/listing.go", old: "if undecided || !c.health.complete {", new: "if undecided {",
 			by: only("checkpoint", "TestFirstListingIsNotTheLastWord"), says: `.*not within.*|.*Error:.*`,
 		},
 		{

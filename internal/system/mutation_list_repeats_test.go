@@ -112,7 +112,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "a row that nobody can read is written anew",
-			file:   "checkpoint/watch.go", old: "		w.mendRows(ctx)\n", new: "",
+			file:   "checkpoint/watch.go", old: "		w.repairRows(ctx)\n", new: "",
 			by: only("checkpoint", "TestRowsThatNobodyCanRead"), says: `.*not held.*|.*not within.*|.*Error:.*`,
 		},
 		{

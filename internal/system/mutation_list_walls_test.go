@@ -32,7 +32,7 @@ func wallMutations() []mutation {
 		},
 		{
 			breaks: "a circle is told",
-			file:   "checkpoint/lineage/circles.go", old: "	if !met { // as ever", new: "	if met || !met {",
+			file:   "checkpoint/lineage/circles.go", old: "	if !met { // as usual", new: "	if met || !met {",
 			by: only("checkpoint", "TestRowsThatDescendFromThemselves"), says: failed,
 		},
 		{

@@ -203,7 +203,7 @@ func TestStatusOfReloads(t *testing.T) {
 		require.Empty(t, page.Status(t).Problems)
 		time.Sleep(2 * time.Second)
 		s := page.Status(t)
-		require.Equal(t, "A reload has not come to an end for 6.0 s, the old configuration stays in force.", s.Summary)
+		require.Equal(t, "A reload has not finished for 6.0 s, the old configuration stays active.", s.Summary)
 		require.Equal(t, status.LevelWarning, s.Level)
 		file <- config.FieldErrors{
 			{File: "f.yaml", Line: 12, Column: 3, Field: "rules[0].when", Value: "SECRET", Rule: "is wrong"},
@@ -211,7 +211,7 @@ func TestStatusOfReloads(t *testing.T) {
 		time.Sleep(time.Second)
 		s = page.Status(t)
 		require.Equal(t,
-			"The last reload was refused 1.0 s ago, the old configuration stays in force: line 12: rules[0].when.",
+			"The last reload was refused 1.0 s ago, the old configuration stays active: line 12: rules[0].when.",
 			s.Summary)
 		require.NoError(t, d.End())
 	})

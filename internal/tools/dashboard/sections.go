@@ -166,7 +166,7 @@ func overview() section {
 		},
 		{
 			id: 102, kind: graph, title: "Lag by stream", unit: "s", w: 8, h: 8, steps: lagSteps(),
-			good: "Flat, below a few seconds. A slope of one second a second stands still: a fault. A slope " +
+			good: "Flat, below a few seconds. A slope of one second a second is a stall: a fault. A slope " +
 				"downwards catches up.",
 			alerts:  []string{"KinesisAlerterShardLagHigh", "KinesisAlerterDataLossImminent"},
 			queries: []query{{`max by (job, stream) (kinesis_alerter_shard_lag_seconds%S)`, "{{job}} {{stream}}"}},
