@@ -32,7 +32,7 @@ func distinctUsers(bound string) alert.RuleConfig {
 	}
 }
 
-// Texts that somebody has made to look alike count each, and nobody can make any without the application's key.
+// Texts that were crafted to collide count separately, and no producer can craft any without the application's key.
 func TestDistinctCountsWhatWasMadeToLookAlike(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, distinctUsers("> 5"))
@@ -64,7 +64,8 @@ func TestHashesAreKeyed(t *testing.T) {
 	}
 }
 
-// Of a long key messages show the first part; two that begin alike are two keys, and it costs what a short one does.
+// Messages show the first part of a long key. Two keys with the same first part are two keys, and each costs as much as
+// a short one.
 func TestLongKeysAreKeptShort(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneRule(alert.RuleConfig{Name: "r", When: "v > 0", Key: "k", Dedup: time.Hour}))
@@ -87,8 +88,8 @@ func TestLongKeysAreKeptShort(t *testing.T) {
 		"a partition key can be as long")
 }
 
-// A worker that is upgraded goes on with what it counts, and counts on by the old hash until what it saw has passed. It
-// makes the alerts of one that was not.
+// An upgraded worker continues its counts, under the former hash until the values that it saw have left the window. It
+// makes the same alerts as a worker that was not upgraded.
 func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -133,8 +134,7 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 		}
 		never := func(int) bool { return false }
 		require.Equal(t, play(upgraded, never), play(upgraded, func(i int) bool { return i%restarts == 0 }))
-		// What was told of a key, an end or how grave it was, and what silences said of it, is known in later formats
-		// only.
+		// Only later formats store a key's last alert, its severity, and the silences that covered it.
 		silences = silences[:1]
 		rules = slices.DeleteFunc(rules, func(r alert.RuleConfig) bool {
 			return r.Dedup > 0 || !r.RateLimit.IsZero() || strings.Contains(r.Severity, "?")
@@ -143,7 +143,7 @@ func TestUpgradeOfTheFormatChangesNoAlert(t *testing.T) {
 	})
 }
 
-// A later format is never gone back on, whatever a worker that has just begun has heard of the others.
+// A worker never returns to an earlier format, even if it has just started and has read only some of the others.
 func TestLaterFormatIsKept(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, everyRule()...)
@@ -161,7 +161,7 @@ func TestLaterFormatIsKept(t *testing.T) {
 	require.Contains(t, string(child.State()), string(append([]byte{1}, make([]byte, 15)...)))
 }
 
-// Whatever producers write, what rules remember of it fits into what can be stored, and into memory. The newest keys
+// Whatever producers write, what rules remember fits into a snapshot and into memory. The newest keys
 // are kept, and a restart keeps the same ones.
 func TestMemoryIsBoundedInBytes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in every run

@@ -74,7 +74,7 @@ func TestAttributeThatFailsIsLeftOut(t *testing.T) {
 	}
 }
 
-// TestNumberAttribute: whatever number comes, SNS gets one that it compares, next to the one that was meant.
+// TestNumberAttribute: SNS gets a number that it can compare, the nearest to the intended one.
 func TestNumberAttribute(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

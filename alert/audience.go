@@ -62,15 +62,15 @@ func encodeTopicWords(c TopicConfig) []byte {
 // rendererOf makes a renderer from words of an earlier configuration. Words that can no longer be read are replaced by
 // the default ones.
 func rendererOf(rule, stream string, own, shared []byte) *renderer {
-	var said savedRuleWords
+	var saved savedRuleWords
 	var topic savedTopicWords
 	c, t := RuleConfig{Name: rule, Severity: SeverityWarning}, TopicConfig{}
-	if json.Unmarshal(own, &said) == nil && json.Unmarshal(shared, &topic) == nil {
+	if json.Unmarshal(own, &saved) == nil && json.Unmarshal(shared, &topic) == nil {
 		c = RuleConfig{
-			Name: rule, Severity: said.Severity, Labels: said.Labels, Subject: said.Subject, Message: said.Message,
-			Runbook: said.Runbook, Dashboard: said.Dashboard, Attributes: said.Attributes,
+			Name: rule, Severity: saved.Severity, Labels: saved.Labels, Subject: saved.Subject, Message: saved.Message,
+			Runbook: saved.Runbook, Dashboard: saved.Dashboard, Attributes: saved.Attributes,
 		}
-		if said.Absence {
+		if saved.Absence {
 			c.Absence.After = 1
 		}
 		t = TopicConfig{
@@ -91,8 +91,8 @@ func rendererOf(rule, stream string, own, shared []byte) *renderer {
 
 // countNotified updates the count of the rule's entries that fire and have been notified.
 func (en *entry) countNotified() {
-	if tells := en.firing && en.notified; tells != en.countedNotified {
-		if en.countedNotified = tells; tells {
+	if active := en.firing && en.notified; active != en.countedNotified {
+		if en.countedNotified = active; active {
 			en.of.notifiedKeys++
 		} else {
 			en.of.notifiedKeys--

@@ -168,7 +168,7 @@ func BenchmarkRemember(b *testing.B) {
 		name string
 		rule alert.RuleConfig
 	}{
-		{"dedup swallows", alert.RuleConfig{Name: "r", When: "PRICE > 1", Dedup: time.Hour}},
+		{"dedup suppresses", alert.RuleConfig{Name: "r", When: "PRICE > 1", Dedup: time.Hour}},
 		{"firing", alert.RuleConfig{Name: "r", When: "PRICE > 1", Resolve: alert.Stretch{Records: 3}}},
 		{"window", alert.RuleConfig{
 			Name: "r", When: "PRICE > 1",
@@ -189,7 +189,7 @@ func BenchmarkRemember(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			w := newWorld(b, oneRule(c.rule))
 			var recs [64]*alert.Record
-			for i := range recs { // what they are told apart by
+			for i := range recs { // what distinguishes them
 				recs[i] = record("1", strings.NewReplacer("QXZ", fmt.Sprintf("Q%02d", i), "60.18",
 					fmt.Sprintf("60.%02d", i)).Replace(benchRecord))
 				recs[i].Arrival = noon()

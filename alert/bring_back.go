@@ -89,7 +89,7 @@ func (s *window) back(n int64) {
 	all := []map[uint64]int64{s.values, s.legacy}
 	if h := s.silenced; h != nil {
 		h.panes = moved(h.panes)
-		all = append(all, h.audible)
+		all = append(all, h.unsilenced)
 	}
 	for _, values := range all {
 		for hash, seen := range values {

@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// One second of records dated 2100 was evaluated, and its state stored. Brought back, every rule alerts again as
-// without it.
+// One second of records dated 2100 was evaluated, and the state was stored. Once it is moved back, every rule alerts as
+// if those records had not come.
 func TestStateAheadIsBroughtBack(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)

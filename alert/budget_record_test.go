@@ -14,9 +14,9 @@ import (
 // mostOfABudget is how long a text must be for the pattern below to take most of a rule's budget.
 const mostOfABudget = 16_000
 
-// However many rules there are, and whatever they compute, one record costs no more than a few of their budgets. Rules
-// are judged in the order of the file; those that come too late are named, those that cost nothing are judged, and the
-// next record has its budget again.
+// However many rules there are, and whatever they compute, one record costs no more than a few rule budgets. Rules are
+// evaluated in the order of the file. Those that come too late are named, those that cost nothing are evaluated, and
+// the next record has its full budget again.
 func TestRecordHasABudget(t *testing.T) {
 	when := `!(s matches "^x(a?){1000}(b?){1000}c")`
 	r := func(i int, c alert.RuleConfig) alert.RuleConfig {
@@ -60,8 +60,7 @@ func TestRecordHasABudget(t *testing.T) {
 	require.Equal(t, budget.Remedy(budget.Record), x.Rules[7].OverBudget)
 }
 
-// Keys that rules look up because they remember something, and conditions of silences, have a budget of the record,
-// too.
+// Looking up the keys of rules with memory, and the conditions of silences, counts against the record's budget, too.
 func TestRecordHasABudgetForWhatIsRemembered(t *testing.T) {
 	const key = `s matches "^x(a?){1000}(b?){1000}c" ? "a" : "b"`
 	config := alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}}

@@ -37,8 +37,8 @@ func allocated(fn func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// overBudget are conditions that a producer could stall or burst a shard with: each with the part of the budget that
-// ends it.
+// overBudget are conditions with which a producer could stall a shard or exhaust its memory, each with the part of the
+// budget that stops it.
 func overBudget() map[string]struct{ when, payload, part string } {
 	return map[string]struct{ when, payload, part string }{
 		"replace": {
@@ -97,8 +97,8 @@ func overBudget() map[string]struct{ when, payload, part string } {
 	}
 }
 
-// One record cannot stall or burst its shard: a rule that would cost more than it may is counted by its name and does
-// not judge the record, the others do. Nothing that costs memory is made before it is paid for.
+// One record cannot stall its shard or exhaust its memory. A rule that would exceed its budget is counted by name and
+// does not judge the record; the others do. Nothing is allocated before it is charged to the budget.
 func TestOverBudget(t *testing.T) {
 	for name, c := range overBudget() {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,8 @@ func TestOverBudget(t *testing.T) {
 // budget, one of 100 kB beyond it.
 const costly = `s matches "^x(a?){1000}(b?){1000}c"`
 
-// What a rule computes of a record beside its condition is part of its budget, and paid for before its memory changes.
+// What a rule computes in addition to its condition counts against its budget, and is charged before its memory
+// changes.
 func TestOverBudgetLeavesMemoryAlone(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]alert.RuleConfig{
@@ -167,11 +168,11 @@ func TestOverBudgetLeavesMemoryAlone(t *testing.T) {
 	}
 }
 
-// Whether a record is beyond the budget depends on the rule and the record: not on what the rule remembers, on the
-// rules beside it, or on what was evaluated before.
+// Whether a record exceeds the budget depends only on the rule and the record: not on what the rule remembers, on other
+// rules, or on earlier records.
 func TestBudgetIsOfRuleAndRecord(t *testing.T) {
 	t.Parallel()
-	// The condition takes most of the work, the severity the rest: also of a record that is swallowed, and has no
+	// The condition takes most of the work, the severity the rest: also for a record that is suppressed and has no
 	// severity.
 	r := alert.RuleConfig{
 		Name: "r", When: `kind == "k" && !(` + costly + `)`, Dedup: time.Hour,
@@ -196,7 +197,8 @@ func TestBudgetIsOfRuleAndRecord(t *testing.T) {
 	}
 }
 
-// A flood of records beyond the budget is no flood of dead letters: one a second of event time, the rest is counted.
+// A flood of records over budget does not flood the dead letters: one per second of event time goes there, the others
+// are counted.
 func TestOverBudgetLettersAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneRule(alert.RuleConfig{Name: "r", When: `repeat(s, 100000000) != ""`}))
@@ -226,7 +228,7 @@ func TestSilenceOverBudget(t *testing.T) {
 	require.Equal(t, alert.Alerted, w.evaluator.Evaluate(record("2", `{"v":1,"s":`+textOf(100_000)+`}`)).Outcome)
 }
 
-// A template that costs too much gives way to the default words: the alert goes out. The memory is not made.
+// A template that costs too much is replaced by the default words, and the alert is sent. The memory is not allocated.
 func TestTemplateOverBudget(t *testing.T) {
 	for name, c := range map[string]struct{ message, payload string }{
 		"loops": {
@@ -307,7 +309,7 @@ kinesis_alerter_template_failures_total{part="subject",rule="r"} 0
 	}
 }
 
-// A template that costs too much whatever the record is refused.
+// A template that costs too much for any record is refused.
 func TestTemplateAlwaysOverBudget(t *testing.T) {
 	t.Parallel()
 	for _, message := range []string{`{{range 1000000000}}{{end}}`, `{{range 100}}{{printf "%1000000d" 5}}{{end}}`} {
@@ -318,8 +320,7 @@ func TestTemplateAlwaysOverBudget(t *testing.T) {
 	require.ErrorContains(t, err, `repeat("x", 100000000)) would make more than 4 MiB of text`)
 }
 
-// What people write of records as they come is within the budget by far, also where the records are as large as Kinesis
-// takes.
+// Ordinary rules on ordinary records stay far within the budget, even for the largest records that Kinesis accepts.
 func TestWithinBudget(t *testing.T) {
 	t.Parallel()
 	items := strings.Repeat(`{"sku":"abc-123","qty":3,"price":12.5,"tags":["red","blue"]},`, 15_000)

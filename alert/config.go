@@ -312,11 +312,11 @@ func (c Config) Validate() error {
 // faults collects what is wrong with a Config.
 type faults []error
 
-// mostFaults bounds how many are collected. People read the first few, and a file can have a fault at every byte.
-const mostFaults = 1000
+// maxFaults bounds how many are collected. People read the first few, and a file can have a fault at every byte.
+const maxFaults = 1000
 
 // full reports whether enough faults have been collected.
-func (f *faults) full() bool { return len(*f) >= mostFaults }
+func (f *faults) full() bool { return len(*f) >= maxFaults }
 
 func (f *faults) add(field, value, format string, args ...any) {
 	if f.full() {
@@ -374,7 +374,7 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 	topics := errs.topics(&c)
 	out := &compiled{
 		schema: condition.NewSchema(c.Format == FormatText), maxKeys: c.State.MaxKeys,
-		letters: c.DeadLetterInvalid,
+		deadLetterInvalid: c.DeadLetterInvalid,
 	}
 	out.filter = errs.filter(&c)
 	out.scores, out.scored = errs.scores(c.Score, c.Format)

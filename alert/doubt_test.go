@@ -30,7 +30,7 @@ func conditionDoubts(t require.TestingT, when string) []string {
 	return doubtsOf(t, alert.Config{Rules: []alert.RuleConfig{{Name: "r", When: when}}})
 }
 
-// Conditions that no record can fulfil are found without a record, and are told in words that name the terms.
+// Conditions that no record can satisfy are found without a record, and reported in words that name the terms.
 func TestDoubtsAboutConditions(t *testing.T) {
 	t.Parallel()
 	for when, want := range map[string]string{
@@ -231,7 +231,7 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 		"rate below 0":         {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0"}), "can never hold"},
 		"rate":                 {window(alert.WindowConfig{Aggregate: "rate", Is: "< 0.5"}), ""},
 		"sum below 0":          {window(alert.WindowConfig{Aggregate: "sum", Of: "temp", Is: "< 0"}), ""},
-		"silence for ever":     {silence(alert.SilenceConfig{Until: "2099-01-01T00:00:00Z"}), "lasts 2\\d{4} days"},
+		"silence forever":      {silence(alert.SilenceConfig{Until: "2099-01-01T00:00:00Z"}), "lasts 2\\d{4} days"},
 		"silence for two days": {silence(alert.SilenceConfig{Until: "2026-12-02T00:00:00Z"}), ""},
 		"silence to come, long": {silence(alert.SilenceConfig{
 			From:  "2027-01-01T00:00:00Z",
@@ -279,8 +279,8 @@ func TestDoubtsAboutOtherParts(t *testing.T) {
 	}
 }
 
-// What is called impossible is false, or undefined, for every record that is tried; what is called never false is so,
-// too.
+// A condition reported as impossible is false or undefined for every record that is tried; one reported as never false
+// is never false.
 func TestDoubtsAreNeverWrong(tt *testing.T) {
 	tt.Parallel()
 	operand := rapid.SampledFrom([]string{"a", "b", "len(b)", "lower(b)", "int(a)", "a % 3", "a + 1"})

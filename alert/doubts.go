@@ -169,9 +169,9 @@ func (w *windowRule) doubts(field, source string) []Doubt {
 		return nil
 	}
 	least := 0.0
-	if w.least > 0 && w.aggregate != AggregateDistinct {
-		least = float64(w.least)
-		if why = fmt.Sprintf("min_records makes it %d at least", w.least); w.aggregate == AggregateRate {
+	if w.minRecords > 0 && w.aggregate != AggregateDistinct {
+		least = float64(w.minRecords)
+		if why = fmt.Sprintf("min_records makes it %d at least", w.minRecords); w.aggregate == AggregateRate {
 			least *= 1000 / float64(w.length)
 			why = fmt.Sprintf("min_records makes it %v at least", template.Number(least))
 		}

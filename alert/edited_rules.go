@@ -14,7 +14,7 @@ import (
 
 // sense is what a rule's remembered values mean. Two rules with the same memory can read each other's entries. If their
 // condition is the same, too, keys that wait to fire keep waiting.
-type sense struct{ memory, claim [16]byte }
+type sense struct{ memory, condition [16]byte }
 
 // senseOf returns the sense of a rule whose configuration is c.
 func (r *rule) senseOf(c RuleConfig) sense {
@@ -25,7 +25,7 @@ func (r *rule) senseOf(c RuleConfig) sense {
 	if r.window != nil || c.Absence.After > 0 { // what the window counted, or which records ended the absence
 		memory = append(memory, c.When)
 	}
-	claim := []any{
+	cond := []any{
 		c.When, c.For.Records, c.For.Time, c.Window.Is, c.Window.MinRecords, c.Absence.After,
 		c.Resolve.Records, c.Resolve.Time,
 	}
@@ -37,7 +37,7 @@ func (r *rule) senseOf(c RuleConfig) sense {
 		sum := sha256.Sum256([]byte(b.String()))
 		return [16]byte(sum[:16])
 	}
-	return sense{sum(memory), sum(claim)}
+	return sense{sum(memory), sum(cond)}
 }
 
 // notifiesEnd reports whether the rule makes an alert when a firing period ends.
@@ -91,15 +91,15 @@ func (l *lifecycle) endEdited(settled bool) {
 	room := maxEnds
 	for _, r := range m.rules {
 		if settled && r.oweEnds {
-			r.oweEnds = l.endLeft(r, &room)
+			r.oweEnds = l.endInLostTopics(r, &room)
 		}
 	}
 	m.former.leaving(settled, l.clock.now(), func(s *section) { l.endFormer(s, &room) })
 }
 
-// endLeft ends a rule's alerts in topics to which it no longer publishes. It reports whether some are left for the next
-// tick.
-func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
+// endInLostTopics ends a rule's alerts in topics to which it no longer publishes. It reports whether some are left for
+// the next tick.
+func (l *lifecycle) endInLostTopics(r *ruleMemory, room *int) bool {
 	var entries []*entry
 	for _, en := range r.entries {
 		if en.audience != 0 && en.firing && en.notified {
@@ -115,8 +115,8 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 		why += ", but to " + strings.Join(r.rule.audience, ", ")
 	}
 	for _, en := range entries {
-		heard := r.audienceOf(en)
-		left := without(heard, r.rule.audience...)
+		notified := r.audienceOf(en)
+		left := without(notified, r.rule.audience...)
 		if len(left) == 0 {
 			continue
 		}
@@ -131,7 +131,7 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 		}
 		l.out.silent = false
 		// the topics that the rule has gained were not notified of this
-		if r.setAudience(en, without(heard, left...)); len(left) == len(heard) {
+		if r.setAudience(en, without(notified, left...)); len(left) == len(notified) {
 			en.notified, en.ended, en.audience = false, true, 0
 		}
 		l.reschedule(r.rule, en, l.reached())
@@ -141,7 +141,7 @@ func (l *lifecycle) endLeft(r *ruleMemory, room *int) bool {
 
 // endFormer ends the alerts of a rule that was removed or replaced.
 func (l *lifecycle) endFormer(s *section, room *int) {
-	s.settleOver()
+	s.removeEnded()
 	why := "the rule was removed from the configuration"
 	var now *ruleMemory
 	for _, r := range l.memory.rules {
@@ -149,7 +149,7 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 			now, why = r, "the rule was changed, and starts again"
 		}
 	}
-	ways := map[string]*route{}
+	routes := map[string]*route{}
 	s.rewrite(func(v *entryView, topics []string) []string {
 		if now != nil {
 			if en := now.entries[string(v.key)]; en != nil && en.firing && en.notified && now.rule.notifiesEnd() {
@@ -165,12 +165,12 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 			en.last = &lastRecord{string(v.partitionKey), string(v.sequence), v.sub, v.arrival}
 		}
 		for _, topic := range topics {
-			to := ways[topic]
+			to := routes[topic]
 			if to == nil {
 				i := slices.IndexFunc(s.notified.topics, func(t notifiedTopic) bool { return t.name == topic })
 				to = &route{topic: topic, render: rendererOf(s.name, l.out.stream, s.notified.words,
 					s.notified.topics[i].words)}
-				ways[topic] = to
+				routes[topic] = to
 			}
 			l.out.makeEnd(to, &en, timeOf(l.reached()), why)
 		}

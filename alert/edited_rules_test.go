@@ -15,8 +15,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// hearers collects what each topic was told of each key, in one word each, and a word that is said again at once only
-// once.
+// hearers collects the alerts that each topic got about each key, one word each, without immediate repetitions.
 type hearers struct {
 	t     *testing.T
 	words map[string][]string
@@ -95,8 +94,8 @@ func (f *fleetOfOne) reload(rules []alert.RuleConfig) {
 	require.NoError(f.t, f.pipeline.UpdateTo(f.config(rules)))
 }
 
-// split replaces the shard by two, of which the second gets the records of key b. They do not hear of a key until its
-// next record.
+// split replaces the shard by two, of which the second gets the records of key b. Neither has had a record of a key
+// until the next one.
 func (f *fleetOfOne) split() {
 	state := f.shards[0].State()
 	children := []string{"shard-0", "shard-1"}
@@ -234,7 +233,8 @@ func edits() []edit {
 	}
 }
 
-// Whoever was told that a key fires is told its end, once, whatever becomes of the rule and whoever evaluates it then.
+// A topic that was notified that a key fires is notified of its end, once, however the rule is edited and whichever
+// worker evaluates it then.
 func TestEditedRulesEndWhatTheyTold(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(f *fleetOfOne, old, new []alert.RuleConfig) (rolledBack bool){
@@ -366,8 +366,8 @@ func hotRule() alert.RuleConfig {
 	}
 }
 
-// What is kept of rules that are no more is bounded, in time and in size. Whoever was told hears the end before it is
-// forgotten, though workers still differ.
+// The state of former rules is bounded in time and in size. Notified topics get the end before it is dropped, even if
+// workers still disagree about the rules.
 func TestMemoryOfEditedRulesEndsBeforeItIsForgotten(t *testing.T) {
 	t.Parallel()
 	f := newFleetOfOne(t, hotRule())
@@ -402,7 +402,7 @@ func TestMemoryOfEditedRulesEndsBeforeItIsForgotten(t *testing.T) {
 	require.Greater(t, ends, 90_000, "more than is kept of rules that are no more")
 }
 
-// A format that has no room for who was told changes nothing of what is decided, or a restart would decide otherwise.
+// A format that cannot store the notified topics changes no decision. Otherwise a restart would decide differently.
 func TestEndsOfEditedRulesNeedTheirFormat(t *testing.T) {
 	t.Parallel()
 	f := newFleetOfOne(t, hotRule())
@@ -417,8 +417,8 @@ func TestEndsOfEditedRulesNeedTheirFormat(t *testing.T) {
 	require.Equal(t, "t r a: firing\nu r a: resolved", ofKeyA(f.words))
 }
 
-// The rule of today, which begins anew, tells that a key fires, and its end, before all workers agree: the end of what
-// the rule of before told is told with that.
+// The present rule, which starts again, notifies that a key fires, and its end, before all workers agree. That also
+// ends the alert of the former rule.
 func TestEndIsSaidByTheRuleOfToday(t *testing.T) {
 	t.Parallel()
 	before := hotRule()

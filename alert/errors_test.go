@@ -14,7 +14,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// The text is in the log and in letters: without a failure it speaks of none.
+// The text is in the log and in dead letters: without a failure it mentions none.
 func TestGivenUpErrorWithoutAFailure(t *testing.T) {
 	t.Parallel()
 	require.EqualError(t, &alert.GivenUpError{Condition: alert.ConditionAge},
@@ -23,8 +23,8 @@ func TestGivenUpErrorWithoutAFailure(t *testing.T) {
 		"given up (RecordAgeExceeded) after 2 attempts: throttled")
 }
 
-// What AWS said stands on a page and in a log: one bounded line, without what a terminal acts on, and without the parts
-// of a request that AWS repeats after a line break.
+// The text of an AWS error is on the page and in the log: one bounded line, without control characters, and without the
+// parts of a request that AWS repeats after a line break.
 func TestErrorTextIsOneBoundedLine(t *testing.T) {
 	t.Parallel()
 	signature := &smithy.GenericAPIError{

@@ -94,14 +94,16 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
 	case filter.NotJSON:
 		e.notJSON(rec)
-		return Decision{Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
+		return Decision{
+			Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.out.made(), DeadLetter: e.in.set.deadLetterInvalid,
+		}
 	case filter.OverBudget: // rather an extra alert than a missing one
 		e.pipeline.metrics.filterOver.Inc()
 	case filter.Matched:
 	}
 	if reason := e.in.read(rec); reason != "" {
 		e.pipeline.unreadable(rec.Data, reason)
-		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
+		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.deadLetterInvalid}
 	}
 	if e.memory.inherited.provisional > 0 {
 		e.others.claimKeys(rec)
@@ -237,7 +239,7 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	}
 	e.life.running, e.out.silent, e.out.unsure, e.others.deciding = nil, false, "", false
 	// Alerts from before the panic are published: the memory has them as sent.
-	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.letters}
+	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.deadLetterInvalid}
 }
 
 // Scored returns the payload of the last evaluated record as filters, rules and templates saw it: with the scores

@@ -277,7 +277,7 @@ func (l *lifecycle) makeRoom(inHand *entry, rec *Record) {
 		if en.firing && en.notified {
 			before := len(l.out.alerts)
 			l.out.silent = en.provisional != nil && en.provisional.silent
-			l.notifyEnd(en.of.rule, en, &trigger{at: timeOf(l.reached()), ended: forgotten, pushedBy: rec})
+			l.notifyEnd(en.of.rule, en, &trigger{at: timeOf(l.reached()), ended: forgotten, evictedFor: rec})
 			l.out.silent = false
 			l.out.evictions += len(l.out.alerts) - before
 		}

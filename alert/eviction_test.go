@@ -80,7 +80,7 @@ func TestQuietKeysGoFirst(t *testing.T) {
 	}
 }
 
-// TestQuietKeyDoesNotPushOutWhatFires: where all others fire, the quiet key is the one that is not remembered.
+// TestQuietKeyDoesNotPushOutWhatFires: if all other keys fire, the quiet one is not remembered.
 func TestQuietKeyDoesNotPushOutWhatFires(t *testing.T) {
 	t.Parallel()
 	s := tell(t, cramped(2, busy("r", "v > 0")))
@@ -92,7 +92,7 @@ func TestQuietKeyDoesNotPushOutWhatFires(t *testing.T) {
 	require.Equal(t, 3, s.evicted("evictions_total", "r"))
 }
 
-// TestWhatFiresIsPushedOutAloud: if a key that fires must go, whoever was told hears that it is no longer watched.
+// TestWhatFiresIsPushedOutAloud: if a firing key must be evicted, an alert says that it is no longer watched.
 func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	t.Parallel()
 	s := tell(t, cramped(2, alert.RuleConfig{
@@ -107,7 +107,7 @@ func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	require.Equal(t, alert.Alerted, d.Outcome)
 	end := d.Alerts[1]
 	require.Equal(t, "a", end.Record.PartitionKey, "behind the alert that it ends")
-	require.Equal(t, "critical", end.Severity, "as grave as what was told")
+	require.Equal(t, "critical", end.Severity, "as severe as its alert")
 	m, err := end.Render()
 	require.NoError(t, err)
 	require.Equal(t, "[NO LONGER WATCHED] Anomaly detected", m.Subject)
@@ -130,7 +130,7 @@ func TestWhatFiresIsPushedOutAloud(t *testing.T) {
 	}
 }
 
-// TestOnlyAnEndIsNoAlertOfTheRecord: the outcome of a record that pushes another key out is its own.
+// TestOnlyAnEndIsNoAlertOfTheRecord: evicting another key does not change the outcome of a record.
 func TestOnlyAnEndIsNoAlertOfTheRecord(t *testing.T) {
 	t.Parallel()
 	s := tell(t, cramped(2,
@@ -146,7 +146,7 @@ func TestOnlyAnEndIsNoAlertOfTheRecord(t *testing.T) {
 	require.Equal(t, "a", d.Alerts[0].Key)
 }
 
-// TestRulesHaveTheirShare: whatever one rule has to remember, another one that stays within its share forgets nothing.
+// TestRulesHaveTheirShare: however much one rule has to remember, another one that stays within its share loses no key.
 func TestRulesHaveTheirShare(t *testing.T) {
 	t.Parallel()
 	many := alert.RuleConfig{Name: "many", When: "v < 0", Key: "k", Dedup: time.Hour}
@@ -214,8 +214,8 @@ func TestWhatAnAbsenceRuleWatchesStaysWatched(t *testing.T) {
 	s.said("firing r key-1 at 1m41s")
 }
 
-// TestLessRoomAfterARestart: where fewer keys may be remembered, the same ones are forgotten as otherwise, and who has
-// to be told is told with the first record that is new.
+// TestLessRoomAfterARestart: if fewer keys may be remembered, the same keys are evicted as without a restart, and their
+// alerts are made with the first new record.
 func TestLessRoomAfterARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -240,11 +240,11 @@ func TestLessRoomAfterARestart(t *testing.T) {
 			s := tell(t, cramped(3, rules...))
 			s.evaluator.Agree(alert.HashKey{1}, format)
 			require.NoError(t, bring(s.evaluator, state))
-			require.Equal(t, state[32:], s.evaluator.State()[32:], "nothing is lost before somebody was told")
+			require.Equal(t, state[32:], s.evaluator.State()[32:], "nothing is lost before its alert is made")
 			replayed := record("1", `{"v":11}`)
 			replayed.Replayed, replayed.Arrival, replayed.PartitionKey = true, noon().Add(6*time.Second), "key-4"
 			for _, a := range s.evaluator.Evaluate(replayed).Alerts {
-				require.Equal(t, alert.KindFiring, a.Kind, "nobody hears of those")
+				require.Equal(t, alert.KindFiring, a.Kind, "those make no alert")
 			}
 			s.tick(7)
 			s.said("resolved r key-0 at 6s", "resolved r key-1 at 6s", "resolved r key-2 at 6s")
@@ -254,7 +254,7 @@ func TestLessRoomAfterARestart(t *testing.T) {
 	}
 }
 
-// TestOrderOfForgettingOutlivesARestart: with and without restarts, the same keys are forgotten and the same is said.
+// TestOrderOfForgettingOutlivesARestart: with and without restarts, the same keys are evicted and the same alerts made.
 func TestOrderOfForgettingOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -336,7 +336,7 @@ func TestAbsenceIsGivenUp(t *testing.T) {
 		"repeat repeats a at 300h51m")
 }
 
-// TestAbsenceIsGivenUpHoweverTimeComes: in one step, in many, and with restarts, the last word is the same.
+// TestAbsenceIsGivenUpHoweverTimeComes: in one step, in many, and with restarts, the last alert is the same.
 func TestAbsenceIsGivenUpHoweverTimeComes(t *testing.T) {
 	t.Parallel()
 	for _, repeat := range []time.Duration{0, time.Minute, 7 * time.Minute, 50 * time.Hour} {
@@ -362,7 +362,7 @@ func TestAbsenceIsGivenUpHoweverTimeComes(t *testing.T) {
 	}
 }
 
-// TestAbsenceThatNobodyHeardOfIsNotGivenUp: who hears of it late, hears of it for as long.
+// TestAbsenceThatNobodyHeardOfIsNotGivenUp: an absence whose first alert was late is still reported for as long.
 func TestAbsenceThatNobodyHeardOfIsNotGivenUp(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
@@ -393,7 +393,7 @@ func TestGiveUpConfigErrors(t *testing.T) {
 	}
 }
 
-// TestForgettingAllocatesNothing: the order of forgetting costs a record nothing.
+// TestForgettingAllocatesNothing: keeping the order of eviction allocates nothing.
 func TestForgettingAllocatesNothing(t *testing.T) {
 	s := tell(t, cramped(2, alert.RuleConfig{Name: "r", When: "v > 0", For: alert.Stretch{Records: 1000}}))
 	rec := record("1", `{"v":1}`)

@@ -76,7 +76,7 @@ func TestExplainFirstFailingTerm(t *testing.T) {
 	}
 }
 
-// An explanation names every term with what it looked at, whatever came before it.
+// An explanation names every term with what it looked at, even after a term that failed.
 func TestExplainEveryTerm(t *testing.T) {
 	t.Parallel()
 	x := explained(t, alert.RuleConfig{Name: "r", When: `score > 3 && kind == "HIGH" && missing < 1 && tags != nil`},
@@ -239,7 +239,7 @@ func TestExplainPublications(t *testing.T) {
 	require.Equal(t, "Anomaly detected", x.Publishes.Subject)
 }
 
-// Whoever asks for an explanation changes nothing: no counter, no state.
+// An explanation changes no counter and no state.
 func TestExplainLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	c := oneRule(alert.RuleConfig{
@@ -267,7 +267,7 @@ func TestExplainLeavesNoTrace(t *testing.T) {
 	require.Equal(t, alert.Alerted, w.evaluator.Evaluate(record("1", `{"score":5}`)).Outcome, "nothing was remembered")
 }
 
-// For a rule that remembers nothing an explanation is what evaluation does.
+// For a rule without memory, an explanation agrees with evaluation.
 func TestExplainAgreesWithEvaluation(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -344,7 +344,7 @@ func TestMentions(t *testing.T) {
 	}, got)
 }
 
-// What is due at a moment happens when that moment is elapsed, with no allowance for late records.
+// What is due at a moment is done once that moment has elapsed, without an allowance for late records.
 func TestElapse(t *testing.T) {
 	t.Parallel()
 	c := oneRule(alert.RuleConfig{
@@ -363,8 +363,8 @@ func TestElapse(t *testing.T) {
 	}
 }
 
-// A window's figure comes from earlier records as well, so its bound stands in: a template with it is not called
-// failing.
+// A window's figure depends on earlier records, too, so its bound is shown in its place: a template that uses it is not
+// reported as failing.
 func TestExplainHasAFigureForWindows(t *testing.T) {
 	t.Parallel()
 	config := oneRule(alert.RuleConfig{
@@ -376,7 +376,7 @@ func TestExplainHasAFigureForWindows(t *testing.T) {
 	require.Empty(t, x.Publishes[0].Failed)
 }
 
-// TestExplainOfScores: a score comes from the records before, so what depends on it is left open and never told as
+// TestExplainOfScores: a score depends on earlier records, so what depends on it is left open and never reported as
 // missing.
 func TestExplainOfScores(t *testing.T) {
 	t.Parallel()

@@ -18,8 +18,8 @@ func Sealed(data []byte) []byte {
 	return binary.BigEndian.AppendUint32(slices.Clip(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// KeptByOlder reports whether a version that knows nothing of keys that several shards have would hand on, as it is,
-// what is stored of them, and for which keys of a rule it would speak.
+// KeptByOlder reports whether a version without shared keys would keep their section unchanged, and for which keys of a
+// rule it would make the alerts.
 func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 	_, sections, err := openState(state)
 	if err != nil {
@@ -43,16 +43,16 @@ func KeptByOlder(state []byte, rule string) (kept bool, speaks []string) {
 	return kept, speaks
 }
 
-// DistinctHash is what is kept of a text in a distinct window.
+// DistinctHash returns what is kept of a text in a distinct window.
 func DistinctHash(key HashKey, s string) []byte {
 	v := condition.Value{Kind: condition.Text, Raw: []byte(s)}
 	return binary.BigEndian.AppendUint64(nil, key.distinct(&v))
 }
 
-// KeptKey is what is kept of a long key.
+// KeptKey returns what is kept of a long key.
 func KeptKey(key HashKey, s string) []byte { return key.shorten([]byte(s)) }
 
-// HostileStates are snapshots of rules as large as one can be, by what is wrong with them.
+// HostileStates returns the largest possible malformed snapshots, by what is wrong with them.
 func HostileStates(rules []RuleConfig) map[string][]byte {
 	const size = 23 << 20
 	c, err := compileConfig(Config{Topics: map[string]TopicConfig{"t": {}}, Rules: rules}.WithDefaults())
@@ -153,7 +153,7 @@ func HostileStates(rules []RuleConfig) map[string][]byte {
 	}
 }
 
-// Sizes are what is remembered in memory and in a snapshot, as it was noted piece by piece and as it is.
+// Sizes returns the sizes in memory and in a snapshot, as updated step by step and as counted from scratch.
 func Sizes(e *Evaluator) (noted, counted [2]int) {
 	var b bulk
 	for _, r := range e.memory.rules {

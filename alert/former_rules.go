@@ -24,7 +24,7 @@ func (f formerRules) oweEnds() bool {
 // kept returns the sections that are still worth keeping and for which there is room, the most recently used first.
 func (f formerRules) kept(room int, now int64) []section {
 	for i := range f {
-		f[i].settleOver()
+		f[i].removeEnded()
 	}
 	kept := slices.Clone(f)
 	slices.SortStableFunc(kept, func(a, b section) int { return cmp.Compare(b.used, a.used) })
@@ -93,7 +93,7 @@ func (f *formerRules) inherit(parent formerRules, owns func(partitionKey string)
 // without a last record have no timers, so it is safe to keep them in both children. If their end is owed, only one
 // child keeps them, and sends it.
 func (s section) inherited(owns func(partitionKey string) bool) section {
-	s.settleOver()
+	s.removeEnded()
 	kept, n := []byte(nil), uint64(0)
 	v := &entryView{}
 	r := &reader{buf: s.body}
@@ -124,8 +124,8 @@ func (s section) inherited(owns func(partitionKey string) bool) section {
 	return s
 }
 
-// settleOver removes what the present rule has ended in the meantime.
-func (s *section) settleOver() {
+// removeEnded removes what the present rule has ended in the meantime.
+func (s *section) removeEnded() {
 	if len(s.over) == 0 {
 		return
 	}
@@ -179,11 +179,11 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 	t.audiences = slices.Clone(t.audiences)
 	owes := 0
 	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		heard := uint64(v.audience)
+		audience := uint64(v.audience)
 		if topics := s.owedTo(v); len(topics) > 0 {
 			left := to(v, topics)
 			if bits &^= entryAudience; len(left) == 0 {
-				bits, heard = bits&^entryNotified, 0
+				bits, audience = bits&^entryNotified, 0
 			} else {
 				owes++
 				i := slices.IndexFunc(t.audiences, func(a []string) bool { return slices.Equal(a, left) })
@@ -191,7 +191,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 					i = len(t.audiences)
 					t.audiences = append(t.audiences, left)
 				}
-				if heard = uint64(i); i > 0 {
+				if audience = uint64(i); i > 0 {
 					bits |= entryAudience
 				}
 			}
@@ -199,7 +199,7 @@ func (s *section) rewrite(to func(v *entryView, topics []string) []string) {
 		n++
 		kept.uint(rank)
 		if kept.uint(bits); bits&entryAudience != 0 {
-			kept.uint(heard)
+			kept.uint(audience)
 		}
 		kept.buf = append(kept.buf, rest...)
 	})
@@ -212,8 +212,8 @@ func (s *section) absorb(t section) {
 	if s.notified == nil || t.notified == nil {
 		return
 	}
-	s.settleOver()
-	t.settleOver()
+	s.removeEnded()
+	t.removeEnded()
 	have := map[string]bool{} // whether its end is owed
 	s.each(func(_, _ uint64, _ []byte, v *entryView) { have[string(v.key)] = len(s.owedTo(v)) > 0 })
 	better := map[string]bool{}
@@ -237,9 +237,9 @@ func (s *section) absorb(t section) {
 			}
 			n++
 			w.uint(rank)
-			if heard := first + uint64(v.audience); heard > 0 {
+			if audience := first + uint64(v.audience); audience > 0 {
 				w.uint(bits | entryAudience)
-				w.uint(heard)
+				w.uint(audience)
 			} else {
 				w.uint(bits &^ entryAudience)
 			}

@@ -106,7 +106,7 @@ func TestTemplateFunctions(t *testing.T) {
 	}
 }
 
-// TestTemplateFunctionsFail: a function that cannot do what it is asked fails its own template, and no other.
+// TestTemplateFunctionsFail: a function that fails fails its own template, and no other.
 func TestTemplateFunctionsFail(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{

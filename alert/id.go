@@ -26,8 +26,8 @@ func timeID(stream, shard, rule, topic string, kind Kind, key string, due int64,
 	})
 }
 
-// pushedID returns the id of an alert about a key that was evicted to make room for a record.
-func pushedID(stream string, rec *Record, rule, topic string, kind Kind, key string, generation uint32) string {
+// evictionID returns the id of an alert about a key that was evicted to make room for a record.
+func evictionID(stream string, rec *Record, rule, topic string, kind Kind, key string, generation uint32) string {
 	return hashFields([]string{
 		stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind), key,
 		decimal(generation), "pushed", "", "",

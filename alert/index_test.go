@@ -15,7 +15,7 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// drawCondition makes a condition of terms that the index has shelves for, and of some that it has none for.
+// drawCondition makes a condition of terms that the index can look up, and of some that it cannot.
 func drawCondition(t *rapid.T) string {
 	numbers := []string{
 		"0", "-1", "1", "2.5", "9007199254740991", "9007199254740993", "1e19", "-1e19",
@@ -73,7 +73,7 @@ func drawPayload(t *rapid.T) string {
 }
 
 // TestIndexFindsWhatTryingEachRuleFinds: the index changes no match and no count of what was undefined, whatever the
-// rules remember meanwhile.
+// rules remember.
 func TestIndexFindsWhatTryingEachRuleFinds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -99,7 +99,7 @@ func (c *clan) split(id string, at time.Time) {
 func (c *clan) settle(at time.Time) {
 	waits := true
 	for n := 0; waits; n++ {
-		require.Less(c.t, n, 300, "something waits for ever")
+		require.Less(c.t, n, 300, "something waits forever")
 		c.tick(at)
 		waits = false
 		for _, id := range c.open {
@@ -122,8 +122,8 @@ func (c *clan) merge(one, two string, at time.Time) {
 	c.add(first, last, []string{one, two}, map[string]*clanShard{child: {id: child, first: first, last: last}}, child)
 }
 
-// save is what a daemon does now and then: the others see it only then. Sometimes it goes on from there, as after a
-// restart.
+// save is what a daemon does from time to time: the others see its state only then. Sometimes it continues from there,
+// as after a restart.
 func (c *clan) save(id string, restart bool) {
 	s := c.shards[id]
 	s.saved = s.evaluator.State()
@@ -135,7 +135,7 @@ func (c *clan) save(id string, restart bool) {
 	}
 }
 
-// ask tells a shard what the others have saved.
+// ask lets a shard read what the others have saved.
 func (c *clan) ask(id string) {
 	s := c.shards[id]
 	for _, a := range s.evaluator.Awaits() {
@@ -173,8 +173,9 @@ func (c *clan) take(alerts []*alert.Alert) {
 	}
 }
 
-// TestReshardSaysWhatOneShardWould: wherever the records of a key go after splits and merges, whoever is restarted, and
-// whenever the shards see what the others remember, they say together what one shard would have said.
+// TestReshardSaysWhatOneShardWould: wherever the records of a key go after splits and merges, whichever shard is
+// restarted, and whenever the shards read each other's states, together they make the alerts that one shard would have
+// made.
 func TestReshardSaysWhatOneShardWould(t *testing.T) {
 	t.Parallel()
 	var rules []alert.RuleConfig
@@ -257,15 +258,15 @@ func heirs(t *testing.T, parent *story, rules ...alert.RuleConfig) (low, high *s
 		child("low", func(key string) bool { return key != "a" })
 }
 
-// met tells a story what another one remembers.
+// met lets a story read what another one remembers.
 func (s *story) met(shard, version string, other *story) {
 	relative, err := alert.ReadRelative(shard, version, other.evaluator.State(), nil)
 	require.NoError(s.t, err)
 	s.evaluator.Meet(relative)
 }
 
-// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a key that the other shard hears of is its own, however soon it
-// forgets it.
+// TestInheritedKeysAreForgottenWhereTheyDoNotCome: a shard that gets a record of a key owns it, however soon it forgets
+// it.
 func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{{
@@ -281,7 +282,7 @@ func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	low, high := heirs(t, parent, rules...)
 	high.v(4, "a", 1) // by hand
 	high.tick(70)
-	// the key that has come; of the other the low shard may have heard
+	// the key that got a record; the low shard may have had one of the other key
 	high.said("resolved held a at 1m2s (2 swallowed)")
 	low.tick(70)
 	low.said()
@@ -298,7 +299,7 @@ func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	require.Empty(t, high.evaluator.Awaits(), "what was kept for the other shard is not needed any more")
 }
 
-// TestUnsureIsSaid: without the memory of the other shard an alert says what it does not know.
+// TestUnsureIsSaid: without the state of the other shard an alert says what is not certain.
 func TestUnsureIsSaid(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}
@@ -316,8 +317,8 @@ func TestUnsureIsSaid(t *testing.T) {
 		"(not certain: the memory of high could not be read, and records of the key may go there)")
 }
 
-// TestOlderVersionsKeepWhatTheyDoNotKnow: a version without it leaves the section alone and speaks only for what this
-// shard speaks for.
+// TestOlderVersionsKeepWhatTheyDoNotKnow: a version that does not know the section keeps it, and makes only the alerts
+// that this shard makes.
 func TestOlderVersionsKeepWhatTheyDoNotKnow(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{{Name: "silent", Absence: alert.AbsenceConfig{After: time.Minute}}}

@@ -19,10 +19,10 @@ type trigger struct {
 	// value is the aggregate of a window.
 	value    float64
 	hasValue bool
-	// ended says why an alert ends although its condition may still hold; pushedBy is the record whose key takes the
+	// ended says why an alert ends although its condition may still hold; evictedFor is the record whose key takes the
 	// room.
-	ended    string
-	pushedBy *Record
+	ended      string
+	evictedFor *Record
 }
 
 func (t *trigger) ms() int64 { return t.at.UnixMilli() }
@@ -102,7 +102,7 @@ func (l *lifecycle) step(r *rule, v condition.Verdict, rec *Record) {
 // remember returns the entry of a key: known or, if that is nil, a new one.
 func (l *lifecycle) remember(m *ruleMemory, key []byte, known *entry) *entry {
 	en := l.memory.touch(m, key, known)
-	if w := m.rule.window; w != nil && (en.window == nil || w.entire && m.rule.windowLapsed(en, l.clock.now())) {
+	if w := m.rule.window; w != nil && (en.window == nil || w.needsWhole && m.rule.windowLapsed(en, l.clock.now())) {
 		en.window = w.newWindow(l.memory.keyed())
 		en.window.last, en.window.watched = l.clock.now()/w.step, l.clock.now()
 	}

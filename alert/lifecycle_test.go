@@ -17,7 +17,7 @@ import (
 // noon is when the stories begin: Sunday, 2026-11-22 12:00 UTC.
 func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 
-// story tells an evaluator records and ticks and writes down what it says, one line an alert.
+// story feeds records and ticks to an evaluator and writes down its alerts, one per line.
 type story struct {
 	*world
 	t     *testing.T
@@ -53,7 +53,7 @@ func (s *story) v(seconds float64, key string, value any) alert.Decision {
 	return s.at(seconds, key, fmt.Sprintf(`{"v":%v}`, value))
 }
 
-// tick lets time come so far that everything up to then is due.
+// tick lets time advance so far that everything up to then is due.
 func (s *story) tick(seconds float64) {
 	s.t.Helper()
 	s.note(s.evaluator.Tick(alert.Tick{CaughtUp: noon().Add(time.Duration(seconds*float64(time.Second)) +
@@ -74,7 +74,7 @@ func (s *story) note(alerts []*alert.Alert) {
 	}
 }
 
-// said compares what was said since the last call.
+// said compares the alerts since the last call.
 func (s *story) said(want ...string) {
 	s.t.Helper()
 	got := s.lines
@@ -273,9 +273,8 @@ func TestWatchdogSpeaksWhileAllIsRead(t *testing.T) {
 	s.said("watchdog watchdog  at 5m")
 }
 
-// The watchdog is a dead man's switch: whoever relies on it is paged when it stays away. So it stays away while the
-// fleet is further behind than its interval, while a shard is paused, and while one is read by nobody, and afterwards
-// makes up for nothing.
+// The watchdog is a dead man's switch: its absence pages. So it sends nothing while the workers are further behind than
+// its interval, while a shard is paused, and while no worker reads some shard. Afterwards it makes up for nothing.
 func TestWatchdogIsSilentWhileTheFleetIsNotWell(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
@@ -419,7 +418,7 @@ func TestResolveIsToldWhateverMutes(t *testing.T) {
 	require.Equal(t, alert.ReasonSilenced, d.Reason)
 	s.v(12, "z", 11)
 	s.v(13, "a", 1)
-	s.v(14, "b", 1) // nobody was told that b fires
+	s.v(14, "b", 1) // b's alert was not made
 	s.said("firing r z at 12s", "resolved r a at 13s")
 	s.v(20, "c", 11)
 	s.v(61, "c", 11)
@@ -506,8 +505,7 @@ kinesis_alerter_state_evictions_total{rule="r"} 2
 `), "kinesis_alerter_state_evictions_total"))
 }
 
-// TestTumblingWindowIsJudgedAtItsEndAlone: what else falls due in the middle of a window does not judge what is in it
-// so far.
+// TestTumblingWindowIsJudgedAtItsEndAlone: other due work in the middle of a window does not judge it.
 func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
 	t.Parallel()
 	window := alert.WindowConfig{Length: time.Minute, Tumbling: true, Is: ">= 2"}
@@ -565,8 +563,7 @@ func TestTumblingWindowBeganAtItsBeginning(t *testing.T) {
 	}
 }
 
-// TestOutcomeIsOfTheRecord: an alert of another key that time brings about, and that is swallowed, is none of the
-// record's.
+// TestOutcomeIsOfTheRecord: a suppressed alert of another key that a timer causes does not change the record's outcome.
 func TestOutcomeIsOfTheRecord(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
@@ -581,8 +578,8 @@ func TestOutcomeIsOfTheRecord(t *testing.T) {
 	require.InDelta(t, 1, testutil.ToFloat64(s.suppressed("r", "silenced")), 0)
 }
 
-// TestInhibitionOfWhatIsDueAtOnce: rules that time makes fire at the same moment fire in their own order, so that what
-// inhibits is decided first, whatever the rules are called.
+// TestInhibitionOfWhatIsDueAtOnce: rules whose timers end at the same moment fire in their configured order, so that
+// the inhibiting rule is decided first, whatever the names.
 func TestInhibitionOfWhatIsDueAtOnce(t *testing.T) {
 	t.Parallel()
 	after := alert.Stretch{Time: 30 * time.Second}
@@ -612,7 +609,7 @@ func TestInhibitionByTheShardAsAWhole(t *testing.T) {
 	s.said("firing shard  at 1m1s")
 }
 
-// TestOnlyWhatSomebodyKnowsInhibits: or nobody would hear of the key at all.
+// TestOnlyWhatSomebodyKnowsInhibits: otherwise no topic would ever be notified of the key.
 func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 	t.Parallel()
 	one := alert.Stretch{Records: 1}
@@ -646,7 +643,7 @@ func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 	)
 }
 
-// TestWhatIsOverInhibitsNothing: the last word on the inhibitor is that it is over, so nobody knows of the key,
+// TestWhatIsOverInhibitsNothing: the inhibiting rule's last alert says that it is resolved, so it inhibits nothing,
 // whatever its dedup.
 func TestWhatIsOverInhibitsNothing(t *testing.T) {
 	t.Parallel()
@@ -741,8 +738,8 @@ func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 	}
 }
 
-// TestWindowBelow: a window is judged below a bound once all of it was watched, and counts as 0 when nothing comes any
-// more; a part of one is never judged, after a restart neither.
+// TestWindowBelow: a window is judged against an upper bound once all of it was watched, and counts as 0 when records
+// stop. A part of one is never judged, not even after a restart.
 func TestWindowBelow(t *testing.T) {
 	t.Parallel()
 	sliding := func(is string) alert.RuleConfig {
@@ -860,8 +857,9 @@ func TestWindowOfABoolean(t *testing.T) {
 	s.said()
 }
 
-// TestTheLastWordIsTrue: when the last that anybody was told is that it is over, and it holds again for a minute, that
-// is told, whatever dedup and rate limits swallow, and without a record too. A key that flaps makes no message more.
+// TestTheLastWordIsTrue: if the last alert of a key says that it is resolved, and it fires again for a minute, that is
+// notified, whatever dedup and rate limits suppress, and without a record, too. A key that flaps makes no extra
+// message.
 func TestTheLastWordIsTrue(t *testing.T) {
 	t.Parallel()
 	rules := map[string]alert.RuleConfig{
@@ -948,7 +946,7 @@ func TestInhibitionThatCannotWork(t *testing.T) {
 	}
 }
 
-// TestAbsenceIsToldWhenItIsMuteNoMore: no record comes that could say that it still fires, so time has to.
+// TestAbsenceIsToldWhenItIsMuteNoMore: no record can show that an absence still fires, so a timer must.
 func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 	t.Parallel()
 	after := alert.AbsenceConfig{After: time.Minute}
@@ -1019,8 +1017,8 @@ func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
 	s.said("firing r  at 3m (1 swallowed)")
 }
 
-// TestRiseInSeverity: what becomes graver is told at once, once for each grade, whatever would swallow a repetition;
-// the end is as grave as the gravest that was told, and a repeat says what holds now.
+// TestRiseInSeverity: a rise in severity is notified at once, once for each grade, whatever would suppress a
+// repetition. The end has the most severe grade of the alerts, a repetition the present one.
 func TestRiseInSeverity(t *testing.T) {
 	t.Parallel()
 	const severity = `v > 900 ? "critical" : v > 100 ? "warning" : "info"`
@@ -1056,7 +1054,7 @@ func TestRiseInSeverity(t *testing.T) {
 			nil,
 			[]string{"0s firing info", "20s firing warning", "1m20s resolved warning"},
 		},
-		"repeats tell the rise that a rate limit swallowed": {
+		"repetitions report the rise that a rate limit suppressed": {
 			alert.RuleConfig{
 				Resolve: alert.Stretch{Records: 1}, RepeatInterval: 50 * time.Second,
 				RateLimit: alert.Rate{Events: 1, Per: 50 * time.Second},
@@ -1126,7 +1124,7 @@ func TestRiseInSeverity(t *testing.T) {
 	}
 }
 
-// TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of an excursion is told as gravely as its
+// TestSeverityOfWhatTimeMakes: it is that of the last record, and the end of a firing period is as severe as its
 // beginning.
 func TestSeverityOfWhatTimeMakes(t *testing.T) {
 	t.Parallel()
@@ -1168,8 +1166,8 @@ func TestSeverityOfWhatTimeMakes(t *testing.T) {
 	require.ErrorContains(t, config.Validate(), "absence of stream has no record to look at")
 }
 
-// TestForIsNotMetByWhatIsOver: a claim for which nothing came for longer than resolve does not fire only to be resolved
-// in the same moment.
+// TestForIsNotMetByWhatIsOver: a pending key without a record for longer than resolve does not fire only to resolve in
+// the same moment.
 func TestForIsNotMetByWhatIsOver(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
@@ -1182,12 +1180,12 @@ func TestForIsNotMetByWhatIsOver(t *testing.T) {
 	s.v(595, "b", 11)
 	s.tick(1000)
 	s.said("firing r b at 10m30s", "resolved r b at 10m55s")
-	s.v(1100, "a", 11) // begins anew
+	s.v(1100, "a", 11) // starts again
 	s.tick(1150)
 	s.said()
 }
 
-// TestSwallowedIsToldWithTheNextMessage: also what was swallowed in an excursion that nobody heard of.
+// TestSwallowedIsToldWithTheNextMessage: also what was suppressed in a firing period without an alert.
 func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
@@ -1201,7 +1199,8 @@ func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 	s.said("firing r a at 0s", "resolved r a at 2s (1 swallowed)", "firing r a at 1m1s (3 swallowed)")
 }
 
-// TestMissedRepetitionsAreNoFlood: after days in which an idle shard was not read, what still fires is said once.
+// TestMissedRepetitionsAreNoFlood: after days in which an idle shard was not read, a key that still fires is repeated
+// once.
 func TestMissedRepetitionsAreNoFlood(t *testing.T) {
 	t.Parallel()
 	s := newStory(t,
@@ -1259,7 +1258,7 @@ func TestOddTimesAndSums(t *testing.T) {
 	}
 }
 
-// TestQuietHoursThroughTheYear: the clock on the wall counts, also on the nights in which it is set.
+// TestQuietHoursThroughTheYear: local time counts, also in nights with a clock change.
 func TestQuietHoursThroughTheYear(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{

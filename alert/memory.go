@@ -35,8 +35,8 @@ type ruleMemory struct {
 	entries map[string]*entry
 	// lists are the entries with a key, by phase.
 	lists [phases]entryList
-	// bulk is the size of the entries with a key; held is how much that is by each measure, and seat the rule's place
-	// in the heap.
+	// bulk is the size of the entries with a key; held is how much that is by each measure, and heapIndex the rule's
+	// place in the heap.
 	bulk      bulk
 	held      [measures]int
 	heapIndex [measures]int

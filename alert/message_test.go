@@ -13,7 +13,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// render gives the message of the first alert about a payload.
+// render returns the message of the first alert about a payload.
 func render(t *testing.T, w *world, payload string) alert.Message {
 	t.Helper()
 	d := w.evaluator.Evaluate(record("1", payload))

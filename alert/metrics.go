@@ -22,26 +22,27 @@ type metrics struct {
 	shadowed   [condition.BuiltinSlots]prometheus.Counter
 	templates  *prometheus.CounterVec
 
-	matched    *prometheus.CounterVec
-	suppressed *prometheus.CounterVec
-	shadow     *prometheus.CounterVec
-	evicted    *prometheus.CounterVec
-	cut        *prometheus.CounterVec
-	unscored   *prometheus.CounterVec
-	felled     *prometheus.CounterVec
-	uncovered  *prometheus.CounterVec
-	undefined  *undefinedCollector
+	matched         *prometheus.CounterVec
+	suppressed      *prometheus.CounterVec
+	shadow          *prometheus.CounterVec
+	evicted         *prometheus.CounterVec
+	evictedActive   *prometheus.CounterVec
+	unscored        *prometheus.CounterVec
+	forestEvictions *prometheus.CounterVec
+	uncovered       *prometheus.CounterVec
+	undefined       *undefinedCollector
 }
 
 // ruleMetrics are the series of one rule.
 type ruleMetrics struct {
 	matched, shadow prometheus.Counter
-	// evicted counts the keys that were pushed out, cut those of them that fired or were about to.
-	evicted, cut prometheus.Counter
-	suppressed   map[Reason]prometheus.Counter
-	// undefined counts what kept the rule from matching behind the term under which the index has it.
+	// evicted counts the keys that were evicted, evictedActive those of them that fired or were pending.
+	evicted, evictedActive prometheus.Counter
+	suppressed             map[Reason]prometheus.Counter
+	// undefined counts the undefined terms that kept the rule from matching, except the one under which the index has
+	// the rule.
 	undefined *[condition.VerdictCount]atomic.Uint64
-	// over counts the messages whose templates were over the budget.
+	// over counts the messages whose templates were over budget.
 	over *atomic.Uint64
 }
 
@@ -111,7 +112,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_state_evictions_total",
 		Help: "Keys that were forgotten because a shard remembers state.max_keys others, or all the bytes that it may.",
 	}, []string{"rule"})
-	m.cut = factory.NewCounterVec(prometheus.CounterOpts{
+	m.evictedActive = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_state_active_evictions_total",
 		Help: "Keys among state_evictions_total that fired or were about to. A notified topic gets a last " +
 			"word for each.",
@@ -120,7 +121,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "kinesis_alerter_unscored_records_total",
 		Help: "Records without a score, by reason: a field is no number, or the record has the score's field already.",
 	}, []string{"score", "reason"})
-	m.felled = factory.NewCounterVec(prometheus.CounterOpts{
+	m.forestEvictions = factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_score_evictions_total",
 		Help: "Keys whose forest was forgotten because those of a shard take the memory of their score.",
 	}, []string{"score"})
@@ -135,13 +136,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// adopt gives the rules of a set their series.
+// adopt creates the series of a set's rules.
 func (m *metrics) adopt(c *compiled) {
 	for _, r := range c.rules {
 		r.metrics = ruleMetrics{
 			matched: m.matched.WithLabelValues(r.name), evicted: m.evicted.WithLabelValues(r.name),
-			cut:        m.cut.WithLabelValues(r.name),
-			suppressed: make(map[Reason]prometheus.Counter), undefined: new([condition.VerdictCount]atomic.Uint64),
+			evictedActive: m.evictedActive.WithLabelValues(r.name),
+			suppressed:    make(map[Reason]prometheus.Counter), undefined: new([condition.VerdictCount]atomic.Uint64),
 			over: new(atomic.Uint64),
 		}
 		if r.shadow {
@@ -154,7 +155,7 @@ func (m *metrics) adopt(c *compiled) {
 	for _, x := range c.scores {
 		x.metrics = scoreMetrics{
 			skipped: make(map[Reason]prometheus.Counter),
-			evicted: m.felled.WithLabelValues(x.config.As),
+			evicted: m.forestEvictions.WithLabelValues(x.config.As),
 		}
 		for _, reason := range skipReasons() {
 			x.metrics.skipped[reason] = m.unscored.WithLabelValues(x.config.As, string(reason))
@@ -177,11 +178,11 @@ func (m *metrics) adopt(c *compiled) {
 	m.undefined.adopt(c)
 }
 
-// forgot counts a key that was pushed out.
+// forgot counts a key that was evicted in a phase.
 func (m *ruleMetrics) forgot(stood phase) {
 	m.evicted.Inc()
 	if stood != quiet {
-		m.cut.Inc()
+		m.evictedActive.Inc()
 	}
 }
 
@@ -199,7 +200,7 @@ func (m *metrics) forget(old, now *compiled) {
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
 			for _, vec := range []*prometheus.CounterVec{
-				m.matched, m.suppressed, m.shadow, m.evicted, m.cut,
+				m.matched, m.suppressed, m.shadow, m.evicted, m.evictedActive,
 				m.templates,
 			} {
 				vec.DeletePartialMatch(prometheus.Labels{"rule": name})
@@ -208,8 +209,8 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 }
 
-// undefinedCollector adds up, when it is asked, how often each rule was undefined: behind the index by the rule itself,
-// at the index by the shelf, which counts for all its rules at once.
+// undefinedCollector adds up, at each scrape, how often each rule was undefined. The index counts for its own terms,
+// once for all rules of a slot; each rule counts for its others.
 type undefinedCollector struct {
 	desc    *prometheus.Desc
 	current atomic.Pointer[undefinedCounts]
@@ -217,11 +218,11 @@ type undefinedCollector struct {
 
 type undefinedCounts struct {
 	set *compiled
-	// before is what the rules of earlier sets have counted, by rule and cause.
+	// before are the counts of earlier sets, by rule and cause.
 	before map[string][condition.VerdictCount]uint64
 }
 
-// adopt continues with another set of rules where the last one stopped. It is called by one goroutine at a time.
+// adopt continues the counts with another set of rules. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
 	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
 	if last := u.current.Load(); last != nil {

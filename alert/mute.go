@@ -144,8 +144,8 @@ func (l *lifecycle) nextRecheck(r *rule, en *entry, now int64) int64 {
 			next = min(next, at)
 		}
 	}
-	if word := en.since + resolvedGrace; en.ended && word > now {
-		next = min(next, word)
+	if remind := en.since + resolvedGrace; en.ended && remind > now {
+		next = min(next, remind)
 	}
 	return next
 }

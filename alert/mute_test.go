@@ -10,8 +10,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// TestOnlyAlertsSpendTokens: a rate limit is charged for alerts that are made, not for a key that something else
-// suppresses, for the question when to look at it again, or for an explanation.
+// TestOnlyAlertsSpendTokens: only alerts that are made take a token of the rate limit: not a key that something else
+// suppresses, a computed recheck, or an explanation.
 func TestOnlyAlertsSpendTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, alert.Config{
@@ -42,8 +42,7 @@ func TestOnlyAlertsSpendTokens(t *testing.T) {
 	require.Equal(t, alert.ReasonRateLimit, w.evaluator.Evaluate(at("third")).Reason)
 }
 
-// TestMutersAreAskedInOrder: of several things that suppress an alert, the reason is the first one of
-// [alert.Suppressions].
+// TestMutersAreAskedInOrder: of several muters, the reason is the first one in the order of [alert.Suppressions].
 func TestMutersAreAskedInOrder(t *testing.T) {
 	t.Parallel()
 	oncall := []string{"oncall"}

@@ -10,7 +10,8 @@ import (
 )
 
 // TestNumbersInTemplates: numbers of a record compare with numbers of a template whatever their types are in Go, and
-// printf writes whole ones as integers. What fmt would complain of fails, so that the default words go out.
+// printf writes whole ones as integers. Where fmt would report an error, the template fails and the default words are
+// sent.
 func TestNumbersInTemplates(t *testing.T) {
 	t.Parallel()
 	const payload = `{"v": 95, "half": 0.5, "big": 9007199254740993, "near": 9007199254740992, "name": "a", "bang": ` +

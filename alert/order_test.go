@@ -7,8 +7,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// TestWindowsAreJudgedAtTheirEnds: nothing else that is due judges a window, or it would tell of one that has not
-// ended, and count judgements that are none.
+// TestWindowsAreJudgedAtTheirEnds: no other due work judges a window. Otherwise it would alert about one that has not
+// ended, and count extra judgements.
 func TestWindowsAreJudgedAtTheirEnds(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
@@ -31,8 +31,7 @@ func TestWindowsAreJudgedAtTheirEnds(t *testing.T) {
 	s.said("firing r a at 12s", "repeat r a at 1m2s", "resolved r a at 1m20s") // it is not at 70, 75 and 80 s
 }
 
-// TestWhatStillFiresIsToldByItself: when what swallowed it is over, also if the key was resolved before, and no record
-// comes.
+// TestWhatStillFiresIsToldByItself: when the suppression ends, without a record, even if the key was resolved before.
 func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	t.Parallel()
 	s := tell(t, alert.Config{
@@ -52,7 +51,7 @@ func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	s.said("firing r a at 1h0m (1 swallowed)")
 }
 
-// TestRiseIsToldByItself: when the quiet hours are over that swallowed it, and no record comes.
+// TestRiseIsToldByItself: when the quiet hours that suppressed it end, without a record.
 func TestRiseIsToldByItself(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, alert.RuleConfig{
@@ -70,8 +69,8 @@ func TestRiseIsToldByItself(t *testing.T) {
 	s.said()
 }
 
-// TestInheritedKeyIsToldInTheOrderOfTime: what was due of a key before a child heard of it happens as it would have in
-// one shard: a rule does not inhibit what another one had to say before.
+// TestInheritedKeyIsToldInTheOrderOfTime: what was due before a child had a record of the key is done as in one shard:
+// a rule does not inhibit an earlier alert of another one.
 func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -89,8 +88,8 @@ func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	low.said("repeat high a at 5s", "firing gone a at 9s", "resolved high a at 12s (1 swallowed)")
 }
 
-// TestShardsThatPartInAMillisecond: that the parent had heard of a key when it parted from its own sibling says nothing
-// about its children, however soon they part.
+// TestShardsThatPartInAMillisecond: a parent's record of a key from its own split proves nothing about its children,
+// however soon it is split.
 func TestShardsThatPartInAMillisecond(t *testing.T) {
 	t.Parallel()
 	rule := alert.RuleConfig{Name: "r", When: "v > 10", Dedup: time.Minute}

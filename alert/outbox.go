@@ -61,8 +61,8 @@ func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 			a.Record.PartitionKey, a.Record.SequenceNumber = en.last.partitionKey, en.last.sequence
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
-		if t.pushedBy != nil {
-			a.ID = pushedID(out.stream, t.pushedBy, a.Rule, to.topic, kind, a.Key, out.generation)
+		if t.evictedFor != nil {
+			a.ID = evictionID(out.stream, t.evictedFor, a.Rule, to.topic, kind, a.Key, out.generation)
 		} else {
 			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, t.ms(), out.generation)
 		}

@@ -1,8 +1,8 @@
 package alert
 
-// overdueLeast is how far behind the clock a repetition must be to count as overdue: a little more than reading and
+// minOverdue is how far behind the clock a repetition must be to count as overdue: a little more than reading and
 // ticks take.
-const overdueLeast = 5 * 1000 // milliseconds
+const minOverdue = 5 * 1000 // milliseconds
 
 // overdue returns ReasonOverdue for a repetition that is skipped because a later one is due by now: an hour of downtime
 // must not end with sixty repetitions. While evaluation stays behind, one is made for each interval that passes by the
@@ -13,7 +13,7 @@ const overdueLeast = 5 * 1000 // milliseconds
 // overdue repetition counts as made.
 func (l *lifecycle) overdue(r *rule, en *entry, t *trigger) Reason {
 	m := l.memory
-	if l.clock.at(t)+max(r.repeat, overdueLeast) > l.clock.clock {
+	if l.clock.at(t)+max(r.repeat, minOverdue) > l.clock.clock {
 		delete(m.late, en)
 		return ""
 	}

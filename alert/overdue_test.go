@@ -12,13 +12,12 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// reaches tells the evaluator that the stream has come so many seconds past noon.
+// reaches sets the clock of Kinesis to so many seconds past noon.
 func (s *story) reaches(seconds float64) {
 	s.evaluator.Reaches(noon().Add(time.Duration(seconds * float64(time.Second))))
 }
 
-// TestOverdueRepetitions: after downtime a key is said to fire once, and when it began and ended; what was said later
-// is what is still true.
+// TestOverdueRepetitions: after downtime a key has one repetition, besides its beginning and its end.
 func TestOverdueRepetitions(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -67,7 +66,7 @@ func TestOverdueRepetitions(t *testing.T) {
 		s.said("firing r a at 0s", "resolved r a at 14m50s (43 swallowed)", "firing r a at 1h0m",
 			"resolved r a at 1h10m (9 swallowed)")
 	})
-	// an hour behind, all the time: it is said once an interval of the clock's
+	// always an hour behind: one repetition per interval by the clock
 	t.Run("what stays behind", func(t *testing.T) {
 		t.Parallel()
 		s := newStory(t, rules[0])
@@ -77,7 +76,7 @@ func TestOverdueRepetitions(t *testing.T) {
 		}
 		require.Len(t, s.lines, 1+9)
 	})
-	t.Run("nobody says how late it is", func(t *testing.T) {
+	t.Run("without a clock", func(t *testing.T) {
 		t.Parallel()
 		s := newStory(t, rules[0])
 		for i := range hour/10 + 1 {
@@ -87,8 +86,8 @@ func TestOverdueRepetitions(t *testing.T) {
 	})
 }
 
-// TestOverdueChangesNothingElse: a replay sees a later clock. It may leave out a repetition that was made, and all else
-// is the same: also what is left of a rate limit.
+// TestOverdueChangesNothingElse: a replay sees a later clock. It may leave out a repetition that was made, and
+// everything else is the same, the tokens of a rate limit included.
 func TestOverdueChangesNothingElse(t *testing.T) {
 	t.Parallel()
 	play := func(clock time.Duration) (said []string) {

@@ -13,7 +13,7 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
-// TestPanicIsOneInvalidRecord: a bug costs one record, is counted and logged with its place, and the shard goes on.
+// TestPanicIsOneInvalidRecord: a bug costs one record, is counted and logged with its place, and the shard continues.
 func TestPanicIsOneInvalidRecord(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.ErrorLevel)
@@ -40,7 +40,7 @@ func TestPanicIsOneInvalidRecord(t *testing.T) {
 	require.Equal(t, "2", logs.All()[0].ContextMap()["sequence"])
 }
 
-// TestLargePayloadIsLetGo: an idle shard must not pin the last record if that was a large one.
+// TestLargePayloadIsLetGo: an idle shard must not pin a large last record.
 func TestLargePayloadIsLetGo(t *testing.T) {
 	t.Parallel()
 	p, err := NewOf(Config{
@@ -86,7 +86,7 @@ func TestPanicOfTimeEndsWithItsKey(t *testing.T) {
 	}
 	p, e := begin()
 	alerts := e.Tick(Tick{CaughtUp: at.Add(10 * time.Second)})
-	require.Len(t, alerts, 1, "what was made before is remembered as told")
+	require.Len(t, alerts, 1, "what was made before is remembered as sent")
 	require.Equal(t, "r", alerts[0].Rule)
 	require.Empty(t, e.Tick(Tick{CaughtUp: at.Add(20 * time.Second)}))
 	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)

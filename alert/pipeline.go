@@ -55,10 +55,10 @@ type compiled struct {
 	covers   []*cover
 	watchdog *watchdog
 	// needNonMatches are the rules whose memory of a key changes with records that do not match.
-	needNonMatches condition.RuleSet
-	maxKeys        int
-	letters        bool
-	stateful       bool
+	needNonMatches    condition.RuleSet
+	maxKeys           int
+	deadLetterInvalid bool
+	stateful          bool
 }
 
 // Rules are a valid Config, compiled. They belong to the one Pipeline that takes them.
@@ -155,7 +155,7 @@ func (p *Pipeline) Rewound(id string, generation uint32) *Evaluator {
 func (p *Pipeline) Poison(reason Reason) Decision {
 	p.unreadable(nil, reason)
 	d := Poison(reason)
-	d.DeadLetter = p.current.Load().letters
+	d.DeadLetter = p.current.Load().deadLetterInvalid
 	return d
 }
 

@@ -23,7 +23,7 @@ const (
 	shardID   = "shardId-000000000006"
 )
 
-// world is a pipeline with one shard and everything that it tells the outside.
+// world is a pipeline with one shard and all its outputs.
 type world struct {
 	pipeline  *alert.Pipeline
 	evaluator *alert.Evaluator
@@ -45,7 +45,7 @@ func oneRule(r alert.RuleConfig) alert.Config {
 	return alert.Config{Topics: map[string]alert.TopicConfig{"oncall": {}}, Rules: []alert.RuleConfig{r}}
 }
 
-// TestSampleParity: without rules the daemon says what AWS's sample Lambda function says, to the letter.
+// TestSampleParity: without rules the messages are those of AWS's sample Lambda function, to the letter.
 func TestSampleParity(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, alert.Config{Topics: map[string]alert.TopicConfig{"ExampleTopic": {}}})
@@ -111,7 +111,7 @@ func TestEvaluateAlertsOfRules(t *testing.T) {
 	require.Equal(t, alert.Unmatched, w.evaluator.Evaluate(record("2", `{"anomaly_score":9}`)).Outcome)
 }
 
-// TestDecisionsOutliveTheNextRecord: lanes keep alerts while the evaluator goes on.
+// TestDecisionsOutliveTheNextRecord: lanes keep alerts while the evaluator continues.
 func TestDecisionsOutliveTheNextRecord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneRule(alert.RuleConfig{Name: "r", When: "n > 0", Message: "{{ .Fields.n }}"}))
@@ -389,7 +389,7 @@ func TestConcurrency(t *testing.T) {
 	wg.Wait()
 }
 
-// TestEvaluateAllocations: the way of a record that no rule matches allocates nothing.
+// TestEvaluateAllocations: a record that no rule matches allocates nothing.
 func TestEvaluateAllocations(t *testing.T) {
 	for _, rules := range []int{1, 10, 100} {
 		e, rec := benchEvaluator(t, rules)

@@ -183,7 +183,7 @@ func drawRule(t *rapid.T, name string, before []string, sharded bool) reference.
 	return r
 }
 
-// drawRules draws rules that stand together.
+// drawRules draws a valid set of rules.
 func drawRules(t *rapid.T, sharded bool) []reference.Rule {
 	var out []reference.Rule
 	var names []string
@@ -197,8 +197,8 @@ func drawRules(t *rapid.T, sharded bool) []reference.Rule {
 	return out
 }
 
-// drawSilences draws silences. Of a window, and of a whole shard, the last record says little, so they have no
-// condition there.
+// drawSilences draws silences. Those for windows and whole shards have no condition, since the last record does not
+// represent these.
 func drawSilences(t *rapid.T, rules []reference.Rule) ([]reference.Silence, []string) {
 	var out []reference.Silence
 	var when []string
@@ -273,9 +273,8 @@ func wordOf(a *alert.Alert) reference.Word {
 	return reference.Word{At: a.At.UnixMilli(), Kind: a.Kind, Rule: a.Rule, Key: a.Key, Severity: a.Severity}
 }
 
-// TestWordsAreThoseOfTheReference: whatever a rule remembers and however its condition is written, what is told of each
-// key is what the reference model tells, word by word and moment by moment; with ticks, restarts and reloads at any
-// time, in any format.
+// TestWordsAreThoseOfTheReference: whatever a rule remembers and however its condition is written, each key has the
+// alerts of the reference model, with the same times; with ticks, restarts and reloads at any time, in any format.
 func TestWordsAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -345,8 +344,8 @@ func TestWordsAreThoseOfTheReference(t *testing.T) {
 	})
 }
 
-// TestWordsOfReshardsAreThoseOfTheReference: wherever the records of a key go after splits and merges, and whoever is
-// restarted, the shards tell together what the reference model tells of one.
+// TestWordsOfReshardsAreThoseOfTheReference: wherever the records of a key go after splits and merges, and whichever
+// shard is restarted, the shards together make the alerts that the reference model makes for one.
 func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -413,14 +412,14 @@ func TestWordsOfReshardsAreThoseOfTheReference(t *testing.T) {
 			settle(now)
 			world.Pass(now)
 		}
-		// What waited for other shards may be told after what came later.
+		// Alerts that waited for other shards may come after later ones.
 		slices.SortStableFunc(c.told, func(a, b reference.Word) int { return cmp.Compare(a.At, b.At) })
 		compare(t, rules, world.Words(), c.told)
 	})
 }
 
-// drawFormat draws a format. What was told of a key, an end or how grave it was, and since when a window is watched, is
-// known in the later ones only.
+// drawFormat draws a format. Only later ones store a key's last alert, its severity, and since when a window is
+// watched.
 func drawFormat(t *rapid.T, c alert.Config) int {
 	if slices.ContainsFunc(c.Silences, func(s alert.SilenceConfig) bool { return s.When != "" }) {
 		return alert.StateFormat
@@ -434,7 +433,7 @@ func drawFormat(t *rapid.T, c alert.Config) int {
 	return rapid.IntRange(1, alert.StateFormat).Draw(t, "format")
 }
 
-// compare compares words as far as they are.
+// compare compares the alerts.
 func compare(t *rapid.T, rules []reference.Rule, want, got []reference.Word) {
 	wanted, found := wordsOf(want), wordsOf(got)
 	for _, of := range slices.Sorted(maps.Keys(maps.Collect(maps.All(wanted)))) {

@@ -141,11 +141,11 @@ func ReadRelative(shard, version string, state []byte, heirs []string) (*Relativ
 			r.limit()
 			for range r.count() {
 				r.entry(v)
-				heard := int64(1)
+				hasRecord := int64(1)
 				if v.isProvisional {
-					heard = 0
+					hasRecord = 0
 				}
-				of.keys.add(v.key, heard)
+				of.keys.add(v.key, hasRecord)
 			}
 		}
 	}

@@ -42,7 +42,8 @@ func beats(n int, seed uint64) []*alert.Record {
 	return out
 }
 
-// TestScoreIsPartOfTheRecord: filters, rules and templates see what the service would have put into its output stream.
+// TestScoreIsPartOfTheRecord: filters, rules and templates see what Kinesis Data Analytics would have written to its
+// output stream.
 func TestScoreIsPartOfTheRecord(t *testing.T) {
 	t.Parallel()
 	config := scoring(alert.ScoreConfig{Fields: []string{"heartRate"}, Explain: true, Threshold: "auto"})

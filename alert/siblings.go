@@ -25,17 +25,17 @@ type siblings struct {
 // of time and rules. The shard that makes the key's alerts makes these, too.
 func (rel *siblings) claimKeys(rec *Record) {
 	m, now := rel.memory, rel.life.clock.now()
-	var heard []*entry
+	var claimed []*entry
 	for _, r := range m.rules {
 		if r.provisional == 0 {
 			continue
 		}
 		if en := r.find(rel.life.in.keyOf(r.rule, rec.PartitionKey)); en != nil && en.provisional != nil {
 			m.claim(r, en.key, en.provisional.family.others, max(now, en.provisional.partedAt+1))
-			heard = append(heard, en)
+			claimed = append(claimed, en)
 		}
 	}
-	for en := firstDue(heard); en != nil; en = firstDue(heard) {
+	for en := firstDue(claimed); en != nil; en = firstDue(claimed) {
 		k := en.provisional
 		en.due, k.due = k.due, 0
 		rel.life.running, rel.life.out.silent = en, k.silent
@@ -46,16 +46,16 @@ func (rel *siblings) claimKeys(rec *Record) {
 		}
 	}
 	rel.life.running, rel.life.out.silent = nil, false
-	for _, en := range heard {
+	for _, en := range claimed {
 		m.unbind(en)
 	}
 	rel.life.suppressedBy = "" // timers caused it, not the record
 }
 
 // firstDue returns the entry whose parked work was due first; of several, the one whose rule comes first.
-func firstDue(heard []*entry) *entry {
+func firstDue(claimed []*entry) *entry {
 	var first *entry
-	for _, en := range heard {
+	for _, en := range claimed {
 		if en.provisional != nil && en.provisional.due != 0 &&
 			(first == nil || en.provisional.due < first.provisional.due) {
 			first = en
@@ -185,8 +185,8 @@ func (e *Evaluator) Meet(x *Relative) {
 			}
 		}
 		for key, c := range r.claims {
-			if heard, has := s.keys.find(key, x.called(key)); !slices.Contains(c.family.others, x.shard) ||
-				has && heard == 0 {
+			if hasRecord, found := s.keys.find(key, x.called(key)); !slices.Contains(c.family.others, x.shard) ||
+				found && hasRecord == 0 {
 				continue
 			}
 			others := without(c.family.others, x.shard)
@@ -248,7 +248,7 @@ func (rel *siblings) meetKey(en *entry, x *Relative, s *relativeSection) {
 	at, _ := s.claims.find(en.key, called)
 	if at <= en.provisional.partedAt {
 		at = 0
-		if heard, _ := s.keys.find(en.key, called); heard == 0 {
+		if hasRecord, _ := s.keys.find(en.key, called); hasRecord == 0 {
 			return
 		} // else the other shard runs a version without claims, or got the key again after forgetting its copy
 	}

@@ -53,7 +53,7 @@ func (s *window) bulk() bulk {
 	if s.values != nil {
 		b.heap += valuesHeap
 	}
-	if s.seen|s.spared|s.silencedBy != 0 {
+	if s.seen|s.unmet|s.silencedBy != 0 {
 		b.stored += 3 * coversStored
 	}
 	if h := s.silenced; h != nil {
@@ -77,7 +77,7 @@ func (p *pressure) weigh(en *entry) {
 
 func (p *pressure) resize(en *entry, now bulk) {
 	more := bulk{now.heap - int(en.heap), now.stored - int(en.packed>>phaseBits)}
-	en.heap = uint32(now.heap)                                           //nolint:gosec // keys, values and panes are bounded
+	en.heap = uint32(now.heap)                                           //nolint:gosec // its parts are bounded
 	en.packed = uint32(now.stored)<<phaseBits | uint32(en.listedPhase()) //nolint:gosec // as above
 	p.bulk.add(more)
 	if r := en.of; !r.rule.keyless() {

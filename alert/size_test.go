@@ -12,8 +12,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// TestSizesAreOfWhatIsRemembered: the size that bounds the memory is counted where something changes, and is that of a
-// count of all.
+// TestSizesAreOfWhatIsRemembered: the size that bounds the memory is updated with each change, and equals a full count.
 func TestSizesAreOfWhatIsRemembered(t *testing.T) {
 	window := func(c alert.WindowConfig) alert.WindowConfig {
 		c.Length, c.Of = 10*time.Second, "v"

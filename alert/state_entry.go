@@ -8,16 +8,16 @@ import (
 	"slices"
 )
 
-// turn returns a number that orders the entries of a rule by eviction, the first one lowest; its lower 24 bits are
-// free.
-func (v *entryView) turn(r *rule, rank uint64) uint64 {
+// evictionOrder returns a number that orders the entries of a rule by eviction, the first one lowest; its lower 24 bits
+// are free.
+func (v *entryView) evictionOrder(r *rule, rank uint64) uint64 {
 	const last = 1<<38 - 1
 	rank = min(rank, last)
-	stands := v.phase()
-	if r.absence.After > 0 && stands == quiet {
+	p := v.phase()
+	if r.absence.After > 0 && p == quiet {
 		rank = last - rank
 	}
-	return uint64(stands)<<phaseShift | rank<<24
+	return uint64(p)<<phaseShift | rank<<24
 }
 
 // The bits of an entry: what it is, and which parts follow.
@@ -49,8 +49,8 @@ func (w *writer) entry(rank uint64, e *entry) {
 		}
 	}
 	exact := e.window != nil && w.format >= formatKeyed
-	heard := e.audience != 0 && e.firing && e.notified && w.format >= formatEnds
-	set(entryAudience, heard)
+	hasAudience := e.audience != 0 && e.firing && e.notified && w.format >= formatEnds
+	set(entryAudience, hasAudience)
 	set(entryExact, exact)
 	set(entryEnded, e.ended && w.format >= formatKeyed)
 	covers := w.format >= formatEnds && e.covers()
@@ -65,7 +65,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 	set(entryWindow, e.window != nil)
 	set(entryLegacy, e.window != nil && e.window.legacy != nil)
 	set(entryValues, e.window != nil && e.window.values != nil)
-	if w.uint(bits); heard {
+	if w.uint(bits); hasAudience {
 		w.uint(w.audiences[e.audience-1])
 	}
 	w.text(e.key)
@@ -92,7 +92,7 @@ func (w *writer) entry(rank uint64, e *entry) {
 		w.uint(uint64(e.covered))
 		if e.window != nil {
 			w.uint(uint64(e.window.seen))
-			w.uint(uint64(e.window.spared))
+			w.uint(uint64(e.window.unmet))
 			w.uint(uint64(e.window.silencedBy))
 		}
 	}
@@ -163,7 +163,7 @@ type entryView struct {
 	bits                             uint64
 	rest                             []byte // what follows the audience
 	win                              window // without values
-	legacy, values, audible          valuesView
+	legacy, values, unsilenced       valuesView
 	silenced                         silencedPart // of the window
 }
 
@@ -176,18 +176,18 @@ type valuesView struct {
 
 // entry reads an entry into v, and returns its rank.
 func (r *reader) entry(v *entryView) (rank uint64) {
-	panes, hushed := v.win.panes[:0], v.silenced.panes[:0]
+	panes, silenced := v.win.panes[:0], v.silenced.panes[:0]
 	rank = r.uint()
-	bits, heard := r.uint(), uint32(0)
+	bits, audience := r.uint(), uint32(0)
 	if bits&entryAudience != 0 {
-		heard = r.small(maxAudience)
+		audience = r.small(maxAudience)
 	}
 	rest := r.buf
 	*v = entryView{
 		bits: bits, rest: rest,
 		entry: entry{
 			place: -1, firing: bits&entryFiring != 0, notified: bits&entryNotified != 0,
-			ended: bits&entryEnded != 0, audience: uint16(heard),
+			ended: bits&entryEnded != 0, audience: uint16(audience),
 		}, isProvisional: bits&entryProvisional != 0,
 		located: bits&entryLast != 0, windowed: bits&entryWindow != 0, key: r.take(r.uint()),
 	}
@@ -211,7 +211,7 @@ func (r *reader) entry(v *entryView) (rank uint64) {
 			v.values = r.values()
 		}
 	}
-	r.covers(v, bits, hushed)
+	r.covers(v, bits, silenced)
 	if bits >= entryBits {
 		r.fail()
 	}
@@ -285,7 +285,7 @@ func (v *entryView) bulk() bulk {
 		b.add(bulk{lastHeap + n, lastStored + n})
 	}
 	if v.windowed {
-		n := int(v.values.count + v.legacy.count + v.audible.count) //nolint:gosec // at most the bytes of a snapshot
+		n := int(v.values.count + v.legacy.count + v.unsilenced.count) //nolint:gosec // at most the bytes of a snapshot
 		b.add(v.win.bulk())
 		b.add(bulk{n * valueHeap, n * valueStored})
 	}
@@ -319,7 +319,7 @@ func (v *entryView) make(of *ruleMemory, m *memory) *entry {
 		if v.win.silenced != nil {
 			w.silenced = &silencedPart{
 				panes: slices.Clone(v.silenced.panes), by: v.silenced.by,
-				audible: v.audible.read(),
+				unsilenced: v.unsilenced.read(),
 			}
 		}
 		en.window = w
@@ -355,7 +355,7 @@ func (t coversOf) of(stored uint32) (out uint32) {
 func (t coversOf) translate(en *entry) {
 	en.covered = t.of(en.covered)
 	if w := en.window; w != nil {
-		w.seen, w.spared, w.silencedBy = t.of(w.seen), t.of(w.spared), t.of(w.silencedBy)
+		w.seen, w.unmet, w.silencedBy = t.of(w.seen), t.of(w.unmet), t.of(w.silencedBy)
 		if w.silenced != nil {
 			w.silenced.by = t.of(w.silenced.by)
 		}
@@ -365,7 +365,7 @@ func (t coversOf) translate(en *entry) {
 // covers reports whether there is anything to store about conditions of silences.
 func (en *entry) covers() bool {
 	w := en.window
-	return en.covered != 0 || w != nil && w.seen|w.spared|w.silencedBy != 0
+	return en.covered != 0 || w != nil && w.seen|w.unmet|w.silencedBy != 0
 }
 
 func (w *writer) covers(hashes []uint32) {
@@ -404,7 +404,7 @@ func (w *writer) silenced(s *window) {
 		w.float(p.max)
 	}
 	if s.values != nil {
-		w.values(s.silenced.audible)
+		w.values(s.silenced.unsilenced)
 	}
 }
 
@@ -413,7 +413,7 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 	if bits&entryCovers != 0 {
 		v.covered = r.small(math.MaxUint32)
 		if v.windowed {
-			v.win.seen, v.win.spared, v.win.silencedBy = r.small(math.MaxUint32), r.small(math.MaxUint32),
+			v.win.seen, v.win.unmet, v.win.silencedBy = r.small(math.MaxUint32), r.small(math.MaxUint32),
 				r.small(math.MaxUint32)
 		}
 	}
@@ -440,6 +440,6 @@ func (r *reader) covers(v *entryView, bits uint64, panes []pane) {
 		v.silenced.panes = append(v.silenced.panes, p)
 	}
 	if v.win.silenced = &v.silenced; v.values.has {
-		v.audible = r.values()
+		v.unsilenced = r.values()
 	}
 }

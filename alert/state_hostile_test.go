@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Whoever may write the state table may write anything, with a checksum that holds. What is refused has cost nothing,
-// and what is not is bounded as everything that rules remember is.
+// Anyone with write access to the state table can write anything, with a valid checksum. A refused snapshot has cost
+// nothing, and an accepted one is bounded like everything that rules remember.
 func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 	rules := []alert.RuleConfig{
 		{Name: "plain", When: "v > 0", Dedup: time.Hour},
@@ -56,8 +56,8 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 	}
 }
 
-// A state from long ago, or whose times were changed by hand, is caught up with at once: since 1970 billions of windows
-// have ended.
+// Catching up from an old state, or one whose times were edited by hand, is quick although billions of windows have
+// ended since 1970.
 func TestTimeThatComesFarIsOneStep(t *testing.T) {
 	s := newStory(t,
 		alert.RuleConfig{

@@ -93,12 +93,12 @@ type takeover struct {
 const (
 	silentCopy = iota
 	spokenCopy
-	heard
+	ownRecord
 )
 
 // take takes over one entry, or leaves it.
 func (h *takeover) take(parent *memory, en *entry, born int64) {
-	r, rank := en.of.rule, heard
+	r, rank := en.of.rule, ownRecord
 	others := slices.Clone(h.heir.Siblings)
 	if en.provisional == nil { // the claim is older, even if all of it happened in one millisecond
 		born = max(born, parent.rules[r.place].claims[en.key].at)
@@ -115,7 +115,7 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 		others = append(others, en.provisional.family.others...)
 	}
 	falls := en.ownedBy(r, h.heir.Owns)
-	if len(h.heir.Siblings) == 0 && rank == heard && !falls {
+	if len(h.heir.Siblings) == 0 && rank == ownRecord && !falls {
 		return
 	}
 	others = union(without(others, h.heir.Parents...), nil)
@@ -123,7 +123,7 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 	if known := h.mine.rules[r.place].entries[en.key]; known != nil {
 		before, ok := h.rank[known]
 		if !ok {
-			before = heard
+			before = ownRecord
 		}
 		if before > rank {
 			return
@@ -143,7 +143,7 @@ func (h *takeover) take(parent *memory, en *entry, born int64) {
 	if h.mine.unbind(en); len(others) > 0 {
 		h.mine.bind(en, others, silent, born)
 	}
-	if rank < heard {
+	if rank < ownRecord {
 		h.rank[en] = rank
 	}
 }
@@ -170,7 +170,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		en.held = held
 		m.drop(known)
 	}
-	due, heard := en.due, en.of.audienceOf(en)
+	due, topics := en.due, en.of.audienceOf(en)
 	for topic, x := range en.of.formerTopics {
 		if r.formerTopics == nil {
 			r.formerTopics = map[string]*formerTopic{}
@@ -184,7 +184,7 @@ func (m *memory) inherit(en *entry, place int) *entry {
 		grade: en.grade, last: en.last, window: en.window,
 	}
 	if en.firing && en.notified {
-		r.setAudience(en, heard)
+		r.setAudience(en, topics)
 	}
 	m.put(en)
 	m.schedule(en, due)
@@ -194,8 +194,8 @@ func (m *memory) inherit(en *entry, place int) *entry {
 // preferredTo reports whether an entry wins over another one for the same key. A topic that was notified that the key
 // fires must be notified of the end.
 func (en *entry) preferredTo(other *entry) bool {
-	if told := en.firing && en.notified; told != (other.firing && other.notified) {
-		return told
+	if notified := en.firing && en.notified; notified != (other.firing && other.notified) {
+		return notified
 	}
 	return max(en.held, en.sent) >= max(other.held, other.sent)
 }

@@ -80,7 +80,7 @@ func readState(set *compiled, data []byte, agreed agreement) (*memory, time.Time
 		notified: make([]*notifiedSection, len(set.rules)), inherited: map[int]*inheritedSection{},
 		covers: [2][]coversOf{make([]coversOf, len(set.rules)), make([]coversOf, len(set.rules))},
 	}
-	if !l.sort(set, sections) || !l.look() || !l.take() {
+	if !l.sort(set, sections) || !l.choose() || !l.create() {
 		return nil, time.Time{}, fmt.Errorf("%w: its parts do not fit together", ErrState)
 	}
 	l.put()
@@ -122,7 +122,7 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 		switch {
 		case !known || versions.of[i] != s.fingerprint:
 			s.body = slices.Clone(s.body)
-			if s.notified = versions.told[versionID{s.name, s.fingerprint}]; !s.countOwedEnds() {
+			if s.notified = versions.notified[versionID{s.name, s.fingerprint}]; !s.countOwedEnds() {
 				return false
 			}
 			l.m.former = append(l.m.former, *s)
@@ -138,7 +138,7 @@ func (l *loading) sort(set *compiled, sections []section) bool {
 			l.inherited[i], l.covers[1][i] = k, set.coversOf(s.covers)
 		case l.bodies[i] == nil:
 			l.bodies[i], l.used[i], l.covers[0][i] = s.body, s.used, set.coversOf(s.covers)
-			l.notified[i] = versions.told[versionID{s.name, s.fingerprint}]
+			l.notified[i] = versions.notified[versionID{s.name, s.fingerprint}]
 		}
 	}
 	return true
@@ -152,8 +152,8 @@ type versionID struct {
 
 // versions are the versions of rules in a snapshot, and which of them each rule continues with, by fingerprint.
 type versions struct {
-	told map[versionID]*notifiedSection
-	of   [][16]byte
+	notified map[versionID]*notifiedSection
+	of       [][16]byte
 }
 
 // versionsOf chooses, for each rule, its own version or else the latest that it can continue with.
@@ -176,7 +176,7 @@ func versionsOf(set *compiled, places map[string]int, sections []section) (versi
 		if !ok {
 			return out, false
 		}
-		out.told[versionID{name, s.fingerprint}] = t
+		out.notified[versionID{name, s.fingerprint}] = t
 	}
 	for i := range sections {
 		s := &sections[i]
@@ -184,7 +184,7 @@ func versionsOf(set *compiled, places map[string]int, sections []section) (versi
 		if !known || own[place] || s.used <= used[place] {
 			continue
 		}
-		if t := out.told[versionID{s.name, s.fingerprint}]; t != nil && set.rules[place].takes(t) {
+		if t := out.notified[versionID{s.name, s.fingerprint}]; t != nil && set.rules[place].takes(t) {
 			out.of[place], used[place] = s.fingerprint, s.used
 		}
 	}
@@ -226,13 +226,13 @@ func (l *loading) entries(each func(place int, rank uint64, v *entryView, c *inh
 
 // keptEntries are the entries of a rule that are evicted last.
 type keptEntries struct {
-	from uint64 // the first of them, by entryView.turn
+	from uint64 // the first of them, by entryView.evictionOrder
 	n    int
 }
 
-// look checks that all entries are well formed, and chooses those for which there is room in bytes. Keys beyond
+// choose checks that all entries are well formed, and chooses those for which there is room in bytes. Keys beyond
 // state.max_keys are kept for now: their eviction may need an alert.
-func (l *loading) look() bool {
+func (l *loading) choose() bool {
 	rules := l.m.rules
 	total := bulk{}
 	l.kept = make([]keptEntries, len(rules))
@@ -247,24 +247,25 @@ func (l *loading) look() bool {
 	if !sound || !total.over() {
 		return sound
 	}
-	const unit, heaviest = 64, 1<<24 - 1 // bytes; the weight of an entry is packed below its turn
-	turns := make([][]uint64, len(rules))
-	for i := range turns {
-		turns[i] = make([]uint64, 0, l.kept[i].n)
+	const unit, heaviest = 64, 1<<24 - 1 // bytes; the weight of an entry is packed below its order
+	orders := make([][]uint64, len(rules))
+	for i := range orders {
+		orders[i] = make([]uint64, 0, l.kept[i].n)
 	}
 	most := ruleHeap{}
 	shares := make([]ruleMemory, len(rules)) // how much the rules would hold
 	l.entries(func(place int, rank uint64, v *entryView, _ *inheritedCopy) {
 		if of := rules[place].rule; !of.keyless() {
 			weight := min((v.bulk().weight()+unit-1)/unit, heaviest)
-			turns[place] = append(turns[place], v.turn(of, rank)|uint64(weight)) //nolint:gosec // not negative
+			order := v.evictionOrder(of, rank) | uint64(weight) //nolint:gosec // not negative
+			orders[place] = append(orders[place], order)
 			shares[place].held[byBytes] += weight
 		}
 	})
 	left := maxHeap / unit
 	for i, r := range rules {
 		if !r.rule.keyless() {
-			slices.Sort(turns[i])
+			slices.Sort(orders[i])
 			shares[i].rule = r.rule
 			held := shares[i].held[byBytes]
 			most.join(&shares[i], byBytes)
@@ -274,28 +275,28 @@ func (l *loading) look() bool {
 	}
 	for left < 0 {
 		i := most[0].rule.place
-		turn := turns[i][0]
-		weight := int(turn & heaviest)
-		turns[i] = turns[i][1:]
+		order := orders[i][0]
+		weight := int(order & heaviest)
+		orders[i] = orders[i][1:]
 		left += weight
 		most.holds(&shares[i], byBytes, shares[i].held[byBytes]-weight)
-		rules[i].rule.metrics.forgot(phase(turn >> phaseShift))
+		rules[i].rule.metrics.forgot(phase(order >> phaseShift))
 	}
 	for i, r := range rules {
-		if l.kept[i].n = len(turns[i]); r.rule.keyless() {
+		if l.kept[i].n = len(orders[i]); r.rule.keyless() {
 			l.kept[i].n = 1
 		} else if l.kept[i].n > 0 {
-			l.kept[i].from = turns[i][0] &^ heaviest
+			l.kept[i].from = orders[i][0] &^ heaviest
 		}
 	}
 	return true
 }
 
-// phaseShift is the number of bits of a turn below the phase.
+// phaseShift is the number of bits of a order below the phase.
 const phaseShift = 62
 
-// take creates the entries for which there is room.
-func (l *loading) take() bool {
+// create makes the entries for which there is room.
+func (l *loading) create() bool {
 	room := 0
 	for _, k := range l.kept {
 		room += k.n
@@ -309,14 +310,14 @@ func (l *loading) take() bool {
 			sound = false
 		}
 		k := &l.kept[i]
-		if !sound || k.n == 0 || v.turn(r.rule, rank) < k.from {
+		if !sound || k.n == 0 || v.evictionOrder(r.rule, rank) < k.from {
 			return
 		}
 		k.n--
 		en := v.make(r, l.m)
 		r.receiveAudience(en, t)
 		if t != nil && l.version[i] != r.rule.fingerprint &&
-			!r.rule.adopt(en, t.claim == r.rule.sense.claim, l.reached) && c == nil {
+			!r.rule.adopt(en, t.condition == r.rule.sense.condition, l.reached) && c == nil {
 			return
 		}
 		if c != nil {
@@ -387,7 +388,7 @@ func (m *ruleMemory) fits(v *entryView) bool {
 	}
 	seen := w.distinct
 	return int64(v.win.size) == w.panes && v.win.last <= maxMillis/w.step && seen == (v.values.has || v.legacy.has) &&
-		(v.win.silenced == nil || v.values.has == v.audible.has)
+		(v.win.silenced == nil || v.values.has == v.unsilenced.has)
 }
 
 // silent returns the number of entries whose alerts another shard makes.

@@ -162,8 +162,8 @@ func TestRestartGivesTheSameAlerts(t *testing.T) {
 	})
 }
 
-// TestTicksOnlyBringForward: ticks that keep their promise, that no record with an earlier arrival comes after them,
-// change nothing of what is said, only how early it is said. So a replay need not know of them.
+// TestTicksOnlyBringForward: if no record with an earlier arrival follows a tick, ticks change only when alerts are
+// made, not which. So a replay does not need them.
 func TestTicksOnlyBringForward(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -188,8 +188,8 @@ func TestTicksOnlyBringForward(t *testing.T) {
 	})
 }
 
-// TestUpdateKeepsWhatDidNotChange: rules of the same definition remember, others begin anew, and the state of those
-// that are no more waits for them to come back.
+// TestUpdateKeepsWhatDidNotChange: rules with the same definition keep their memory, others start again, and the state
+// of removed rules is kept for their return.
 func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 	t.Parallel()
 	config := func(rules ...alert.RuleConfig) alert.Config {
@@ -232,7 +232,7 @@ func TestUpdateKeepsWhatDidNotChange(t *testing.T) {
 	}
 }
 
-// TestChildrenInheritTheirKeys: a key goes on in the shard that its records go to.
+// TestChildrenInheritTheirKeys: a key continues in the shard that its records go to.
 func TestChildrenInheritTheirKeys(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -338,8 +338,8 @@ func TestStatefulOnlyWhereSomethingIsRemembered(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(remembering(t, everyRule()).Shard(shardID).State()), "KAS"))
 }
 
-// TestRulesThatComeBackKnowNothingOfTheMeantime: a rule set that is rolled back finds its state again, but what came
-// while its rules were not in force, and what did not, nobody noted. It must not be told as if nothing had come.
+// TestRulesThatComeBackKnowNothingOfTheMeantime: a rolled-back rule set finds its state again. But its rules did not
+// see the records of the meantime, so it must not alert as if none had come.
 func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	t.Parallel()
 	config := func(rules ...alert.RuleConfig) alert.Config {
@@ -369,14 +369,14 @@ func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	restarted := newStory(t, rules...)
 	require.NoError(t, restarted.evaluator.Restore(state))
 	for _, s := range []*story{s, restarted} {
-		s.v(3601, "a", 11) // dedup goes on, and so does firing: one repetition of the many that were missed
+		s.v(3601, "a", 11) // dedup continues, and so does firing: one repetition of the many that were missed
 		s.tick(3659)
 		s.said("repeat firing a at 1h0m (1 swallowed)")
 	}
 }
 
-// TestChildrenInheritOtherKeysWithTheirRecords: of a key that is not the partition key, time goes on where its records
-// go.
+// TestChildrenInheritOtherKeysWithTheirRecords: the timers of a key that is not the partition key continue where its
+// records go.
 func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -415,7 +415,7 @@ func TestChildrenInheritOtherKeysWithTheirRecords(t *testing.T) {
 	child.said("firing absent x at 1m2s", "repeat firing x at 2m")
 }
 
-// TestMergeTellsWhoWasTold: of what both parents know, the one goes on that somebody was told of.
+// TestMergeTellsWhoWasTold: if both parents have a key, the entry with a notified alert continues.
 func TestMergeTellsWhoWasTold(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -464,8 +464,8 @@ kinesis_alerter_state_evictions_total{rule="r"} 1
 `), "kinesis_alerter_state_evictions_total"))
 }
 
-// TestSplitSaysWhatTheParentWould: for rules about the partition key, wherever a shard is split, its children say
-// together what it would have said.
+// TestSplitSaysWhatTheParentWould: for rules about the partition key, the children of a split together make the alerts
+// that their parent would have made.
 func TestSplitSaysWhatTheParentWould(t *testing.T) {
 	t.Parallel()
 	var rules []alert.RuleConfig

@@ -164,7 +164,9 @@ func (p *Pipeline) TemplateFailures() map[string]uint64 {
 func (p *Pipeline) Evicted() map[string]uint64 { return counts.By(p.metrics.evicted, "rule") }
 
 // EvictedActive returns how many of them fired or were pending, by rule. It is safe for concurrent use.
-func (p *Pipeline) EvictedActive() map[string]uint64 { return counts.By(p.metrics.cut, "rule") }
+func (p *Pipeline) EvictedActive() map[string]uint64 {
+	return counts.By(p.metrics.evictedActive, "rule")
+}
 
 // Panics returns how many panics of record evaluation were recovered since the process started. It is safe for
 // concurrent use.

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// Status counts what the metrics count, and goes on counting over a reload.
+// Status counts what the metrics count, and keeps counting across a reload.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	config := oneRule(alert.RuleConfig{

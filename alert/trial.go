@@ -108,7 +108,7 @@ func (t *trials) rule(field string, c RuleConfig, topics map[string]*topicWords,
 			case x.topic:
 				t.note(x.field, fault)
 			case fault != nil && !slices.ContainsFunc(t.faults,
-				func(said *ConfigError) bool { return said.Field == fault.Field }):
+				func(known *ConfigError) bool { return known.Field == fault.Field }):
 				t.faults = append(t.faults, fault)
 			}
 		}

@@ -100,7 +100,7 @@ func TestFieldThatNoRecordHas(t *testing.T) {
 			require.Empty(t, w.findings(i))
 		}
 	})
-	t.Run("other names are told when there can be no doubt", func(t *testing.T) {
+	t.Run("other names are reported when there can be no doubt", func(t *testing.T) {
 		w := newWatched(t, `reading.temp > 3`, `temperatur > 3`)
 		w.put(watchRecords+2*noteRecords, time.Millisecond, `{"sensor":{"temp":7},"temperature":7}`)
 		require.Equal(t, []string{"no reading.temp but sensor.temp, sure false"}, w.findings(0))

@@ -15,12 +15,12 @@ const (
 	maxWatchdog = 24 * time.Hour
 	// minStreamAbsence leaves the workers time to exchange what they have seen.
 	minStreamAbsence = 30 * time.Second
-	// leastBehind is how far behind the workers may be, however short the interval: what they know of each other is
+	// minBehind is how far behind the workers may be, however short the interval: what they know of each other is
 	// that old.
-	leastBehind = 20 * time.Second
-	// doubt is how long the workers must be behind before watchdog messages are left out. Kinesis may report a quiet
+	minBehind = 20 * time.Second
+	// briefLag is how long the workers may be behind before watchdog messages are left out. Kinesis may report a quiet
 	// shard as behind once.
-	doubt = 10 * time.Second
+	briefLag = 10 * time.Second
 )
 
 // watchdog is a message at the end of every interval, aligned to 1970. It goes out only while every open shard is
@@ -66,14 +66,14 @@ func (e *Evaluator) runWatchdog(f Fleet) {
 		return
 	}
 	last := func(ms int64) int64 { return ms / w.interval * w.interval }
-	limit := max(w.interval, leastBehind.Milliseconds())
+	limit := max(w.interval, minBehind.Milliseconds())
 	well := !f.CaughtUp.IsZero() && !f.Paused && (f.Now.IsZero() || f.Now.Sub(f.CaughtUp).Milliseconds() <= limit)
 	if !well {
 		switch {
 		case f.Now.IsZero():
 		case e.unavailableSince.IsZero():
 			e.unavailableSince = f.Now
-		case f.Now.Sub(e.unavailableSince) >= doubt && e.memory.watchdog != 0:
+		case f.Now.Sub(e.unavailableSince) >= briefLag && e.memory.watchdog != 0:
 			e.memory.watchdog = max(e.memory.watchdog, last(f.Now.UnixMilli()))
 		}
 		return

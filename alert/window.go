@@ -33,10 +33,10 @@ type windowRule struct {
 	of           condition.Operand
 	op           condition.Operator
 	bound        float64
-	// least is how many records a window must have to be judged.
-	least uint64
-	// entire is set if a part of a window proves nothing: it can meet the comparison although the whole does not.
-	entire bool
+	// minRecords is how many records a window must have to be judged.
+	minRecords uint64
+	// needsWhole is set if a part of a window proves nothing: it can meet the comparison although the whole does not.
+	needsWhole bool
 }
 
 // window is what is remembered of a window for one key: sums by step. It is exact in sums and counts; a sliding window
@@ -48,10 +48,10 @@ type window struct {
 	size uint8
 	// resized is set if the window's size has changed since it was weighed.
 	resized bool
-	// seen are the conditions of silences that the last record meets, and spared those that some record in the window
+	// seen are the conditions of silences that the last record meets, and unmet those that some record in the window
 	// does not. silencedBy are those without whose records the window, when it last held, would not have held.
-	seen, spared, silencedBy uint32
-	panes                    []pane
+	seen, unmet, silencedBy uint32
+	panes                   []pane
 	// values are the values that a distinct window has seen, by hash, with the pane in which each was seen last. legacy
 	// is the same by the hash of the plain format. In a window that has both, legacy counts until everything that it
 	// saw before the pane since has left.
@@ -166,14 +166,14 @@ func (s *window) addTo(panes *[]pane, v float64) {
 
 // see adds a value to a distinct window. 64 bits suffice for 10,000 values, since producers do not know the key and
 // cannot craft collisions.
-func (s *window) see(v *condition.Value, key *HashKey, hushed bool) {
+func (s *window) see(v *condition.Value, key *HashKey, silenced bool) {
 	if s.legacy != nil {
 		s.saw(s.legacy, plainHash(v))
 	}
 	if s.values != nil {
 		hash := key.distinct(v)
-		if s.saw(s.values, hash); s.silenced != nil && !hushed {
-			s.saw(s.silenced.audible, hash)
+		if s.saw(s.values, hash); s.silenced != nil && !silenced {
+			s.saw(s.silenced.unsilenced, hash)
 		}
 	}
 }
@@ -223,13 +223,13 @@ func (w *windowRule) complete(s *window) bool {
 	if w.tumbling {
 		from = s.last
 	}
-	return !w.entire || s.watched <= from*w.step
+	return !w.needsWhole || s.watched <= from*w.step
 }
 
 // keepsEmpty reports whether an empty window is still kept, until a whole one of its key can be judged. It depends only
 // on the step in which now lies, not on when the key is looked at.
 func (w *windowRule) keepsEmpty(en *entry, now int64) bool {
-	return w.entire && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
+	return w.needsWhole && en.last != nil && now-now%w.step < en.last.arrival+2*w.length
 }
 
 // windowLapsed reports whether a key without a firing period has had an empty window for so long that it is no longer
@@ -268,7 +268,7 @@ func (w *windowRule) holds(s *window) (value float64, ok bool) {
 
 func (w *windowRule) judge(all *pane, distinct int) (value float64, ok bool) {
 	value, ok = w.value(all, distinct)
-	return value, ok && all.count >= w.least && !math.IsNaN(value) &&
+	return value, ok && all.count >= w.minRecords && !math.IsNaN(value) &&
 		w.op.Holds(cmp.Compare(value, w.bound)) == condition.Yes
 }
 
@@ -334,9 +334,9 @@ func comparisonOf(text string) (condition.Operator, float64, error) {
 	return 0, 0, errors.New(`want a comparison with a number, such as "> 100"`)
 }
 
-// entire reports whether a comparison that holds for a part of a window proves nothing about the whole. The average is
-// judged on what there is, whatever the comparison: min_records says how much is too little for it.
-func entire(aggregate string, op condition.Operator) bool {
+// needsWhole reports whether a comparison that holds for a part of a window proves nothing about the whole. The average
+// is judged on what there is, whatever the comparison: min_records says how much is too little for it.
+func needsWhole(aggregate string, op condition.Operator) bool {
 	lower := op == condition.More || op == condition.MoreOrEqual
 	switch aggregate {
 	case AggregateAvg:
@@ -403,7 +403,7 @@ func (f *faults) window(field string, c WindowConfig, s *condition.Schema) *wind
 	if c.MinRecords < 0 {
 		f.add(field+".min_records", strconv.Itoa(c.MinRecords), "must be 0 or more")
 	}
-	w.least = uint64(max(c.MinRecords, 0))
-	w.entire = entire(w.aggregate, op)
+	w.minRecords = uint64(max(c.MinRecords, 0))
+	w.needsWhole = needsWhole(w.aggregate, op)
 	return w
 }

@@ -21,14 +21,14 @@ type silencedPart struct {
 	panes []pane
 	// by are the conditions that covered some of it.
 	by uint32
-	// audible are the distinct values of records that no silence covered, in the form of window.values.
-	audible map[uint64]int64
+	// unsilenced are the distinct values of records that no silence covered, in the form of window.values.
+	unsilenced map[uint64]int64
 }
 
 func (h *silencedPart) bulk() bulk {
 	return bulk{
-		silencedHeap + len(h.panes)*paneHeap + len(h.audible)*valueHeap,
-		len(h.panes)*(paneStored+5) + len(h.audible)*valueStored + 2*coversStored,
+		silencedHeap + len(h.panes)*paneHeap + len(h.unsilenced)*valueHeap,
+		len(h.panes)*(paneStored+5) + len(h.unsilenced)*valueStored + 2*coversStored,
 	}
 }
 
@@ -49,10 +49,10 @@ func (l *lifecycle) count(r *rule, en *entry, x float64) {
 	if r.covers != 0 && l.memory.has(formatEnds) {
 		covered := l.in.verdicts(r.covers)
 		if s.empty() {
-			s.spared = 0
+			s.unmet = 0
 		}
-		s.resized = s.resized || s.seen|s.spared == 0
-		s.seen, s.spared = covered, s.spared|r.covers&^covered
+		s.resized = s.resized || s.seen|s.unmet == 0
+		s.seen, s.unmet = covered, s.unmet|r.covers&^covered
 		by = r.activeCovers(timeOf(l.clock.now()), covered)
 	}
 	if by != 0 {
@@ -78,7 +78,7 @@ func (r *rule) activeCovers(at time.Time, covered uint32) (by uint32) {
 // addSilenced adds a value that a silence covers.
 func (s *window) addSilenced(v float64, by uint32) {
 	if s.silenced == nil {
-		s.silenced, s.resized = &silencedPart{audible: maps.Clone(s.values)}, true
+		s.silenced, s.resized = &silencedPart{unsilenced: maps.Clone(s.values)}, true
 	}
 	s.addTo(&s.silenced.panes, v)
 	s.silenced.by |= by
@@ -91,21 +91,21 @@ func (s *window) advanceSilenced() {
 		return
 	}
 	h.panes = s.inside(h.panes)
-	s.age(h.audible)
+	s.age(h.unsilenced)
 	if len(h.panes) == 0 {
 		s.silenced = nil
 	}
 }
 
-// holdsAudibly reports whether the window holds without what a silence covered.
-func (w *windowRule) holdsAudibly(s *window) bool {
+// holdsUnsilenced reports whether the window holds without what a silence covered.
+func (w *windowRule) holdsUnsilenced(s *window) bool {
 	if s.silenced == nil {
 		return true
 	}
 	if len(s.panes) == 0 {
 		return false
 	}
-	distinct := len(s.silenced.audible)
+	distinct := len(s.silenced.unsilenced)
 	if s.legacy != nil {
 		distinct = len(s.legacy) // stored without silences by an earlier format, until it has left the window
 	}
@@ -122,10 +122,10 @@ func (l *lifecycle) judgeWindow(r *rule, en *entry, t *trigger, now int64) {
 	t.value, t.hasValue = value, true
 	if holds {
 		was := en.covered
-		if en.covered = s.seen &^ s.spared; s.empty() {
+		if en.covered = s.seen &^ s.unmet; s.empty() {
 			en.covered = s.seen
 		}
-		if s.silencedBy = 0; !w.holdsAudibly(s) {
+		if s.silencedBy = 0; !w.holdsUnsilenced(s) {
 			s.silencedBy = s.silenced.by
 		}
 		if (was == 0) != (en.covered == 0) {

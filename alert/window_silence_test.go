@@ -21,7 +21,7 @@ func silenceOf(when string, from, until float64, rules ...string) alert.SilenceC
 	}
 }
 
-// silenced tells a story under silences, with a restart after each record or with none.
+// silenced runs a story under silences, with a restart after each record or with none.
 type silenced struct {
 	*story
 	config   alert.Config
@@ -78,8 +78,7 @@ const ofH1 = `host == "h1"`
 
 func minute() alert.Stretch { return alert.Stretch{Time: time.Minute} }
 
-// TestSilencesCoverWhatTimeBringsAbout: what a silence says of a key's last record decides about what comes due after
-// it.
+// TestSilencesCoverWhatTimeBringsAbout: a silence that covers a key's last record covers what falls due after it.
 func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 	t.Parallel()
 	const hour = 3600
@@ -119,7 +118,7 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 				s.at(float64(i), "h1", "h1", 9)
 			}
 			s.said("firing repeats h1 at 0s")
-			s.tick(1000) // whoever was told that it fires is told that it is over
+			s.tick(1000) // the topic that was notified that it fires is notified of the end
 			s.said("resolved repeats h1 at 12m59s (191 swallowed)")
 		})
 	})
@@ -153,7 +152,7 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 	})
 }
 
-// TestSilencesBelowTheirFormat: what cannot be stored decides nothing, so that a restart changes nothing.
+// TestSilencesBelowTheirFormat: what the format cannot store decides nothing, so a restart changes nothing.
 func TestSilencesBelowTheirFormat(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{
@@ -205,8 +204,8 @@ func TestSilencesAndReloads(t *testing.T) {
 	})
 }
 
-// TestWindowsOfSilencedRecords: a window is judged with all of its records, so that no silence makes an alert; what
-// would not hold without those that a silence covers is silenced.
+// TestWindowsOfSilencedRecords: a window is judged with all its records, so that no silence causes an alert. One that
+// would not hold without the covered records is silenced.
 func TestWindowsOfSilencedRecords(t *testing.T) {
 	t.Parallel()
 	type record struct {
@@ -280,7 +279,7 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 			[]string{"firing r  at 13s (3 swallowed)"},
 		},
 
-		// Too few: silenced records count, and what is left without them does not make it right.
+		// Too few: silenced records count, even if the others alone would be too few.
 		"enough of all": {
 			tumbling("count", "< 5"), nil,
 			join(one(5, "h2", 1), many(60, 9, "h1", 1), one(70, "h2", 1)), 121, nil,
@@ -309,7 +308,7 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 			join(many(0, 50, "h1", 1), one(51, "h2", 1)), 61,
 			[]string{"firing r  at 1m"},
 		},
-		"what still holds at its end is told": {
+		"what still holds at its end is notified": {
 			sliding("count", "> 5"),
 			[]alert.SilenceConfig{silenceOf(ofH1, 0, 30)},
 			join(many(0, 10, "h1", 1), one(12, "h2", 1), one(40, "h2", 1)), 41,
@@ -359,7 +358,7 @@ func TestSilencesOfManyConditions(t *testing.T) {
 	require.ErrorContains(t, config.Validate(), `host in ["a", "b"]`)
 }
 
-// TestChildrenInheritWhatSilencesSay: a split and a merge forget nothing of it.
+// TestChildrenInheritWhatSilencesSay: a split and a merge lose nothing of it.
 func TestChildrenInheritWhatSilencesSay(t *testing.T) {
 	t.Parallel()
 	rules := []alert.RuleConfig{

@@ -255,11 +255,11 @@ func (f *faults) render(topic *topicWords, rule *ruleWords) *renderer {
 // once is add for a fault that several routes would report alike.
 func (f *faults) once(field, value, format string, args ...any) {
 	fault := ConfigError{Field: field, Value: value, Rule: fmt.Sprintf(format, args...)}
-	said := slices.ContainsFunc(*f, func(err error) bool {
+	reported := slices.ContainsFunc(*f, func(err error) bool {
 		e, ok := errors.AsType[*ConfigError](err)
 		return ok && *e == fault
 	})
-	if !said {
+	if !reported {
 		*f = append(*f, &fault)
 	}
 }

@@ -83,7 +83,7 @@ func TestNullIsMissing(t *testing.T) {
 	}
 }
 
-// TestKindsDoNotLookLikeNewAlarms: a template that knows of no kinds was written for what begins.
+// TestKindsDoNotLookLikeNewAlarms: a template that does not mention kinds was written for new alerts.
 func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -137,7 +137,7 @@ func TestKindsDoNotLookLikeNewAlarms(t *testing.T) {
 	}
 }
 
-// TestDefaultBody: what time brought about is said in plain words, with all that is known.
+// TestDefaultBody: alerts that time causes are put in plain words, with all that is known.
 func TestDefaultBody(t *testing.T) {
 	t.Parallel()
 	heart := newRenderer(t, TopicConfig{}, RuleConfig{Name: "heart"})
@@ -555,7 +555,7 @@ func acceptable(t require.TestingT, m Message) {
 	require.Less(t, size, 64<<10)
 }
 
-// loops may run for as long as they like, if their author likes; the fuzzer must not.
+// loops reports whether a template has loops, which an author may want to run long; the fuzzer must not.
 func loops(source string) bool {
 	return strings.Contains(source, "range") && (strings.Count(source, "range") > 1 ||
 		regexp.MustCompile(`[0-9_]{4}|0[xXoObB]|[eE'pP]`).MatchString(
@@ -612,7 +612,7 @@ func FuzzTemplates(f *testing.F) {
 	})
 }
 
-// TestAcceptedConfigsMakeAcceptableMessages: what check lets through, SNS takes.
+// TestAcceptedConfigsMakeAcceptableMessages: SNS accepts the messages of every configuration that check accepts.
 func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 	t.Parallel()
 	accepted := 0

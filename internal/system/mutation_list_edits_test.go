@@ -14,12 +14,12 @@ func editMutations() []mutation {
 		},
 		{
 			breaks: "a rule that is taken out ends what it told",
-			file:   "alert/edited_rules.go", old: "{ l.endFormer(s, &room) }", new: "{ s.settleOver() }", by: words,
+			file:   "alert/edited_rules.go", old: "{ l.endFormer(s, &room) }", new: "{ s.removeEnded() }", by: words,
 			says: `.*Error:.*`,
 		},
 		{
 			breaks: "a topic that a rule leaves is told the end",
-			file:   "alert/edited_rules.go", old: "			r.oweEnds = l.endLeft(r, &room)\n",
+			file:   "alert/edited_rules.go", old: "			r.oweEnds = l.endInLostTopics(r, &room)\n",
 			new: "			r.oweEnds = false\n", by: words, says: `.*Error:.*`,
 		},
 		{
@@ -36,7 +36,7 @@ func editMutations() []mutation {
 		{
 			breaks: "another threshold keeps what fires",
 			file:   "alert/edited_rules.go", old: "	return r.remembers() && r.sense.memory == t.memory",
-			new: "	return r.sense.claim == t.claim && r.sense.memory == t.memory", by: words, says: `.*Error:.*`,
+			new: "	return r.sense.condition == t.condition && r.sense.memory == t.memory", by: words, says: `.*Error:.*`,
 		},
 		{
 			breaks: "both parents' ends are said after a merge, once",

@@ -81,8 +81,8 @@ func lawMutations() []mutation {
 		},
 		{
 			breaks: "a part of a window is not judged (a law)",
-			file:   "alert/window.go", old: "return !w.entire || s.watched <= from*w.step",
-			new: "return !w.entire || from >= 0",
+			file:   "alert/window.go", old: "return !w.needsWhole || s.watched <= from*w.step",
+			new: "return !w.needsWhole || from >= 0",
 			by:  law, says: `.*of the evaluator:.*`,
 		},
 	}

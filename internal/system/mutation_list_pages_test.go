@@ -89,12 +89,12 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "a part of a window is not judged",
-			file:   "alert/window.go", old: "return !w.entire || s.watched", new: "return true || s.watched",
+			file:   "alert/window.go", old: "return !w.needsWhole || s.watched", new: "return true || s.watched",
 			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "an empty window counts as 0",
-			file:   "alert/window.go", old: "	return w.entire && en.last", new: "	return false && en.last",
+			file:   "alert/window.go", old: "	return w.needsWhole && en.last", new: "	return false && en.last",
 			by: only("alert", "TestWindowBelow"), says: `.*Error:.*`,
 		},
 		{

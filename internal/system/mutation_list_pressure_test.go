@@ -38,8 +38,8 @@ func pressureMutations() []mutation {
 		},
 		{
 			breaks: "each such end is another message",
-			file:   "alert/outbox.go", old: "		if t.pushedBy != nil {",
-			new: "		if t.pushedBy != nil && false {",
+			file:   "alert/outbox.go", old: "		if t.evictedFor != nil {",
+			new: "		if t.evictedFor != nil && false {",
 			by:  only("alert", "TestWhatFiresIsPushedOutAloud"), says: `.*twice.*`,
 		},
 		{

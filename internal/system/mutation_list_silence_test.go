@@ -158,7 +158,7 @@ func silenceMutations() []mutation {
 		},
 		{
 			breaks: "one answer that a quiet shard is behind takes no watchdog's message",
-			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unavailableSince) >= doubt",
+			file:   "alert/watchdog.go", old: "f.Now.Sub(e.unavailableSince) >= briefLag",
 			new: "f.Now.Sub(e.unavailableSince) >= 0",
 			by:  only("alert", "TestWatchdogIsSilentWhileTheFleetIsNotWell"), says: `.*Error:.*`,
 		},

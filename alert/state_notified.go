@@ -7,7 +7,7 @@ import (
 // notifiedPrefix precedes the name of a rule in the name of a section. That section says what the rule's own section
 // means to another version of the rule, and holds what the ends of its alerts need. It comes with formatEnds.
 //
-//	version | memory, claim | whether ends are notified | words of the rule | topics { name, words } |
+//	version | memory, condition | whether ends are notified | words of the rule | topics { name, words } |
 //	audiences { places of topics }
 const (
 	notifiedPrefix  = "told:"
@@ -37,7 +37,7 @@ type notifiedTopic struct {
 func (t *notifiedSection) write() []byte {
 	w := &writer{}
 	w.uint(notifiedVersion)
-	w.buf = append(append(w.buf, t.memory[:]...), t.claim[:]...)
+	w.buf = append(append(w.buf, t.memory[:]...), t.condition[:]...)
 	ends := uint64(0)
 	if t.ends {
 		ends = 1
@@ -68,7 +68,7 @@ func readNotified(body []byte) (*notifiedSection, bool) {
 		return nil, false
 	}
 	copy(t.memory[:], r.take(16))
-	copy(t.claim[:], r.take(16))
+	copy(t.condition[:], r.take(16))
 	t.ends = r.uint() == 1
 	t.words = slices.Clone(r.take(r.uint()))
 	n := r.count()
