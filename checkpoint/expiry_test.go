@@ -309,7 +309,7 @@ kinesis_alerter_stream_retention_seconds 86400
 }
 
 // With the table away everybody's trust ends. A worker that had no shard must not continue saying that others read
-// them: it would be the one voice by which nobody is paged.
+// them: that report alone would suppress the page.
 func TestShardsOfPeersAreUnreadWhileTheTableIsAway(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
