@@ -120,7 +120,7 @@ func TestChangeIsConditionalOnTheEpoch(t *testing.T) {
 	})
 }
 
-// A worker that died without a word is no obstacle, whether it is fenced already or only silent.
+// A worker that was killed is no obstacle, whether it is fenced already or only silent.
 func TestDeadOwnerIsNoObstacle(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		p := w.start("a")

@@ -31,7 +31,7 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 }
 
 // A bystander that knew the old row must not believe in it forever: the simulation of whole daemons found a shard that
-// nobody read, because each worker took it for another one's.
+// no worker read, because each took it for another one's.
 func TestRowBegunAnewIsBelievedByBystanders(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")

@@ -245,7 +245,7 @@ func TestAbsenceNeedsSpacedListings(t *testing.T) {
 }
 
 // Scans are eventually consistent, and rows are written while one is under way: what was seen before stays when the
-// scan shows less, and no lease is doubted for it.
+// scan shows less, and no lease is suspected for it.
 func TestScanNeverGoesBack(t *testing.T) {
 	bubble(t, 0, func(w *world) {
 		s, _ := w.newStore("a")

@@ -13,8 +13,8 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// TestRowsThatNobodyCanRead: whatever somebody writes into a row, its shard is read again soon, where the row can
-// still say so at its place, and the row is named by the page and by leases list.
+// TestRowsThatNobodyCanRead: whatever another program writes into a row, its shard is read again soon, where the row
+// can still say so at its place, and the row is named by the page and by leases list.
 func TestRowsThatNobodyCanRead(t *testing.T) {
 	const stored = "100"
 	for name, c := range map[string]struct {

@@ -375,7 +375,7 @@ func TestSkipIsUndone(t *testing.T) {
 	})
 }
 
-// A summary that names another stream for a while kills nobody, at the start or later.
+// A summary that names another stream for a while ends no worker, at the start or later.
 func TestSummaryThatLies(t *testing.T) {
 	lies := map[string]func(map[string]any){
 		"created": func(doc map[string]any) {
@@ -421,7 +421,7 @@ func TestSummaryThatLies(t *testing.T) {
 	}
 }
 
-// A listing that names a parent which is none holds a shard only as long as it says so, and that is told: such a
+// A listing that names a parent which is none holds a shard only as long as it says so, and that is reported: such a
 // shard would wait forever for an open one.
 func TestParentThatCannotBe(t *testing.T) {
 	for name, from := range map[string]time.Duration{"at the first start": 0, "later": time.Minute} {

@@ -89,7 +89,7 @@ func TestFleetOfThreeWorkers(t *testing.T) {
 		ra.say(at(1), at(21))
 		w.await("an arrival", scanEvery, same(at(12), at(19)))
 
-		// One dies: what it held is read by nobody, until others have it and have spoken of it.
+		// One dies: what it held is unread, until others have it and have reported on it.
 		a.kill()
 		fleet = []*process{b, c}
 		w.await("nobody reads them", DefaultLeaseDuration+scanEvery, func() bool {
@@ -100,7 +100,7 @@ func TestFleetOfThreeWorkers(t *testing.T) {
 		rb.say(at(3), at(15)) // the shards of the dead one are behind
 		w.await("both know", scanEvery+DefaultLeaseDuration/3+time.Second, same(at(12), at(15)))
 
-		// A paused shard is nobody's matter.
+		// A paused shard does not count.
 		w.pause(w.admin())
 		w.await("let go", 10*time.Second, func() bool { return len(b.held())+len(c.held()) == 0 })
 		w.await("no shard, no decider", scanEvery, func() bool {
@@ -163,7 +163,7 @@ func TestFleetIsNeverAheadOfAShardThatMoves(t *testing.T) {
 	})
 }
 
-// A child that waits for its parent is no shard that nobody reads; one that may be read is, until somebody does. An
+// A child that waits for its parent does not count as unread; one that may be read does, until a worker reads it. An
 // ended shard decides nothing.
 func TestFleetAcrossAReshard(t *testing.T) {
 	bubble(t, 1, func(w *world) {

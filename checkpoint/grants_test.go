@@ -88,7 +88,7 @@ func TestDefect15AcquisitionKeepsTheCheckpoint(t *testing.T) {
 	})
 }
 
-// Defects 16 and 19 of the KCL: a shard moves only by its owner's own write, and a target that dies blocks nobody.
+// Defects 16 and 19 of the KCL: a shard moves only by its owner's own write, and a target that dies blocks no worker.
 func TestDefects16And19NobodyStealsALiveShard(t *testing.T) {
 	bubble(t, 4, func(w *world) {
 		a := w.startStubborn("a")

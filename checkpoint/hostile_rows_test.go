@@ -17,7 +17,7 @@ import (
 	"kinesis-alerter/internal/position"
 )
 
-// hostileValues are what somebody may write into any attribute.
+// hostileValues are what another program may write into any attribute.
 func hostileValues() map[string]ddb.AttributeValue {
 	number := func(s string) ddb.AttributeValue { return &ddb.AttributeValueMemberN{Value: s} }
 	return map[string]ddb.AttributeValue{

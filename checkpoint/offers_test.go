@@ -93,7 +93,7 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 	})
 }
 
-// TestOffersGrowOverOwners: the number of a write is above those of all before, whoever made them, and a worker that
+// TestOffersGrowOverOwners: the number of a write is above those of all before, from any worker, and a worker that
 // knows nothing of numbers changes nothing about that.
 func TestOffersGrowOverOwners(t *testing.T) {
 	bubble(t, 1, func(w *world) {
@@ -133,7 +133,7 @@ func TestOffersGrowOverOwners(t *testing.T) {
 	})
 }
 
-// TestOfferThatCannotBeStored is told, on the page, by a metric and in one line of the log, until one can be stored.
+// TestOfferThatCannotBeStored is reported on the page, by a metric and in one line of the log, until one can be stored.
 func TestOfferThatCannotBeStored(t *testing.T) {
 	for name, sequence := range map[string]string{
 		"too long":          "1" + string(make([]byte, 200)),
@@ -186,7 +186,8 @@ func TestPositionsAreNotJudgedByTheirForm(t *testing.T) {
 	})
 }
 
-// TestStoredPositionOfAnotherForm: somebody wrote nonsense into the row of a held shard. It is not taken for progress.
+// TestStoredPositionOfAnotherForm: another program wrote nonsense into the row of a held shard. It is not taken for
+// progress.
 func TestStoredPositionOfAnotherForm(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
@@ -207,7 +208,7 @@ func TestStoredPositionOfAnotherForm(t *testing.T) {
 	})
 }
 
-// edit is what somebody does to a row by hand.
+// edit is a change of a row by hand.
 func (w *world) edit(key string, change func(*table.Write)) {
 	w.Helper()
 	db, _ := w.clients("by-hand")

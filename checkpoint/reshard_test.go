@@ -115,7 +115,7 @@ func TestMerge(t *testing.T) {
 	})
 }
 
-// Shards that were closed before the application began are skipped under latest and block nobody; read from
+// Shards that were closed before the application began are skipped under latest and block no child; read from
 // trim_horizon they come first.
 func TestStartOnAReshardedStream(t *testing.T) {
 	bubble(t, 1, func(w *world) {
@@ -144,7 +144,7 @@ func TestStartOnAReshardedStream(t *testing.T) {
 	})
 }
 
-// T0 is fixed once: a shard that nobody committed for starts there after a restart days later, and a shard that was
+// T0 is fixed once: a shard without a commit starts there after a restart days later, and a shard that was
 // made in between starts at its beginning.
 func TestT0SurvivesRestarts(t *testing.T) {
 	bubble(t, 2, func(w *world) {

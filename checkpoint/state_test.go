@@ -298,7 +298,7 @@ func (w *world) crashAt(at int, first bool, kind fakeaws.Kind) {
 }
 
 // The answer to the flip is lost, and the row cannot be read for a while: whatever became of it, the save is repeated
-// without harm to what may be in force.
+// without harm to the snapshot that may be current.
 func TestFlipWithoutAnAnswer(t *testing.T) {
 	for name, kind := range map[string]fakeaws.Kind{"took effect": fakeaws.Lost, "did not": fakeaws.BlackHole} {
 		t.Run(name, func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestFlipWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// The save after a flip without an answer must not touch the slot that may be in force, whatever becomes of that save.
+// The save after a flip without an answer must not touch the slot that may be current, however that save ends.
 func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 	for at := 1; at <= 4; at++ {
 		t.Run(fmt.Sprint("at write ", at), func(t *testing.T) {
@@ -390,7 +390,7 @@ func TestCrashAfterAFlipWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// A holder whose shard was taken by force finds that out when it puts its state in force, if not before.
+// A holder whose shard was taken by force finds that out when it flips its state, if not before.
 func TestFlipIsFenced(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.startSmall("a")
@@ -424,7 +424,7 @@ func (p *process) flipOf(w *world, id string) *tablepkg.Write {
 	return e
 }
 
-// A worker that was fenced in the middle of a save can neither put it in force nor damage what the next owner stores.
+// A worker that was fenced in the middle of a save can neither make it current nor damage what the next owner stores.
 func TestZombieCannotTouchTheState(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.startSmall("a")
@@ -447,7 +447,7 @@ func TestZombieCannotTouchTheState(t *testing.T) {
 			require.True(w, wasRefused)
 			for slot := range 2 { // as late as can be, and with the numbers of later saves
 				if slot == 0 && w.row(only)[tablepkg.AttrState] == "1.a.1" {
-					continue // a holder never writes into the slot that is in force
+					continue // a holder never writes into the current slot
 				}
 				v := saved.Version{Epoch: l.first.Epoch, Slot: slot, Number: 50}
 				require.NoError(w, a.store.states.Write(w.Context(), only, v,

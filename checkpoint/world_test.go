@@ -226,7 +226,7 @@ func (p *process) stop() {
 	p.wg.Wait()
 }
 
-// kill cuts a process off and ends it without a word, as SIGKILL does.
+// kill cuts a process off and ends it without a goodbye, as SIGKILL does.
 func (p *process) kill() {
 	p.w.aws.Faults.Add(fakeaws.Fault{Client: p.name, Kind: fakeaws.Partition})
 	p.cancel()

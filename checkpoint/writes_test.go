@@ -439,7 +439,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 	})
 }
 
-// A row that somebody else took is noticed by the next scan, without any commit.
+// A row that another worker took is noticed by the next scan, without any commit.
 func TestATakenRowIsNoticed(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")

@@ -453,7 +453,7 @@ func TestHandoffWhoseAnswerIsLost(t *testing.T) {
 }
 
 // TestShardThatTheStreamLost: a closed shard that a held key keeps from its end until its retention is over is given
-// up, aloud, and its children are read.
+// up, which is logged, and its children are read.
 func TestShardThatTheStreamLost(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.publish = func(_ context.Context, _ *node, a *alert.Alert) error {

@@ -68,7 +68,7 @@ func (w *world) setCheckpoint(shard, position string) {
 	require.NoError(w.t, err)
 }
 
-// TestShardThatStandsStill: a shard that nobody read for longer than the retention, whose pages stay empty as far
+// TestShardThatStandsStill: a shard that no worker read for longer than the retention, whose pages stay empty as far
 // behind as that, is read from its oldest record.
 func TestShardThatStandsStill(t *testing.T) {
 	for _, how := range fakeaws.TrimmedAnswers() {

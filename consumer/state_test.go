@@ -256,7 +256,7 @@ func (k lateKinesis) GetRecords(
 	return out, err
 }
 
-// TestSilenceOfAKey is told by time alone, once, in the order of its key, and after a restart it is not told again.
+// TestSilenceOfAKey is reported by time alone, once, in the order of its key, and not again after a restart.
 func TestSilenceOfAKey(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		s := w.remembering()

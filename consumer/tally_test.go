@@ -27,7 +27,7 @@ type tally struct {
 	world *stateWorld
 	// what a snapshot holds
 	Counts map[string]int
-	Due    map[string]time.Time // when a key's silence is told
+	Due    map[string]time.Time // when a key's silence is reported
 	Event  time.Time
 }
 
@@ -144,7 +144,7 @@ func (t *tally) inherit(b []byte, owns func(string) bool) error {
 // stateWorld is a world whose workers evaluate with a tally.
 type stateWorld struct {
 	*world
-	silence time.Duration // after which it is told; 0 for never
+	silence time.Duration // after which it is reported; 0 for never
 	quiet   bool          // no alerts but of silence
 	forgets atomic.Bool   // not stateful
 	// refuses lets no snapshot succeed after the first one of a shard.

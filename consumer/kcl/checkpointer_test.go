@@ -74,7 +74,7 @@ func take(t *testing.T, w *Worker, st *par.ShardStatus) error {
 	return w.GetLease(st, me)
 }
 
-// Defect 11 of the KCL: a renewal in flight while its consumer ends must not take the shard for nobody.
+// Defect 11 of the KCL: a renewal in flight while its consumer ends must not take the shard without a consumer.
 func TestDefect11LateRenewalOwnsNothing(t *testing.T) {
 	g := grants{"a": {}}
 	w, st := newWorker(t, g), status("a")

@@ -315,7 +315,7 @@ func TestLanesDigestsAreBounded(t *testing.T) {
 	})
 }
 
-// TestLanesStopWithDigestsOut: what a digest says after the end is nobody's, and what it says twice counts once.
+// TestLanesStopWithDigestsOut: what a digest reports after the end is ignored, and what it reports twice counts once.
 func TestLanesStopWithDigestsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &digester{on: true}

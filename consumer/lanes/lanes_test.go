@@ -158,7 +158,7 @@ func TestLanesStopReadingWhenTooMuchWaits(t *testing.T) {
 }
 
 // What a topic refuses while the process stops is left to the next owner: no key stands in the way of a drain, nothing
-// is told as held or resolved, and the keys whose alerts go elsewhere are drained.
+// is reported as held or settled, and the keys whose alerts go elsewhere are drained.
 func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newLanesWorld(t, 1, func(_ context.Context, a *alert.Alert) error {

@@ -11,8 +11,8 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// TestReaderSaysWhatItWaitsFor: whoever looks at a shard that is not read on learns whether that is Kinesis' fault, and
-// which.
+// TestReaderSaysWhatItWaitsFor: an operator who looks at a shard that does not progress learns whether that is Kinesis'
+// fault, and which.
 func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)

@@ -506,7 +506,7 @@ func TestReaderAnswersHandoffsInItsPauses(t *testing.T) {
 	})
 }
 
-// Throttling comes and goes many times a minute, so it is told once a minute.
+// Throttling comes and goes many times a minute, so it is logged once a minute.
 func TestReaderTellsOfThrottlingNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newReaderWorld(t)

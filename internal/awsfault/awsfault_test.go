@@ -38,7 +38,7 @@ func TestCodesOfAllServices(t *testing.T) {
 	}
 }
 
-// A key that is throttled, denied or disabled takes three different things: nobody is sent to the wrong one.
+// A key that is throttled, denied or disabled needs three different fixes: no operator is sent to the wrong one.
 func TestRemediesOfKeysDiffer(t *testing.T) {
 	t.Parallel()
 	r := awsfault.Resource{Name: "the stream", Actions: "kinesis:GetRecords", KeyActions: "kms:Decrypt"}

@@ -106,7 +106,7 @@ func (x *backtester) Run(ctx context.Context, args []string) error {
 	return x.finish(ctx, b, source, nil)
 }
 
-// finish reads the source to its end, or as far as that is possible, and tells what was found.
+// finish reads the source to its end, or as far as that is possible, and prints what was found.
 func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source rehearse.BacktestSource,
 	svg *os.File,
 ) error {
@@ -121,7 +121,7 @@ func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source re
 	case failed == nil:
 	case ctx.Err() != nil:
 		b.Report.Incomplete = "interrupted"
-	case b.Report.Records == 0 && b.Report.BadLines == 0: // there is nothing to tell
+	case b.Report.Records == 0 && b.Report.BadLines == 0: // there is nothing to report
 		return fmt.Errorf("rules: backtest: %w", failed)
 	default:
 		b.Report.Incomplete = failed.Error()

@@ -179,7 +179,7 @@ func TestBacktestStreamLeavesRoom(t *testing.T) {
 	})
 }
 
-// Who may not read, or names a stream that is not there, is told so.
+// A missing permission and a stream that does not exist are reported as such.
 func TestBacktestStreamRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -188,7 +188,7 @@ func TestExplainAggregate(t *testing.T) {
 	})
 }
 
-// Who asks for a record that is not there is told what to do, at once; what passes is tried again, for a while.
+// A record that is not there is reported at once, with what to do; a fault that may pass is retried for a while.
 func TestExplainCannotRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

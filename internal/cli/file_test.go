@@ -88,7 +88,7 @@ func TestPipesAreRead(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	written := make(chan error, 1)
-	go func() { // waits until somebody reads
+	go func() { // waits for a reader
 		written <- os.WriteFile(fifo, []byte(strings.Repeat("#", 100_000)+"\n"+testkit.ReloadConfig), 0o600)
 	}()
 	var loaded *config.LoadedConfig

@@ -40,7 +40,7 @@ warning: testdata/lambda/fifo.json: "Odd\n: name\u2028": this version does not k
 			} else {
 				require.Empty(t, stderr)
 			}
-			// What it prints is a configuration as it is, and every field of the mapping is told of.
+			// What it prints is a configuration as it is, and every field of the mapping is accounted for.
 			accepted := testkit.ConfigFile(t, stdout)
 			code, stdout, stderr = invoke(t, "check", "--config", accepted)
 			require.Equal(t, ExitOK, code, stderr)

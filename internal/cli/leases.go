@@ -308,8 +308,7 @@ func (o *operator) imports(ctx context.Context, args []string) error {
 	return o.changeByPlan(ctx, a, plan)
 }
 
-// changeByPlan carries an import out: without the rows that cannot be imported if it is forced, else only if there are
-// none.
+// changeByPlan makes an import. With rows that cannot be imported it refuses, or leaves them out if it is forced.
 func (o *operator) changeByPlan(ctx context.Context, a *admin.Admin, plan admin.ImportPlan) error {
 	to := o.program.stdout
 	if o.json {

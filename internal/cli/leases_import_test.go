@@ -186,7 +186,7 @@ func TestLeasesImportNamesWhatItDoesNotImport(t *testing.T) {
 	}
 }
 
-// TestLeasesListNamesWhatIsWrong with rows that somebody wrote to.
+// TestLeasesListNamesWhatIsWrong with rows that another program wrote to.
 func TestLeasesListNamesWhatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct {
 		row  map[string]any

@@ -37,7 +37,7 @@ func operate(t *testing.T, fake *fakeaws.AWS, args ...string) (stdout string, er
 	return operateAt(t, fake, nil, args...)
 }
 
-// operateAt has somebody type at a terminal.
+// operateAt has an operator type at a terminal.
 func operateAt(t *testing.T, fake *fakeaws.AWS, terminal io.Reader, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -119,7 +119,7 @@ func puts(fake *fakeaws.AWS, from, to int) {
 	}
 }
 
-// A paused shard is drained and read by nobody; when it is resumed nothing is missing and nothing is repeated.
+// A paused shard is drained and read by no worker; when it is resumed nothing is missing and nothing is repeated.
 func TestLeasesPauseAndResume(t *testing.T) {
 	operated(t, 2, func(w operatedDaemon) {
 		t, fake := w.T, w.fake
@@ -437,7 +437,7 @@ func (f *foreignTable) put(row map[string]any) {
 }
 
 // Consumers of another library stopped in the middle of a shard; the daemon continues there, under start: latest, which
-// alone would skip what came since. The other shard had been split, and its child that nobody began loses nothing.
+// alone would skip what came since. The other shard had been split, and its child that was not begun loses nothing.
 func TestLeasesImportForeignTables(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]struct {
@@ -540,7 +540,7 @@ func TestLeasesImportRefusesAMovingTable(t *testing.T) {
 	})
 }
 
-// hesitant is a terminal at which somebody thinks for a while before typing yes.
+// hesitant is a terminal at which an operator thinks for a while before typing yes.
 type hesitant func()
 
 func (h hesitant) Read(p []byte) (int, error) {
@@ -571,7 +571,7 @@ func TestLeasesOvertakenChangeIsReported(t *testing.T) {
 }
 
 // TestLeasesReset: the command that the error of a recreated stream names has every record of the new stream read, also
-// those that were put before anybody gave it.
+// those that were put before the answer.
 func TestLeasesReset(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// A thousand faults of one kind are told a few times, then counted.
+// A thousand faults of one kind are listed a few times, then counted.
 func TestAlikeFaultsAreCounted(t *testing.T) {
 	t.Parallel()
 	code, _, stderr := invoke(t, "check", testkit.ConfigFile(t,

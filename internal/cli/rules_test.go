@@ -100,7 +100,7 @@ func TestRulesTestJSON(t *testing.T) {
 	require.Contains(t, stdout, `"alerts": []`)
 }
 
-// A template that fails lets the default words go out: nobody finds out from a test that expects no words.
+// A template that fails lets the default words go out: a test that expects no words does not show it.
 func TestRulesTestTellsOfFailedTemplates(t *testing.T) {
 	t.Parallel()
 	file := rulesFile(t, `

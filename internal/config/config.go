@@ -71,7 +71,7 @@ type DeadLetterConfig struct {
 	SQS string `yaml:"sqs"`
 	SNS string `yaml:"sns"`
 	S3  string `yaml:"s3"`
-	// Invalid sends records there, too, that cannot be read, or that are no JSON under a filter on data.
+	// Invalid also sends records there that cannot be read, or that are not JSON under a filter on data.
 	Invalid bool `yaml:"invalid"`
 }
 
@@ -126,7 +126,7 @@ type ProcessingConfig struct {
 
 // MetricsConfig is the section "metrics".
 type MetricsConfig struct {
-	// PerShard gives every shard series of its own. Off, one value stands for all shards of a process, with
+	// PerShard gives every shard series of its own. If off, there is one value for all shards of a process, with
 	// shard="all": the worst of a lag, the sum of a count. Defaults to true.
 	PerShard *bool `yaml:"per_shard"`
 }
@@ -323,7 +323,7 @@ const EnvSource = "env:"
 // gives that and the values of ${VAR}. The error is a FieldErrors with every fault of the file, or that the file cannot
 // be read. The configuration has its defaults.
 //
-// The work is bounded by the size of the file. When ctx ends before it is done, it is left behind.
+// The work is bounded by the size of the file. When ctx ends first, the work is abandoned.
 func LoadConfig(ctx context.Context, file string, lookup func(string) (string, bool)) (*LoadedConfig, error) {
 	return interruptible(ctx, func() (*LoadedConfig, error) { return loadConfig(ctx, file, lookup, Config.compile) })
 }
@@ -375,7 +375,7 @@ type LoadedConfig struct {
 	Config
 	Doc *Document
 
-	rules *alert.Rules // nil where nobody needs them, and once somebody has them
+	rules *alert.Rules // nil if no caller needs them, and after one has taken them
 }
 
 // TakeRules returns the rules of the configuration, compiled. They are for one pipeline: a second call compiles again.
@@ -428,7 +428,7 @@ func (c *LoadedConfig) Current(now time.Time) error {
 	return problems
 }
 
-// Doubts are what is valid in the configuration and cannot be meant, in the order of the file.
+// Doubts returns what is valid in the configuration but cannot be meant, in the order of the file.
 func (c *LoadedConfig) Doubts(now time.Time) []doubt {
 	var out []doubt
 	for _, d := range c.Parts().Alert.Doubts(now) {

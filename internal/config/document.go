@@ -34,7 +34,7 @@ type Document struct {
 	given    substitutions     // what the environment gave
 	room     int               // how many bytes the environment may still give
 	broken   []string          // paths that could not be decoded: later rules have nothing to say about them
-	Problems FieldErrors       // no more than mostFaults, behind which nothing is looked at
+	Problems FieldErrors       // at most mostFaults; what follows is not checked
 }
 
 // ParseDocument decodes one YAML document into target, a pointer to a struct with yaml tags. The struct's present
@@ -134,7 +134,7 @@ func (d *Document) report(path string, n *yaml.Node, value, rule string) {
 // full says that there are so many faults that nothing more is looked at.
 func (d *Document) full() bool { return len(d.Problems) >= mostFaults }
 
-// redacted stands for a value that must not be shown.
+// redacted replaces a value that must not be shown.
 const redacted = "[redacted]"
 
 // decode fills v from n. A null counts as not given.
@@ -148,7 +148,7 @@ func (d *Document) decode(path string, n *yaml.Node, v reflect.Value) {
 	_, fromText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	parser, fromJSON := reflect.TypeAssert[json.Unmarshaler](v.Addr())
 	switch kind := v.Kind(); {
-	case kind == reflect.Pointer: // tells "not given" from the zero value
+	case kind == reflect.Pointer: // distinguishes "not given" from the zero value
 		element := reflect.New(v.Type().Elem())
 		d.decode(path, n, element.Elem())
 		v.Set(element)
@@ -305,7 +305,7 @@ func (d *Document) decodeStruct(path string, n *yaml.Node, v reflect.Value) {
 			d.report(Join(path, key.Value), key, "", unknownKey(key.Value, names))
 			return
 		}
-		if single[key.Value] && value.Kind == yaml.MappingNode { // one stands for a list of one
+		if single[key.Value] && value.Kind == yaml.MappingNode { // one value is a list of one
 			value = &yaml.Node{
 				Kind: yaml.SequenceNode, Line: value.Line, Column: value.Column, Content: []*yaml.Node{value},
 			}
@@ -322,7 +322,7 @@ func unknownKey(key string, known []string) string {
 	return "unknown key; known here: " + strings.Join(known, ", ")
 }
 
-// countable refuses more entries with fields than anybody writes. Texts and numbers are bounded by the document alone.
+// countable refuses more entries with fields than a person writes. Texts and numbers are bounded by the document alone.
 func (d *Document) countable(path string, n *yaml.Node, entries int, element reflect.Type) bool {
 	if entries > mostEntries && element.Kind() == reflect.Struct {
 		d.report(path, n, "", fmt.Sprintf("has %d entries; at most %d are allowed", entries, mostEntries))
@@ -485,7 +485,7 @@ func (d *Document) expand(path string, n *yaml.Node) (text string, expanded, ok 
 	return text, expanded, ok
 }
 
-// looksSecret reports whether a variable's name tells of a secret. Short words count as whole words only: COMPASS has a
+// looksSecret reports whether a variable's name suggests a secret. Short words count as whole words only: COMPASS has a
 // PASS in it.
 func looksSecret(variable string) bool {
 	variable = strings.ToUpper(variable)
@@ -533,7 +533,7 @@ func descend(n *yaml.Node, path string) (*yaml.Node, string) {
 				try(pair[1], left)
 			}
 		}
-	case n.Kind == yaml.MappingNode: // one that stands for a list of one
+	case n.Kind == yaml.MappingNode: // one value is a list of one
 		if left, ok := strings.CutPrefix(path, "[0]"); ok {
 			try(n, left)
 		}

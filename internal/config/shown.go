@@ -40,7 +40,7 @@ func NewShownConfig(c Config, g substitutions) *ShownConfig {
 	return &ShownConfig{given: g, Text: g.show(c)}
 }
 
-// Shown is the configuration that was read from a file; nil stands for one that was not.
+// Shown is the configuration that was read from a file; nil if it was not read from one.
 func (c *LoadedConfig) Shown(inForce Config) *ShownConfig {
 	if c == nil || c.Doc == nil {
 		return NewShownConfig(inForce, NewSubstitutions())

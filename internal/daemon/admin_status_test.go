@@ -29,7 +29,7 @@ func TestStatusGolden(t *testing.T) {
 	testkit.Golden(t, "status.txt", text)
 }
 
-// The page runs only what was compiled in, is kept by nobody and framed by nobody.
+// The page runs only what was compiled in, is not cached and cannot be framed.
 func TestStatusPageIsLockedDown(t *testing.T) {
 	t.Parallel()
 	do := startAdmin(t, adminDeps{

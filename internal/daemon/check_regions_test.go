@@ -10,7 +10,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// ARNs that cannot exist are refused before anybody waits for an answer. A region that nobody knows may be new.
+// ARNs that cannot exist are refused before a call waits for an answer. An unknown region may be new.
 func TestCheckOfARNs(t *testing.T) {
 	t.Parallel()
 	topics := map[string]string{ // each with a word of why; empty where it passes

@@ -128,12 +128,12 @@ func TestBodyOutlivesItsRequest(t *testing.T) {
 		text, err = io.ReadAll(again)
 		require.NoError(t, err)
 		require.Equal(t, "payload", string(text))
-		return nil, nil //nolint:nilnil // nobody looks at the answer
+		return nil, nil //nolint:nilnil // the answer is not read
 	})}.Do(r) //nolint:bodyclose // there is no answer
 	require.NoError(t, err)
 }
 
-// What goes over plain HTTP to another host is told: payloads and a token go with it.
+// What goes over plain HTTP to another host is reported: payloads and a token go with it.
 func TestPlainEndpointsAreTold(t *testing.T) {
 	t.Parallel()
 	plain := func(endpoint string) []string {

@@ -16,7 +16,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// A pipe that nobody reads: loggers do not wait, what does not fit is counted, and a line says so when the pipe drains.
+// A pipe without a reader: loggers do not wait, what does not fit is counted, and a line says so when the pipe drains.
 func TestLogQueueNeverBlocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// reloadable is a reloader over a file, with a publisher that calls nobody.
+// reloadable is a reloader over a file, with a publisher that makes no calls.
 type reloadable struct {
 	*reloader
 	t    *testing.T
@@ -198,8 +198,8 @@ func TestReloadsShareTheirAnswer(t *testing.T) {
 	})
 }
 
-// TestStopEndsTheQueueOfReloads, also while a file hangs: whoever waits is told, and what is read then is not put into
-// force.
+// TestStopEndsTheQueueOfReloads, also while a file hangs: each caller gets an answer, and what is read then is not put
+// into force.
 func TestStopEndsTheQueueOfReloads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -246,7 +246,8 @@ func TestReloadThatPanicsIsOneFailedReload(t *testing.T) {
 	})
 }
 
-// A file that would eat the daemon, or never ends, leaves what is in force as it is; and a stop does not wait for one.
+// A file that would exhaust the daemon, or never ends, leaves the active configuration as it is; and a stop does not
+// wait for one.
 func TestReloadOfAHostileFileKeepsTheOldSet(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)
@@ -282,7 +283,7 @@ func TestReloadRefusesSilencesThatAreOver(t *testing.T) {
 	require.Equal(t, alert.Suppressed, r.outcome(`{"v":2}`), "the old file is in force")
 }
 
-// TestReloadSaysWhatSilences: until when each is in force, and what it has silenced so far, also over a reload.
+// TestReloadSaysWhatSilences: until when each is active, and what it has silenced so far, also over a reload.
 func TestReloadSaysWhatSilences(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)

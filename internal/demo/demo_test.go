@@ -39,7 +39,7 @@ func (w *writer) String() string {
 	return w.buf.String()
 }
 
-// The demo is the first thing that anybody runs: it must end by itself, cleanly, with every record accounted for.
+// The demo is the first thing that a newcomer runs: it must end by itself, cleanly, with every record accounted for.
 func TestDemoEndsByItself(t *testing.T) {
 	var out, errs writer
 	code := Main(t.Context(), []string{"--for", "8s", "--rate", "100", "--shards", "2"}, &out, &errs)

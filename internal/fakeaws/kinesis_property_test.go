@@ -90,7 +90,8 @@ func (m *kinesisModel) shards(t *rapid.T) []types.Shard {
 	return out.Shards
 }
 
-// consume reads a shard to its end, or to the tip of an open one, and returns what it got and the children it was told.
+// consume reads a shard to its end, or to the tip of an open one, and returns what it got and the children that it was
+// given.
 func (m *kinesisModel) consume(t *rapid.T, shard string) (got []types.Record, children []types.ChildShard) {
 	it, err := m.client.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
 		StreamName: aws.String(testStream), ShardId: &shard, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
@@ -222,7 +223,7 @@ func rangeOf(t *rapid.T, s types.Shard) keyRange {
 	return keyRange{first, last}
 }
 
-// checkDelivery follows the shards as a consumer would, by the children that it is told of at the end of each.
+// checkDelivery follows the shards as a consumer would, by the children named at the end of each.
 func (m *kinesisModel) checkDelivery(t *rapid.T) {
 	var ready []string
 	for _, s := range m.shards(t) {

@@ -105,7 +105,7 @@ func TestQueueGetsEnvelope(t *testing.T) {
 	})
 }
 
-// With the structure json every protocol gets its own body, and nobody gets attributes.
+// With the structure json every protocol gets its own body, and none gets attributes.
 func TestMessageStructureJSON(t *testing.T) {
 	m := newMessaging(t)
 	topic := m.topic(t, "alerts")
@@ -129,7 +129,7 @@ func TestMessageStructureJSON(t *testing.T) {
 	require.Equal(t, "sms", m.SNS.Deliveries(*topic)[0].Protocol)
 }
 
-// The eleventh attribute loses the message for raw queues, without a word to the publisher.
+// The eleventh attribute loses the message for raw queues, silently for the publisher.
 func TestRawDeliveryDiscardsElevenAttributes(t *testing.T) {
 	m := newMessaging(t)
 	topic := m.topic(t, "alerts")

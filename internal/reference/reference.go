@@ -1,7 +1,7 @@
-// Package reference says what rules with memory have to tell, for tests to compare the daemon with. It is written from
-// the words of README.md and alert/doc.go, and shares nothing with the evaluator but the types of the configuration: no
-// timers, no aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's
-// records. It knows one shard: what happens to the shards of a stream must change no word.
+// Package reference computes what rules with memory have to report, for tests to compare the daemon with. It is written
+// from README.md and alert/doc.go, and shares only the types of the configuration with the evaluator: no timers, no
+// aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's records. It knows
+// one shard: what happens to the shards of a stream must change no word.
 package reference
 
 import (
@@ -52,7 +52,7 @@ type Silence struct {
 	When        func(Record) Verdict
 }
 
-// Word is an alert: that a key fires, still fires, or is resolved. A rise in severity is told as firing.
+// Word is an alert: that a key fires, still fires, or is resolved. A rise in severity is reported as firing.
 type Word struct {
 	At        int64
 	Kind      alert.Kind
@@ -76,7 +76,7 @@ type World struct {
 	at     int64 // when what is at hand happens: a late record's own time
 	claims map[string]map[string]*claim
 	tokens map[string]*bucket
-	known  map[string]bool // rules without memory that match the record at hand, and that somebody knows of
+	known  map[string]bool // rules without memory that match the current record and were reported
 	words  []Word
 }
 
@@ -95,7 +95,7 @@ type claim struct {
 	// over says that the last word was that it is over; spoken is when the last other word was.
 	over   bool
 	spoken int64
-	// gravest was told, grade is that of the last record.
+	// gravest is the highest severity that was reported, grade that of the last record.
 	gravest, grade string
 }
 
@@ -111,7 +111,7 @@ const (
 
 func ms(d time.Duration) int64 { return d.Milliseconds() }
 
-// Words are what was told so far, in order.
+// Words returns what was reported so far, in order.
 func (w *World) Words() []Word { return w.words }
 
 // Pass lets time pass.
@@ -179,7 +179,7 @@ func (w *World) Record(rec Record) {
 				}
 			}
 		case r.Window.Length > 0:
-			counts := true // a record that matches and has no figure is none of the window's
+			counts := true // a record that matches but has no figure does not belong to the window
 			if v == Yes && r.Of != nil {
 				_, counts = r.Of(rec)
 			}
@@ -280,8 +280,8 @@ func (w *World) instant(c *claim) {
 	}
 }
 
-// givenUp is until when a key that does not come back is reported. That is said in place of the next repeat, and of one
-// who was told late after a repeat, or as long again.
+// givenUp is until when a key that does not come back is reported. That report replaces the next repeat; for a key that
+// was reported late it comes after a repeat, or as long again.
 func (c *claim) givenUp() int64 {
 	life := cmp.Or(ms(c.rule.Absence.GiveUp), 24*60*minute)
 	return max(c.since+ms(c.rule.Absence.After)+life, c.spoken+min(life, cmp.Or(ms(c.rule.RepeatInterval), life)))
@@ -340,7 +340,7 @@ func (w *World) judge(c *claim, holds bool, rec *Record) {
 		if r.Resolve.Records > 0 && c.against >= r.Resolve.Records {
 			w.conclude(c)
 		}
-		if r.Resolve.IsZero() { // an excursion of which nobody wants to hear the end
+		if r.Resolve.IsZero() { // a firing period whose end is not to be reported
 			c.told = false
 			w.conclude(c)
 		}
@@ -352,7 +352,7 @@ func (w *World) fire(c *claim, rec *Record) {
 	w.announce(c, rec)
 }
 
-// announce tells that a claim fires, unless something suppresses it.
+// announce reports that a claim fires, unless something suppresses it.
 func (w *World) announce(c *claim, rec *Record) {
 	owed := c.firing && c.over && w.now-c.since >= minute // the last word must not be wrong for longer than a minute
 	dedup := c.rule.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(c.rule.Dedup)
@@ -370,7 +370,7 @@ func (w *World) tell(c *claim, kind alert.Kind, severity string) {
 	}
 }
 
-// conclude ends an excursion. Whoever was told of its beginning is told its end, whatever mutes the rule by now.
+// conclude ends a firing period. If its beginning was reported, so is its end, whatever mutes the rule now.
 func (w *World) conclude(c *claim) {
 	if c.told {
 		w.tell(c, alert.KindResolved, c.gravest)
@@ -379,7 +379,7 @@ func (w *World) conclude(c *claim) {
 	c.firing, c.told, c.since, c.inFavour, c.against = false, false, 0, 0, 0
 }
 
-// graver reports whether the last record is graver than anything that was told.
+// graver reports whether the last record is more severe than anything that was reported.
 func (c *claim) graver() bool {
 	order := []string{alert.SeverityCritical, alert.SeverityWarning, alert.SeverityInfo}
 	return c.rule.Grade != nil && slices.Index(order, c.grade) < slices.Index(order, c.gravest)
@@ -399,8 +399,8 @@ func (w *World) mute(r *Rule, c *claim, key string, rec *Record) bool {
 	return !r.RateLimit.IsZero() && !w.spend(r) && !owed
 }
 
-// inhibits reports whether another rule is active for the key, and somebody knows: it was told, or a person silenced
-// it.
+// inhibits reports whether another rule is active for the key, and that is known: it was reported, or an operator
+// silenced it.
 func (w *World) inhibits(name, key string, rec *Record) bool {
 	other := &w.Rules[slices.IndexFunc(w.Rules, func(r Rule) bool { return r.Name == name })]
 	if !remembers(other) {
@@ -413,7 +413,7 @@ func (w *World) inhibits(name, key string, rec *Record) bool {
 	if c == nil {
 		return false
 	}
-	ends := !other.Resolve.IsZero() || other.Absence.After > 0 // and its end is told
+	ends := !other.Resolve.IsZero() || other.Absence.After > 0 // and its end is reported
 	dedup := !ends && other.Dedup > 0 && c.spoken != 0 && w.now-c.spoken < ms(other.Dedup)
 	return c.firing && (c.told || w.silenced(name, c, rec)) || dedup
 }
@@ -529,8 +529,8 @@ func aggregate(kind string, values []float64, length int64) (float64, bool) {
 	return n, true
 }
 
-// lost says that nothing has come of a key for two windows, and that it has no excursion: nobody is told forever that
-// its window is empty.
+// lost reports whether a key had no record for two windows and has no firing period: an empty window is not reported
+// forever.
 func (c *claim) lost(at int64) bool {
 	return !c.firing && c.since == 0 && at >= c.came[len(c.came)-1]+2*ms(c.rule.Window.Length)
 }

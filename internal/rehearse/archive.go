@@ -167,7 +167,7 @@ type archivedRecord struct {
 	SchemaVersion  json.RawMessage `json:"kinesisSchemaVersion"`
 }
 
-// record makes a record of a line, or says why it is none.
+// record makes a record of a line, or returns why it is not one.
 func (s *ArchiveSource) record(line []byte, n int) (rec *alert.Record, why string) {
 	rec = &alert.Record{Shard: defaultCaseShard, PartitionKey: DefaultCaseKey, SequenceNumber: strconv.Itoa(n)}
 	a, whole := Wrapped(line)

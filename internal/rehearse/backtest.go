@@ -15,8 +15,8 @@ import (
 	"kinesis-alerter/internal/config"
 )
 
-// Backtest evaluates records by one set of rules, or by two beside each other, and adds up what comes of them. It is
-// given the records in the order of time, and belongs to one goroutine.
+// Backtest evaluates records by one set of rules, or by two side by side, and sums up the results. It gets the records
+// in the order of time, and belongs to one goroutine.
 type Backtest struct {
 	config *config.LoadedConfig
 	// tracks are the rules to try and, if there are any, those to compare with.
@@ -184,7 +184,7 @@ func (b *Backtest) pass(ctx context.Context, to time.Time) {
 	}
 }
 
-// tick tells the evaluators the time, as the daemon does.
+// tick passes the time to the evaluators, as the daemon does.
 func (b *Backtest) tick(ctx context.Context, at time.Time) {
 	b.ticked = at
 	b.score = noScore()
@@ -205,8 +205,7 @@ func (b *Backtest) tick(ctx context.Context, at time.Time) {
 	b.compare()
 }
 
-// meet tells an evaluator what the shards remember for which something waits, and reports whether there are any that it
-// did not know.
+// meet gives an evaluator the memory of shards that it waits for, and reports whether any was new.
 func (t *backtestTrack) meet(e *alert.Evaluator, at time.Time) (news bool) {
 	version := instantText(at)
 	for _, a := range e.Awaits() {
@@ -311,7 +310,7 @@ func (b *Backtest) compare() {
 	mine.occasions = mine.occasions[:0]
 }
 
-// Settle plays what waits through the rates of the topics, and reads from the metrics what evaluation tells nowhere
+// Settle plays what waits through the rates of the topics, and reads from the metrics what evaluation reports nowhere
 // else.
 func (b *Backtest) Settle(ctx context.Context) error {
 	for _, name := range b.Report.topicNames {

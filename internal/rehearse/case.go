@@ -314,7 +314,7 @@ func suppressionsOfRules() (names []string) {
 	return names
 }
 
-// check reports names in an expectation that the configuration cannot bring about: such a test would say nothing.
+// check reports names in an expectation that the configuration cannot produce: such a test would prove nothing.
 func (x *expectation) check(doc *config.Document, path string, loaded *config.LoadedConfig) {
 	name := func(path, what string, value *string, known []string) {
 		if value != nil && !slices.Contains(known, *value) {

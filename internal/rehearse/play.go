@@ -25,7 +25,7 @@ type played struct {
 	outcomes   map[string]int
 	suppressed map[string]map[string]int // by rule and reason; only what is not 0
 	digests    []playedDigest
-	// refused is what SNS would refuse, and notes what the author of the rules should know beside.
+	// refused is what SNS would refuse, and notes are further remarks for the author of the rules.
 	refused, Notes []string
 }
 
@@ -233,8 +233,8 @@ func (a PlayedAlert) String() string {
 	return s
 }
 
-// account reads from the metrics what evaluation says nowhere else. before is what had been counted, by series; account
-// adds to it.
+// account reads from the metrics what evaluation reports nowhere else. before is what had been counted, by series;
+// account adds to it.
 func (p *player) account(reg *prometheus.Registry, before map[string]int) error {
 	families, err := reg.Gather()
 	if err != nil {

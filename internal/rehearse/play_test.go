@@ -10,7 +10,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// A test that is told to stop stops.
+// A test whose context is done stops.
 func TestRulesTestEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	loader := &TestLoader{Lookup: testkit.Environment(nil)}

@@ -81,7 +81,7 @@ type shardFeed struct {
 type shardPage struct {
 	records []alert.Record
 	err     error
-	// gone says that the shard is no more: retention has passed.
+	// gone says that the shard no longer exists: its retention has passed.
 	gone bool
 }
 

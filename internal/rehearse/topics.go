@@ -111,7 +111,7 @@ const (
 	// lasts.
 	mostWaiting      = 50_000
 	mostWaitingBytes = 64 << 20
-	// calmGap and the time for calmMessages messages are, beside two digests, the time without alerts after which a
+	// calmGap and the time for calmMessages messages are, besides two digests, the time without alerts after which a
 	// topic is as at the beginning.
 	calmGap      = 10 * time.Minute
 	calmMessages = 60

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/checkpoint"
 )
 
-// What is unproven or doubted about a shard's end is named with the shard, and with the children that wait.
+// What is unproven or disputed about a shard's end is named with the shard, and with the children that wait.
 func TestEndProblems(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)

@@ -18,8 +18,8 @@ func Summary(st *Status) (Level, string) {
 	for i := range st.Problems {
 		switch p := &st.Problems[i]; {
 		case p.Level == LevelInfo && p.Subject == "owners" && worst.Level == LevelInfo && st.State == "running":
-			return LevelInfo, sentence(p.Text) // with a shard that nobody reads, all is not well
-		case i > 0 && p.Level != LevelInfo && (p.Subject != "lag" || !cause): // lag is what a cause brings about
+			return LevelInfo, sentence(p.Text) // with a shard that no worker reads, all is not well
+		case i > 0 && p.Level != LevelInfo && (p.Subject != "lag" || !cause): // lag follows from a cause
 			others++
 		}
 		cause = cause || slices.Index(subjects(), st.Problems[i].Subject) <= slices.Index(subjects(), "shards")

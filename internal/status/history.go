@@ -32,7 +32,7 @@ type Recorder struct {
 	turn   int
 }
 
-// Run samples until ctx is done. count answers the totals, and false while there is nothing to count.
+// Run samples until ctx is done. count returns the totals, and false while there is nothing to count.
 func (h *Recorder) Run(ctx context.Context, count func(now time.Time) (Totals, bool)) error {
 	ticker := time.NewTicker(HistoryEvery)
 	defer ticker.Stop()

@@ -38,8 +38,8 @@ func NewPage(status func() Status, log *zap.Logger) *page {
 	return &page{
 		status: status, log: log,
 		page: template.Must(template.New("status").Funcs(template.FuncMap{"grouped": grouped}).Parse(statusHTML)),
-		// The page is all there is: nothing is loaded, nothing but itself is fetched, nobody frames it, and no script
-		// or style runs that is not the one that was compiled in, whatever a name of a rule may hold.
+		// The page is all there is: nothing is loaded, it fetches only itself, it cannot be framed, and no script or
+		// style runs except the ones that were compiled in, whatever the name of a rule contains.
 		policy: strings.Join([]string{
 			"default-src 'none'", "script-src " + HashSource(statusJS), "style-src " + HashSource(statusCSS),
 			"img-src data:",
@@ -54,8 +54,7 @@ func HashSource(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Index is the status page: HTML for browsers, JSON for who asks for it, and plain text for everybody else, such as
-// curl.
+// Index is the status page: HTML for browsers, JSON on request, and plain text for all others, such as curl.
 func (p *page) Index(w http.ResponseWriter, r *http.Request) {
 	accept := r.Header.Get("Accept")
 	switch {

@@ -96,7 +96,7 @@ func ruleKinds() []kind {
 			find: func(m *model, _ thresholds) findings {
 				remedy, fired := fewerKeys+"; until then an alert may be repeated, or come late", ""
 				rule, n, more := most(m.Recent.Evicted)
-				if len(m.Recent.EvictedActive) > 0 { // these are told first
+				if len(m.Recent.EvictedActive) > 0 { // these are reported first
 					remedy = fewerKeys + "; the topics of those that fired were told that they are not followed " +
 						"any more"
 					rule, n, more = most(m.Recent.EvictedActive)

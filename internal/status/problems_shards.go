@@ -146,8 +146,8 @@ func shardKinds() []kind {
 	}
 }
 
-// pausedShards tells of what an operator has paused. It was wanted, and all the same nothing reads these shards: a
-// pause that is forgotten loses what leaves the stream meanwhile.
+// pausedShards reports what an operator has paused. That was intended, but no worker reads these shards: a forgotten
+// pause loses what leaves the stream meanwhile.
 func pausedShards(m *model, _ thresholds) findings {
 	n, oldest := m.ShardCounts["paused"], (*time.Time)(nil)
 	for i := range m.Shards {

@@ -84,7 +84,7 @@ func tableKinds() []kind {
 			find: func(m *model, _ thresholds) (all findings) {
 				for _, r := range m.UnreadableRows {
 					level, text := LevelCritical, "row %s of the lease table cannot be read: %s"
-					if r.Mended { // worth a look for a while: it was written by what should not write there
+					if r.Mended { // worth a look for a while: a program wrote there that should not
 						level = LevelWarning
 						text = "row %s of the lease table could not be read: %s; it was rewritten, and alerts " +
 							"may have been repeated"

@@ -100,7 +100,7 @@ func failingTopic(m *model, t *Topic, after thresholds) findings {
 	return f.advise(t.Remedy).blaming(t.Failing)
 }
 
-// topicFails says that SNS fails as far as anybody can see: without an alert that is tried again, the failures of
+// topicFails reports whether SNS fails now, as far as that is known: without an alert that is retried, the failures of
 // those that were given up say nothing about now.
 func topicFails(t *Topic, at time.Time) bool {
 	return t.FailingSince != nil && t.Waiting+t.Gathered > 0 &&

@@ -302,7 +302,7 @@ func TestWords(t *testing.T) {
 	)
 }
 
-// The ring keeps 15 minutes, and one goroutine feeds it for as long as it is told to.
+// The ring keeps 15 minutes, and one goroutine feeds it until its context is done.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -116,7 +116,7 @@ func NewView(st *Status) *view {
 	return v
 }
 
-// mark stands for a level where there is no colour, such as in the title of a tab.
+// mark shows a level where there is no colour, such as in the title of a tab.
 func mark(l Level) string {
 	switch l {
 	case LevelCritical:
@@ -353,7 +353,7 @@ func newShardChunk(i int, rows []shardView) shardChunk {
 	}
 }
 
-// over says that nobody reads the shard any more.
+// over reports whether the shard is no longer read.
 func over(s *Shard) bool { return s.State == "ended" || s.State == "skipped" }
 
 func newShardView(s *Shard, st *Status) shardView {
@@ -461,7 +461,7 @@ func shardSign(state string) (sign, class string) {
 	return "□", "quiet"
 }
 
-// shortWorker shortens the host of a worker id, and keeps what tells two workers of one host apart.
+// shortWorker shortens the host of a worker id, and keeps what distinguishes two workers of one host.
 func shortWorker(id string) string {
 	host, life, ok := strings.Cut(id, "/")
 	if !ok {

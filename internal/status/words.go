@@ -104,13 +104,13 @@ func Moment(t time.Time) *time.Time {
 	return new(t.UTC())
 }
 
-// shortShard is what tells one shard of a stream from the others.
+// shortShard is the part of a shard's id that distinguishes it within the stream.
 func shortShard(id string) string {
 	number := strings.TrimLeft(strings.TrimPrefix(id, "shardId-"), "0")
 	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
 }
 
-// InForce says in words when a silence is in force.
+// InForce says in words when a silence is active.
 func InForce(from, until, now time.Time) string {
 	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
 	case !until.After(now):

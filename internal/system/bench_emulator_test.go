@@ -99,7 +99,7 @@ func (e *emulator) put(id int, key string, size int) {
 	data := fmt.Appendf(nil, `{"id":%d,"pad":"`, id)
 	data = append(data, bytes.Repeat([]byte{'x'}, max(0, size-len(data)-2))...)
 	data = append(data, `"}`...)
-	// Under the lock, so that nobody can see the record go out before it is known.
+	// Under the lock, so that the record is known before it goes out.
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.shards[id], _ = e.aws.Kinesis.Put(benchStream, key, data)

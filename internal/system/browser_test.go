@@ -181,7 +181,7 @@ func (w *browserWorld) daemon(host string, c config.Config) (url string, kill fu
 	require.NoError(w.t, err)
 	cut := &cuttable{Listener: l}
 	ctx, stop := context.WithCancel(w.t.Context())
-	c.Processing.StopBudget = 6 * time.Second // nobody waits for the topic that refuses
+	c.Processing.StopBudget = 6 * time.Second // the stop does not wait for the topic that refuses
 	c = c.WithDefaults()
 	require.NoError(w.t, c.Validate())
 	done := make(chan struct{})
@@ -377,7 +377,7 @@ func wellStatus() status.Status {
 	return s
 }
 
-// hostileStatus has the names of somebody who means ill.
+// hostileStatus has the names that an attacker would choose.
 func hostileStatus() status.Status {
 	s := statustest.ManyShards(2)
 	s.Stream.Name = `</title><script>alert(1)</script>`

@@ -46,7 +46,7 @@ func shifted(by time.Duration, dates bool) func(*fakeaws.Answer) {
 }
 
 // TestClockThatIsOff: a worker's clock differs from the one by which records arrive. Two keys with a record a second,
-// of which nothing is ever silent or over, make four messages, and then their silence is told in time; whether only
+// of which nothing is ever silent or over, make four messages, and then their silence is reported in time; whether only
 // arrival times tell it, or the Dates of the answers as well.
 func TestClockThatIsOff(t *testing.T) {
 	t.Parallel()

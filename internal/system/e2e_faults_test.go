@@ -299,7 +299,7 @@ func number(t *testing.T, text string) int64 {
 	return n
 }
 
-// stopWhileStuck: SNS takes requests and never answers when the worker is told to stop.
+// stopWhileStuck: SNS takes requests and never answers when the worker is to stop.
 func stopWhileStuck(w *faultWorld) {
 	a := w.start()
 	w.put(10)
@@ -329,7 +329,7 @@ func stopWhileStuck(w *faultWorld) {
 
 func first[A, B any](a A, _ B) A { return a }
 
-// stopWhileChildWaits: a worker is told to stop while it drains parents, slowly, and their children may not start yet.
+// stopWhileChildWaits: a worker is stopped while it drains parents, slowly, and their children may not start yet.
 func stopWhileChildWaits(w *faultWorld) {
 	w.stopBudget = 15 * time.Second // so that the drain can end in it
 	a := w.start()
@@ -371,7 +371,7 @@ func suspended(w *faultWorld) {
 	stop()
 }
 
-// dynamoDBAway: the lease table cannot be reached for a minute, half of it without a word. The workers stop to read
+// dynamoDBAway: the lease table cannot be reached for a minute, half of it without any answer. The workers stop to read
 // when their windows close, say that they are well, and continue by themselves.
 func dynamoDBAway(w *faultWorld) {
 	a, b := w.two()
@@ -454,7 +454,7 @@ func fleetInMotion(w *faultWorld) {
 	stop()
 }
 
-// tableDeleted: somebody deletes the lease table under load. The workers were allowed to create it again.
+// tableDeleted: an operator deletes the lease table under load. The workers were allowed to create it again.
 func tableDeleted(w *faultWorld) {
 	w.two("--create-table")
 	stop := w.feed(300 * time.Millisecond)

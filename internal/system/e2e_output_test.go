@@ -21,7 +21,7 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// TestE2EOutput: nobody reads the pipe that a process writes its log to, or the reader is gone. Every record becomes an
+// TestE2EOutput: the pipe that a process writes its log to is not read, or its reader is gone. Every record becomes an
 // alert, and the process stops in its budget. Each alert writes an audit line, so the pipe is full after some hundred.
 func TestE2EOutput(t *testing.T) {
 	binary := buildDaemon(t)

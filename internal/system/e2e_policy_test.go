@@ -37,7 +37,7 @@ import (
 // policyDir has the IAM policies that are shipped.
 const policyDir = "../../deploy/iam"
 
-// policyCaller is the access key of the daemons here, so that their calls are told from those of the test.
+// policyCaller is the access key of the daemons here, so that their calls are distinguished from those of the test.
 const policyCaller = "DAEMON"
 
 // authorisedBy are the operations that an action of another name allows.
@@ -254,7 +254,7 @@ server: {listen: "127.0.0.1:0"}
 	return d
 }
 
-// put puts a record that alerts and one that nobody can read on every shard, and waits until both have their outcome.
+// put puts a record that alerts and an unreadable one on every shard, and waits until both have their outcome.
 func (w *policyWorld) put(d *daemon, n int) {
 	w.t.Helper()
 	var entries []types.PutRecordsRequestEntry

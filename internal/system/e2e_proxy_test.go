@@ -67,7 +67,7 @@ func (p *proxy) pass() { p.become(passing) }
 // refuse makes the server unreachable, and says so.
 func (p *proxy) refuse() { p.become(refusing) }
 
-// blackHole makes the server unreachable without a word. Open connections are not cut: that would be a word.
+// blackHole makes the server unreachable and silent. Open connections are not cut: the client would notice.
 func (p *proxy) blackHole() { p.become(swallowing) }
 
 // cut resets all connections once.
@@ -111,7 +111,7 @@ func (p *proxy) reset() {
 	clear(p.conns)
 }
 
-// listen opens the address. While nobody listened, the kernel may have lent the port to an outgoing connection.
+// listen opens the address. Meanwhile the kernel may have lent the port to an outgoing connection.
 func (p *proxy) listen() {
 	p.t.Helper()
 	var l net.Listener

@@ -205,7 +205,7 @@ func (w *rememberWorld) storm(records int) {
 	}
 }
 
-// broken puts a record that nobody can read.
+// broken puts an unreadable record.
 func (w *rememberWorld) broken() {
 	w.t.Helper()
 	w.putAll([]types.PutRecordsRequestEntry{{PartitionKey: aws.String("broken"), Data: []byte(`{"v":`)}})
@@ -455,7 +455,7 @@ func (w *rememberWorld) Settle() {
 	}
 }
 
-// missing are the alerts that nobody was told of.
+// missing are the alerts that were not sent.
 func (c *calmRun) missing(accepted []acceptance) (missing []*alert.Alert) {
 	ids := map[string]bool{}
 	for _, a := range accepted {
@@ -546,7 +546,7 @@ func (w *rememberWorld) requireDedup(calm *calmRun) {
 	require.Equal(w.t, want, got)
 }
 
-// requireRate: in no second does anybody get more messages than the default rate.
+// requireRate: in no second does a topic get more messages than the default rate.
 func (w *rememberWorld) requireRate() {
 	w.t.Helper()
 	const rate = 8
@@ -567,7 +567,7 @@ func (w *rememberWorld) requireRate() {
 	w.t.Logf("%d messages to people, %d of them digests, %d at most in a second", len(sent), digests, most)
 }
 
-// requireLetter: the record that nobody can read is a letter in the form in which Lambda writes them.
+// requireLetter: the unreadable record is a dead letter in the form in which Lambda writes them.
 func (w *rememberWorld) requireLetter(calm *calmRun) {
 	w.t.Helper()
 	type batch struct {

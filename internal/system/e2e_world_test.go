@@ -121,7 +121,7 @@ func (w *e2eWorld) newQueue(name string) string {
 	return *queue.QueueUrl
 }
 
-// reach sets the addresses that daemons started from now on are told.
+// reach sets the addresses that daemons get which start from now on.
 func (w *e2eWorld) reach(at emulators) {
 	w.env = []string{
 		"AWS_ENDPOINT_URL_KINESIS=" + at.kinesis, "AWS_ENDPOINT_URL_DYNAMODB=" + at.dynamodb,
@@ -189,7 +189,7 @@ func (w *e2eWorld) feed(every time.Duration) (stop func()) {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
-			// A round that has begun is ended: nobody knows what became of a call that was cut short.
+			// A round that has begun is ended: the outcome of a call that was cut short is unknown.
 			if err := w.putRound(context.WithoutCancel(ctx)); err != nil {
 				w.t.Errorf("records cannot be put any more, what follows says nothing about the daemon: %v", err)
 				return

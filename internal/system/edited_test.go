@@ -63,7 +63,7 @@ func (w *editWorld) leave(crash bool) {
 	}
 }
 
-// told is what each topic was told of each rule, in one word each.
+// told is what each topic received about each rule, in one word each.
 func (w *editWorld) told() map[string]string {
 	out, ids := map[string]string{}, map[string]bool{}
 	for topic, arn := range map[string]string{"t": testkit.TestTopicARN, "u": testkit.TestTopicARN + "2"} {
@@ -85,8 +85,8 @@ func (w *editWorld) told() map[string]string {
 }
 
 // TestRulesEditedWhileTheyFire: by a reload or a restart, with another owner or the same one, in a rolling deploy and
-// after a crash, each topic that was told of a key is told its end, once, and not before all workers have had the same
-// rules for a minute.
+// after a crash, each topic that was notified of a key is notified of its end, once, and not before all workers have
+// had the same rules for a minute.
 func TestRulesEditedWhileTheyFire(t *testing.T) {
 	t.Parallel()
 	hot := func(name, when, topic, words string) alert.RuleConfig {

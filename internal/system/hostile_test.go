@@ -167,7 +167,7 @@ func hostileWrites(op string) bool {
 	}, name)
 }
 
-// hostileUndetectable are lies about what nobody else knows: the record itself.
+// hostileUndetectable are lies about what no other source can contradict: the record itself.
 func hostileUndetectable(op string, c hostileChange) bool {
 	if op != "kinesis.GetRecords" {
 		return false

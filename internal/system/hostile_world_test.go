@@ -385,7 +385,7 @@ func (w *hostileWorld) rule() fakeaws.Fault {
 	}
 }
 
-// arm puts the fault in force and counts what it changes.
+// arm activates the fault and counts what it changes.
 func (w *hostileWorld) arm(r *hostileResult, first *time.Time) (remove func()) {
 	if w.record != nil {
 		return w.fake.Faults.Add(fakeaws.Fault{Kind: fakeaws.Changed, Rewrite: w.record})

@@ -56,7 +56,7 @@ func (p placement) hashKey(partitionKey string) *string {
 type inheritance struct {
 	placement  placement
 	aggregated bool
-	seconds    int // of records; 240 where nobody says
+	seconds    int // of records; 240 by default
 	// at are what happens, by the second.
 	at map[int]func(*inheritWorld)
 }

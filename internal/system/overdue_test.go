@@ -17,7 +17,7 @@ import (
 )
 
 // TestDowntimeIsNotToldByTheMinute: after an hour in which no daemon ran, a key that fired all the time is repeated
-// once, one that began to fire and ended meanwhile is told with its beginning and its end.
+// once, one that began to fire and ended meanwhile is reported with its beginning and its end.
 func TestDowntimeIsNotToldByTheMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

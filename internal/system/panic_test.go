@@ -90,7 +90,7 @@ func TestPanicOfSharedStateEndsTheProcess(t *testing.T) {
 	}
 }
 
-// A panic of a part that shares nothing half changed costs that part a restart, and nobody an alert.
+// A panic of a part that shares nothing half changed costs that part a restart, and no alert.
 func TestPanicOfAShardOrOfASaveCostsARestart(t *testing.T) {
 	t.Parallel()
 	for name, on := range map[string]func(string, any) bool{

@@ -70,7 +70,7 @@ func TestDaemonTurnsRecordsIntoAlerts(t *testing.T) {
 	})
 }
 
-// Two daemons share the stream. When one is told to stop, the other has its shards within a second, and nothing is
+// Two daemons share the stream. When one is stopped, the other has its shards within a second, and nothing is
 // lost or repeated on the way.
 func TestTheOtherDaemonTakesOver(t *testing.T) {
 	t.Parallel()

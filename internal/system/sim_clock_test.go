@@ -27,7 +27,7 @@ import (
 )
 
 // simClock is how the wall clock of a worker's machine is wrong: from the start of the simulation, by so much more for
-// each hour, and from a moment on. Its monotonic clock is right, as it is on a machine whose clock somebody sets.
+// each hour, and from a moment on. Its monotonic clock is right, as it is on a machine whose clock is set.
 type simClock struct {
 	Off    time.Duration `json:"off,omitempty"`
 	Hourly time.Duration `json:"hourly,omitempty"`
@@ -73,7 +73,7 @@ func (c *simClock) machine(began time.Time) func() time.Time {
 	}
 }
 
-// simClockRules is one rule for each kind of thing that time brings about.
+// simClockRules is one rule for each kind of alert that a timer causes.
 func simClockRules(began time.Time) (rules []alert.RuleConfig, silences []alert.SilenceConfig) {
 	second := time.Second
 	clock := func(minutes int) string { return began.Add(time.Duration(minutes) * time.Minute).UTC().Format("15:04") }
@@ -164,7 +164,7 @@ type simTold struct {
 // simLiar is the key of a record that lies about its arrival.
 const simLiar = "liar"
 
-// simLie puts the arrival time of the record that lies into the future, whoever reads it.
+// simLie puts the arrival time of the record that lies into the future, for every reader.
 func simLie(a *fakeaws.Answer) {
 	var page map[string]any
 	d := json.NewDecoder(bytes.NewReader(a.Body))
@@ -185,7 +185,7 @@ func simLie(a *fakeaws.Answer) {
 	}
 }
 
-// Play plays a plan with machines whose clocks are these, and returns what was told, by id. A liar lies where clocks
+// Play plays a plan with machines whose clocks are these, and returns what was sent, by id. A liar lies where clocks
 // are wrong.
 func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 	told := map[string]simTold{}

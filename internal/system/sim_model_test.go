@@ -26,7 +26,7 @@ const (
 	simStopped   = "stopped" // after Took, with Err
 	simFault     = "fault"   // for the reader: ID says what happens
 	simLook      = "look"    // what the pages of the live workers say: Pages
-	simCalm      = "calm"    // no fault is in force any more
+	simCalm      = "calm"    // no fault is active any more
 	simEnd       = "end"     // the time in which everything must have been published is over
 )
 
@@ -40,7 +40,7 @@ type simEvent struct {
 	Shard    string        `json:"shard,omitempty"`
 	Sequence string        `json:"sequence,omitempty"`
 	Key      string        `json:"key,omitempty"`
-	Quiet    bool          `json:"quiet,omitempty"`   // the record alerts nobody
+	Quiet    bool          `json:"quiet,omitempty"`   // the record makes no alert
 	Arrival  int64         `json:"arrival,omitempty"` // of a record or row, in Unix ms by the service's clock
 	Parents  []string      `json:"parents,omitempty"`
 	Old      *simRow       `json:"old,omitempty"`
@@ -101,7 +101,7 @@ type simModel struct {
 	lastRead  map[string]time.Duration // open shards: the last look at which a worker read them
 	alarmedAt time.Duration            // the last look at which a page warned
 	breached  map[string]bool
-	passed    map[int]bool // records that alert nobody: stored as resolved
+	passed    map[int]bool // records that make no alert: stored as settled
 	at        time.Duration
 	broken    []string
 }
@@ -349,9 +349,9 @@ func (m *simModel) attempt(who string, n int) {
 	}
 }
 
-// mayShare reports whether a shard may have two owners for a moment, because its row was taken away: whoever finds no
-// row cannot know of a holder who trusts the one that was there, until that one looks at the table, which it does every
-// ten seconds, or its window closes.
+// mayShare reports whether a shard may have two owners for a moment, because its row was taken away: a worker that
+// finds no row cannot know of a holder who trusts the one that was there, until that one looks at the table, which it
+// does every ten seconds, or its window closes.
 func (m *simModel) mayShare(shard string) bool {
 	const look = 10 * time.Second
 	recent := func(id string) bool {

@@ -2,5 +2,5 @@
 
 package system
 
-// simRuns is how many schedules run where nobody says.
+// simRuns is how many schedules run by default.
 const simRuns = 50

@@ -2,5 +2,5 @@
 
 package system
 
-// simRuns is how many schedules run where nobody says; the race detector makes each of them many times slower.
+// simRuns is how many schedules run by default; the race detector makes each of them many times slower.
 const simRuns = 8

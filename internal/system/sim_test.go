@@ -86,7 +86,7 @@ type simWorld struct {
 	fake    *fakeaws.AWS
 	history *simHistory
 	owed    []simEvent
-	mu      sync.Mutex // of live, for whoever looks at the pages
+	mu      sync.Mutex // of live, for readers of the pages
 	live    []*simDaemon
 	leaving []*simDaemon // they have been told to stop
 	all     []*simDaemon
@@ -318,7 +318,7 @@ func (w *simWorld) Fault(s simStep) {
 	})
 }
 
-// put puts records, of which a few alert nobody and some are large.
+// put puts records, of which a few make no alert and some are large.
 func (w *simWorld) put(first, count int) {
 	if w.words != nil {
 		w.words.put(w, first, count)
@@ -442,7 +442,7 @@ func (w *simWorld) sample() {
 	}
 }
 
-// written is told each write of the lease table.
+// written gets each write of the lease table.
 func (w *simWorld) written(_ string, before, after map[string]any) {
 	key := after
 	if key == nil {

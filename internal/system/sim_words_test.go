@@ -23,8 +23,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// The law of words: what subscribers are told of each key is what the reference model tells, whatever happens to
-// workers, shards, calls and clocks. Nothing is told twice but with the same id, and nothing before it is due.
+// The law of words: what subscribers receive about each key is what the reference model computes, whatever happens to
+// workers, shards, calls and clocks. Nothing is sent twice except with the same id, and nothing before it is due.
 const (
 	// wordsGrid is what arrivals are multiples of, as the times of rules are.
 	wordsGrid = 250 * time.Millisecond
@@ -186,7 +186,7 @@ func (s *simWords) published(w *simWorld, p fakeaws.Published) {
 }
 
 // TestSimWords runs whole daemons with rules that remember through schedules of joins, stops, crashes, stalls,
-// handoffs, reshards, reloads and faults, with clocks that are wrong, and compares what was told with the reference
+// handoffs, reshards, reloads and faults, with clocks that are wrong, and compares what was sent with the reference
 // model.
 func TestSimWords(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
 	simChecks(t, max(1, simRuns/5))
@@ -290,7 +290,7 @@ func simulateWords(t *rapid.T, p simPlan) {
 	}
 }
 
-// check compares what was told up to some moment with the reference.
+// check compares what was sent up to some moment with the reference.
 func (s *simWords) check(until time.Time) string {
 	world := reference.World{Rules: s.rules, Silences: s.silences, Every: wordsGrid.Milliseconds()}
 	world.Pass(s.records[0].At)

@@ -119,7 +119,7 @@ func newSoak(t *testing.T) *soak {
 	made, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(soakStream)})
 	require.NoError(t, err)
 	w.topic = *made.TopicArn
-	_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{ // or each page says that nobody hears it
+	_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{ // or each page reports a topic without subscribers
 		TopicArn: made.TopicArn, Protocol: aws.String("lambda"),
 		Endpoint: aws.String("arn:aws:lambda:us-east-1:000000000000:function:pager"),
 	})

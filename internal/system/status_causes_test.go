@@ -154,7 +154,7 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 		require.Regexp(t,
 			`^4 shards have been read by nobody for 3\d s: shardId-\d+, .*; worker a/\w+ has been silent for 4\d s\.$`,
 			s.Summary)
-		// Nor when the table is away altogether: it does not know of anybody then.
+		// Nor when the table is unavailable: no worker is known then.
 		table := fake.Faults.Add(fakeaws.Fault{Client: "b", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
 		time.Sleep(40 * time.Second)
 		s = page.Status(t)
@@ -218,7 +218,7 @@ func TestStatusOfProgressThatIsNotStored(t *testing.T) {
 	})
 }
 
-// What happened to the process is told for 15 minutes: alerts that were dropped, dead letters, records that were
+// What happened to the process is shown for 15 minutes: alerts that were dropped, dead letters, records that were
 // missed.
 func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 	t.Parallel()

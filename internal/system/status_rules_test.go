@@ -178,7 +178,7 @@ func TestStatusOfTemplatesAndForgottenKeys(t *testing.T) {
 	})
 }
 
-// A rule that costs more than it may is told by name, and its records become dead letters, one a second of each shard;
+// A rule that costs more than it may is named, and its records become dead letters, one a second of each shard;
 // the other rule alerts all the same, and the shard continues.
 func TestStatusOfARuleOverBudget(t *testing.T) {
 	t.Parallel()
@@ -221,7 +221,7 @@ func TestStatusOfARuleOverBudget(t *testing.T) {
 	})
 }
 
-// A silence whose condition costs more than it may silences nothing, and is told by name.
+// A silence whose condition costs more than it may silences nothing, and is named.
 func TestStatusOfASilenceOverBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -285,7 +285,7 @@ func TestStatusOfAFilterOverBudget(t *testing.T) {
 	})
 }
 
-// A filter that lets nothing pass may be what somebody wants: the page says so after an hour, and no louder.
+// A filter that lets nothing pass may be intended: the page says so after an hour, as information.
 func TestStatusOfAFilterThatDropsAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -379,8 +379,8 @@ func TestStatusOfALongSilence(t *testing.T) {
 	}
 }
 
-// A rule that can never match is told by check, in the log and on the page, and keeps the daemon from nothing. So is a
-// silence that is longer than anybody remembers.
+// A rule that can never match is reported by check, in the log and on the page, and keeps the daemon from nothing. So
+// is a silence of many years.
 func TestRulesThatCanNeverMatch(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "config.yaml")

@@ -17,7 +17,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// A topic that nobody hears is a problem from the start, and one that lost a subscription while no worker ran is one.
+// A topic without subscribers is a problem from the start, and one that lost a subscription while no worker ran is one.
 func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 	})
 }
 
-// An address that got more than ten messages within a second is switched off by SNS, and nobody hears the rest.
+// An address that got more than ten messages within a second is switched off by SNS, and the rest is not delivered.
 func TestStatusOfAnAddressThatSNSSwitchedOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

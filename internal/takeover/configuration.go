@@ -506,7 +506,7 @@ func lettersTo(to string) (key, value, why string) {
 	return "", "", fmt.Sprintf("letters cannot go to %q", service)
 }
 
-// writeRest tells of the fields that need nothing.
+// writeRest names the fields that need nothing.
 func (w *takeover) writeRest(unknown []string) {
 	m := w.m
 	before := w.text.Len()

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// FuzzMapping: whatever somebody takes for an event source mapping of Lambda, it becomes a configuration or an error.
+// FuzzMapping: whatever is given as an event source mapping of Lambda, it becomes a configuration or an error.
 func FuzzMapping(f *testing.F) {
 	f.Add([]byte(`{"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s", "StartingPosition": "LATEST"}`))
 	f.Add([]byte(testkit.TextOf(f, "../cli/testdata/lambda/window.json")))

@@ -156,7 +156,7 @@ func (x *LambdaExplainer) choose(list []any) error {
 	return out
 }
 
-// refuse says why a mapping cannot be taken over.
+// refuse returns why a mapping cannot be taken over.
 func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 	const field = "EventSourceArn"
 	source := strings.SplitN(m.EventSourceArn, ":", 6)
@@ -204,7 +204,7 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping) error {
 	return nil
 }
 
-// lambdaMapping is what Lambda's GetEventSourceMapping answers. The fields have the names that the AWS CLI prints.
+// lambdaMapping is what Lambda's GetEventSourceMapping returns. The fields have the names that the AWS CLI prints.
 type lambdaMapping struct {
 	UUID                           string
 	EventSourceMappingArn          string

@@ -86,7 +86,7 @@ func CreateTopic(t *testing.T, fake *fakeaws.AWS) {
 	require.NoError(t, Subscribe(t.Context(), client, TestTopicARN))
 }
 
-// Subscribe has somebody hear a topic, or its page says that nobody does.
+// Subscribe gives a topic a subscriber; without one the status page reports a problem.
 func Subscribe(ctx context.Context, client *sns.Client, topic string) error {
 	return SubscribeTo(ctx, client, topic, "pager")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deafListener is a listener to which nobody connects: a bubble cannot hold a real socket.
+// deafListener is a listener that never gets a connection: a bubble cannot hold a real socket.
 type deafListener struct {
 	closed chan struct{}
 	once   sync.Once
