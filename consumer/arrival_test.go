@@ -11,6 +11,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/consumer/saved"
 )
 
 // A record without key or time is a record: it has the empty key, and the time of its shard.
@@ -68,13 +69,13 @@ func TestStateAheadOfTheClock(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.NoError(t, one.Stop(w, 10*time.Second))
 		s.spoil = func(own []byte, at string) ([]byte, string) {
-			snap, err := decodeSnapshot(own)
+			snap, err := saved.Decode(own)
 			require.NoError(t, err)
 			state := newTally(s)
-			require.NoError(t, json.Unmarshal(snap.state, state))
+			require.NoError(t, json.Unmarshal(snap.State, state))
 			state.Event = state.Event.AddDate(74, 0, 0)
-			snap.state = state.State()
-			return snap.encode(), at
+			snap.State = state.State()
+			return snap.Encode(), at
 		}
 		two := w.join("two")
 		w.eventually(30*time.Second, "reading", func() bool { return two.reading() == 1 })

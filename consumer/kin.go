@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/consumer/saved"
 )
 
 const (
@@ -150,11 +151,11 @@ func (k *kin) readRelative(ctx context.Context, a alert.Awaited) (*alert.Relativ
 	}
 	var state []byte
 	if len(stored) > 0 {
-		snap, err := decodeSnapshot(stored)
+		snap, err := saved.Decode(stored)
 		if err != nil {
 			return nil, err
 		}
-		state = snap.state
+		state = snap.State
 	}
 	return alert.ReadRelative(a.Shard, version, state, children)
 }

@@ -13,6 +13,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer/read"
+	"kinesis-alerter/consumer/saved"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/position"
 )
@@ -106,7 +107,7 @@ func newMemory(t *tools, p *progress) *memory {
 
 // capture is the evaluation's state at a position.
 type capture struct {
-	snapshot
+	saved.Memory
 
 	at      position.Position
 	entries uint64 // how many entries of the watermark came before it
@@ -181,9 +182,9 @@ func (m *memory) loadOwed() {
 	own, _, _, parents, err := m.lease.LoadState(ctx)
 	if len(own) > 0 {
 		parents = nil
-		var snap snapshot
-		if snap, err = decodeSnapshot(own); err == nil {
-			err = m.eval.Restore(snap.state)
+		var snap saved.Memory
+		if snap, err = saved.Decode(own); err == nil {
+			err = m.eval.Restore(snap.State)
 		}
 	}
 	if err != nil {
@@ -195,7 +196,7 @@ func (m *memory) loadOwed() {
 
 // restore gives the evaluator its snapshot. It returns false, and logs why, when there is none.
 func (m *memory) restore(own []byte, at position.Position) bool {
-	snap, err := decodeSnapshot(own)
+	snap, err := saved.Decode(own)
 	switch {
 	case err != nil:
 	case at.Compare(m.progress.stored) > 0:
@@ -203,7 +204,7 @@ func (m *memory) restore(own []byte, at position.Position) bool {
 		m.stateGap(gapAhead, nil)
 		return false
 	default:
-		err = m.eval.Restore(snap.state)
+		err = m.eval.Restore(snap.State)
 	}
 	if err != nil {
 		m.stateGap(gapDamaged, err)
@@ -212,10 +213,10 @@ func (m *memory) restore(own []byte, at position.Position) bool {
 	m.bringBack()
 	m.at = at
 	if m.progress.from.SequenceNumber != nil {
-		m.origin = snap.origin
+		m.origin = snap.Origin
 	}
 	m.mu.Lock()
-	m.saved = savedState{len(own), snap.taken}
+	m.saved = savedState{len(own), snap.Taken}
 	m.mu.Unlock()
 	return true
 }
@@ -283,12 +284,12 @@ func (m *memory) inherit(parents [][]byte) {
 	}
 	var states [][]byte
 	for _, parent := range parents {
-		snap, err := decodeSnapshot(parent)
+		snap, err := saved.Decode(parent)
 		if err != nil {
 			m.stateGap(gapDamaged, err)
 			continue
 		}
-		states = append(states, snap.state)
+		states = append(states, snap.State)
 	}
 	heir := alert.Heir{Owns: m.lease.Inherits}
 	heir.Parents, heir.Siblings = m.lease.Family()
@@ -374,8 +375,8 @@ func (m *memory) saveForChildren() error {
 func (m *memory) capture(now time.Time) *capture {
 	m.eval.Agree(m.lease.Agreement())
 	c := &capture{
-		snapshot: snapshot{origin: m.origin, taken: now, state: m.eval.State()},
-		at:       m.at, entries: m.progress.entries(),
+		Memory: saved.Memory{Origin: m.origin, Taken: now, State: m.eval.State()},
+		at:     m.at, entries: m.progress.entries(),
 	}
 	m.dirty, m.ticked, m.next = false, false, now.Add(stateEvery)
 	m.kept = m.eval.Stateful()
@@ -422,11 +423,11 @@ func (m *memory) failSaves(since time.Time) {
 func (m *memory) write(ctx context.Context, c *capture) error {
 	m.progress.offer(false) // the table accepts no snapshot beyond the last offer
 	start := time.Now()
-	data := c.encode()
+	data := c.Encode()
 	var err error
-	if len(c.state) > alert.MaxState {
-		heaviest, most := alert.Heaviest(c.state)
-		err = &tooLargeError{len(c.state), most, heaviest}
+	if len(c.State) > alert.MaxState {
+		heaviest, most := alert.Heaviest(c.State)
+		err = &tooLargeError{len(c.State), most, heaviest}
 	} else {
 		err = m.lease.SaveState(ctx, c.at.Sequence, c.at.Sub, data)
 	}
@@ -439,7 +440,7 @@ func (m *memory) write(ctx context.Context, c *capture) error {
 	m.metrics.stateSaves.WithLabelValues("done").Inc()
 	m.metrics.stateSaveDuration.Observe(time.Since(start).Seconds())
 	m.mu.Lock()
-	m.saved = savedState{len(data), c.taken}
+	m.saved = savedState{len(data), c.Taken}
 	m.mu.Unlock()
 	m.progress.includes(c.entries)
 	return nil

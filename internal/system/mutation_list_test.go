@@ -211,8 +211,8 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "what rules remember is that of a run without restart",
-			file:   "consumer/memory.go", old: "	default:\n		err = m.eval.Restore(snap.state)\n",
-			new: "	default:\n		err = nil\n",
+			file:   "consumer/memory.go", old: "\tdefault:\n\t\terr = m.eval.Restore(snap.State)\n",
+			new: "\tdefault:\n\t\terr = nil\n",
 			by:  only("internal/system", "TestAlertsAreThoseOfARunWithoutRestart"), says: `.*Error:.*`,
 		},
 		{
