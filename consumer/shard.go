@@ -77,7 +77,7 @@ type shard struct {
 	intake   *intake   // pages and ticks, through the pipeline into the lanes
 
 	began  time.Time
-	detach func() // lets go of the process's contexts
+	detach func() // detaches the shard from the process's contexts
 	open   func(from types.StartingPosition) reader
 
 	// Written and read here only.

@@ -58,7 +58,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 				if len(open) == 0 {
 					t.Skip("nothing waits")
 				}
-				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is resolved already
+				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is settled already
 				require.Equal(t, r.left == 1, w.Resolve(r.entry))
 				r.left = max(0, r.left-1)
 			},
