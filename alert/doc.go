@@ -131,7 +131,7 @@
 // other memory of former versions is kept for a week, with the topics that were notified, and the text.
 //
 // Every topic that was notified that a key fires is notified of its end, once (edited_rules.go). Usually that is the
-// end of the firing period. But the rule may have been taken out, may have changed so that its memory was dropped, may
+// end of the firing period. But the rule may have been removed, may have changed so that its memory was dropped, may
 // be in mode shadow, or may go to other topics. Then the end is sent at the first tick at which all workers agree about
 // the rules ([Tick.Settled]). Such an end has Alert.Ended. Its id is made of rule, key, topic and the beginning of the
 // firing period.

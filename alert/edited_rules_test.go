@@ -153,7 +153,7 @@ type edit struct {
 	before alert.RuleConfig
 	edit   func(*alert.RuleConfig) // nil: it is taken out
 	told   string                  // of key a; that of key b is the same
-	rolled string                  // with a roll-back within the minute, if that is not what is told without an edit
+	rolled string                  // with a roll-back within the minute, if that differs from the one without an edit
 }
 
 func edits() []edit {

@@ -73,7 +73,7 @@ func TestQuietKeysGoFirst(t *testing.T) {
 			s.fires(4, "quiet-18", `{"v":1}`) // one of the last two is remembered
 			s.said("firing r quiet-18 at 4s")
 			s.tick(70)
-			s.said("resolved r a at 1m", "resolved r quiet-18 at 1m (1 swallowed)")
+			s.said("resolved r a at 1m", "resolved r quiet-18 at 1m (1 suppressed)")
 			require.Equal(t, 18, s.evicted("evictions_total", "r"))
 			require.Zero(t, s.evicted("active_evictions_total", "r"))
 		})

@@ -283,7 +283,7 @@ func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	high.v(4, "a", 1) // by hand
 	high.tick(70)
 	// the key that got a record; the low shard may have had one of the other key
-	high.said("resolved held a at 1m2s (2 swallowed)")
+	high.said("resolved held a at 1m2s (2 suppressed)")
 	low.tick(70)
 	low.said()
 	require.Equal(t, []alert.Awaited{{Shard: "high", Blocks: true}}, low.evaluator.Awaits())
@@ -292,7 +292,7 @@ func TestInheritedKeysAreForgottenWhereTheyDoNotCome(t *testing.T) {
 	low.said()
 	high.met("low", "1", low)
 	high.tick(72)
-	high.said("resolved held b at 1m2s (2 swallowed)")
+	high.said("resolved held b at 1m2s (2 suppressed)")
 	low.met("high", "2", high)
 	high.met("low", "2", low)
 	require.Empty(t, low.evaluator.Awaits())

@@ -66,7 +66,7 @@ func (s *story) note(alerts []*alert.Alert) {
 		line := fmt.Sprintf("%s %s %s at %s", a.Kind, a.Rule, a.Key,
 			strings.Replace(a.At.Sub(noon()).String(), "m0s", "m", 1))
 		if a.Suppressed > 0 {
-			line += fmt.Sprintf(" (%d swallowed)", a.Suppressed)
+			line += fmt.Sprintf(" (%d suppressed)", a.Suppressed)
 		}
 		s.lines = append(s.lines, line)
 		_, err := a.Render()
@@ -95,7 +95,7 @@ func TestDedup(t *testing.T) {
 	s.v(60, "a", 15)
 	s.v(61, "a", 16)
 	s.v(200, "a", 17)
-	s.said("firing r a at 0s", "firing r b at 2s", "firing r a at 1m (2 swallowed)", "firing r a at 3m20s")
+	s.said("firing r a at 0s", "firing r b at 2s", "firing r a at 1m (2 suppressed)", "firing r a at 3m20s")
 	require.InDelta(t, 3, testutil.ToFloat64(s.suppressed("r", "dedup")), 0)
 }
 
@@ -163,11 +163,11 @@ func TestResolveByRecordsAndByTime(t *testing.T) {
 	s.v(4, "a", 1)
 	s.said()
 	s.v(5, "a", 1)
-	s.said("resolved records a at 5s (2 swallowed)")
+	s.said("resolved records a at 5s (2 suppressed)")
 	s.tick(62)
 	s.said()
 	s.tick(63)
-	s.said("resolved time a at 1m3s (2 swallowed)")
+	s.said("resolved time a at 1m3s (2 suppressed)")
 	s.v(70, "a", 11)
 	s.said("firing records a at 1m10s", "firing time a at 1m10s")
 }
@@ -183,7 +183,7 @@ func TestRepeatIntervalWhileFiring(t *testing.T) {
 	s.tick(125)
 	s.v(126, "a", 1)
 	s.tick(500)
-	s.said("firing r a at 0s", "repeat r a at 1m (1 swallowed)", "repeat r a at 2m (1 swallowed)",
+	s.said("firing r a at 0s", "repeat r a at 1m (1 suppressed)", "repeat r a at 2m (1 suppressed)",
 		"resolved r a at 2m6s")
 }
 
@@ -397,7 +397,7 @@ func TestInhibition(t *testing.T) {
 	s.v(3, "b", 12)
 	s.v(4, "a", 1)
 	s.v(5, "a", 13)
-	s.said("firing slow a at 0s", "firing down a at 1s", "firing slow b at 3s", "resolved down a at 4s (1 swallowed)",
+	s.said("firing slow a at 0s", "firing down a at 1s", "firing slow b at 3s", "resolved down a at 4s (1 suppressed)",
 		"firing slow a at 5s")
 }
 
@@ -422,7 +422,7 @@ func TestResolveIsToldWhateverMutes(t *testing.T) {
 	s.said("firing r z at 12s", "resolved r a at 13s")
 	s.v(20, "c", 11)
 	s.v(61, "c", 11)
-	s.said("firing r c at 1m (1 swallowed)") // the silence is over
+	s.said("firing r c at 1m (1 suppressed)") // the silence is over
 }
 
 func TestQuietHours(t *testing.T) {
@@ -529,7 +529,7 @@ func TestTumblingWindowIsJudgedAtItsEndAlone(t *testing.T) {
 	s.tick(152) // so are dedup and for in that of the third
 	s.said("firing for a at 2m30s")
 	s.tick(181)
-	s.said("resolved resolve a at 2m45s", "firing dedup a at 3m (1 swallowed)", "firing resolve a at 3m")
+	s.said("resolved resolve a at 2m45s", "firing dedup a at 3m (1 suppressed)", "firing resolve a at 3m")
 }
 
 // TestTumblingWindowBeganAtItsBeginning: what an alert is about began with its window, or with the first of several
@@ -638,7 +638,7 @@ func TestOnlyWhatSomebodyKnowsInhibits(t *testing.T) {
 	s.said("firing after-night b at 1s", "firing after-plain b at 1s", "firing after-rare b at 1s")
 	s.at(700, "c", `{"v": 101, "host": 1}`) // the night is over
 	s.said(
-		"firing night a at 10m (1 swallowed)", "firing night b at 10m (1 swallowed)", // they still fire
+		"firing night a at 10m (1 suppressed)", "firing night b at 10m (1 suppressed)", // they still fire
 		"firing night c at 11m40s", "firing plain c at 11m40s", "firing after-rare c at 11m40s",
 	)
 }
@@ -663,7 +663,7 @@ func TestWhatIsOverInhibitsNothing(t *testing.T) {
 	s.v(20, "a", 11)
 	s.said("firing after-down a at 20s")
 	s.v(3601, "a", 11)
-	s.said("firing after-once a at 1h0m1s (1 swallowed)")
+	s.said("firing after-once a at 1h0m1s (1 suppressed)")
 }
 
 // TestRulesThatRememberSeeWhatMatches: how a condition is written, and whether the index can look it up, changes
@@ -692,14 +692,14 @@ func TestRulesThatRememberSeeWhatMatches(t *testing.T) {
 		"records": {
 			alert.RuleConfig{Resolve: alert.Stretch{Records: 3}},
 			[]string{
-				"firing r a at 0s", "resolved r a at 4s (1 swallowed)", "firing r a at 51s",
+				"firing r a at 0s", "resolved r a at 4s (1 suppressed)", "firing r a at 51s",
 				"resolved r a at 54s",
 			},
 		},
 		"time": {
 			alert.RuleConfig{Resolve: alert.Stretch{Time: 10 * time.Second}},
 			[]string{
-				"firing r a at 0s", "resolved r a at 11s (1 swallowed)", "firing r a at 51s",
+				"firing r a at 0s", "resolved r a at 11s (1 suppressed)", "firing r a at 51s",
 				"resolved r a at 1m1s",
 			},
 		},
@@ -775,19 +775,19 @@ func TestWindowBelow(t *testing.T) {
 		},
 		"sliding, the greatest": {
 			of7(alert.AggregateMax, "< 8"),
-			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"},
+			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 suppressed)"},
 		},
 		"sliding, the least": {
 			of7(alert.AggregateMin, "> 6"),
-			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 swallowed)"},
+			[]string{"firing r a at 1m5s", "resolved r a at 6m50s (24 suppressed)"},
 		},
 		"sliding, the least of a part is more": {
 			of7(alert.AggregateMin, "< 8"),
-			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"},
+			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 suppressed)"},
 		},
 		"sliding, the mean of a part": {
 			of7(alert.AggregateAvg, "< 8"),
-			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 swallowed)"},
+			[]string{"firing r a at 5s", "resolved r a at 6m50s (29 suppressed)"},
 		},
 		"tumbling, falls silent": {
 			tumbling(alert.WindowConfig{Is: "< 3"}),
@@ -982,14 +982,14 @@ func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 	s.tick(100)
 	s.said("firing shard  at 1m", "firing limited a at 1m")
 	s.tick(199)
-	s.said("firing limited b at 3m (1 swallowed)") // at two minutes there was no token
+	s.said("firing limited b at 3m (1 suppressed)") // at two minutes there was no token
 	s.tick(250)
-	s.said("firing silenced a at 3m20s (1 swallowed)", "firing silenced b at 3m20s (1 swallowed)",
-		"firing held a at 3m20s (1 swallowed)")
+	s.said("firing silenced a at 3m20s (1 suppressed)", "firing silenced b at 3m20s (1 suppressed)",
+		"firing held a at 3m20s (1 suppressed)")
 	s.v(251, "c", 1)
 	s.tick(302)
-	s.said("resolved shard  at 4m11s", "firing inhibited a at 5m (1 swallowed)",
-		"firing inhibited b at 5m (1 swallowed)")
+	s.said("resolved shard  at 4m11s", "firing inhibited a at 5m (1 suppressed)",
+		"firing inhibited b at 5m (1 suppressed)")
 	s.v(303, "a", 1)
 	s.tick(304)
 	s.said("resolved silenced a at 5m3s", "resolved inhibited a at 5m3s", "resolved limited a at 5m3s",
@@ -998,7 +998,7 @@ func TestAbsenceIsToldWhenItIsMuteNoMore(t *testing.T) {
 	s.lines = nil // c
 	s.tick(900)
 	lines := s.lines
-	require.Contains(t, lines, "firing quiet b at 15m (1 swallowed)")
+	require.Contains(t, lines, "firing quiet b at 15m (1 suppressed)")
 	for _, line := range lines {
 		require.NotContains(t, line, "over")
 	}
@@ -1014,7 +1014,7 @@ func TestAbsenceOfStreamIsToldWhenItIsMuteNoMore(t *testing.T) {
 		caughtUp := noon().Add(time.Duration((at + 2) * float64(time.Second)))
 		s.note(s.evaluator.Tick(alert.Tick{Fleet: alert.Fleet{Decides: true, LastArrival: noon(), CaughtUp: caughtUp}}))
 	}
-	s.said("firing r  at 3m (1 swallowed)")
+	s.said("firing r  at 3m (1 suppressed)")
 }
 
 // TestRiseInSeverity: a rise in severity is notified at once, once for each grade, whatever would suppress a
@@ -1027,7 +1027,7 @@ func TestRiseInSeverity(t *testing.T) {
 		silences []alert.SilenceConfig
 		want     []string
 	}{
-		"an excursion": {
+		"a firing period": {
 			alert.RuleConfig{Resolve: alert.Stretch{Records: 1}, Dedup: time.Hour},
 			nil,
 			[]string{"0s firing info", "20s firing warning", "40s firing critical", "1m20s resolved critical"},
@@ -1196,7 +1196,7 @@ func TestSwallowedIsToldWithTheNextMessage(t *testing.T) {
 		s.v(float64(i), "a", v)
 	}
 	s.v(61, "a", 11)
-	s.said("firing r a at 0s", "resolved r a at 2s (1 swallowed)", "firing r a at 1m1s (3 swallowed)")
+	s.said("firing r a at 0s", "resolved r a at 2s (1 suppressed)", "firing r a at 1m1s (3 suppressed)")
 }
 
 // TestMissedRepetitionsAreNoFlood: after days in which an idle shard was not read, a key that still fires is repeated

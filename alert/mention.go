@@ -16,7 +16,7 @@ type Mention struct {
 	Field, Value string
 	// Rule is the name of the rule that looks; empty for filters and silences.
 	Rule string
-	// Path are the names from the record's top level down to the field. In Filter, names with dots are taken apart, and
+	// Path are the names from the record's top level down to the field. In Filter, names with dots are split, and
 	// arrays on the way do not count.
 	Path   []string
 	Filter bool

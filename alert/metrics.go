@@ -179,9 +179,9 @@ func (m *metrics) adopt(c *compiled) {
 }
 
 // forgot counts a key that was evicted in a phase.
-func (m *ruleMetrics) forgot(stood phase) {
+func (m *ruleMetrics) forgot(reached phase) {
 	m.evicted.Inc()
-	if stood != quiet {
+	if reached != quiet {
 		m.evictedActive.Inc()
 	}
 }

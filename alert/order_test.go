@@ -48,7 +48,7 @@ func TestWhatStillFiresIsToldByItself(t *testing.T) {
 	s.tick(3590)
 	s.said("firing r a at 0s", "resolved r a at 20s")
 	s.tick(3601)
-	s.said("firing r a at 1h0m (1 swallowed)")
+	s.said("firing r a at 1h0m (1 suppressed)")
 }
 
 // TestRiseIsToldByItself: when the quiet hours that suppressed it end, without a record.
@@ -64,7 +64,7 @@ func TestRiseIsToldByItself(t *testing.T) {
 	s.tick(1799)
 	s.said("firing r a at 0s")
 	s.tick(1801)
-	s.said("firing r a at 30m (1 swallowed)")
+	s.said("firing r a at 30m (1 suppressed)")
 	s.tick(3600)
 	s.said()
 }
@@ -85,7 +85,7 @@ func TestInheritedKeyIsToldInTheOrderOfTime(t *testing.T) {
 	parent.said("firing high a at 0s")
 	low, _ := heirs(t, parent, rules...)
 	low.v(12, "a", 1)
-	low.said("repeat high a at 5s", "firing gone a at 9s", "resolved high a at 12s (1 swallowed)")
+	low.said("repeat high a at 5s", "firing gone a at 9s", "resolved high a at 12s (1 suppressed)")
 }
 
 // TestShardsThatPartInAMillisecond: a parent's record of a key from its own split proves nothing about its children,

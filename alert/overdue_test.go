@@ -36,11 +36,11 @@ func TestOverdueRepetitions(t *testing.T) {
 			s.v(float64(10*i), "a", 9)
 		}
 		s.v(0, "b", 9)
-		s.said("firing r a at 0s", "repeat r a at 1h0m (418 swallowed)", "firing r b at 0s")
+		s.said("firing r a at 0s", "repeat r a at 1h0m (418 suppressed)", "firing r b at 0s")
 		require.InDelta(t, 59, testutil.ToFloat64(s.suppressed("r", "overdue")), 0)
 		s.reaches(hour + 70)
 		s.v(hour+60, "a", 9)
-		s.said("repeat r a at 1h1m (1 swallowed)", "repeat r b at 1h1m")
+		s.said("repeat r a at 1h1m (1 suppressed)", "repeat r b at 1h1m")
 	})
 	t.Run("by time", func(t *testing.T) {
 		t.Parallel()
@@ -48,11 +48,11 @@ func TestOverdueRepetitions(t *testing.T) {
 		s.v(0, "a", 9)
 		s.reaches(9*60 + 30)
 		s.tick(9*60 + 10)
-		s.said("firing r a at 0s", "firing gone a at 5m", "repeat r a at 9m (8 swallowed)",
-			"repeat gone a at 9m (3 swallowed)")
+		s.said("firing r a at 0s", "firing gone a at 5m", "repeat r a at 9m (8 suppressed)",
+			"repeat gone a at 9m (3 suppressed)")
 		s.reaches(hour)
 		s.tick(hour)
-		s.said("resolved r a at 10m", "repeat gone a at 1h0m (50 swallowed)")
+		s.said("resolved r a at 10m", "repeat gone a at 1h0m (50 suppressed)")
 	})
 	t.Run("ends and beginnings", func(t *testing.T) {
 		t.Parallel()
@@ -63,8 +63,8 @@ func TestOverdueRepetitions(t *testing.T) {
 		}
 		s.v(hour, "a", 9)
 		s.v(hour+900, "b", 1)
-		s.said("firing r a at 0s", "resolved r a at 14m50s (43 swallowed)", "firing r a at 1h0m",
-			"resolved r a at 1h10m (9 swallowed)")
+		s.said("firing r a at 0s", "resolved r a at 14m50s (43 suppressed)", "firing r a at 1h0m",
+			"resolved r a at 1h10m (9 suppressed)")
 	})
 	// always an hour behind: one repetition per interval by the clock
 	t.Run("what stays behind", func(t *testing.T) {

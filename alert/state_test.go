@@ -371,7 +371,7 @@ func TestRulesThatComeBackKnowNothingOfTheMeantime(t *testing.T) {
 	for _, s := range []*story{s, restarted} {
 		s.v(3601, "a", 11) // dedup continues, and so does firing: one repetition of the many that were missed
 		s.tick(3659)
-		s.said("repeat firing a at 1h0m (1 swallowed)")
+		s.said("repeat firing a at 1h0m (1 suppressed)")
 	}
 }
 

@@ -103,7 +103,7 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 			}
 			s.said("firing repeats h2 at 0s", "firing tumbles h2 at 25s", "firing held h2 at 30s",
 				"firing tumbles h2 at 50s",
-				"repeat repeats h2 at 1m (14 swallowed)", "firing tumbles h2 at 1m15s")
+				"repeat repeats h2 at 1m (14 suppressed)", "firing tumbles h2 at 1m15s")
 			s.tick(hour / 10)
 			for _, line := range s.lines {
 				require.NotContains(t, line, "h1")
@@ -119,7 +119,7 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 			}
 			s.said("firing repeats h1 at 0s")
 			s.tick(1000) // the topic that was notified that it fires is notified of the end
-			s.said("resolved repeats h1 at 12m59s (191 swallowed)")
+			s.said("resolved repeats h1 at 12m59s (191 suppressed)")
 		})
 	})
 	t.Run("until a time", func(t *testing.T) {
@@ -129,10 +129,10 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 				for i := range 7 {
 					s.at(float64(10*i), "h1", "h1", 9)
 				}
-				s.said("firing held h1 at 50s (3 swallowed)") // as soon as it is over, by time
+				s.said("firing held h1 at 50s (3 suppressed)") // as soon as it is over, by time
 				s.restart()
 				s.tick(195)
-				s.said("resolved held h1 at 2m (2 swallowed)")
+				s.said("resolved held h1 at 2m (2 suppressed)")
 				s.tick(245)
 				s.said("firing gone h1 at 4m")
 			})
@@ -147,7 +147,7 @@ func TestSilencesCoverWhatTimeBringsAbout(t *testing.T) {
 			s.at(100, "k", "", 9)
 			s.at(110, "k", "works", 1) // says nothing about what fires
 			s.tick(130)
-			s.said("repeat repeats k at 2m (3 swallowed)")
+			s.said("repeat repeats k at 2m (3 suppressed)")
 		})
 	})
 }
@@ -166,7 +166,7 @@ func TestSilencesBelowTheirFormat(t *testing.T) {
 				s.at(float64(i), "h1", "h1", 9)
 			}
 			s.tick(40)
-			s.said("firing window h1 at 5s (3 swallowed)", "firing held h1 at 30s")
+			s.said("firing window h1 at 5s (3 suppressed)", "firing held h1 at 30s")
 		}
 	}
 }
@@ -193,7 +193,7 @@ func TestSilencesAndReloads(t *testing.T) {
 		s.said()
 		s.reload()
 		s.at(101, "h1", "h1", 9)
-		s.said("firing r h1 at 1m41s (1 swallowed)", "firing w h1 at 1m41s (3 swallowed)")
+		s.said("firing r h1 at 1m41s (1 suppressed)", "firing w h1 at 1m41s (3 suppressed)")
 		s.reload(h2, new1)
 		s.restart()
 		s.tick(165)
@@ -250,7 +250,7 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 		},
 		"another host's own errors": {
 			sliding("count", "> 5"), nil, join(many(0, 10, "h1", 1), many(12, 7, "h2", 1), one(30, "h1", 1)), 65,
-			[]string{"firing r  at 17s (11 swallowed)"},
+			[]string{"firing r  at 17s (11 suppressed)"},
 		},
 		"a tumbling window": {
 			tumbling("count", "> 5"), nil, join(many(0, 10, "h1", 1), one(12, "h2", 1), many(61, 6, "h2", 1),
@@ -262,12 +262,12 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 		"a maximum": {sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
 		"another's own": {
 			sliding("max", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
-			[]string{"firing r  at 12s (2 swallowed)"},
+			[]string{"firing r  at 12s (2 suppressed)"},
 		},
 		"an average": {sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 9)), 65, nil},
 		"its own too": {
 			sliding("avg", "> 50"), nil, join(one(0, "h1", 99), one(12, "h2", 59)), 65,
-			[]string{"firing r  at 12s (2 swallowed)"},
+			[]string{"firing r  at 12s (2 suppressed)"},
 		},
 		"values": {
 			sliding("distinct", "> 2"), nil,
@@ -276,7 +276,7 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 		"values of both": {
 			sliding("distinct", "> 2"), nil,
 			join(one(0, "h1", 1), one(1, "h1", 2), one(2, "h2", 3), one(12, "h2", 2), one(13, "h2", 1)), 65,
-			[]string{"firing r  at 13s (3 swallowed)"},
+			[]string{"firing r  at 13s (3 suppressed)"},
 		},
 
 		// Too few: silenced records count, even if the others alone would be too few.
@@ -312,7 +312,7 @@ func TestWindowsOfSilencedRecords(t *testing.T) {
 			sliding("count", "> 5"),
 			[]alert.SilenceConfig{silenceOf(ofH1, 0, 30)},
 			join(many(0, 10, "h1", 1), one(12, "h2", 1), one(40, "h2", 1)), 41,
-			[]string{"firing r  at 30s (8 swallowed)"},
+			[]string{"firing r  at 30s (8 suppressed)"},
 		},
 		"two silences": {
 			sliding("count", "> 5"),
@@ -391,6 +391,6 @@ func TestChildrenInheritWhatSilencesSay(t *testing.T) {
 		child.said()
 		child.at(26, "k", "h2", 6)
 		child.tick(29)
-		child.said("firing window k at 26s (11 swallowed)")
+		child.said("firing window k at 26s (11 suppressed)")
 	}
 }

@@ -218,12 +218,12 @@ func TestBodyIsCompleted(t *testing.T) {
 			"too high\n\nRunbook: https://wiki.example/heart\nDashboard: https://graf.example/d?key=p+17",
 		},
 		{
-			"swallowed", "too high {{ .Runbook }}{{ .Dashboard }}", 2,
+			"suppressed", "too high {{ .Runbook }}{{ .Dashboard }}", 2,
 			"too high https://wiki.example/hearthttps://graf.example/d?key=p+17\n\n(2 more were suppressed since " +
 				"the last message)",
 		},
 		{
-			"one swallowed", "{{ .Runbook }}", 1,
+			"one suppressed", "{{ .Runbook }}", 1,
 			"https://wiki.example/heart\n\n(1 more was suppressed since the last message)\nDashboard: " +
 				"https://graf.example/d?key=p+17",
 		},

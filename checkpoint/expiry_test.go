@@ -394,7 +394,7 @@ func TestOneCheckpointTimeForAllShards(t *testing.T) {
 
 func shardsByState(held, foreign, unread int) string {
 	return fmt.Sprintf(`
-# HELP kinesis_alerter_shards Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), unread (nobody holds it), blocked (a parent is not finished), paused, ended, skipped.
+# HELP kinesis_alerter_shards Shards by state, as this process sees the lease table, which may be ten seconds old: held by it, foreign (held by a live peer), unread (without an owner), blocked (a parent is not finished), paused, ended, skipped.
 # TYPE kinesis_alerter_shards gauge
 kinesis_alerter_shards{state="blocked"} 0
 kinesis_alerter_shards{state="ended"} 0
