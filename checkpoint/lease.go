@@ -82,8 +82,8 @@ type ledger struct {
 // or ErrShardEnded.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub are
-// already settled. resolved is what the last owner gave to Commit, or empty.
+// Start returns where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub
+// are already settled. resolved has the settled ranges that the last owner gave to Commit, or is empty.
 func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved string) {
 	p := l.first.Position
 	switch {
@@ -159,7 +159,7 @@ func (l *Lease) HandoffRequested() <-chan struct{} {
 	return l.handoff
 }
 
-// KeepLease calls off a requested handoff. The shard is not asked for again for a minute.
+// KeepLease calls off a requested handoff. The shard is not requested again for a minute.
 func (l *Lease) KeepLease() {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()

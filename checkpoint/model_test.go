@@ -46,7 +46,7 @@ type modelShard struct {
 	parents, children []string
 	closed            bool
 	last              int // the last record of a closed shard
-	offered           int // what a consumer resolved, also above one that waits
+	offered           int // what a consumer settled, also above one that waits
 }
 
 const modelFirst = 95
@@ -133,7 +133,7 @@ func (m *model) between(lo, hi time.Duration) time.Duration {
 // row is a shard's row as it is now, or nil.
 func (m *model) row(id string) *table.Row { return at(m.rows[id], 0) }
 
-// reach is the highest record that a row has as resolved: at its checkpoint, or above one that waits.
+// reach is the highest record that a row has as settled: at its checkpoint, or above one that waits.
 func reach(p table.Progress) int {
 	at, _ := strconv.Atoi(p.Position.Sequence)
 	top, _ := strconv.Atoi(p.Resolved)
@@ -157,9 +157,9 @@ func (m *model) believes(w *modelWorker, l *Lease) {
 	}
 }
 
-// Write makes one conditional write and returns whether it took effect, and the row. It checks what must hold of
-// every write: neither checkpoints nor what is resolved above them move back, nothing is stored that was not
-// resolved, and a new owner has a new epoch.
+// Write makes one conditional write and returns whether it took effect, and the row. It checks what must hold of every
+// write: neither checkpoints nor what is settled above them move back, nothing is stored that was not settled, and a
+// new owner has a new epoch.
 func (m *model) Write(id string, cond func(*table.Row) bool, change func(*table.Row)) (bool, *table.Row) {
 	old := m.row(id)
 	if !cond(old) {

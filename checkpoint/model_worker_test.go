@@ -374,7 +374,7 @@ func (w *modelWorker) begin(id string) {
 }
 
 // turn is a consumer's: it resolves a record, or the next one above one that waits, hands over when asked, and ends
-// the shard when all is resolved.
+// the shard when all is settled.
 func (w *modelWorker) turn(l *Lease) {
 	switch {
 	case l.ctx.Err() != nil:

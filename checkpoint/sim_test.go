@@ -25,7 +25,7 @@ type simulation struct {
 	*world
 
 	mu       sync.Mutex
-	offered  map[string]int                // shard: the highest number that a consumer resolved
+	offered  map[string]int                // shard: the highest number that a consumer settled
 	acting   map[string]acting             // shard: who acts on it
 	children map[string][]types.ChildShard // of shards that are closed
 	parents  map[string][]string

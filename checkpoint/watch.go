@@ -262,8 +262,8 @@ func (w *watcher) scan(ctx context.Context) error {
 }
 
 // rereadSuspects reads the rows that a scan showed at a lower epoch than was known. Most often the scan was stale. But
-// a row that vanished is recreated at epoch one; whoever continued believing the old one would wait for an owner that
-// is none forever, and with all peers doing so nobody would read the shard.
+// a row that vanished is recreated at epoch one: a worker that kept the old one would wait forever for an owner that no
+// longer exists. If all peers did so, no worker would read the shard.
 func (w *watcher) rereadSuspects(ctx context.Context) error {
 	s := w.store
 	s.mu.Lock()

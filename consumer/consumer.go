@@ -208,7 +208,7 @@ func (c *Consumer) end(id string) (released func()) {
 	c.keepAccount(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch n := s.progress.Unresolved(); {
+	switch n := s.progress.unsettled(); {
 	case n == 0 || c.readCtx.Err() == nil:
 	case leaves:
 		s.log.Info("records are left to the next worker, because their topic refuses alerts", zap.Int("records", n))

@@ -203,7 +203,7 @@ func TestLostLeaseEndsTheShard(t *testing.T) {
 	})
 }
 
-// accounted are the records of a worker that it has resolved or left, all that it read.
+// accounted are the records of a worker that it has settled or left, all that it read.
 func accounted(t *testing.T, n *node) float64 {
 	t.Helper()
 	sum := counter(t, n, "kinesis_alerter_records_left_total", "", "")

@@ -49,7 +49,7 @@ type Lease interface {
 	Context() context.Context
 
 	// Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub
-	// are already settled. resolved is what the last owner gave to Commit, or empty.
+	// are already settled. resolved has the settled ranges that the last owner gave to Commit, or is empty.
 	Start() (from types.StartingPosition, sub uint32, resolved string)
 
 	// Generation is how often an operator has rewound the shard. The ids of its alerts depend on it.

@@ -462,7 +462,7 @@ func (m *memory) saveLast(limit time.Duration) error {
 			return context.Cause(ctx)
 		}
 	}
-	if (m.dirty || m.ticked || m.waiting != nil) && m.progress.Unresolved() == 0 {
+	if (m.dirty || m.ticked || m.waiting != nil) && m.progress.unsettled() == 0 {
 		m.waiting = m.capture(time.Now())
 	}
 	if m.waiting == nil || !m.progress.settledThrough(m.waiting.entries) {

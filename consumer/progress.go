@@ -139,11 +139,11 @@ func (p *progress) settle(of *part) (whole bool) {
 	return whole
 }
 
-// unresolved counts the entries that wait.
-func (p *progress) Unresolved() int {
+// unsettled counts the entries that wait.
+func (p *progress) unsettled() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mark.Unresolved()
+	return p.mark.Waiting()
 }
 
 // entries counts the entries so far, and settledThrough reports whether the first n are settled.
@@ -156,7 +156,7 @@ func (p *progress) entries() uint64 {
 func (p *progress) settledThrough(n uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.mark.ResolvedThrough(n)
+	return p.mark.SettledThrough(n)
 }
 
 // abandon gives up the records that wait, and counts those that were not counted as left yet.
@@ -176,11 +176,11 @@ func (p *progress) offer(all bool) {
 	mark := p.mark.Mark()
 	settled := p.inheritedAbove(mark)
 	if all || p.outcomes.holds() {
-		settled = append(p.mark.ResolvedAbove(), p.inheritedAbove(p.mark.Last)...)
+		settled = append(p.mark.SettledAbove(), p.inheritedAbove(p.mark.Last)...)
 	}
 	above := position.EncodeRanges(settled)
 	offer := position.Progress{At: mark, Above: above, Load: p.load.Rate(time.Now())}
-	if p.mark.Unresolved() == 0 {
+	if p.mark.Waiting() == 0 {
 		offer.CaughtUp = p.caughtUp
 	}
 	if mark == p.offered && above == "" {
@@ -269,7 +269,7 @@ func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load fl
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	oldest, _ = p.mark.Oldest()
-	return oldest, p.mark.Unresolved(), p.load.Rate(now)
+	return oldest, p.mark.Waiting(), p.load.Rate(now)
 }
 
 // recall begins with what this process has already dealt with above the checkpoint. The watermark is the position below
@@ -360,7 +360,7 @@ func (p *progress) undoDealt(at position.Position, ids []string) {
 // keepDealt keeps what was dealt with in an entry that is settled and that no offer can name: one that a timer caused,
 // and those behind one that waits. The entry is no longer in the watermark. Call it with mu held.
 func (p *progress) keepDealt(e *watermark.Entry) {
-	if p.mark.Unresolved() == 0 {
+	if p.mark.Waiting() == 0 {
 		p.dealt = slices.DeleteFunc(p.dealt, func(d dealtAlert) bool { return !d.timed })
 	}
 	if !e.Timed && !p.mark.TimedBefore(e.Number) {

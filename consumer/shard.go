@@ -77,7 +77,7 @@ type shard struct {
 	intake   *intake   // pages and ticks, through the pipeline into the lanes
 
 	began  time.Time
-	detach func() // lets go of the process's contexts
+	detach func() // detaches the shard from the process's contexts
 	open   func(from types.StartingPosition) reader
 
 	// Written and read here only.
@@ -242,7 +242,7 @@ func (s *shard) finish() {
 			return
 		case s.checkLease() != nil:
 			return
-		case s.workCtx.Err() != nil || s.readCtx.Err() != nil && s.progress.Unresolved() > 0:
+		case s.workCtx.Err() != nil || s.readCtx.Err() != nil && s.progress.unsettled() > 0:
 			s.enter(stopAsked)
 			return
 		}
@@ -255,7 +255,7 @@ func (s *shard) drained() error {
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
 	err := s.lanes.Quiet(ctx)
-	if err == nil && s.progress.Unresolved() > 0 { // only held keys are left: the shard cannot end
+	if err == nil && s.progress.unsettled() > 0 { // only held keys are left: the shard cannot end
 		s.progress.offer(false)
 		_ = sleep.Until(s.readCtx, time.Now().Add(handoffLimit))
 		err = lanes.ErrNoRoom

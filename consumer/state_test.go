@@ -286,8 +286,8 @@ func TestSilenceOfAKey(t *testing.T) {
 	})
 }
 
-// TestSilenceThatWasNotTold: the alert of a tick is on its way while later records are resolved, and the worker dies.
-// The next one makes it again with one of these records, which must not count as resolved.
+// TestSilenceThatWasNotTold: the alert of a tick is on its way while later records are settled, and the worker dies.
+// The next one makes it again with one of these records, which must not count as settled.
 func TestSilenceThatWasNotTold(t *testing.T) {
 	for _, crash := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
@@ -297,7 +297,7 @@ func TestSilenceThatWasNotTold(t *testing.T) {
 			one := w.join("one")
 			s.put(0, "a")
 			time.Sleep(12 * time.Second)
-			s.put(1, "poison") // its key is held: what is resolved above is named with each page
+			s.put(1, "poison") // its key is held: what is settled above is named with each page
 			for i := range 20 {
 				s.put(2+i, "b")
 				time.Sleep(100 * time.Millisecond)
@@ -374,7 +374,7 @@ func TestNoTimePassesInAReplay(t *testing.T) {
 	})
 }
 
-// TestSnapshotsWaitForWhatTheyInclude: none is saved over something unresolved, a minute passes between two, and none
+// TestSnapshotsWaitForWhatTheyInclude: none is saved over something unsettled, a minute passes between two, and none
 // is made where nothing was evaluated.
 func TestSnapshotsWaitForWhatTheyInclude(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

@@ -182,7 +182,7 @@ func (a *Admin) remark(in map[string]LeaseRow, unwritten map[string]string, plan
 	}
 }
 
-// begins says where a shard starts as things are.
+// begins returns where a shard starts as things are.
 func (a *Admin) begins(id string, t LeaseTable) string {
 	r := a.source.Row(id)
 	if r != nil && r.Progressed() {

@@ -110,7 +110,7 @@ func DecodeChunk(it table.Item, p table.Saved) ([]byte, error) {
 	return b.Value, nil
 }
 
-// StateError is a stored snapshot that cannot be had back.
+// StateError is a stored snapshot that cannot be restored.
 type StateError struct{ Shard, Version, Table, What string }
 
 func (e *StateError) Error() string {

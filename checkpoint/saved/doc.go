@@ -1,4 +1,4 @@
-// Package saved stores the snapshots of what rules remember, in a table beside the lease table.
+// Package saved stores the snapshots of what rules remember, in a table of their own.
 //
 // It is the table "<lease table>-state", which the first save creates, in rows of up to 380 KB. It is not the lease
 // table, because every worker scans that every ten seconds. When the chunks of a snapshot are stored, one write of the
@@ -27,8 +27,9 @@
 // The first chunk of a slot says how many there may be. It is written first and deleted last. So chunks that no row
 // points to are found without a listing, in the last sixteen epochs, if the shard is saved again.
 //
-// Parents keep their pointer at SHARD_END, and children begin with their state. The state goes with the row. Any worker
-// may read the state of any shard: children that inherited the same keys ask each other which of them hears of a key.
+// Parents keep their pointer at SHARD_END, and children begin with their state. The state is deleted with the row. Any
+// worker may read the state of any shard: children that inherited the same keys ask each other which of them hears of a
+// key.
 //
 // # What it costs
 //

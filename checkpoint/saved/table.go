@@ -49,7 +49,7 @@ type Table struct {
 	created time.Time // the last CreateTable
 }
 
-// New is the state table beside a lease table. It spends so many write units a second on average, which cost
+// New makes the state table of a lease table. It spends so many write units a second on average, which cost
 // counts.
 func New(db table.DynamoDB, leases string, units int, cost prometheus.Counter) *Table {
 	return &Table{db: db, Name: leases + StateSuffix, Size: ChunkBytes, cost: cost, budget: pace{rate: float64(units)}}
@@ -222,7 +222,7 @@ func (t *Table) Read(ctx context.Context, shard string, p table.Saved) ([]byte, 
 	return data, nil
 }
 
-// Get reads one chunk, strongly consistent; only is the attributes to answer, or nil for all.
+// Get reads one chunk, strongly consistent; only lists the attributes to return, or is nil for all.
 func (t *Table) Get(ctx context.Context, key string, only []string) (table.Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
@@ -237,8 +237,8 @@ func (t *Table) Get(ctx context.Context, key string, only []string) (table.Item,
 	return out.Item, nil
 }
 
-// drop deletes what is in one slot: a look at its first row, and no more where there is none. The first row goes
-// last, so that a deletion which did not come to its end is found again.
+// drop deletes what is in one slot. It reads the first row; without one there is nothing to delete. The first row is
+// deleted last, so that an interrupted deletion is found again.
 func (t *Table) drop(ctx context.Context, shard string, epoch int64, slot int) error {
 	first, err := t.Get(ctx, ChunkKey(shard, epoch, slot, 0), []string{table.AttrTop, table.AttrChunks})
 	switch {
@@ -278,11 +278,11 @@ func (t *Table) remove(ctx context.Context, key string) error {
 	return nil
 }
 
-// stateReach is how many epochs back the rows of a shard are looked for that nobody points to.
+// stateReach is how many epochs back rows are searched that no shard's row points to.
 const stateReach = 16
 
-// Sweep deletes the snapshots that leases of a shard wrote which began before an epoch: the one of p, which was in
-// force before, and what crashed or fenced writers left in the epochs before this one.
+// Sweep deletes the snapshots that leases of a shard wrote which began before an epoch: the one of p, which was current
+// before, and what crashed or fenced writers left in the epochs before this one.
 func (t *Table) Sweep(ctx context.Context, shard string, p table.Saved, before int64) error {
 	epochs := make([]int64, 0, stateReach+1)
 	if v, err := ParseVersion(p.Version); err == nil && v.Epoch < before-stateReach {

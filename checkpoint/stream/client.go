@@ -33,7 +33,7 @@ type summary struct {
 	ARN       string
 	Created   int64         // Unix seconds
 	Retention time.Duration // of its records
-	At        time.Time     // the service's own time of the answer, and ours where it does not tell
+	At        time.Time     // the service's own time of the answer, or ours if it has none
 }
 
 // Describe asks for the summary of the stream.
@@ -59,7 +59,7 @@ func (k *Client) Describe(ctx context.Context) (summary, error) {
 	}, nil
 }
 
-// List lists the whole stream. at is the service's own time of the first page, and ours where it does not tell.
+// List lists the whole stream. at is the service's own time of the first page, or ours if it has none.
 func (k *Client) List(ctx context.Context) (shards []types.Shard, at time.Time, err error) {
 	in := &kinesis.ListShardsInput{}
 	in.StreamName, in.StreamARN = k.id()
@@ -145,8 +145,8 @@ func (k *Client) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*ki
 	return k.API.ListShards(ctx, in)
 }
 
-// Place asks Kinesis for an iterator behind a position. It returns why the position is none of the shard's, or what a
-// person should know of it.
+// Place asks Kinesis for an iterator behind a position. It returns why the position is none of the shard's, or a remark
+// for the operator.
 func (k *Client) Place(ctx context.Context, shard, sequence string) (refused, note string) {
 	_, err := k.iterator(ctx, shard, types.ShardIteratorTypeAfterSequenceNumber, &sequence)
 	// it may pass
@@ -212,7 +212,7 @@ func (k *Client) oldest(ctx context.Context, shard string) (string, error) {
 
 var errNoSummary = errors.New("the answer has no summary")
 
-// Inconsistent is a fault of answers that are well-formed and cannot be true together. It is waited out.
+// Inconsistent is a fault of answers that are well-formed but contradict each other. Callers retry.
 func (k *Client) Inconsistent(permission, code, message string) error {
 	return table.Fault(permission, k.label(), &smithy.GenericAPIError{Code: code, Message: message})
 }

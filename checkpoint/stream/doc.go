@@ -2,7 +2,7 @@
 //
 // # What it guarantees
 //
-//   - [Client.List] answers the whole listing with the service's own time, or an error.
+//   - [Client.List] returns the whole listing with the service's own time, or an error.
 //   - A fault names the permission, the resource and what to do.
 //   - [Client.Place] says of a checkpoint why Kinesis refuses it: past the retention, or beyond what the shard has.
 //

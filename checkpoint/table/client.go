@@ -130,9 +130,9 @@ func (t *Client) fault(operation string, err error) error {
 }
 
 // Settle finds out whether a conditional write took effect. An answer that was lost, by us or by a retry inside the
-// client that then ran into its own effect, is resolved by reading the row, never by assuming: landed tells from the
-// row whether it carries the write. It returns the row as it is (nil when there is none) unless the write was
-// confirmed at once, and an error when nothing could be found out.
+// client that then ran into its own effect, is settled by reading the row, never by assuming: landed reports whether
+// the row carries the write. It returns the row as it is (nil when there is none) unless the write was confirmed at
+// once, and an error when nothing could be found out.
 func (t *Client) Settle(ctx context.Context, key string, err error, landed func(Item) bool) (ok bool, now Item,
 	unknown error,
 ) {
@@ -172,11 +172,11 @@ func ReadApplication(ctx context.Context, t *Client) (*Application, error) {
 	return DecodeApplication(it, time.Now())
 }
 
-// NamesFault reports whether an answer of AWS names a fault that somebody has to fix before a call can work: what is
+// NamesFault reports whether an answer of AWS names a fault that an operator has to fix before a call can work: what is
 // missing, denied or impossible.
 func NamesFault(err error) bool {
 	if _, blamed := credentials.Blames(err); blamed {
-		return false // the answer is about the credentials, or there was none
+		return false // the fault is the credentials, or there was no answer
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -187,7 +187,7 @@ func NamesFault(err error) bool {
 		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
-// Create makes an on-demand table. That another worker is quicker is no error.
+// Create makes an on-demand table. If another worker is faster, that is not an error.
 func Create(ctx context.Context, db DynamoDB, name string) error {
 	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:   &name,

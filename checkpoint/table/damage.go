@@ -8,7 +8,7 @@ import (
 	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Damage says what of a shard's row cannot be read; nil when all of it can.
+// Damage returns what of a shard's row cannot be read; nil when all of it can.
 func Damage(it Item, now time.Time) error {
 	var errs []error
 	want := func(attr, kind string, ok bool) {
@@ -26,24 +26,23 @@ func Damage(it Item, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// isText says that an attribute is a text of at most so many bytes.
+// isText reports whether an attribute is a text of at most so many bytes.
 func isText(av ddb.AttributeValue, most int) bool {
 	s, ok := av.(*ddb.AttributeValueMemberS)
 	return ok && len(s.Value) <= most
 }
 
-// isStart says that an attribute is a place to start at that is there already: Kinesis reads nothing from one that is
-// to come.
+// isStart reports whether an attribute is a start in the past: Kinesis reads nothing from one in the future.
 func isStart(av ddb.AttributeValue, now time.Time) bool {
 	var start Start
 	return isText(av, mostWord) && start.UnmarshalText([]byte(Text(av))) == nil && !start.Time.After(now.Add(mostAhead))
 }
 
-// Repair is the write that makes a damaged row readable and keeps what of it can be read. It holds only while the row
-// is as it was read, whatever its attributes are. The epoch is raised, so that nobody who held the shard can write
-// any more; where it cannot be read, to one that nobody can have had. The owner stays: while it is alive, nobody else
-// takes the shard. A shard whose checkpoint cannot be read continues at what this process last saw of it, known, or at
-// its first record.
+// Repair is the write that makes a damaged row readable and keeps the readable part. It holds only while the row is as
+// it was read, whatever its attributes are. The epoch is raised, so that no former holder of the shard can write any
+// more. If it cannot be read, it becomes one that no worker can have had. The owner stays: while it is alive, no other
+// worker takes the shard. A shard whose checkpoint cannot be read continues at what this process last saw of it, known,
+// or at its first record.
 func Repair(it Item, known *Row, now time.Time) *Write {
 	e := &Write{}
 	for _, attr := range []string{AttrEpoch, AttrOwner, AttrPosition, AttrSub, AttrOffers, AttrStartAt} {
@@ -72,7 +71,7 @@ func Repair(it Item, known *Row, now time.Time) *Write {
 	_, ok = Count(it[AttrSub])
 	badSub := it[AttrSub] != nil && !ok
 	switch {
-	case readable && badSub: // the first record inside an aggregate is resolved for certain
+	case readable && badSub: // the first record inside an aggregate is certainly settled
 		e.Set(AttrSub, Num(0))
 	case readable || it[AttrPosition] == nil:
 		if badSub {
@@ -98,7 +97,7 @@ func Repair(it Item, known *Row, now time.Time) *Write {
 	return e
 }
 
-// DamagedRow is a row of the lease table that no worker can read: somebody else wrote to it.
+// DamagedRow is a row of the lease table that no worker can read: another program wrote to it.
 type DamagedRow struct {
 	Key, Cause string
 	// Mended says that it was rewritten, so that it is read again.

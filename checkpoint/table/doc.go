@@ -3,7 +3,7 @@
 // # What it guarantees
 //
 //   - A row that was written is read back as it was: [Row], [Worker] and [Application] encode and decode.
-//   - A table is data from strangers. A value that no worker can have written is read as none. A shard's row that
+//   - A table is untrusted data. A value that no worker can have written is read as missing. A shard's row that
 //     cannot be read is an error, and [Repair] is the write that makes it readable again.
 //   - A [Write] is conditional. [Write.Fence] lets only the holder of an epoch write, [Write.Progress] never moves a
 //     checkpoint back.

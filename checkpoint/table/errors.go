@@ -32,7 +32,7 @@ func (e *CallError) Error() string { return e.err.Error() }
 
 func (e *CallError) Unwrap() error { return e.err }
 
-// Fault says what is wrong with a call.
+// Fault returns what is wrong with a call.
 func Fault(permission, resource string, err error) error {
 	return &CallError{awsfault.Explain(err, permission, resource), resource}
 }
@@ -49,7 +49,7 @@ func IsNotFound(err error) bool {
 	return errors.As(err, &nf)
 }
 
-// Refused reports whether a condition did not hold, and the row as it was if the service told.
+// Refused reports whether a condition did not hold, and the row as it was if the service sent it.
 func Refused(err error) (map[string]types.AttributeValue, bool) {
 	var ccf *types.ConditionalCheckFailedException
 	if !errors.As(err, &ccf) {
@@ -87,13 +87,14 @@ func IsFatal(err error) bool {
 		errors.Is(err, ErrFormat)
 }
 
-// RefusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which nobody can tell.
+// RefusesCredentials reports whether AWS does not accept the credentials: for good, or not yet, which cannot be
+// distinguished.
 func RefusesCredentials(err error) bool {
 	code, blamed := credentials.Blames(err)
 	return blamed && code != credentials.CodeUnavailable
 }
 
-// FaultText is the text by which faults are told apart: request ids, which differ every time, left out.
+// FaultText is the text by which faults are distinguished, without request ids, which differ every time.
 func FaultText(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		if op, ok := errors.AsType[*smithy.OperationError](err); ok {

@@ -19,7 +19,7 @@ func (o *Origin) Skipped(start Start, id string) bool {
 	return start.Kind == StartLatest && o.Closed[id]
 }
 
-// From is where a shard starts of which, and of whose parents, nothing is known but what #application says.
+// From returns where a shard starts if only #application is known about it and its parents.
 func (o *Origin) From(start Start, id string) types.StartingPosition {
 	if !o.Open[id] && !o.Closed[id] {
 		// Created after T0: all that it holds is newer than T0, and no record of it was ever read.
@@ -123,8 +123,8 @@ func ShardNumber(id string) (uint64, bool) {
 // FirstFormat is the format of snapshots that every version reads. A worker whose row names none reads no later one.
 const FirstFormat = 1
 
-// HashKey is the secret of an application, under which its workers hash what producers write. It lies in
-// #application, from the first worker on that knows of it.
+// HashKey is the secret of an application, under which its workers hash what producers write. The first worker with a
+// version that knows of it writes it into #application.
 type HashKey [16]byte
 
 func (k HashKey) String() string { return hex.EncodeToString(k[:]) }

@@ -21,7 +21,7 @@ const (
 	KeyWorker      = "#worker/"
 )
 
-// Attribute names. Those that the KCL has too carry its names.
+// Attribute names. Those that the KCL has too have its names.
 const (
 	AttrKey      = "leaseKey"
 	AttrOwner    = "leaseOwner"
@@ -101,8 +101,8 @@ type Row struct {
 	Claims   []string // its parents by the table
 	Parents  []string // those by the stream, where that has named them
 	Paused   bool
-	Rewinds  uint32    // how often an operator sent it back; part of its alerts' ids from the first on
-	StartAt  Start     // where to read from while there is no checkpoint; latest where nobody said
+	Rewinds  uint32    // how often an operator rewound it; after the first rewind part of its alerts' ids
+	StartAt  Start     // where to read from while there is no checkpoint; latest by default
 	State    Saved     // what was saved with the progress, if anything
 	At       time.Time // when this process read or wrote it
 }
@@ -126,8 +126,8 @@ type Worker struct {
 	Config  string    // empty where the version did not write it
 	Reads   int       // the latest format of snapshots that it reads
 	Beat    time.Time // zero where the version did not write it
-	// Damaged says that its counter cannot be read, raw is what it is. Nobody can beat on such a row, its worker
-	// included.
+	// Damaged says that its counter cannot be read, raw is what it is. No worker can write a heartbeat to such a row,
+	// not even its own.
 	Damaged bool
 	Raw     types.AttributeValue
 	Report
@@ -197,7 +197,7 @@ func DecodeRow(it Item, at time.Time) (*Row, error) {
 	return r, nil
 }
 
-// DecodeParents reads the parents of a shard. A shard has two at most, so more are none.
+// DecodeParents reads the parents of a shard. A shard has two at most; a longer list is invalid.
 func DecodeParents(av types.AttributeValue) (ids []string) {
 	switch p := av.(type) {
 	case *types.AttributeValueMemberSS:
@@ -284,7 +284,7 @@ type Application struct {
 	Key           HashKey
 	HasKey        bool  // versions that know of none leave it out
 	Born          int   // the latest format of snapshots that its first worker reads
-	Damage        error // what of it cannot be read and is done without; nil when nothing is
+	Damage        error // what of it cannot be read and is ignored; nil when all can be
 }
 
 // Mark is a shard by which the stream is known again: a stream that was recreated has higher sequence numbers.
@@ -363,7 +363,7 @@ func Num(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// Text is the text of an attribute; empty where it is none.
+// Text is the text of an attribute; empty if it is not one.
 func Text(av types.AttributeValue) string {
 	if s, ok := av.(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -371,7 +371,7 @@ func Text(av types.AttributeValue) string {
 	return ""
 }
 
-// NumberText is the number of an attribute as DynamoDB writes it; empty where it is none.
+// NumberText is the number of an attribute as DynamoDB writes it; empty if it is not one.
 func NumberText(av types.AttributeValue) string {
 	if n, ok := av.(*types.AttributeValueMemberN); ok {
 		return n.Value
@@ -379,7 +379,7 @@ func NumberText(av types.AttributeValue) string {
 	return ""
 }
 
-// What a row can say. A table is data from strangers: what no worker can have written is no value.
+// What a row can say. A table is untrusted data: what no worker can have written is not a value.
 const (
 	// MostCount bounds epochs, counters and whatever else goes up by one.
 	MostCount = 1 << 53
@@ -398,7 +398,7 @@ const (
 	mostWord = 128
 )
 
-// Count is a number from 0 to mostCount; ok is false where the attribute is none.
+// Count is a number from 0 to mostCount; ok is false if the attribute is not one.
 func Count(av types.AttributeValue) (n int64, ok bool) {
 	n, err := Integer(av)
 	if err != nil || n < 0 || n > MostCount {
@@ -407,7 +407,7 @@ func Count(av types.AttributeValue) (n int64, ok bool) {
 	return n, true
 }
 
-// Moment is a time in Unix milliseconds; zero where the attribute is none, or one that cannot be yet.
+// Moment is a time in Unix milliseconds; zero if the attribute is not one, or is in the future.
 func Moment(av types.AttributeValue, now time.Time) time.Time {
 	ms, err := Integer(av)
 	if err != nil || ms <= 0 || ms > now.Add(mostAhead).UnixMilli() {
@@ -426,7 +426,7 @@ func Integer(av types.AttributeValue) (int64, error) { return strconv.ParseInt(N
 type Report struct {
 	Arrival  time.Time // the latest arrival of a record in any of them, now or ever; zero: none yet
 	CaughtUp time.Time // the time up to which all of them were read; zero: not known
-	Covers   string    // of which shards caughtUp speaks
+	Covers   string    // which shards caughtUp is about
 }
 
 // Add writes a report into the worker's own row.
@@ -443,8 +443,8 @@ func decodeReport(it Item, now time.Time) Report {
 	}
 }
 
-// Cover sums shards up, each with the epoch in which it is held, in any order. The worker of a report and its readers
-// come to the same sum when they mean the same shards, and only then is the report about what the reader thinks.
+// Cover sums up shards, each with the epoch in which it is held, in any order. The worker of a report and its readers
+// get the same sum when they mean the same shards. Only then does the report cover what the reader assumes.
 type Cover uint64
 
 // Add adds a shard and the epoch in which it is held.

@@ -5,12 +5,12 @@ type ShardState string
 
 // The states of a shard in a Status.
 const (
-	ShardUnread  ShardState = "unread"  // nobody reads it: free, not yet begun, or its owner is gone
+	ShardUnread  ShardState = "unread"  // no worker reads it: free, not yet begun, or its owner is gone
 	ShardHeld    ShardState = "held"    // by this process
 	ShardForeign ShardState = "foreign" // held by a live peer
 	ShardBlocked ShardState = "blocked" // a parent is not finished
 	ShardEnded   ShardState = "ended"
-	ShardPaused  ShardState = "paused"  // by an operator, and nobody reads it
+	ShardPaused  ShardState = "paused"  // by an operator, and no worker reads it
 	ShardSkipped ShardState = "skipped" // closed before the application began at latest
 )
 

@@ -19,7 +19,7 @@ type Write struct {
 	set, remove, add, cond []string
 	Names                  map[string]string
 	Values                 Item
-	Blind                  bool // do not answer the row
+	Blind                  bool // do not return the row
 }
 
 func (e *Write) name(attr string) string {
@@ -98,7 +98,7 @@ func (e *Write) IfAtMost(attr string, most int64) {
 // Increment adds one to a number.
 func (e *Write) Increment(attr string) { e.add = append(e.add, e.name(attr)+" "+e.value(Num(1))) }
 
-// Projection are the attributes to answer, as a call wants them.
+// Projection lists the attributes to return, as a call wants them.
 func Projection(attributes ...string) (list *string, names map[string]string) {
 	e := &Write{}
 	placeholders := make([]string, 0, len(attributes))
@@ -165,7 +165,7 @@ func (e *Write) Progress(p Progress, number int64, replaces string) {
 	e.Context(p)
 }
 
-// Context adds what is known beside the position.
+// Context adds what is known besides the position.
 func (e *Write) Context(p Progress) {
 	if !p.CaughtUp.IsZero() {
 		e.Set(AttrCaughtUp, Num(p.CaughtUp.UnixMilli()))
@@ -188,7 +188,7 @@ func (r *Row) SameAs(o *Row) bool {
 		r.Rewinds == o.Rewinds && r.StartAt.String() == o.StartAt.String() && r.Paused == o.Paused
 }
 
-// Unstorable says why a position cannot be stored over another one of the same shard; empty when it can. Positions
+// Unstorable returns why a position cannot be stored over another one of the same shard; empty when it can. Positions
 // are compared as numbers: by length, text and sub-sequence number. What a service calls them is not judged, but a
 // number and what is none have no order.
 func Unstorable(p, over position.Position) string {

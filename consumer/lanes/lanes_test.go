@@ -14,7 +14,7 @@ import (
 	"kinesis-alerter/alert"
 )
 
-// lanesWorld runs lanes with a publisher of the test's making and notes what was resolved and refused.
+// lanesWorld runs lanes with a publisher of the test's making and notes what was settled and refused.
 type lanesWorld struct {
 	*Lanes
 	mu       sync.Mutex

@@ -139,7 +139,7 @@ func readCode(err error) string {
 	return "unreachable"
 }
 
-// Remedy says what an operator does about an error code of Kinesis, or about reads without an answer.
+// Remedy returns what an operator does about an error code of Kinesis, or about reads without an answer.
 func Remedy(code string) string {
 	switch code {
 	case answer.Code:

@@ -119,11 +119,11 @@ func (w *Watermark) Leave() (records int) {
 	return records
 }
 
-// Unresolved counts the entries that wait.
-func (w *Watermark) Unresolved() int { return w.waiting }
+// Waiting counts the entries that wait.
+func (w *Watermark) Waiting() int { return w.waiting }
 
-// ResolvedThrough reports whether the first n entries are all settled.
-func (w *Watermark) ResolvedThrough(n uint64) bool { return w.First == nil || w.First.Number > n }
+// SettledThrough reports whether the first n entries are all settled.
+func (w *Watermark) SettledThrough(n uint64) bool { return w.First == nil || w.First.Number > n }
 
 // Mark is the highest position at and below which everything is settled; empty when there is none yet.
 func (w *Watermark) Mark() position.Position {
@@ -141,9 +141,9 @@ func (w *Watermark) Oldest() (time.Time, bool) {
 	return w.First.arrival, true
 }
 
-// ResolvedAbove lists what is settled above the watermark, up to the first time entry, and the first maxStretches of
+// SettledAbove lists what is settled above the watermark, up to the first time entry, and the first maxStretches of
 // it.
-func (w *Watermark) ResolvedAbove() []position.Range {
+func (w *Watermark) SettledAbove() []position.Range {
 	var out []position.Range
 	after := position.Position{}
 	for e := w.First; e != nil; e = e.Next {

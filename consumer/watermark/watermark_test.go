@@ -58,7 +58,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 				if len(open) == 0 {
 					t.Skip("nothing waits")
 				}
-				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is resolved already
+				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is settled already
 				require.Equal(t, r.left == 1, w.Resolve(r.entry))
 				r.left = max(0, r.left-1)
 			},
@@ -78,13 +78,13 @@ func TestWatermarkAgainstReference(t *testing.T) {
 					}
 				}
 				require.Equal(t, mark, w.Mark())
-				require.Equal(t, unresolved, w.Unresolved())
-				require.True(t, w.ResolvedThrough(through))
-				require.Equal(t, unresolved == 0, w.ResolvedThrough(through+1))
+				require.Equal(t, unresolved, w.Waiting())
+				require.True(t, w.SettledThrough(through))
+				require.Equal(t, unresolved == 0, w.SettledThrough(through+1))
 				at, ok := w.Oldest()
 				require.Equal(t, unresolved > 0, ok)
 				require.Equal(t, oldest, at)
-				above := position.DecodeRanges(position.EncodeRanges(w.ResolvedAbove()))
+				above := position.DecodeRanges(position.EncodeRanges(w.SettledAbove()))
 				behindTime := false // of what waits
 				for _, r := range all {
 					behindTime = behindTime || r.timed && r.left > 0
@@ -106,6 +106,6 @@ func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
 	for i := range 10_000 {
 		w.Resolve(w.Wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1))
 	}
-	require.Equal(t, 1, w.Unresolved())
+	require.Equal(t, 1, w.Waiting())
 	require.Same(t, w.First, w.tail)
 }

@@ -144,7 +144,7 @@ func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source re
 	return fmt.Errorf("rules: backtest: %w", failed)
 }
 
-// check says what is wrong with the command line, and from when to when the stream is to be read.
+// check returns what is wrong with the command line, and from when to when the stream is to be read.
 func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	bad := func(text string, values ...any) error {
 		return config.UsageError("rules: backtest: " + fmt.Sprintf(text, values...))

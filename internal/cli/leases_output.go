@@ -194,7 +194,7 @@ func place(r *admin.LeaseRow) string {
 	}
 }
 
-// age says how long ago something was, in the two units that matter.
+// age returns how long ago something was, in the two units that matter.
 func age(now, at time.Time) string {
 	if at.IsZero() {
 		return "unknown"

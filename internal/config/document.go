@@ -187,7 +187,7 @@ func (d *Document) wants(path string, n *yaml.Node, kind yaml.Kind, what string)
 	return false
 }
 
-// describe says what a node holds, for a message about a wrong type.
+// describe returns what a node holds, for a message about a wrong type.
 func describe(n *yaml.Node) string {
 	if n.Kind == yaml.MappingNode {
 		return "a mapping"

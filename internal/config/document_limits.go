@@ -88,7 +88,7 @@ type surveyor struct {
 	fault    *FieldError
 }
 
-// survey says what is wrong with the extent of a document, or nil.
+// survey returns what is wrong with the extent of a document, or nil.
 func survey(root *yaml.Node) *FieldError {
 	s := &surveyor{measured: map[*yaml.Node]extent{}, open: map[*yaml.Node]bool{}}
 	s.measure(root)

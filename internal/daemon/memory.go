@@ -18,9 +18,9 @@ const frugalGCPercent = 30
 // CheckMemory is the soft memory limit of check, in bytes: it may run in the daemon's own container.
 const CheckMemory = 36 << 20
 
-// MemoryLimit says what the Go runtime's soft memory limit should be, in bytes: nine tenths of the container's limit,
-// so that the collector works harder before the kernel kills the process. The runtime follows the container's CPU
-// quota by itself, but not its memory limit. It returns 0 when there is no limit, or when GOMEMLIMIT was set, whose
+// MemoryLimit returns what the Go runtime's soft memory limit should be, in bytes: nine tenths of the container's
+// limit, so that the collector works harder before the kernel kills the process. The runtime follows the container's
+// CPU quota by itself, but not its memory limit. It returns 0 when there is no limit, or when GOMEMLIMIT was set, whose
 // value is then the operator's decision. root is the file system of the machine.
 func MemoryLimit(root fs.FS, env func(string) (string, bool)) int64 {
 	if value, set := env("GOMEMLIMIT"); set && value != "" {

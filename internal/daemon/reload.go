@@ -92,7 +92,7 @@ func (r *reloader) show(changes []string, err error) {
 	r.last.Store(last)
 }
 
-// places says where a file is wrong, without the values, which may come from the environment.
+// places returns where a file is wrong, without the values, which may come from the environment.
 func places(err error) string {
 	const most = 5
 	problems, ok := errors.AsType[config.FieldErrors](err)

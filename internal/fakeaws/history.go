@@ -44,7 +44,7 @@ func (h *History) CountOnly() {
 	h.off, h.events = true, nil
 }
 
-// Count says how many requests of an operation reached the service.
+// Count returns how many requests of an operation reached the service.
 func (h *History) Count(service, operation string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

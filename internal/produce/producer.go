@@ -68,7 +68,7 @@ func (p *Producer) Run(ctx context.Context) (put int, err error) {
 	return put, nil
 }
 
-// due says how many records to send now. A producer that fell behind catches up in full batches.
+// due returns how many records to send now. A producer that fell behind catches up in full batches.
 func (p *Producer) due(elapsed time.Duration, made int) int {
 	n := mostPerPut
 	if p.Rate > 0 {

@@ -134,7 +134,7 @@ func (r *RecordReader) Name() (name, arn *string) {
 	return &r.Stream.StreamName, nil
 }
 
-// Failed says what to do about an error of Kinesis. What may pass wraps errPasses.
+// Failed returns what to do about an error of Kinesis. What may pass wraps errPasses.
 func (r *RecordReader) Failed(err error) error {
 	if _, invalid := errors.AsType[*kinesistypes.InvalidArgumentException](err); invalid {
 		return fmt.Errorf("shard %s has no record with the number %s: is the number of another shard? Messages, "+

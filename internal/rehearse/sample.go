@@ -387,7 +387,7 @@ func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)
 	}
 }
 
-// InsteadOf says what replaces a part of a message whose template fails.
+// InsteadOf returns what replaces a part of a message whose template fails.
 func InsteadOf(part string) string {
 	switch part {
 	case "attribute", "link":

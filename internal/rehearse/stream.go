@@ -488,7 +488,7 @@ func (s *StreamSource) firstKey(id string) *big.Int {
 	return n
 }
 
-// ownedBy says which partition keys fall into a range of hash keys. An unknown range holds everything.
+// ownedBy returns which partition keys fall into a range of hash keys. An unknown range holds everything.
 func ownedBy(r *kinesistypes.HashKeyRange) func(partitionKey string) bool {
 	if r == nil {
 		return func(string) bool { return true }

@@ -72,7 +72,7 @@ func whoIsWell(st *Status) string {
 	return "this worker is well"
 }
 
-// wellness says what goes well, where there is no problem: first here, then what is known of the fleet.
+// wellness returns what goes well, where there is no problem: first here, then what is known of the fleet.
 func wellness(st *Status) string {
 	h := st.count()
 	var fleet string

@@ -119,7 +119,7 @@ func (st *Status) ago(since *time.Time) time.Duration {
 	return st.At.Sub(*since)
 }
 
-// Problems says what is wrong, the most severe first. It looks at nothing but the snapshot, so that a reader of the
+// Problems returns what is wrong, the most severe first. It looks at nothing but the snapshot, so that a reader of the
 // JSON can see how it comes about. hung says that the loop of the lease table is stuck.
 func Problems(st *Status, hung bool) []Problem {
 	type candidate struct {

@@ -111,7 +111,7 @@ func CredentialsStatus(s credentials.Status) Credentials {
 	return out
 }
 
-// CredentialsTrouble says what is wrong with the credentials, for a command that failed; empty when nothing is.
+// CredentialsTrouble returns what is wrong with the credentials, for a command that failed; empty when nothing is.
 func CredentialsTrouble(p *credentials.Provider) string {
 	var texts []string
 	m := newModel(&Status{At: time.Now(), Credentials: CredentialsStatus(p.Status())}, false)

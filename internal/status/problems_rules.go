@@ -168,7 +168,7 @@ func ofFields(m *model, wrong func(*RuleField) bool) findings {
 	return found(LevelWarning, "rule %s %s%s", rules[0], f.finding(), others(len(rules), "more rule"))
 }
 
-// finding says what is wrong with a field.
+// finding returns what is wrong with a field.
 func (f *RuleField) finding() string {
 	records := number(f.Records, "record")
 	switch {
@@ -190,7 +190,7 @@ func most(by map[string]uint64) (rule string, n uint64, more string) {
 	return rule, n, others(len(by), "more rule")
 }
 
-// others says how many more things there are than one.
+// others returns how many more things there are than one.
 func others(n int, thing string) string {
 	if n < 2 {
 		return ""

@@ -427,7 +427,7 @@ func newShardView(s *Shard, st *Status) shardView {
 	return row
 }
 
-// stalled says why a shard is not read on.
+// stalled returns why a shard is not read on.
 func stalled(cause string, r *Reading) string {
 	switch cause {
 	case "state_awaited":

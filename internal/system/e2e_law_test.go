@@ -127,7 +127,7 @@ func (l *law) isCalm() bool {
 	return l.calm
 }
 
-// String says how many pages were looked at.
+// String returns how many pages were looked at.
 func (l *law) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

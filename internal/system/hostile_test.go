@@ -159,7 +159,7 @@ func hostileFits(op, how string) bool {
 	return true
 }
 
-// hostileWrites says which operations change something.
+// hostileWrites returns which operations change something.
 func hostileWrites(op string) bool {
 	name := strings.TrimSuffix(op[strings.Index(op, ".")+1:], "/state")
 	return slices.Contains([]string{

@@ -284,7 +284,7 @@ func (w *hostileWorld) start() {
 	})
 }
 
-// unreadable says which records become dead letters.
+// unreadable returns which records become dead letters.
 func unreadable(n int) bool { return n%10 == 7 }
 
 func (w *hostileWorld) Add(count int) {
