@@ -29,7 +29,8 @@ const (
 	originTimestamp   = 1
 )
 
-var errSnapshot = errors.New("no snapshot, or one of another version")
+// ErrFormat is the error of bytes that are no saved memory of this version.
+var ErrFormat = errors.New("no saved memory, or one of another version")
 
 // Encode returns the bytes to save.
 func (s Memory) Encode() []byte {
@@ -47,7 +48,7 @@ func (s Memory) Encode() []byte {
 // Decode is the inverse of Encode. The error is ErrFormat.
 func Decode(b []byte) (Memory, error) {
 	if len(b) < header || b[0] != version || b[1] > originTimestamp {
-		return Memory{}, errSnapshot
+		return Memory{}, ErrFormat
 	}
 	nanoseconds := func(i int) time.Time {
 		return time.Unix(0, int64(binary.BigEndian.Uint64(b[i:]))) //nolint:gosec // see encode

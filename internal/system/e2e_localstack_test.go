@@ -46,7 +46,8 @@ esac
 exec ` + cli + ` --endpoint-url "$url" "$@"
 `
 	require.NoError(t,
-		os.WriteFile(awslocal, []byte(wrapper), 0o700)) //nolint:gosec // a script has to be executable, and this is the test's own folder
+		os.WriteFile(awslocal, //nolint:gosec // a script has to be executable, and this is the test's own folder
+			[]byte(wrapper), 0o700))
 	// As in compose.yaml, but that one emulator is three servers here. Nothing of the user's own is read.
 	env := append(os.Environ(),
 		"AWS_ENDPOINT_URL_KINESIS="+at.kinesis, "AWS_ENDPOINT_URL_DYNAMODB="+at.dynamodb,

@@ -41,7 +41,8 @@ func costMutations() []mutation {
 		},
 		{
 			breaks: "a record that is beyond the filter's budget passes",
-			file:   "alert/evaluator.go", old: "	case filter.OverBudget: // rather an extra alert than a missing one\n",
+			file:   "alert/evaluator.go",
+			old:    "	case filter.OverBudget: // rather an extra alert than a missing one\n",
 			new: "	case filter.OverBudget:\n		return Decision{Outcome: Filtered, Alerts: " +
 				"e.out.made()}\n	case 99:\n",
 			by: only("internal/system", "TestStatusOfAFilterOverBudget"), says: `.*Error:.*`,

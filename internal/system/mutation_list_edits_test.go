@@ -36,7 +36,8 @@ func editMutations() []mutation {
 		{
 			breaks: "another threshold keeps what fires",
 			file:   "alert/edited_rules.go", old: "	return r.remembers() && r.sense.memory == t.memory",
-			new: "	return r.sense.condition == t.condition && r.sense.memory == t.memory", by: words, says: `.*Error:.*`,
+			new: "	return r.sense.condition == t.condition && r.sense.memory == t.memory", by: words,
+			says: `.*Error:.*`,
 		},
 		{
 			breaks: "both parents' ends are said after a merge, once",

@@ -61,8 +61,9 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what a repeat told of a rise is told",
-			file:   "alert/lifecycle.go", old: "en.severity = en.grade // the repetition has this severity", new: "_ = en",
-			by: only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
+			file:   "alert/lifecycle.go", old: "en.severity = en.grade // the repetition has this severity",
+			new: "_ = en",
+			by:  only("alert", "TestRiseInSeverity"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "the least of a part of a window is not that of the whole",
