@@ -27,7 +27,7 @@ func buildDaemon(tb testing.TB) string {
 	tb.Helper()
 	binary := filepath.Join(tb.TempDir(), "kinesis-alerter")
 	build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o", //nolint:gosec // builds this module
-		binary, "./kinesis-alerter")
+		binary, "../../cmd/kinesis-alerter")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(tb, err, "go build: %s", out)
