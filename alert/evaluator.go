@@ -155,7 +155,8 @@ func (e *Evaluator) recordOver(r *rule, rec *Record) {
 		e.lastLogged = now
 		e.pipeline.log.Warn("a rule exceeded its budget and did not judge a record; logged at most once a minute",
 			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
-			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
+			zap.String("shard", e.shard), zap.String("sequence_number", rec.SequenceNumber),
+			zap.Int("bytes", len(rec.Data)))
 	}
 }
 
@@ -169,7 +170,8 @@ func (e *Evaluator) notJSON(rec *Record) {
 		e.memory.loggedNotJSON = now
 		e.pipeline.log.Warn(
 			"the filter on data dropped a record that is not JSON, as Lambda does; logged at most once a minute",
-			zap.String("shard", e.shard), zap.String("sequence", rec.SequenceNumber), zap.Int("bytes", len(rec.Data)))
+			zap.String("shard", e.shard), zap.String("sequence_number", rec.SequenceNumber),
+			zap.Int("bytes", len(rec.Data)))
 	}
 }
 
@@ -228,7 +230,7 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	p.metrics.panics.Inc()
 	p.log.Error("evaluation panicked, record is invalid",
 		zap.String("shard", e.shard),
-		zap.String("sequence", rec.SequenceNumber),
+		zap.String("sequence_number", rec.SequenceNumber),
 		zap.Uint32("sub_sequence", rec.SubSequence),
 		zap.Any("panic", cause),
 		zap.ByteString("stack", debug.Stack()))

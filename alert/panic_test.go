@@ -37,7 +37,7 @@ func TestPanicIsOneInvalidRecord(t *testing.T) {
 
 	require.InDelta(t, 1, testutil.ToFloat64(p.metrics.panics), 0)
 	require.Equal(t, 1, logs.Len())
-	require.Equal(t, "2", logs.All()[0].ContextMap()["sequence"])
+	require.Equal(t, "2", logs.All()[0].ContextMap()["sequence_number"])
 }
 
 // TestLargePayloadIsLetGo: an idle shard must not pin a large last record.

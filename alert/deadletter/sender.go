@@ -144,7 +144,7 @@ func (s *Sender) sent(e *envelope, id string) {
 		line.Write(
 			zap.String("alert_id", l.AlertID), zap.String("rule", l.Rule), zap.String("topic", l.Topic),
 			zap.String("reason", string(l.Reason)), zap.String("condition", l.Condition),
-			zap.String("shard", l.Record.Shard), zap.String("sequence", l.Record.SequenceNumber),
+			zap.String("shard", l.Record.Shard), zap.String("sequence_number", l.Record.SequenceNumber),
 			zap.Uint32("sub", l.Record.SubSequence),
 			zap.String("where", s.destination.where()), zap.String("message_id", id), zap.String("request_id", e.id))
 	}

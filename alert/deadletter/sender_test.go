@@ -40,7 +40,7 @@ func TestLetterArrives(t *testing.T) {
 		require.NotEmpty(t, line["message_id"])
 		require.Equal(t, p.RequestContext.RequestID, line["request_id"])
 		require.Equal(t, []any{"0f", "hot", "not_json", testShard, "1001", uint32(2)},
-			[]any{line["alert_id"], line["rule"], line["reason"], line["shard"], line["sequence"], line["sub"]})
+			[]any{line["alert_id"], line["rule"], line["reason"], line["shard"], line["sequence_number"], line["sub"]})
 		require.Zero(t, w.logs.Len())
 	})
 }

@@ -134,8 +134,9 @@ func TestAuditLineSaysWhatWasPublished(t *testing.T) {
 		delete(fields, "message_id")
 		delete(fields, "latency")
 		require.Equal(t, map[string]any{
-			"alert_id": a.ID, "rule": "hot", "topic": "oncall", "shard": "shardId-000000000000", "sequence": "1001",
-			"sub": uint32(2), "partition_key_sha256": "227ba5f2c6c9109f",
+			"alert_id": a.ID, "rule": "hot", "topic": "oncall", "shard": "shardId-000000000000",
+			"sequence_number": "1001",
+			"sub":             uint32(2), "partition_key_sha256": "227ba5f2c6c9109f",
 		}, fields)
 		require.NoError(t, testutil.GatherAndCompare(w.reg, strings.NewReader(`
 # HELP kinesis_alerter_slo_events_total Published alerts by result: good when the time from the record's arrival to SNS' answer met the target.

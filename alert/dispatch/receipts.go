@@ -33,7 +33,7 @@ func (s *receipts) alert(a *alert.Alert, messageID string, now time.Time) {
 		line.Write(
 			zap.String("alert_id", a.ID), zap.String("rule", a.Rule), zap.String("topic", s.topic),
 			zap.String("message_id", messageID), zap.String("shard", a.Record.Shard),
-			zap.String("sequence", a.Record.SequenceNumber), zap.Uint32("sub", a.Record.SubSequence),
+			zap.String("sequence_number", a.Record.SequenceNumber), zap.Uint32("sub", a.Record.SubSequence),
 			zap.String("partition_key_sha256", hex.EncodeToString(key[:8])), zap.Duration("latency", latency))
 	}
 	s.recent.add(accepted(a, s.topic, messageID, now))
