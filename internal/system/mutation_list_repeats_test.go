@@ -144,12 +144,6 @@ func repeatsMutations() []mutation {
 			by: only("checkpoint", "TestCommitsAtOnce"), says: `.*no interval to wait for.*`,
 		},
 		{
-			breaks: "a shard has one commit under way",
-			file:   "checkpoint/commit.go", old: "l.ledger.written, l.ledger.pace.busy = now, true",
-			new: "l.ledger.written = now",
-			by:  only("checkpoint", "TestCommitsAtOnce"), says: `.*one at a time.*|.*Not equal.*`,
-		},
-		{
 			breaks: "a throttled commit backs off",
 			file:   "checkpoint/commit.go", old: "time.Now().Add(sleep.Backoff(l.ledger.pace.failed))",
 			new: "time.Now().Add(0 * sleep.Backoff(l.ledger.pace.failed))",
