@@ -21,7 +21,7 @@ type digester struct {
 	publish func(context.Context, *alert.Alert) error
 	// accepted notes what SNS accepts, in order.
 	accepted func(*alert.Alert)
-	// answer is what a member of a digest hears; nil stands for an answer of nil.
+	// answer is what a member of a digest hears; nil means that SNS accepts.
 	answer func(*alert.Alert) error
 	every  time.Duration
 	// topic is the only one that gathers; empty for all.

@@ -501,7 +501,7 @@ func (d *Document) Place(err error) FieldErrors {
 		if len(placed) == mostFaults {
 			break
 		}
-		var field configFielder
+		var field fieldFault
 		if !errors.As(e, &field) {
 			placed = append(placed, &FieldError{File: d.File, Rule: e.Error()})
 			continue
@@ -534,7 +534,7 @@ func (d *Document) Place(err error) FieldErrors {
 }
 
 // describeError takes the packages' configuration errors apart. Column is the place inside the value, from 1, or 0.
-func describeError(err configFielder) *FieldError {
+func describeError(err fieldFault) *FieldError {
 	var (
 		own     *FieldError
 		rules   *alert.ConfigError

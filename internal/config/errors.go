@@ -100,9 +100,9 @@ func (ps FieldErrors) Sort() {
 	})
 }
 
-// configFielder is what the packages' own Validate methods report: their errors know the path of the field in the
+// fieldFault is what the packages' own Validate methods report: their errors know the path of the field in the
 // configuration file, but not its place in the file.
-type configFielder interface {
+type fieldFault interface {
 	error
 	ConfigField() string
 }
@@ -112,8 +112,8 @@ func flatten(err error) []error {
 	if err == nil {
 		return nil
 	}
-	// A configFielder is a leaf, even when it wraps its cause.
-	if _, ok := err.(configFielder); ok { //nolint:errorlint // the tree is walked by hand, so that no leaf is skipped
+	// A fieldFault is a leaf, even when it wraps its cause.
+	if _, ok := err.(fieldFault); ok { //nolint:errorlint // the tree is walked by hand, so that no leaf is skipped
 		return []error{err}
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -135,6 +135,6 @@ func isFieldError(leaves []error) bool {
 	if len(leaves) == 0 {
 		return false
 	}
-	_, ok := leaves[0].(configFielder) //nolint:errorlint // as in flatten
+	_, ok := leaves[0].(fieldFault) //nolint:errorlint // as in flatten
 	return ok
 }
