@@ -13,7 +13,7 @@ import (
 // that its expressions make, and maxLists bytes of lists and objects at a time. Templates have the same for a message.
 //
 // A record as a whole has the work of maxRecord such budgets for its rules, in the order of the file, or a thousand
-// rules that take a second each would stall its shard for a quarter of an hour. Whoever comes when that is used up
+// rules that take a second each would stall its shard for a quarter of an hour. A rule that comes when that is used up
 // judges the record only if it costs nothing. There is as much again for what depends on more than the record: the keys
 // that rules look up of records that do not match, and the conditions of silences.
 //

@@ -29,8 +29,8 @@ func Probe(failures int, lot float64) time.Duration {
 }
 
 // Pause is how long to wait after an answer that does not say what became of a message, with so many such answers
-// before it, for a lot from [0, 1). Whoever sends again may repeat, so it begins like Probe; and the answers may be
-// whole again at any moment, so it is never longer than LongestBackoff.
+// before it, for a lot from [0, 1). A sender that tries again may repeat, so it begins like Probe; and the answers may
+// be whole again at any moment, so it is never longer than LongestBackoff.
 func Pause(failures int, lot float64) time.Duration { return min(Probe(failures, lot), LongestBackoff) }
 
 // Lot draws from [0, 1). It is safe for concurrent use.

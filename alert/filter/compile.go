@@ -18,7 +18,7 @@ const (
 	// some 200 bytes while it is compiled.
 	maxTotalBranches = 100_000
 	maxConditions    = 1_000_000
-	// maxFaults is how many faults of one pattern are told: each quotes it.
+	// maxFaults is how many faults of one pattern are reported: each quotes it.
 	maxFaults = 100
 )
 

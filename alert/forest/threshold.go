@@ -213,7 +213,7 @@ const steadyRatio = 0.01
 // score.
 func (t *Threshold) steady(f *Forest, values []float64, threshold float64) bool {
 	if n := t.config.IgnoreNear; n.Amount != 0 || n.Ratio != 0 || f.number == 0 || len(values) != f.config.Dimensions {
-		return false // whoever says what is near has given the scale
+		return false // a configured distance is the scale
 	}
 	t.scratch = append(t.scratch[:0], values...)
 	changed := false
