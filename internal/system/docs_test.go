@@ -127,8 +127,8 @@ func TestREADMENamesEveryKey(t *testing.T) {
 			strings.Contains(readme, "`"+key+"`"), "README.md does not tell of %s", key)
 	}
 	for _, c := range cli.Commands() {
-		require.True(t, strings.Contains(readme, "| `"+c.Name), //nolint:testifylint // as above
-			"README.md does not tell of the command %s", c.Name)
+		require.True(t, strings.Contains(readme, "| `"+c.Name()), //nolint:testifylint // as above
+			"README.md does not tell of the command %s", c.Name())
 	}
 }
 
