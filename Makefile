@@ -23,7 +23,7 @@ SEED     ?=
 SIMFLAGS ?= -race
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images emulators clean
+.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,16 +50,16 @@ lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vuln
 fmt: ## formats every Go file as lint wants it
 	$(TOOL) golangci-lint fmt
 
-conformance: emulators ## one table of behaviours against fakeaws and against the npm emulators
+conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
-e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
+e2e: npm-emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
 FROM ?= HEAD~1
 
-mixed: emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
+mixed: npm-emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
 	@set -e; folder=$$(mktemp -d); trap 'git worktree remove --force "$$folder/source"; rm -rf "$$folder"' EXIT; \
 	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
 	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
@@ -131,7 +131,7 @@ images: ## the README's pictures, made anew; 17 minutes
 pin-images: ## the digests of the base images' tags, into the Dockerfile; asks their registries
 	deploy/image/pin.sh
 
-emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
+npm-emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 
 # fauxqs asks for node 22; the lock file brings one for Linux, so node 20 is enough to start with.
 # No package needs its install script: dynalite's native part is only for tables on disk.

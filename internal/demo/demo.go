@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/produce"
+	"kinesis-alerter/internal/screen"
 )
 
 const (
@@ -43,7 +45,8 @@ const (
 // demo is one run of the demo.
 type demo struct {
 	options
-	screen   *screen
+	screen   *screen.Screen
+	emails   int // how many were printed; used by one goroutine only
 	log      *logTap
 	emulator *fakeaws.AWS
 	registry *prometheus.Registry
@@ -52,10 +55,10 @@ type demo struct {
 
 func newDemo(o options, stdout, stderr io.Writer) *demo {
 	d := &demo{
-		options: o, screen: newScreen(stdout),
+		options: o, screen: screen.New(stdout, os.LookupEnv),
 		emulator: fakeaws.New(fakeaws.Options{Region: region}), registry: prometheus.NewRegistry(),
 	}
-	d.log = &logTap{warn: d.screen.print}
+	d.log = &logTap{warn: d.screen.Print}
 	if o.verbose {
 		d.log.all = stderr
 	}
@@ -80,12 +83,12 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.screen.print(fmt.Sprintf("status     http://%s/", admin.Addr()))
-	d.screen.print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
-	d.screen.print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
-	d.screen.print(fmt.Sprintf("history    %d records first, for the scores to learn from; their alerts are silenced",
+	d.screen.Print(fmt.Sprintf("status     http://%s/", admin.Addr()))
+	d.screen.Print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
+	d.screen.Print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
+	d.screen.Print(fmt.Sprintf("history    %d records first, for the scores to learn from; their alerts are silenced",
 		history*d.shards))
-	d.screen.print("")
+	d.screen.Print("")
 
 	if err := d.produce(ctx, config, history*d.shards, 0); err != nil {
 		return err
@@ -113,7 +116,7 @@ func (d *demo) run(ctx context.Context) error {
 	stopDaemon()
 	err = errors.Join(err, await(ended))
 	d.printEmails(topicARN)
-	d.screen.progress("")
+	d.screen.Progress("")
 	d.summary(topicARN, time.Since(began))
 	return err
 }
@@ -133,7 +136,7 @@ func (d *demo) serve(ctx context.Context) (aws.Config, func(), error) {
 	}
 	server := &http.Server{Handler: d.emulator, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(l) }()
-	d.screen.print(fmt.Sprintf("emulator   http://%s  (Kinesis, DynamoDB and SNS, in this process)", l.Addr()))
+	d.screen.Print(fmt.Sprintf("emulator   http://%s  (Kinesis, DynamoDB and SNS, in this process)", l.Addr()))
 	return aws.Config{
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("demo", "demo", ""),
@@ -171,8 +174,8 @@ func (d *demo) provision(ctx context.Context, config aws.Config) (topicARN strin
 	if _, err := d.emulator.SNS.Confirm(arn, reader); err != nil {
 		return "", fmt.Errorf("confirm the subscription: %w", err)
 	}
-	d.screen.print(fmt.Sprintf("stream     %s, %d shards", streamName, d.shards))
-	d.screen.print(fmt.Sprintf("topic      %s, read by %s", arn, reader))
+	d.screen.Print(fmt.Sprintf("stream     %s, %d shards", streamName, d.shards))
+	d.screen.Print(fmt.Sprintf("topic      %s, read by %s", arn, reader))
 	return arn, nil
 }
 
@@ -241,13 +244,13 @@ func (d *demo) watch(topicARN string, produced, daemonEnd chan error) error {
 		case <-emails:
 			d.printEmails(topicARN)
 		case now := <-ticker.C:
-			if !ended && now.Sub(shown) < d.screen.interval() {
+			if !ended && now.Sub(shown) < d.screen.Interval() {
 				continue
 			}
 			figures := d.figures()
-			if now.Sub(shown) >= d.screen.interval() {
+			if now.Sub(shown) >= d.screen.Interval() {
 				shown = now
-				d.screen.progress(meter.line(now, d.put.Load(), figures))
+				d.screen.Progress(meter.line(now, d.put.Load(), figures))
 			}
 			if ended && figures.resolved() >= d.put.Load() {
 				return result
@@ -267,10 +270,10 @@ func (d *demo) watch(topicARN string, produced, daemonEnd chan error) error {
 // printEmails prints the e-mails that came since it was last called.
 func (d *demo) printEmails(topicARN string) {
 	all := d.emulator.SNS.Emails(topicARN)
-	for _, e := range all[d.screen.emails:] {
-		d.screen.print(frame(e))
+	for _, e := range all[d.emails:] {
+		d.screen.Email(e)
 	}
-	d.screen.emails = len(all)
+	d.emails = len(all)
 }
 
 func (d *demo) summary(topicARN string, took time.Duration) {
@@ -287,7 +290,7 @@ func (d *demo) summary(topicARN string, took time.Duration) {
 	row("alerts", "%d published, %d e-mails", f.alerts, len(d.emulator.SNS.Emails(topicARN)))
 	row("latency", "p50 %s, p99 %s, from a record's arrival in the stream to SNS' answer", round(p50), round(p99))
 	row("checkpoints", "%d written", f.checkpoints)
-	d.screen.print(strings.TrimSuffix(b.String(), "\n"))
+	d.screen.Print(strings.TrimSuffix(b.String(), "\n"))
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -8,15 +8,12 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"kinesis-alerter/internal/fakeaws"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -95,34 +92,4 @@ func TestDemoRefusesNonsense(t *testing.T) {
 		require.Equal(t, 2, Main(t.Context(), args, io.Discard, io.Discard), "%v", args)
 	}
 	require.Equal(t, 0, Main(t.Context(), []string{"--help"}, io.Discard, io.Discard))
-}
-
-// A long line is broken, and every line of the frame has the same width, whatever the alphabet.
-func TestFrame(t *testing.T) {
-	text := frame(fakeaws.Email{
-		From: "no-reply@sns.amazonaws.com", To: "oncall@example.com", Subject: "Täglich " + strings.Repeat("x", 90),
-		Body: "one\ttab\r\n\n" + strings.Repeat("ü", 200),
-	})
-	lines := strings.Split(text, "\n")
-	require.Len(t, lines, 1+5+1+5+1, text)
-	for _, line := range lines {
-		require.Len(t, []rune(line), frameWidth+4, text)
-	}
-}
-
-// On a terminal the progress line stays below what is printed; elsewhere it is one more line.
-func TestProgressLine(t *testing.T) {
-	var out writer
-	s := newScreen(&out)
-	s.progress("1 record")
-	s.print("mail")
-	require.Equal(t, "1 record\nmail\n", out.String())
-	require.Equal(t, 2*time.Second, s.interval())
-
-	out.buf.Reset()
-	s = &screen{out: &out, tty: true}
-	s.progress("1 record")
-	s.print("mail")
-	s.progress("")
-	require.Equal(t, "1 record\r\x1b[2Kmail\n1 record\r\x1b[2K", out.String())
 }
