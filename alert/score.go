@@ -393,8 +393,10 @@ func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
 		name            string
 		value, from, to int
 	}{
-		{"trees", c.Trees, 1, forest.MaxTrees}, {"samples", c.Samples, forest.MinSampleSize, forest.MaxSampleSize},
-		{"decay", c.Decay, 1, forest.MaxDecay}, {"shingle", c.Shingle, 1, forest.MaxShingle},
+		{"trees", c.Trees, 1, forest.MaxTrees},
+		{"samples", c.Samples, forest.MinSampleSize, forest.MaxSampleSize},
+		{"decay", c.Decay, 1, forest.MaxDecay},
+		{"shingle", c.Shingle, 1, forest.MaxShingle},
 	} {
 		if of.value < of.from || of.value > of.to {
 			f.add(field+"."+of.name, strconv.Itoa(of.value), "must be between %d and %d", of.from, of.to)

@@ -152,8 +152,7 @@ func (c *comments) read(pkg string) {
 // keysOf are the keys of a section.
 func (c *comments) keysOf(path string, t reflect.Type) []key {
 	var keys []key
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		if name == "" || name == "-" {
 			continue

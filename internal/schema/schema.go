@@ -9,7 +9,7 @@ import (
 const FileName = "kinesis-alerter.schema.json"
 
 //go:embed kinesis-alerter.schema.json
-var file []byte //nolint:gochecknoglobals // embedded
+var file []byte
 
 // JSON is the schema.
 func JSON() []byte { return bytes.Clone(file) }
