@@ -191,8 +191,8 @@ func TestReferenceIsComplete(t *testing.T) {
 	}
 	commands := testkit.TextOf(t, "../../docs/reference/commands.md")
 	for _, c := range cli.Commands() {
-		require.True(t, strings.Contains(commands, "| `"+c.Name), //nolint:testifylint // as above
-			"docs/reference/commands.md does not have %s", c.Name)
+		require.True(t, strings.Contains(commands, "| `"+c.Name()), //nolint:testifylint // as above
+			"docs/reference/commands.md does not have %s", c.Name())
 	}
 }
 
