@@ -15,7 +15,7 @@ fi
 # The pages, and what they link to.
 rm -rf "$site/source" "$site/html"
 mkdir "$site/source"
-git ls-files -z --cached --others --exclude-standard -- '*.md' deploy internal/status/model.go ':!deploy/*.go' ':!*/testdata/*' |
+git ls-files -z --cached --others --exclude-standard -- '*.md' deploy ':!*.go' ':!*/testdata/*' |
 	while IFS= read -r -d '' file; do
 		[[ ! -f $file ]] || cp --parents "$file" "$site/source"
 	done
