@@ -34,12 +34,12 @@ LONG   = $(call having,'"pgregory.net/rapid"|testing\.Short\(\)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
+.PHONY: help demo build docs test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
+demo: ## the daemon as a story of a minute: a message, a storm, a kill; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
 	@$(GO) build -trimpath -o bin/demo ./cmd/demo
 	@exec bin/demo $(ARGS)
 
@@ -51,6 +51,9 @@ test: ## every test, in random order; simulations and properties with few seeds:
 
 test-race: ## the same with the race detector, of the packages that have more than one goroutine
 	$(GOTEST) -race -short -timeout 20m $(RACED)
+
+docs: ## the documentation's site, bin/site/html/index.html; a link that leads nowhere fails it; needs python3 with venv
+	deploy/site/build.sh
 
 lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
