@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v4"
 
@@ -53,10 +52,11 @@ func (s section) commands() (lines []string) {
 		for line := range strings.Lines(strings.ReplaceAll(text, `\ `, "")) {
 			line = strings.TrimSpace(line)
 			if m[2] == "console" {
-				prompt := false
-				if line, prompt = strings.CutPrefix(line, "$ "); !prompt {
+				typed, prompt := strings.CutPrefix(line, "$ ")
+				if !prompt {
 					continue // what the command prints
 				}
+				line = typed
 			}
 			line, _, _ = strings.Cut(line, " #")
 			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
@@ -151,14 +151,13 @@ func TestCommandsInPagesExist(t *testing.T) {
 					if mentioned && err != nil && strings.Contains(err.Error(), ": give --config FILE") {
 						err = nil // a sentence may leave it out
 					}
-					assert.NoError(t, err, "%s: %s", s.page, line)
+					require.NoError(t, err, "%s: %s", s.page, line)
 				case program == "make":
 					for _, target := range command[1:] {
-						assert.True(t, strings.Contains(target, "=") || targets[target], "%s: %s", s.page, line)
+						require.True(t, strings.Contains(target, "=") || targets[target], "%s: %s", s.page, line)
 					}
 				case cannotRun(program):
-					assert.True(t, //nolint:testifylint // Contains would print the whole section
-						marked[s.page] || strings.Contains(s.text, mark), "%s: %s", s.page, line)
+					require.True(t, marked[s.page] || strings.Contains(s.text, mark), "%s: %s", s.page, line)
 				}
 			}
 		}
