@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,11 +30,9 @@ func runExplain(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (
 func runExplainWith(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := &program{env: testkit.Environment(nil), stdout: &out, stderr: &errs}
-	x := &explainer{
-		program: p, stdin: strings.NewReader(stdin), now: func() time.Time {
-			return time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-		},
+	p := &program{
+		env: testkit.Environment(nil), stdout: &out, stderr: &errs, stdin: strings.NewReader(stdin),
+		now: func() time.Time { return time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC) },
 		load: func(context.Context) (aws.Config, error) {
 			if fake == nil {
 				return aws.Config{}, errors.New("no region")
@@ -43,11 +40,7 @@ func runExplainWith(t *testing.T, fake *fakeaws.AWS, stdin string, args ...strin
 			return testkit.Emulated(fake), nil
 		},
 	}
-	c := command{Name: "explain", flags: func(_ *program, fs *flag.FlagSet) func(context.Context, []string) error {
-		x.declare(fs)
-		return x.Run
-	}}
-	err = p.invoke(t.Context(), c, args)
+	err = p.Run(t.Context(), append([]string{"explain"}, args...))
 	require.Empty(t, errs.String())
 	return out.String(), err
 }
