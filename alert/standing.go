@@ -67,7 +67,9 @@ func (w *windowRule) standing(s *window) string {
 
 func span(millis int64) time.Duration { return time.Duration(millis) * time.Millisecond }
 
-func at(millis int64) string { return time.UnixMilli(millis).UTC().Format("2006-01-02T15:04:05.999Z07:00") }
+func at(millis int64) string {
+	return time.UnixMilli(millis).UTC().Format("2006-01-02T15:04:05.999Z07:00")
+}
 
 // Horizon is how far back records decide what the rule makes of a new one, as far as its settings say that. A key that
 // has fired for longer than that is known to do so from further back.
