@@ -75,8 +75,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			if file != "" {
 				target = filepath.Join(filepath.Dir(path), file)
 			}
-			_, err := filepath.EvalSymlinks(target)
-			require.NoError(t, err, "%s links to %s", path, to)
+			require.FileExists(t, target, "%s links to %s", path, to)
 			if id != "" && strings.HasSuffix(target, ".md") {
 				require.True(t, anchors[target][id], "%s links to %s, which has no such heading", path, to)
 			}
