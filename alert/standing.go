@@ -58,9 +58,9 @@ func (w *windowRule) standing(s *window) string {
 		figure = strconv.FormatFloat(value, 'g', 6, 64)
 	}
 	text := fmt.Sprintf("window: the %s of %s is %s, of %d records; it fires when that is %s %s", w.aggregate,
-		shortDuration(span(w.length)), figure, int(all.count), w.op, strconv.FormatFloat(w.bound, 'g', -1, 64))
+		shortDuration(span(w.length)), figure, all.count, w.op, strconv.FormatFloat(w.bound, 'g', -1, 64))
 	if all.count < w.minRecords {
-		text += fmt.Sprintf(" and of %d records at least", int(w.minRecords))
+		text += fmt.Sprintf(" and of %d records at least", w.minRecords)
 	}
 	return text
 }
