@@ -39,7 +39,7 @@ SIMS   = $(call having,'^func TestSim')
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
+demo: ## the daemon as a story of a minute: a message, a storm, a kill; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
 	@$(GO) build -trimpath -o bin/demo ./cmd/demo
 	@exec bin/demo $(ARGS)
 

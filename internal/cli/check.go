@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -80,7 +79,7 @@ func (x *checker) Run(ctx context.Context) error {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(daemon.CheckMemory))
 	}
 	x.from.checkOnly = x.sample == ""
-	loaded, err := x.from.Load(ctx, p.env)
+	loaded, err := x.from.Load(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -100,7 +99,7 @@ func (x *checker) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	name := cmp.Or(x.from.file, "flags")
+	name := x.from.name()
 	for _, warning := range daemon.RegionWarnings(&loaded.Config) {
 		_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", name, warning)
 	}
