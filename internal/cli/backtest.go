@@ -59,7 +59,7 @@ func (x *backtester) declare(fs *pflag.FlagSet) {
 	x.source.declareSource(fs)
 	fs.StringVar(&x.against, "against", "", "the configuration `FILE` with the rules to compare with")
 	fs.StringVar(&x.from, "from", "",
-		"read the stream from this `TIME` on (RFC 3339, or a duration before now such as -24h)")
+		"read the stream from this `TIME` on ("+timeHelp+")")
 	fs.StringVar(&x.to, "to", "", "read the stream up to this `TIME` (default now)")
 	fs.StringArrayVar(&x.archive, "archive", nil,
 		"instead of the stream: a `FILE` with a JSON record a line, .gz is unpacked; more may follow")
@@ -76,13 +76,13 @@ func (x *backtester) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := x.source.Load(ctx, x.program.env)
+	loaded, err := x.source.Load(ctx, x.program)
 	if err != nil {
 		return err
 	}
 	var against *config.LoadedConfig
 	if x.against != "" {
-		if against, err = config.LoadConfig(ctx, x.against, x.program.env); err != nil {
+		if against, err = x.program.loadFile(ctx, x.against); err != nil {
 			return err
 		}
 	}
@@ -151,8 +151,6 @@ func (x *backtester) check() (from, to time.Time, err error) {
 		return config.UsageError("rules backtest: " + fmt.Sprintf(text, values...))
 	}
 	switch {
-	case !x.source.given():
-		return from, to, bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try")
 	case x.from == "" && len(x.archive) == 0:
 		return from, to, bad("which records? give --from TIME, for what the stream retains, or --archive FILE")
 	case x.from != "" && len(x.archive) > 0:
@@ -166,11 +164,11 @@ func (x *backtester) check() (from, to time.Time, err error) {
 	}
 	now := x.program.now().UTC()
 	to = now
-	if from, err = instantOf(x.from, now); err != nil {
+	if from, err = instant(x.from, now); err != nil {
 		return from, to, bad("--from %s: %v", x.from, err)
 	}
 	if x.to != "" {
-		if to, err = instantOf(x.to, now); err != nil {
+		if to, err = instant(x.to, now); err != nil {
 			return from, to, bad("--to %s: %v", x.to, err)
 		}
 	}
@@ -181,18 +179,6 @@ func (x *backtester) check() (from, to time.Time, err error) {
 		return from, to, bad("--to %s: is not after --from %s", cmp.Or(x.to, "now"), x.from)
 	}
 	return from, to, nil
-}
-
-// instantOf reads a time, or a negative duration as the time so long before now.
-func instantOf(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil && d <= 0 {
-		return now.Add(d), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, errors.New("want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h")
-	}
-	return t.UTC(), nil
 }
 
 func (x *backtester) records(ctx context.Context, loaded *config.LoadedConfig, from,

@@ -137,7 +137,7 @@ func TestBacktestUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"which records? give --from TIME, for what the stream retains, or --archive FILE": {},
-		"give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try": {
+		`--config "": names no file; see kinesis-alerter help rules backtest`: {
 			"--config", "", "--from", "-1h",
 		},
 		`unexpected argument "it"; files with records follow --archive`: {
@@ -154,11 +154,11 @@ func TestBacktestUsage(t *testing.T) {
 		"--every -1s: want a duration above 0": {
 			"--archive", "x", "--every", "-1s",
 		},
-		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {
+		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h": {
 			"--from",
 			"24h",
 		},
-		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {
+		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h": {
 			"--from", "-24h", "--to", "noon",
 		},
 		"--to -2h: is not after --from -1h":                                        {"--from", "-1h", "--to", "-2h"},

@@ -53,7 +53,7 @@ func drillCommand(p *program) *cobra.Command {
 
 func (x *driller) Run(ctx context.Context) error {
 	p := x.program
-	loaded, err := x.from.Load(ctx, p.env)
+	loaded, err := x.from.Load(ctx, p)
 	if err != nil {
 		return err
 	}

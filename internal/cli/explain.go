@@ -19,6 +19,7 @@ import (
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/rehearse"
 )
 
@@ -40,7 +41,7 @@ func explainCommand(p *program) *cobra.Command {
 		Short:   "Say why a record did or did not alert",
 		GroupID: groupRules,
 		Long:    "Say why a record did or did not alert: every rule, every term, with the values.",
-		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --shard shardId-000000000002 " +
+		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
 			"--sequence 49546986683135544286507457936321625675700192471156785154\n" +
 			"kinesis-alerter explain --config kinesis-alerter.yaml --data record.json --key web-1",
 		Args: noArguments,
@@ -52,14 +53,14 @@ func explainCommand(p *program) *cobra.Command {
 
 func (x *explainer) declare(fs *pflag.FlagSet) {
 	x.from.declareSource(fs)
-	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
+	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record: its id, or an unambiguous suffix")
 	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
 	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0; -1 is all of it")
 	fs.StringVar(&x.data, "data", "",
 		"instead of a record of the stream: a `FILE` with its payload; - is standard input")
 	fs.StringVar(&x.key, "key", rehearse.DefaultCaseKey, "with --data: the partition `KEY`")
 	fs.StringVar(&x.arrival, "arrival", "",
-		"with --data: the `TIME` (RFC 3339) at which the record arrived (default now)")
+		"with --data: the `TIME` at which the record arrived ("+timeHelp+"; default now)")
 	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
@@ -67,7 +68,7 @@ func (x *explainer) Run(ctx context.Context) error {
 	if err := x.check(); err != nil {
 		return err
 	}
-	loaded, err := x.from.Load(ctx, x.program.env)
+	loaded, err := x.from.Load(ctx, x.program)
 	if err != nil {
 		return err
 	}
@@ -124,8 +125,6 @@ func (x *explainer) check() error {
 	}
 	fromStream := x.shard != "" || x.sequence != ""
 	switch {
-	case !x.from.given():
-		return bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules")
 	case x.data != "" && x.sequence != "":
 		return bad("give either --sequence, for a record of the stream, or --data")
 	case x.data == "" && !fromStream:
@@ -140,8 +139,8 @@ func (x *explainer) check() error {
 		return bad("--arrival goes with --data; a record of the stream has its own")
 	}
 	if x.arrival != "" {
-		if _, err := time.Parse(time.RFC3339, x.arrival); err != nil {
-			return bad("--arrival %s: want a time such as 2026-11-22T09:00:00Z", x.arrival)
+		if _, err := instant(x.arrival, x.program.now()); err != nil {
+			return bad("--arrival %s: %v", x.arrival, err)
 		}
 	}
 	return nil
@@ -149,13 +148,13 @@ func (x *explainer) check() error {
 
 // given is the record of --data.
 func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
-	data, err := config.ReadInput(ctx, x.program.stdin, x.data, config.MostRecord)
+	data, err := x.program.readFile(ctx, x.data, config.MostRecord)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
 	}
 	arrival := x.program.now()
 	if x.arrival != "" {
-		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
+		arrival, _ = instant(x.arrival, arrival) // check has read it
 	}
 	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
@@ -168,8 +167,18 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 		return nil, "", err
 	}
 	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
+	stream := c.Parts().Consumer
+	if !position.WholeShard(x.shard) {
+		shards, err := (&rehearse.StreamSource{Client: client, Stream: stream}).Shards(ctx)
+		if err == nil {
+			x.shard, err = position.FindShard(x.shard, shards)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("explain: %w", err)
+		}
+	}
 	rec, err := (&rehearse.RecordReader{
-		Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence,
+		Client: client, Stream: stream, Shard: x.shard, Sequence: x.sequence,
 	}).Read(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("explain: %w", err)

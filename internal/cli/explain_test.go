@@ -84,8 +84,8 @@ func TestExplainUsage(t *testing.T) {
 		"--arrival goes with --data; a record of the stream has its own": {
 			"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z",
 		},
-		"--arrival noon: want a time such as 2026-11-22T09:00:00Z": {"--data", "-", "--arrival", "noon"},
-		`unexpected argument "it"`:                                 {"it"},
+		"--arrival noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h": {"--data", "-", "--arrival", "noon"},
+		`unexpected argument "it"`: {"it"},
 	} {
 		_, err := runExplain(t, nil, "", args...)
 		var usage config.UsageError
@@ -94,7 +94,8 @@ func TestExplainUsage(t *testing.T) {
 	}
 	code, _, stderr := invoke(t, "explain", "--data", "-")
 	require.Equal(t, ExitUsage, code)
-	require.Equal(t, "kinesis-alerter: explain: give --config FILE, or --stream NAME and --topic-arn ARN: the rules\n",
+	require.Equal(t, "kinesis-alerter: give --config FILE, or --stream NAME and --topic-arn ARN; neither $KINESIS_ALERTER_CONFIG nor "+
+		"./kinesis-alerter.yaml is there\n",
 		stderr)
 	code, _, stderr = invoke(t, "explain", "--data", "-", "--config", "testdata/nosuch.yaml")
 	require.Equal(t, ExitUsage, code)
@@ -123,7 +124,7 @@ func TestExplainRecordOfTheStream(t *testing.T) {
 			[]byte(`{"kind":"reading","score":4,"rateType":"HIGH","ward":"7b"}`))
 		time.Sleep(time.Second)
 
-		out, err := runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number)
+		out, err := runExplain(t, fake, "", "--shard", "…0000", "--sequence", number)
 		require.NoError(t, err)
 		require.Contains(t, out, "Record "+number+", sub-sequence 0, of "+testkit.Shard0+
 			"\nwith the key \"b\", arrived ")

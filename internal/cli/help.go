@@ -56,7 +56,9 @@ func (*program) help(w io.Writer, c *cobra.Command) {
 		}
 		columns(w, g.Title, rows)
 	}
-	columns(w, "Flags:", flagRows(c))
+	columns(w, "Flags:", flagRows(c.LocalNonPersistentFlags()))
+	columns(w, "Flags of every command:", append([][2]string{{"-h, --help", "show this page"}},
+		flagRows(c.Root().PersistentFlags())...))
 	if c.Example != "" {
 		say("\nExamples:\n  %s\n", strings.ReplaceAll(c.Example, "\n", "\n  "))
 	}
@@ -66,9 +68,9 @@ func (*program) help(w io.Writer, c *cobra.Command) {
 	}
 }
 
-// flagRows are the flags of a command with what they do, without --help.
-func flagRows(c *cobra.Command) (rows [][2]string) {
-	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+// flagRows are flags with what they do, without --help.
+func flagRows(flags *pflag.FlagSet) (rows [][2]string) {
+	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Name == "help" {
 			return
 		}

@@ -12,7 +12,6 @@ import (
 
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/checkpoint/admin"
-	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 )
 
@@ -31,9 +30,9 @@ func leasesCommand(p *program) *cobra.Command {
 		Short:   "Look at the lease table, and operate it beside the running workers",
 		GroupID: groupOperate,
 		Long: "Look at the lease table, and operate it beside the running workers, which notice a change within a " +
-			"second. Every change is shown first, and made with --yes or when you type yes on a terminal.",
+			"second. Every change is shown first, and made with --yes or when you type yes on a terminal. A shard is named by its id, or by a suffix that no other has, as the status page shows it: 0002.",
 		Example: "kinesis-alerter leases list --config kinesis-alerter.yaml\n" +
-			"kinesis-alerter leases pause shardId-000000000002 --config kinesis-alerter.yaml",
+			"kinesis-alerter leases pause 0002 --config kinesis-alerter.yaml",
 	})
 	c.AddCommand(
 		leasesListCommand(p),
@@ -60,12 +59,17 @@ func (o *operator) command(c *cobra.Command, run func(context.Context, []string)
 	check := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
 		switch {
-		case (o.config == "") == (o.table == ""):
-			return usage(c, "give --config FILE, or --table NAME")
-		case o.config != "" && o.stream != "":
+		case o.config != "" && o.table != "":
+			return usage(c, "give either --config, or --table")
+		case o.table == "" && o.stream != "":
 			return usage(c, "the stream is in the file; give --stream with --table only")
 		}
-		return check(c, args)
+		if err := check(c, args); err != nil || o.table != "" {
+			return err
+		}
+		var err error
+		o.config, err = o.program.configFile(o.config, "--table NAME")
+		return err
 	}
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if o.aws, err = o.program.loadAWS(c.Context()); err != nil {
@@ -118,7 +122,7 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 		c.StreamName, c.StreamARN = "", o.stream
 	}
 	if o.config != "" {
-		loaded, err := config.CheckConfig(ctx, o.config, o.program.env)
+		loaded, err := o.program.checkFile(ctx, o.config)
 		if err != nil {
 			return c, checkpoint.Deps{}, err
 		}

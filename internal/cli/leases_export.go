@@ -20,7 +20,7 @@ func leasesExportCommand(p *program) *cobra.Command {
 		Long:    "Write the progress of the application as JSON, to a new file or to standard output, for leases import.",
 		Example: "kinesis-alerter leases export progress.json --config kinesis-alerter.yaml",
 		Args: func(c *cobra.Command, args []string) error {
-			if o.config == "" {
+			if o.table != "" {
 				return usage(c, "needs --config: where shards without a checkpoint start is not in the table")
 			}
 			return mostOne(c, args)

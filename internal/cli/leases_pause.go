@@ -14,7 +14,7 @@ func leasesPauseCommand(p *program) *cobra.Command {
 		Use:   "pause SHARD... | --all",
 		Short: "Have shards drained, and read by no worker",
 		Long:  "The worker of each shard drains it and lets it go; nothing is repeated, and no worker takes it until leases resume.",
-		Example: "kinesis-alerter leases pause shardId-000000000002 --config kinesis-alerter.yaml\n" +
+		Example: "kinesis-alerter leases pause 0002 --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases pause --all --yes --config kinesis-alerter.yaml",
 		Args: o.shards,
 	}, func(ctx context.Context, shards []string) error {

@@ -44,28 +44,27 @@ func leasesResetCommand(p *program) *cobra.Command {
 			if err := noArguments(c, args); err != nil {
 				return err
 			}
-			_, err := resetTo(to)
+			_, err := o.resetTo(to)
 			return err
 		},
 	}, func(ctx context.Context, _ []string) error {
-		start, err := resetTo(to)
+		start, err := o.resetTo(to)
 		if err != nil {
 			return err
 		}
 		return o.reset(ctx, start)
 	})
-	c.Flags().StringVar(&to, "to", "trim_horizon", "begin at this `TIME` (RFC 3339), trim_horizon, or latest")
+	c.Flags().StringVar(&to, "to", "trim_horizon", "begin at this `TIME` ("+timeHelp+"), trim_horizon, or latest")
 	o.declareYes(c)
 	o.declareForce(c, "")
 	return c
 }
 
 // resetTo is what --to says.
-func resetTo(text string) (checkpoint.Start, error) {
-	var to checkpoint.Start
-	if to.UnmarshalText([]byte(text)) != nil {
-		return to, config.UsageError(fmt.Sprintf("leases reset: --to %q: want trim_horizon, latest, or a time such as "+
-			"2026-11-22T09:00:00Z", text))
+func (o *operator) resetTo(text string) (checkpoint.Start, error) {
+	to, err := start(text, o.program.now())
+	if err != nil {
+		return to, config.UsageError(fmt.Sprintf("leases reset: --to %q: %v, or trim_horizon or latest", text, err))
 	}
 	return to, nil
 }

@@ -14,7 +14,7 @@ func leasesResumeCommand(p *program) *cobra.Command {
 		Use:   "resume SHARD... | --all",
 		Short: "Let paused shards be read again",
 		Long:  "Let paused shards be read again: any worker takes them, and continues where they stopped.",
-		Example: "kinesis-alerter leases resume shardId-000000000002 --config kinesis-alerter.yaml\n" +
+		Example: "kinesis-alerter leases resume 0002 --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases resume --all --yes --config kinesis-alerter.yaml",
 		Args: o.shards,
 	}, func(ctx context.Context, shards []string) error {

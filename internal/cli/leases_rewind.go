@@ -20,7 +20,8 @@ func leasesRewindCommand(p *program) *cobra.Command {
 		Long: "Read shards again from a time, and publish again what the rules make of their records. The alerts have " +
 			"new ids, so a FIFO topic does not take them for repetitions. The gentle way is pause, rewind, resume: a " +
 			"shard of a worker that is alive is left alone, unless --force is given.",
-		Example: "kinesis-alerter leases rewind shardId-000000000002 --to 2026-11-22T09:00:00Z " +
+		Example: "kinesis-alerter leases rewind 0002 --to -2h --config kinesis-alerter.yaml\n" +
+			"kinesis-alerter leases rewind shardId-000000000002 --to 2026-11-22T09:00:00Z " +
 			"--config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases rewind --all --to trim_horizon --config kinesis-alerter.yaml",
 		Args: func(c *cobra.Command, args []string) error {
@@ -37,7 +38,7 @@ func leasesRewindCommand(p *program) *cobra.Command {
 		}
 		return o.planned(ctx, func(a *admin.Admin) ([]admin.Change, error) { return a.Rewind(ctx, shards, start) })
 	})
-	c.Flags().StringVar(&to, "to", "", "to this `TIME` (RFC 3339), or trim_horizon; required")
+	c.Flags().StringVar(&to, "to", "", "to this `TIME` ("+timeHelp+"), or trim_horizon; required")
 	o.declareAll(c)
 	o.declareYes(c)
 	o.declareForce(c, "")
@@ -46,12 +47,10 @@ func leasesRewindCommand(p *program) *cobra.Command {
 
 // rewindTo is what --to says.
 func (o *operator) rewindTo(text string) (checkpoint.Start, error) {
-	var to checkpoint.Start
-	err := to.UnmarshalText([]byte(text))
+	to, err := start(text, o.program.now())
 	switch {
 	case err != nil || to.Kind == checkpoint.StartLatest:
-		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %q: want a time such as 2026-11-22T09:00:00Z, "+
-			"or trim_horizon", text))
+		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %q: %v, or trim_horizon", text, errTime))
 	case to.Kind == checkpoint.StartTime && to.Time.After(o.program.now()):
 		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %s: is in the future, and nothing was there yet",
 			text))

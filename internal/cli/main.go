@@ -26,6 +26,9 @@ type program struct {
 	// output and console are stdout and stderr as they came, for the lines of the daemon's own writer, and to draw on.
 	output, console io.Writer
 	stdin           io.Reader
+	stdinRead       bool
+	// verbose asks to be told what is done.
+	verbose bool
 	// answers is where a confirmation is typed, or nil without a terminal.
 	answers io.Reader
 	// terminal reports whether console is one.
@@ -89,6 +92,7 @@ func (p *program) loadAWS(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return cfg, config.FieldErrors{{Rule: err.Error()}}
 	}
+	p.note("uses region %s", cfg.Region)
 	return cfg, nil
 }
 

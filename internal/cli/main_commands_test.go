@@ -53,7 +53,8 @@ func TestWrongUsage(t *testing.T) {
 			[]string{"run", "--confg", "x"},
 			"run: no flag --confg; did you mean --config?; see kinesis-alerter help run",
 		},
-		"nothing to run": {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN"},
+		"misspelt flag of none": {[]string{"--versoin"}, "no flag --versoin; did you mean --version?; see kinesis-alerter help"},
+		"nothing to run":        {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN; neither $KINESIS_ALERTER_CONFIG nor ./kinesis-alerter.yaml is there"},
 		"both": {
 			[]string{
 				"run", "--config", "x", "--stream", "y",
@@ -76,7 +77,7 @@ func TestWrongUsage(t *testing.T) {
 			[]string{"leases"}, "leases: do what? export, import, list, pause, release, reset, resume, rewind",
 		},
 		"misspelt verb": {[]string{"leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
-		"no table":      {[]string{"leases", "list"}, "leases list: give --config FILE, or --table NAME"},
+		"no table":      {[]string{"leases", "list"}, "give --config FILE, or --table NAME; neither $KINESIS_ALERTER_CONFIG nor ./kinesis-alerter.yaml is there"},
 		"no shards": {
 			[]string{"leases", "pause", "--table", "t"}, "leases pause: which shards? name them, or give --all",
 		},
@@ -86,7 +87,7 @@ func TestWrongUsage(t *testing.T) {
 		"rewind to nowhere": {
 			[]string{
 				"leases", "rewind", "s", "--table", "t",
-			}, `leases rewind: --to "": want a time such as 2026-11-22T09:00:00Z, or trim_horizon`,
+			}, `leases rewind: --to "": want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h, or trim_horizon`,
 		},
 		"rewind to the future": {
 			[]string{

@@ -59,7 +59,7 @@ type ruleResults struct {
 
 // Run plays the tests of files. It plays none if one of the files cannot be read or is wrong, and reports all of that.
 func (x *ruleTester) Run(ctx context.Context, p *program, files []string) error {
-	loader := &rehearse.TestLoader{Lookup: p.env, Config: x.config}
+	loader := &rehearse.TestLoader{Lookup: p.env, Config: x.config, Open: p.loadFile}
 	var all []*rehearse.LoadedTests
 	for _, file := range files {
 		if tests := loader.Load(ctx, file); tests != nil {

@@ -41,7 +41,8 @@ func (p *program) run(ctx context.Context, from *configFlags, o daemon.Options) 
 	// before the file is read: a change that is announced after that is not missed
 	signals, release := daemon.ReloadSignals()
 	defer release()
-	loaded, err := from.Load(ctx, p.env)
+	from.debug = p.verbose
+	loaded, err := from.Load(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (p *program) run(ctx context.Context, from *configFlags, o daemon.Options) 
 	}
 	hostname, _ := os.Hostname()
 	o.Host = cmp.Or(hostname, "worker")
-	o.Reload = from.reload(p.env)
+	o.Reload = from.reload(p)
 	o.Reloads = signals
 	o.Output, o.Loaded = plain.NewWriter(p.output), loaded
 	return daemon.Run(ctx, loaded.Config, o)

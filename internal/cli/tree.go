@@ -40,6 +40,8 @@ func (p *program) tree() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { p.help(p.stdout, c) })
+	root.PersistentFlags().BoolVarP(&p.verbose, "verbose", "v", false,
+		"say more on standard error: the file and region that are used; run: log at the level debug")
 	root.SetHelpCommand(helpCommand(p))
 	root.AddGroup(
 		&cobra.Group{ID: groupDaemon, Title: "The daemon:"},
@@ -145,7 +147,7 @@ func resolve(root *cobra.Command, args []string) ([]string, error) {
 			i++ // a value may begin with a dash
 		}
 	}
-	return slices.Concat(path, rest), nil
+	return append([]string{}, slices.Concat(path, rest)...), nil // cobra takes nil for the arguments of the process
 }
 
 // find returns the command of a group with a name, or nil.
@@ -219,9 +221,14 @@ func flagError(c *cobra.Command, err error) error {
 		name, _ := pflag.UnquoteUsage(missing.GetFlag())
 		text = fmt.Sprintf("--%s: give its %s", missing.GetFlag().Name, name)
 	case errors.As(err, &value):
-		text = fmt.Sprintf("--%s %s: %s", value.GetFlag().Name, value.GetValue(), wanted(value))
+		given := value.GetValue()
+		if given == "" {
+			given = `""`
+		}
+		text = fmt.Sprintf("--%s %s: %s", value.GetFlag().Name, given, wanted(value))
 	}
-	return config.UsageError(strings.TrimSpace(where+": "+text) + "; see kinesis-alerter help" + where)
+	return config.UsageError(strings.TrimPrefix(strings.TrimSpace(where)+": "+text, ": ") + "; see kinesis-alerter help" +
+		where)
 }
 
 // wanted says what a flag takes.
