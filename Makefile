@@ -16,19 +16,30 @@ FUZZTIME ?= 1m
 # Which figures are measured, and what else go test is told, for example BENCHFLAGS=-benchtime=1x.
 BENCH      ?= .
 BENCHFLAGS ?=
-# How many schedules of whole daemons are simulated, the seed of one that is to be repeated (its faults, not what the
-# scheduler made of them), and what else go test is told, for example SIMFLAGS=-cpu=1,2 or, for more schedules, nothing.
-RUNS     ?= 20
+# make sim: how many schedules each simulation plays, in place of its own number; the seed of one schedule to repeat (its
+# faults, not what the scheduler made of them); and what else go test is told, for example SIMFLAGS=-race.
+RUNS     ?=
 SEED     ?=
-SIMFLAGS ?= -race
+SIMFLAGS ?=
+
+# In random order, and without the vet that make lint does.
+GOTEST := $(GO) test -shuffle=on -vet=off
+# The source files, without the modules of tools.
+FILES  := --include='*.go' --exclude-dir=tools alert checkpoint cmd consumer deploy internal
+# The packages that $(1) occurs in.
+having  = $(addprefix ./,$(sort $(dir $(shell grep -rlE $(1) $(FILES)))))
+# What the race detector can find something in, what go test -short does not play whole, and the simulations.
+RACED  = $(call having,'"sync(/atomic)?"|"testing/synctest"')
+LONG   = $(call having,'"pgregory.net/rapid"|testing\.Short\(\)')
+SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
+.PHONY: help demo emulator build docs test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
+demo: ## the daemon as a story of a minute: a message, a storm, a kill; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
 	@GO=$(GO) $(TOOLS)/compile.sh bin/demo ./cmd/demo -trimpath
 	@exec bin/demo $(ARGS)
 
@@ -40,8 +51,14 @@ build: ## the static daemon, bin/kinesis-alerter
 	@GO=$(GO) CGO_ENABLED=0 $(TOOLS)/compile.sh bin/kinesis-alerter ./cmd/kinesis-alerter \
 		-trimpath -ldflags '-s -w -X kinesis-alerter/internal/daemon.version=$(VERSION)'
 
-test: ## unit, property and simulation tests with the race detector, in random order
-	$(GO) test -race -shuffle=on -timeout 40m ./...
+test: ## every test, in random order; simulations and properties with few seeds: make sim plays them whole
+	$(GOTEST) -short -timeout 10m ./...
+
+test-race: ## the same with the race detector, of the packages that have more than one goroutine
+	$(GOTEST) -race -short -timeout 20m $(RACED)
+
+docs: ## the documentation's site, bin/site/html/index.html; a link that leads nowhere fails it; needs python3 with venv
+	deploy/site/build.sh
 
 lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
@@ -98,19 +115,13 @@ fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found" >&2; exit 1; }
 
-sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of smaller parts; SEED=n repeats one
-	@set -e; found=0; \
-	for pkg in $$($(GO) list ./...); do \
-		list=$$($(GO) test -list '^Test.*Sim' $$pkg); \
-		case "$$list" in Test*) ;; *) continue ;; esac; \
-		found=1; runs=$$(($(RUNS) * 5)); flags=; \
-		case "$$pkg" in */system) runs=$(RUNS) ;; esac; \
-		case "$$($(GO) list -f '{{.TestImports}}' $$pkg)" in \
-			*pgregory.net/rapid*) flags="$(if $(SEED),-rapid.seed=$(SEED) -rapid.checks=1,-rapid.checks=$$runs)" ;; \
-		esac; \
-		$(GO) test $(SIMFLAGS) -count=1 -timeout 60m -run Sim $$pkg $$flags; \
-	done; \
-	test $$found -gt 0 || { echo "no simulation found" >&2; exit 1; }
+sim: ## what make test shortens, whole; RUNS=200 plays so many schedules of each simulation alone, SEED=n repeats one
+ifeq ($(RUNS)$(SEED),)
+	$(GOTEST) $(SIMFLAGS) -timeout 30m $(LONG)
+else
+	MODEL_SCHEDULES=$(RUNS) MODEL_SEED=$(SEED) $(GO) test $(SIMFLAGS) -count=1 -timeout 60m -run TestSim $(SIMS) \
+		$(if $(SEED),-rapid.seed=$(SEED) -rapid.checks=1,-rapid.checks=$(RUNS))
+endif
 
 # Of the combinations of make hostile, only those that this matches, for example ONLY='later, sns'.
 ONLY ?=

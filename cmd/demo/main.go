@@ -1,5 +1,5 @@
-// Command demo shows the whole daemon in one process, against an emulator on loopback. With --serve it is the emulator
-// alone, for other programs. See demo --help and demo --serve --help.
+// Command demo tells what the daemon does, against an emulator on loopback. With --serve it is the emulator alone, for
+// other programs. See demo --help and demo --serve --help.
 package main
 
 import (

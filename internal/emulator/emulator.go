@@ -89,7 +89,9 @@ func (e *emulator) run(ctx context.Context) error {
 	err = e.show(ctx, served)
 	_ = server.Close()
 	if err == nil {
-		<-served
+		if closed := <-served; !errors.Is(closed, http.ErrServerClosed) {
+			err = closed
+		}
 	}
 	e.screen.Progress("")
 	accepted, emails := e.messages.counts()
@@ -130,7 +132,8 @@ func loopback(addr net.Addr) bool {
 // provision makes the stream, and the topic with somebody who reads it.
 func (e *emulator) provision(ctx context.Context) (topicARN string, err error) {
 	clients := aws.Config{
-		Region: region, Credentials: credentials.NewStaticCredentialsProvider(key, key, ""), HTTPClient: e.aws.HTTPClient(),
+		Region: region, Credentials: credentials.NewStaticCredentialsProvider(key, key, ""),
+		HTTPClient: e.aws.HTTPClient(),
 	}
 	if _, err := kinesis.NewFromConfig(clients).CreateStream(ctx, &kinesis.CreateStreamInput{
 		StreamName: &e.stream, ShardCount: aws.Int32(int32(e.shards)), //nolint:gosec // at most 500
@@ -152,7 +155,8 @@ func (e *emulator) provision(ctx context.Context) (topicARN string, err error) {
 
 // handler finds out whether the page is asked for, or a service.
 func (e *emulator) handler(ended <-chan struct{}) http.Handler {
-	page := (&viewer{messages: e.messages, began: strconv.FormatInt(time.Now().UnixMilli(), 36), ended: ended}).handler()
+	began := strconv.FormatInt(time.Now().UnixMilli(), 36)
+	page := (&viewer{messages: e.messages, began: began, ended: ended}).handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasPrefix(r.URL.Path, strings.TrimSuffix(pagePath, "/")):
@@ -174,7 +178,9 @@ func (e *emulator) show(ctx context.Context, served <-chan error) error {
 		newer, more := e.messages.after(shown)
 		for _, m := range newer {
 			if missed := m.ID - shown - 1; missed > 0 {
-				e.screen.Print(e.screen.Paint(screen.Yellow, fmt.Sprintf("%d messages came faster than the terminal took them", missed)))
+				e.screen.Print(e.screen.Paint(
+					screen.Yellow, fmt.Sprintf("%d messages came faster than the terminal took them", missed),
+				))
 			}
 			shown = m.ID
 			e.print(m)
@@ -208,9 +214,10 @@ func (e *emulator) print(m message) {
 				e.screen.Print(fmt.Sprintf("delivered  %s %s: %s", r.Protocol, plain.Text(r.Endpoint), headline(m)))
 			}
 		case fakeaws.Deactivated:
-			e.screen.Print(e.screen.Paint(screen.Yellow, fmt.Sprintf("lost       %s %s: %s: more than ten e-mails in a "+
-				"second. AWS switches the subscription off then, until its reader confirms it again",
-				r.Protocol, plain.Text(r.Endpoint), headline(m))))
+			e.screen.Print(e.screen.Paint(screen.Yellow,
+				fmt.Sprintf("lost       %s %s: %s: more than ten e-mails in a "+
+					"second. AWS switches the subscription off then, until its reader confirms it again",
+					r.Protocol, plain.Text(r.Endpoint), headline(m))))
 		case fakeaws.Filtered, fakeaws.Discarded, fakeaws.Undeliverable, fakeaws.Pending:
 			e.screen.Print(e.screen.Paint(screen.Yellow,
 				fmt.Sprintf("%-10s %s %s: %s", r.Outcome, r.Protocol, plain.Text(r.Endpoint), headline(m))))

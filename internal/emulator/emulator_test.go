@@ -53,7 +53,7 @@ func started(t *testing.T, args ...string) (address string, out *writer) {
 	address = l.Addr().String()
 	require.NoError(t, l.Close())
 	out = &writer{}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context())) // the test ends before
 	ended := make(chan int, 1)
 	file := filepath.Join(t.TempDir(), "emulator.env")
 	go func() {
@@ -132,7 +132,9 @@ func TestNotes(t *testing.T) {
 func TestPortIsTaken(t *testing.T) {
 	address, _ := started(t)
 	var errs bytes.Buffer
-	require.Equal(t, 1, Main(t.Context(), []string{"--listen", address, "--env-file", ""}, noEnvironment, io.Discard, &errs))
+	require.Equal(
+		t, 1, Main(t.Context(), []string{"--listen", address, "--env-file", ""}, noEnvironment, io.Discard, &errs),
+	)
 	require.Contains(t, errs.String(), "emulator: "+address+" is taken, perhaps by another emulator; end that one, or "+
 		`choose another port: make emulator ARGS="--listen 127.0.0.1:`)
 }
@@ -147,12 +149,16 @@ func TestEndsByItself(t *testing.T) {
 }
 
 func TestRefusesNonsense(t *testing.T) {
-	for _, args := range [][]string{{"--shards", "0"}, {"now"}, {"--nonsense"}, {"--listen", "4566"}, {"--for", "-1s"}} {
+	for _, args := range [][]string{
+		{"--shards", "0"}, {"now"}, {"--nonsense"}, {"--listen", "4566"}, {"--for", "-1s"},
+	} {
 		require.Equal(t, 2, Main(t.Context(), args, noEnvironment, io.Discard, io.Discard), "%v", args)
 	}
 	for _, args := range [][]string{{"--stream", "a b"}, {"--topic", "a b"}, {"--email", "nobody"}} {
 		var errs bytes.Buffer
-		code := Main(t.Context(), append(args, "--listen", "127.0.0.1:0", "--env-file", ""), noEnvironment, io.Discard, &errs)
+		code := Main(
+			t.Context(), append(args, "--listen", "127.0.0.1:0", "--env-file", ""), noEnvironment, io.Discard, &errs,
+		)
 		require.Equal(t, 1, code, "%v", args)
 		require.Contains(t, errs.String(), strings.Join(args, " "))
 	}
@@ -170,7 +176,7 @@ func TestExportsLeadHere(t *testing.T) {
 	write("aws", "#!/bin/sh\nprintf '%s|' \"$@\"\n")
 	file := write("emulator.env", exports("http://127.0.0.1:4566"))
 	run := func(script string) string {
-		shell := exec.CommandContext(t.Context(), "/bin/sh", "-euc", ". "+file+"; "+script)
+		shell := exec.CommandContext(t.Context(), "/bin/sh", "-euc", ". "+file+"; "+script) //nolint:gosec // ours
 		shell.Env = []string{
 			"PATH=" + folder + ":" + os.Getenv("PATH"), "AWS_PROFILE=production", "AWS_SESSION_TOKEN=x",
 			"AWS_ENDPOINT_URL_SNS=https://sns.eu-west-1.amazonaws.com", "AWS_REGION=eu-west-1",
@@ -181,8 +187,9 @@ func TestExportsLeadHere(t *testing.T) {
 	}
 	require.Equal(t, "--endpoint-url|http://127.0.0.1:4566|sqs|list queues|", run("aws sqs 'list queues'"))
 	require.Equal(t, "sqs|", run("unset AWS_ENDPOINT_URL; aws sqs"))
-	require.Equal(t, "AWS_ACCESS_KEY_ID=emulator\nAWS_DEFAULT_REGION=us-east-1\nAWS_ENDPOINT_URL=http://127.0.0.1:4566\n"+
-		"AWS_REGION=us-east-1\nAWS_SECRET_ACCESS_KEY=emulator\n", run("env | grep ^AWS | sort"))
+	require.Equal(t,
+		"AWS_ACCESS_KEY_ID=emulator\nAWS_DEFAULT_REGION=us-east-1\nAWS_ENDPOINT_URL=http://127.0.0.1:4566\n"+
+			"AWS_REGION=us-east-1\nAWS_SECRET_ACCESS_KEY=emulator\n", run("env | grep ^AWS | sort"))
 }
 
 func TestReached(t *testing.T) {
@@ -229,13 +236,9 @@ func TestPageIsLive(t *testing.T) {
 	ids, data := events(t, server, "", kept)
 	require.Equal(t, "run-6", ids[0], "the oldest are gone")
 	require.Contains(t, data[0], `"subject":"s6","body":"\u003cscript\u003e\n"`)
-	more := make(chan []string, 1)
-	go func() {
-		_, data := events(t, server, ids[kept-1], 1)
-		more <- data
-	}()
-	m.add(fakeaws.Published{Subject: "next"})
-	require.Contains(t, (<-more)[0], `"id":506,`, "who comes back gets what is new")
+	time.AfterFunc(time.Millisecond, func() { m.add(fakeaws.Published{Subject: "next"}) })
+	_, data = events(t, server, ids[kept-1], 1)
+	require.Contains(t, data[0], `"id":506,`, "who comes back gets what is new")
 	ids, _ = events(t, server, "earlier-505", 1)
 	require.Equal(t, "run-7", ids[0], "a page of an earlier run begins anew")
 }

@@ -20,7 +20,8 @@ func exports(endpoint string) string {
 	}
 	// Version 1 of the AWS CLI asks AWS' own endpoint for SQS, whatever AWS_ENDPOINT_URL says, and versions of 2022
 	// and before know no such variable.
-	b.WriteString("aws() {\n\tcommand aws ${AWS_ENDPOINT_URL:+--endpoint-url} ${AWS_ENDPOINT_URL:+\"$AWS_ENDPOINT_URL\"} " +
+	b.WriteString("aws() {\n\tcommand aws ${AWS_ENDPOINT_URL:+--endpoint-url} " +
+		"${AWS_ENDPOINT_URL:+\"$AWS_ENDPOINT_URL\"} " +
 		"\"$@\"\n}\n")
 	return b.String()
 }

@@ -43,8 +43,9 @@ func (e *emulator) watch(event fakeaws.Event) {
 	call := event.Service + " " + event.Operation
 	switch answer.Code {
 	case "ProvisionedThroughputExceededException":
-		e.notes.add(event.At, call, fmt.Sprintf("%s is throttled, as AWS does it with more than five reads a second of a "+
-			"shard: with several readers, set processing.poll_interval to 1s in each, or leave --limits out", call))
+		e.notes.add(event.At, call,
+			fmt.Sprintf("%s is throttled, as AWS does it with more than five reads a second of a "+
+				"shard: with several readers, set processing.poll_interval to 1s in each, or leave --limits out", call))
 	case "UnknownOperationException":
 		e.notes.add(event.At, call, plain.Text(call)+" is not emulated")
 	}

@@ -46,7 +46,7 @@ func TestToolsAsTheyAre(t *testing.T) {
 			e.emulate("http://127.0.0.1:4566")
 			server := httptest.NewServer(e.handler(t.Context().Done()))
 			defer server.Close()
-			recorded, err := os.ReadFile(filepath.Join("testdata", tool+".http"))
+			recorded, err := os.ReadFile(filepath.Join("testdata", tool+".http")) //nolint:gosec // a name from here
 			require.NoError(t, err)
 			iterator, asked := "", map[string]bool{}
 			for part := range strings.SplitSeq(strings.TrimPrefix(string(recorded), "=== "), "\n=== ") {

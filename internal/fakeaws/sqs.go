@@ -36,7 +36,7 @@ func newSQS(o Options) *SQS {
 	return &SQS{
 		region: o.Region, account: o.Account,
 		endpoint: cmp.Or(o.Endpoint, "https://sqs."+o.Region+".amazonaws.com"),
-		queues: map[string]*sqsQueue{}, deleted: map[string]sqsTombstone{},
+		queues:   map[string]*sqsQueue{}, deleted: map[string]sqsTombstone{},
 		ids: idSource{service: "50500000"},
 	}
 }

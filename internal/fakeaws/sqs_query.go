@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// SQS had the query protocol until 2023, and clients of that time have no other: boto3 before 1.33, version 2 of the AWS
-// CLI before 2.13.36. Single calls are translated to and from the JSON protocol; batches are not.
+// SQS had the query protocol until 2023, and clients of that time have no other: boto3 before 1.33, version 2 of the
+// AWS CLI before 2.13.36. Single calls are translated to and from the JSON protocol; batches are not.
 
 // sqsForm makes the JSON document of a call's parameters.
 func sqsForm(form url.Values) []byte {

@@ -21,14 +21,14 @@ func frame(e fakeaws.Email, paint func(Style, string) string) string {
 	border := func(left, right string) {
 		b.WriteString(paint(Dim, left+strings.Repeat("─", frameWidth+2)+right))
 	}
-	// A line is broken where it does not fit: behind a comma, if there is one, so that JSON stays readable.
+	// A line is broken where it does not fit: behind a blank or a comma, if there is one.
 	lines := func(text string, style Style) {
 		runes := []rune(plain.Text(strings.ReplaceAll(text, "\t", "    ")))
 		for first := true; first || len(runes) > 0; first = false {
 			n := min(len(runes), frameWidth)
 			if n < len(runes) {
 				for at := n; at > frameWidth/2; at-- {
-					if runes[at-1] == ',' {
+					if runes[at-1] == ',' || runes[at-1] == ' ' {
 						n = at
 						break
 					}

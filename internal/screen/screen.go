@@ -62,7 +62,7 @@ func (s *Screen) Interval() time.Duration {
 	if s.tty {
 		return 250 * time.Millisecond
 	}
-	return 2 * time.Second
+	return 10 * time.Second
 }
 
 // Print writes text and a line break.

@@ -34,7 +34,7 @@ func TestProgressLine(t *testing.T) {
 	s.Progress("1 record")
 	s.Print("mail")
 	require.Equal(t, "1 record\nmail\n", out.String())
-	require.Equal(t, 2*time.Second, s.Interval())
+	require.Equal(t, 10*time.Second, s.Interval())
 
 	out.Reset()
 	s = &Screen{out: &out, tty: true}
