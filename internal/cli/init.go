@@ -49,7 +49,8 @@ func initCommand(p *program) *cobra.Command {
 		Use:     "init",
 		Short:   "Write a first configuration, made from a few records",
 		GroupID: groupDaemon,
-		Long: "Write a first configuration, made from a few records: one rule with a key, a limit and a message, and a " +
+		Long: "Write a first configuration, made from a few records: one rule with a key, a limit and a message, " +
+			"and a " +
 			"test of it beside it. The records are those of --sample, or a few that are read from the stream. On a " +
 			"terminal it asks for what is missing.",
 		Example: "kinesis-alerter init --stream records --topic-arn arn:aws:sns:us-east-1:123456789012:oncall " +
@@ -64,7 +65,8 @@ func initCommand(p *program) *cobra.Command {
 	fs.StringVar(&x.request.Application, "application", "",
 		"`NAME` of the group of workers and of its lease table (default kinesis-alerter-STREAM)")
 	fs.StringVar(&x.sample, "sample", "",
-		"a `FILE` with records, one a line or as a JSON array; - is standard input (default reads a few from the stream)")
+		"a `FILE` with records, one a line or as a JSON array; - is standard input (default reads a few from the "+
+			"stream)")
 	fs.StringVar(&x.output, "output", configName, "the configuration `FILE` to write; - prints it")
 	fs.BoolVar(&x.force, "force", false, "overwrite files that are there")
 	return c
@@ -170,7 +172,8 @@ func (x *initializer) free() error {
 		}
 		switch {
 		case err == nil:
-			return config.UsageError(fmt.Sprintf("init: %s is there already; give --force to overwrite it, or --output FILE "+
+			return config.UsageError(fmt.Sprintf("init: %s is there already; give --force to overwrite it, or "+
+				"--output FILE "+
 				"in another folder", file))
 		case !errors.Is(err, fs.ErrNotExist):
 			return config.UsageError(fmt.Sprintf("init: %v", err))
@@ -262,13 +265,16 @@ func (x *initializer) explained(err error) error {
 	if !errors.As(err, &faults) {
 		return fmt.Errorf("init: %w", err)
 	}
-	flags := map[string]string{
-		"stream.name": "--stream", "stream.arn": "--stream", "stream.application": "--application",
-		"topics.oncall.arn": "--topic-arn",
-	}
-	for _, f := range faults {
-		if flag := flags[f.Field]; flag != "" {
-			return config.UsageError(fmt.Sprintf("init: %s %s: %s", flag, f.Value, f.Rule))
+	for _, of := range []struct{ field, flag string }{
+		{"stream.name", "--stream"},
+		{"stream.arn", "--stream"},
+		{"topics.oncall.arn", "--topic-arn"},
+		{"stream.application", "--application"},
+	} {
+		for _, f := range faults {
+			if f.Field == of.field {
+				return config.UsageError(fmt.Sprintf("init: %s %s: %s", of.flag, f.Value, f.Rule))
+			}
 		}
 	}
 	return err

@@ -279,8 +279,8 @@ func (s *StreamSource) list(ctx context.Context) error {
 	return nil
 }
 
-// Some reads a few records of the stream, shard after shard, as producers made them: about `most`, and none from a shard
-// once there are enough.
+// Some reads a few records of the stream, shard after shard, as producers made them: about `most`, and none from a
+// shard once there are enough.
 func (s *StreamSource) Some(ctx context.Context, most int) ([]alert.Record, error) {
 	shards, err := s.Shards(ctx)
 	if err != nil {

@@ -79,8 +79,9 @@ func fieldsOf(records []Record) (fields []*field, objects int) {
 						return
 					}
 					f = &field{
-						path: name, words: wordsOf(path[len(path)-1]), whole: true, first: i, byRecord: map[int]string{},
-						min: math.Inf(1), max: math.Inf(-1),
+						path: name, words: wordsOf(path[len(path)-1]), whole: true, first: i,
+						byRecord: map[int]string{},
+						min:      math.Inf(1), max: math.Inf(-1),
 					}
 					known[name] = f
 					fields = append(fields, f)

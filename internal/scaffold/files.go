@@ -68,7 +68,10 @@ func (r *Request) config(x *idea, records int) []byte {
 	if r.Schema != "" {
 		line("# yaml-language-server: $schema=%s", r.Schema)
 	}
-	line("# Made by kinesis-alerter init from %s. Editors explain every key with the schema.", config.Plural(records, "record"))
+	line(
+		"# Made by kinesis-alerter init from %s. Editors explain every key with the schema.",
+		config.Plural(records, "record"),
+	)
 	line("stream:")
 	if strings.HasPrefix(r.Stream, "arn:") {
 		line("  arn: %s", value(r.Stream))
@@ -78,7 +81,10 @@ func (r *Request) config(x *idea, records int) []byte {
 	if r.Application != "" {
 		line("  application: %s  # names the workers that share progress, and their table", value(r.Application))
 	}
-	line("  start: latest  # the first start begins with what arrives from then on; later ones where the last one stopped")
+	line(
+		"  start: latest  # the first start begins with what arrives from then on; later ones where the last one " +
+			"stopped",
+	)
 	if x.text {
 		line("format: text")
 	}
@@ -91,7 +97,10 @@ func (r *Request) config(x *idea, records int) []byte {
 	case x.keyed:
 		line("    # Alerts are about the partition key, which is %s here.", x.key.path)
 	case x.key != nil:
-		line("    # What an alert is about. If it is not the partition key, each shard looks at its own part of the records.")
+		line(
+			"    # What an alert is about. If it is not the partition key, each shard looks at its own part of the " +
+				"records.",
+		)
 		line("    key: %s", x.key.path)
 	}
 	if x.over != "" {
@@ -102,12 +111,17 @@ func (r *Request) config(x *idea, records int) []byte {
 	line("    subject: %s", quoted(x.subject))
 	line("    message: |")
 	if x.over != "" {
-		line(`      {{ if eq .Kind "resolved" }}%s{{ else }}%s{{ end }}`, x.over, x.firing)
+		line(`      {{ if eq .Kind "resolved" -}}`)
+		line("      %s", x.over)
+		line("      {{ else -}}")
+		line("      %s", x.firing)
+		line("      Record: {{ .Record.Data }}")
+		line("      {{ end -}}")
 	} else {
 		line("      %s", x.firing)
+		line("      Record: {{ .Record.Data }}")
 	}
-	line("")
-	line("      Rule {{ .Rule }} of the stream %s. Record: {{ .Record.Data }}", streamWords(r.Stream))
+	line("      Rule {{ .Rule }} of the stream %s", streamWords(r.Stream))
 	line("")
 	line("topics:")
 	line("  oncall:")

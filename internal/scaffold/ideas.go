@@ -30,10 +30,12 @@ type idea struct {
 // What fields are called, by words of their names.
 func metricWords() []string {
 	return []string{
-		"latency", "duration", "elapsed", "response", "wait", "ms", "millis", "seconds", "rate", "ratio", "percent", "pct",
+		"latency", "duration", "elapsed", "response", "wait", "ms", "millis", "seconds", "rate", "ratio", "percent",
+		"pct",
 		"usage", "utilization", "load", "cpu", "memory", "mem", "disk", "temp", "temperature", "pressure", "humidity",
 		"voltage", "current", "power", "speed", "rpm", "vibration", "errors", "failures", "retries", "queue", "depth",
-		"lag", "backlog", "size", "bytes", "heart", "pulse", "bpm", "score", "anomaly", "price", "amount", "total", "cost",
+		"lag", "backlog", "size", "bytes", "heart", "pulse", "bpm", "score", "anomaly", "price", "amount", "total",
+		"cost",
 		"value", "reading", "measurement", "change", "level", "count",
 	}
 }
@@ -41,8 +43,10 @@ func metricWords() []string {
 // notMetrics are last words of names of numbers that mean nothing as figures.
 func notMetrics() []string {
 	return []string{
-		"id", "ids", "ts", "time", "timestamp", "date", "year", "month", "day", "hour", "port", "pid", "line", "lat", "lon",
-		"lng", "latitude", "longitude", "version", "seq", "sequence", "offset", "epoch", "zip", "code", "status", "index",
+		"id", "ids", "ts", "time", "timestamp", "date", "year", "month", "day", "hour", "port", "pid", "line", "lat",
+		"lon",
+		"lng", "latitude", "longitude", "version", "seq", "sequence", "offset", "epoch", "zip", "code", "status",
+		"index",
 		"at", "row", "number", "no",
 	}
 }
@@ -57,14 +61,17 @@ func keyWords() []string {
 	return []string{
 		"host", "hostname", "server", "instance", "node", "device", "sensor", "machine", "pod", "container", "service",
 		"app", "application", "component", "patient", "vehicle", "station", "customer", "tenant", "account", "user",
-		"ticker", "symbol", "endpoint", "route", "queue", "job", "cluster", "site", "location", "city", "region", "zone",
+		"ticker", "symbol", "endpoint", "route", "queue", "job", "cluster", "site", "location", "city", "region",
+		"zone",
 		"source", "name", "id",
 	}
 }
 
 // passing are words of names of what is another one in every record.
 func passing() []string {
-	return []string{"request", "trace", "span", "event", "message", "msg", "transaction", "uuid", "guid", "record", "correlation"}
+	return []string{
+		"request", "trace", "span", "event", "message", "msg", "transaction", "uuid", "guid", "record", "correlation",
+	}
 }
 
 // ideas are what the rule could be, the likeliest first; the last one always holds.
@@ -153,11 +160,13 @@ func figure(f *field, records []Record) (x idea, rank int) {
 	}
 	name, bound := f.path, number(limit)
 	x = idea{
-		name:    ruleName(f.path, map[string]string{">": "high", "<": "low"}[sign]),
-		when:    fmt.Sprintf("%s %s %s", name, sign, bound),
-		why:     fmt.Sprintf("The sample had %s to %s. Set the limit at which a person should act.", number(f.min), number(f.max)),
+		name: ruleName(f.path, map[string]string{">": "high", "<": "low"}[sign]),
+		when: fmt.Sprintf("%s %s %s", name, sign, bound),
+		why: fmt.Sprintf(
+			"The sample had %s to %s. Set the limit at which a person should act.", number(f.min), number(f.max),
+		),
 		seen:    fmt.Sprintf("%s was %s to %s", name, number(f.min), number(f.max)),
-		subject: fmt.Sprintf("{{ .Key }}: %s is {{ .Value }}", name),
+		subject: fmt.Sprintf("{{ .Key }}: %s %s %s", name, above, bound),
 		firing:  fmt.Sprintf("{{ .Key }}: %s is {{ .Value }}, and should be %s %s.", name, most, bound),
 		over:    fmt.Sprintf("{{ .Key }}: %s is no longer %s %s.", name, above, bound),
 		quiet:   records[f.first],
@@ -245,7 +254,7 @@ func httpStatus(f *field, records []Record) (x idea, rank int) {
 		name: ruleName(f.path, "failed"), when: f.path + " >= 500",
 		why:     "A status of 500 and above is a failure of the server.",
 		seen:    fmt.Sprintf("%s was %s to %s", f.path, number(f.min), number(f.max)),
-		subject: fmt.Sprintf("{{ .Key }}: %s {{ .Value }}", f.path),
+		subject: fmt.Sprintf("{{ .Key }}: %s 500 or above", f.path),
 		firing:  fmt.Sprintf("{{ .Key }} answers with %s {{ .Value }}.", f.path),
 		over:    fmt.Sprintf("{{ .Key }} no longer answers with %s 500 or above.", f.path),
 		loud:    with(records[f.first], f.path, "503"), quiet: with(records[f.first], f.path, "200"),
@@ -279,7 +288,7 @@ func word(f *field, records []Record) (x idea, rank int) {
 	x = idea{
 		name:    ruleName(f.path, "trouble"),
 		seen:    fmt.Sprintf("%s was %s", f.path, strings.Join(f.values[:min(len(f.values), 5)], ", ")),
-		subject: fmt.Sprintf("{{ .Key }}: %s {{ get .Fields %s }}", f.path, steps(f.path)),
+		subject: fmt.Sprintf("{{ .Key }}: trouble in %s", f.path),
 		firing:  fmt.Sprintf("{{ .Key }} reports %s {{ get .Fields %s }}.", f.path, steps(f.path)),
 		over:    fmt.Sprintf("{{ .Key }} no longer reports trouble in %s.", f.path),
 	}
@@ -304,7 +313,9 @@ func word(f *field, records []Record) (x idea, rank int) {
 
 // flag is a value that is true or false.
 func flag(f *field, records []Record) (x idea, rank int) {
-	bad := f.is("error", "failed", "failure", "alarm", "alert", "anomaly", "fault", "critical", "breach", "down", "timeout")
+	bad := f.is(
+		"error", "failed", "failure", "alarm", "alert", "anomaly", "fault", "critical", "breach", "down", "timeout",
+	)
 	good := f.is("healthy", "ok", "success", "up", "alive", "online", "passed")
 	if f.bools < f.seen() || !bad && !good {
 		return x, 0
@@ -317,7 +328,8 @@ func flag(f *field, records []Record) (x idea, rank int) {
 		subject: fmt.Sprintf("{{ .Key }}: %s is %s", f.path, trouble),
 		firing:  fmt.Sprintf("{{ .Key }}: %s is %s.", f.path, trouble),
 		over:    fmt.Sprintf("{{ .Key }}: %s is no longer %s.", f.path, trouble),
-		loud:    with(records[f.first], f.path, trouble), quiet: with(records[f.first], f.path, strconv.FormatBool(!bad)),
+		loud:    with(records[f.first], f.path, trouble),
+		quiet:   with(records[f.first], f.path, strconv.FormatBool(!bad)),
 	}
 	return x, 4
 }

@@ -31,7 +31,8 @@ func TestProposals(t *testing.T) {
 			"latency > 150", "service",
 		},
 		"heart rates": {
-			`{"heartRate":72,"rateType":"NORMAL"}|{"heartRate":98,"rateType":"NORMAL"}`, "heartRate > 150", "partition key",
+			`{"heartRate":72,"rateType":"NORMAL"}|{"heartRate":98,"rateType":"NORMAL"}`, "heartRate > 150",
+			"partition key",
 		},
 		"stock prices": {
 			`{"TICKER_SYMBOL":"AAPL","SECTOR":"TECH","CHANGE":-0.5,"PRICE":84.51}|` +
@@ -43,14 +44,23 @@ func TestProposals(t *testing.T) {
 				`{"meta":{"deviceId":"d-2","ts":1764500001000},"data":{"tempC":22}}`,
 			"data.tempC > 30", "meta.deviceId",
 		},
-		"a share of one":          {`{"host":"a","error_rate":0.02}|{"host":"b","error_rate":0.011}`, "error_rate > 0.025", "host"},
+		"a share of one": {
+			`{"host":"a","error_rate":0.02}|{"host":"b","error_rate":0.011}`, "error_rate > 0.025", "host",
+		},
 		"percent do not pass 100": {`{"host":"a","cpu":88}|{"host":"b","cpu":61.5}`, "cpu > 90", "host"},
-		"below freezing":          {`{"sensor":"a","temperature":-20}|{"sensor":"b","temperature":-25}`, "temperature > -15", "sensor"},
-		"no errors so far":        {`{"host":"a","errors":0}|{"host":"b","errors":0}`, "errors > 0", "host"},
-		"few is bad":              {`{"device":"a","battery":80}|{"device":"b","battery":40}`, "battery < 30", "device"},
-		"an HTTP status":          {`{"host":"a","path":"/","status":200}|{"host":"a","path":"/x","status":404}`, "status >= 500", "host"},
+		"below freezing": {
+			`{"sensor":"a","temperature":-20}|{"sensor":"b","temperature":-25}`, "temperature > -15", "sensor",
+		},
+		"no errors so far": {`{"host":"a","errors":0}|{"host":"b","errors":0}`, "errors > 0", "host"},
+		"few is bad": {
+			`{"device":"a","battery":80}|{"device":"b","battery":40}`, "battery < 30", "device",
+		},
+		"an HTTP status": {
+			`{"host":"a","path":"/","status":200}|{"host":"a","path":"/x","status":404}`, "status >= 500", "host",
+		},
 		"levels of a log": {
-			`{"app":"shop","level":"INFO","msg":"hi"}|{"app":"shop","level":"ERROR","msg":"oh"}`, `level == "ERROR"`, "app",
+			`{"app":"shop","level":"INFO","msg":"hi"}|{"app":"shop","level":"ERROR","msg":"oh"}`, `level == "ERROR"`,
+			"app",
 		},
 		"a level without trouble": {
 			`{"app":"shop","level":"INFO","msg":"hi"}|{"app":"shop","level":"WARN","msg":"hm"}`,
@@ -60,11 +70,21 @@ func TestProposals(t *testing.T) {
 			`{"job":"a","state":"running"}|{"job":"b","state":"running"}|{"job":"c","state":"running"}`,
 			`state != "running"`, "job",
 		},
-		"a flag":                {`{"host":"a","healthy":true}|{"host":"b","healthy":true}`, "healthy == false", "host"},
-		"numbers that are none": {`{"id":1,"timestamp":1764500000,"port":80}|{"id":2,"timestamp":1764500009,"port":81}`, "true", "id"},
-		"nothing to go by":      {`{"note":"a"}|{"note":"b"}`, "true", "partition key"},
-		"text":                  {`Nov 30 cron[1]: started|Nov 30 cron[2]: started`, `data matches "(?i)error|fatal|panic|exception"`, "partition key"},
-		"names that rules know": {`{"age":5,"shard":"x","in":4,"load":1}|{"age":6,"shard":"y","in":5,"load":2}`, "load > 2.5", "partition key"},
+		"a flag": {
+			`{"host":"a","healthy":true}|{"host":"b","healthy":true}`, "healthy == false", "host",
+		},
+		"numbers that are none": {
+			`{"id":1,"timestamp":1764500000,"port":80}|{"id":2,"timestamp":1764500009,"port":81}`, "true", "id",
+		},
+		"nothing to go by": {`{"note":"a"}|{"note":"b"}`, "true", "partition key"},
+		"text": {
+			`Nov 30 cron[1]: started|Nov 30 cron[2]: started`, `data matches "(?i)error|fatal|panic|exception"`,
+			"partition key",
+		},
+		"names that rules know": {
+			`{"age":5,"shard":"x","in":4,"load":1}|{"age":6,"shard":"y","in":5,"load":2}`, "load > 2.5",
+			"partition key",
+		},
 		"requests are no keys": {
 			`{"request_id":"a","host":"h","ms":1}|{"request_id":"b","host":"h","ms":2}`, "ms > 2.5", "host",
 		},
@@ -106,11 +126,15 @@ rules:
     # One alert when it begins, and one when no record says so for 2 minutes.
     resolve: 2m
     severity: warning  # critical, warning or info
-    subject: '{{ .Key }}: latency is {{ .Value }}'
+    subject: '{{ .Key }}: latency above 150'
     message: |
-      {{ if eq .Kind "resolved" }}{{ .Key }}: latency is no longer above 150.{{ else }}{{ .Key }}: latency is {{ .Value }}, and should be at most 150.{{ end }}
-
-      Rule {{ .Rule }} of the stream records. Record: {{ .Record.Data }}
+      {{ if eq .Kind "resolved" -}}
+      {{ .Key }}: latency is no longer above 150.
+      {{ else -}}
+      {{ .Key }}: latency is {{ .Value }}, and should be at most 150.
+      Record: {{ .Record.Data }}
+      {{ end -}}
+      Rule {{ .Rule }} of the stream records
 
 topics:
   oncall:
@@ -135,9 +159,13 @@ tests:
 // Where the key is the partition key, the rule keeps its default.
 func TestPartitionKeyIsTheKey(t *testing.T) {
 	t.Parallel()
-	r := &Request{Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", TopicARN: "arn:aws:sns:us-east-1:000000000000:t", Name: "c.yaml"}
+	r := &Request{
+		Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", TopicARN: "arn:aws:sns:us-east-1:000000000000:t",
+		Name: "c.yaml",
+	}
 	files, err := r.Make(t.Context(), []Record{
-		{Key: "web-1", Data: []byte(`{"host":"web-1","cpu":5}`)}, {Key: "web-2", Data: []byte(`{"host":"web-2","cpu":6}`)},
+		{Key: "web-1", Data: []byte(`{"host":"web-1","cpu":5}`)},
+		{Key: "web-2", Data: []byte(`{"host":"web-2","cpu":6}`)},
 	})
 	require.NoError(t, err)
 	require.NotContains(t, string(files.Config), "key: host")
