@@ -136,7 +136,7 @@ deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each vali
 screenshots: ## the status page in Chromium; the pictures are in bin/screenshots
 	deploy/browser/check.sh
 
-images: ## the README's pictures, made anew; 17 minutes
+images: ## the pictures of README and docs, from make demo as it runs; 2 minutes
 	deploy/browser/images.sh
 
 pin-images: ## the digests of the base images' tags, into the Dockerfile; asks their registries

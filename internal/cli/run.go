@@ -19,8 +19,9 @@ func runCommand(p *program) *cobra.Command {
 		Use:     "run",
 		Short:   "Read the stream and publish alerts until stopped: the daemon",
 		GroupID: groupDaemon,
-		Long: "Read the stream, judge its records by the rules, and publish alerts, until SIGINT or SIGTERM. The " +
-			"first signal stops in order, the second one at once. SIGHUP, or POST /-/reload, reads the file again.",
+		Long: "Read the stream, judge its records by the rules, and publish alerts, until SIGINT or " +
+			"SIGTERM. The first signal stops in order, the second one at once. SIGHUP, or POST /-/reload, " +
+			"reads the configuration file again.",
 		Example: "kinesis-alerter run --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter run --stream readings --topic-arn arn:aws:sns:us-east-1:123456789012:oncall " +
 			"--when 'heartRate > 149'",
