@@ -11,13 +11,14 @@ import (
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/rehearse"
+	"kinesis-alerter/internal/schema"
 	"kinesis-alerter/internal/takeover"
 )
 
 // checker carries out the command check.
 type checker struct {
 	from            configFlags
-	print           bool
+	print, schema   bool
 	sample, mapping string
 	program         *program
 }
@@ -28,11 +29,14 @@ func checkCommand(p *program) *cobra.Command {
 		Use:     "check [FILE]",
 		Short:   "Check a configuration, without AWS",
 		GroupID: groupDaemon,
-		Long: "Check a configuration offline and report every fault at once, or make a configuration from a Lambda " +
-			"event source mapping.",
+		Long: "Check a configuration without AWS: every fault at once, with file, line and column, and each " +
+			"template tried. With --sample it also names the fields in rules that no record of a sample " +
+			"has, and the rules that match none of them. With --explain-lambda it makes a configuration " +
+			"from a Lambda event source mapping instead.",
 		Example: "kinesis-alerter check --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --sample records.jsonl\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --print\n" +
+			"kinesis-alerter check --schema > kinesis-alerter.schema.json\n" +
 			"kinesis-alerter check --explain-lambda mapping.json " +
 			"--topic-arn arn:aws:sns:us-east-1:123456789012:oncall",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,7 +47,13 @@ func checkCommand(p *program) *cobra.Command {
 			if err := noArguments(c, args); err != nil {
 				return err
 			}
-			if x.mapping != "" {
+			switch {
+			case x.schema && c.Flags().NFlag() == 1 && x.from.file == "":
+				_, err := p.stdout.Write(schema.JSON())
+				return err
+			case x.schema:
+				return usage(c, "--schema goes alone: it is the same for every configuration")
+			case x.mapping != "":
 				return x.lambda(c.Context())
 			}
 			return x.Run(c.Context())
@@ -52,6 +62,7 @@ func checkCommand(p *program) *cobra.Command {
 	x.from.declare(c.Flags())
 	c.Flags().BoolVar(&x.print, "print", false,
 		"print the effective configuration, with defaults, and secrets redacted")
+	c.Flags().BoolVar(&x.schema, "schema", false, "print the JSON Schema of configurations, for editors")
 	c.Flags().StringVar(&x.sample, "sample", "",
 		"a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
