@@ -260,7 +260,7 @@ func (x *initializer) fromStream(ctx context.Context) ([]alert.Record, error) {
 }
 
 // explained says of which flag a fault of the configuration is.
-func (x *initializer) explained(err error) error {
+func (*initializer) explained(err error) error {
 	var faults config.FieldErrors
 	if !errors.As(err, &faults) {
 		return fmt.Errorf("init: %w", err)

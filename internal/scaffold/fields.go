@@ -162,7 +162,7 @@ func wordsOf(name string) []string {
 }
 
 // replaced is a payload with another value in the place of a field's.
-func replaced(data []byte, path string, value string) []byte {
+func replaced(data []byte, path, value string) []byte {
 	from, to, found := locate(config.LenientJSON(data), "", path)
 	if !found {
 		return nil

@@ -186,7 +186,7 @@ func figure(f *field, records []Record) (x idea, rank int) {
 // limitAbove is a round number above the largest that was seen.
 func limitAbove(f *field) float64 {
 	limit := nice(f.max + math.Abs(f.max)/4)
-	top := 0.0
+	var top float64
 	switch {
 	case f.max == 0:
 		return 0
@@ -268,8 +268,8 @@ func word(f *field, records []Record) (x idea, rank int) {
 		"health", "condition", "alarm", "type", "event", "kind") || len(f.values) == mostValues {
 		return x, 0
 	}
-	trouble := regexp.MustCompile(`(?i)^(error|err|critical|crit|fatal|severe|alert|alarm|emerg(ency)?|panic|fail(ed|ure)?` +
-		`|down|unhealthy|time(d_?)?out|denied|rejected|offline|broken)$`)
+	trouble := regexp.MustCompile(`(?i)^(error|err|critical|crit|fatal|severe|alert|alarm|emerg(ency)?|panic` +
+		`|fail(ed|ure)?|down|unhealthy|time(d_?)?out|denied|rejected|offline|broken)$`)
 	var bad, good []string
 	for _, v := range f.values {
 		if trouble.MatchString(v) {
