@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 )
@@ -47,8 +48,9 @@ func (p *program) run(ctx context.Context, from *configFlags, o daemon.Options) 
 	if err != nil {
 		return err
 	}
-	if o.AWS, err = p.loadAWS(ctx); err != nil {
-		return err
+	// The daemon waits for credentials and for AWS, and says so.
+	if o.AWS, err = p.load(ctx); err != nil {
+		return config.FieldErrors{{Rule: err.Error()}}
 	}
 	if limit := daemon.MemoryLimit(os.DirFS("/"), p.env); limit > 0 {
 		debug.SetMemoryLimit(limit)
