@@ -28,9 +28,10 @@ GOTEST := $(GO) test -shuffle=on -vet=off
 FILES  := --include='*.go' --exclude-dir=tools alert checkpoint cmd consumer deploy internal
 # The packages that $(1) occurs in.
 having  = $(addprefix ./,$(sort $(dir $(shell grep -rlE $(1) $(FILES)))))
-# What the race detector can find something in, what go test -short does not play whole, and the simulations.
-RACED  = $(call having,'"sync(/atomic)?"|"testing/synctest"')
-LONG   = $(call having,'"pgregory.net/rapid"|testing\.Short\(\)')
+# What the race detector can find something in, what go test -short does not play whole, and the simulations;
+# internal/system has a test of these lists.
+RACED  = $(call having,'"sync(/atomic)?"|"testing/synctest"|goleak')
+LONG   = $(call having,'"pgregory.net/rapid"|testkit[.](Long|Runs|Cases|Named)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
