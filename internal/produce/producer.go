@@ -25,8 +25,8 @@ type Producer struct {
 	Rate float64
 	// Count ends Run after so many records; 0 means no end.
 	Count int
-	// Keys spreads the records over so many partition keys, in turn; 0 means DefaultKey, which sends every record to the
-	// same shard.
+	// Keys spreads the records over so many partition keys, in turn; 0 means DefaultKey, which sends every record to
+	// the same shard.
 	Keys int
 	// OnPut, if set, receives after each call how many records the stream accepted.
 	OnPut func(accepted int)

@@ -104,7 +104,11 @@ func TestProducerNamesAMissingStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, err := newProducer(t, fakeaws.New(fakeaws.Options{})).Run(t.Context())
-		require.ErrorContains(t, err, "stream ExampleOutputStream does not exist in this region and account (PutRecords): create it or correct its name")
+		require.ErrorContains(
+			t, err,
+			"stream ExampleOutputStream does not exist in this region and account (PutRecords): create it or "+
+				"correct its name",
+		)
 	})
 }
 

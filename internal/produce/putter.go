@@ -36,8 +36,8 @@ type Putter struct {
 	Client *kinesis.Client
 	// Stream is a name or an ARN.
 	Stream string
-	// Key is the partition key of every record, unless there is a KeyField: the field of the record whose value is it, as
-	// in order.customer.
+	// Key is the partition key of every record, unless there is a KeyField: the field of the record whose value is it,
+	// as in order.customer.
 	Key, KeyField string
 	// OnPut gets each record that the stream has taken.
 	OnPut func(Receipt) error
@@ -72,7 +72,8 @@ func (p *Putter) One(ctx context.Context, data []byte) (Sum, error) {
 	return p.put(ctx, records)
 }
 
-// Lines puts each line of a text; empty ones are left out. A line is put when it is there, also where more follow later.
+// Lines puts each line of a text; empty ones are left out. A line is put when it is there, also where more follow
+// later.
 func (p *Putter) Lines(ctx context.Context, text io.Reader) (Sum, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

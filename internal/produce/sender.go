@@ -67,7 +67,9 @@ func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry)
 		case !passes(err):
 			return nil, awsfault.Advise(err, "PutRecords", "stream "+s.Stream)
 		case time.Since(began) > patience:
-			return nil, fmt.Errorf("no success for %s: %w", patience, awsfault.Advise(err, "PutRecords", "stream "+s.Stream))
+			return nil, fmt.Errorf(
+				"no success for %s: %w", patience, awsfault.Advise(err, "PutRecords", "stream "+s.Stream),
+			)
 		}
 		if !answered(err) {
 			s.repeated += len(batch)
