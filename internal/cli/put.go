@@ -36,9 +36,10 @@ type putting struct {
 func putCommand(p *program) *cobra.Command {
 	x := &putting{program: p}
 	c := &cobra.Command{
-		Use:     "put [RECORD] [--file FILE]",
-		Short:   "Put records of your own into a stream",
-		GroupID: groupRules,
+		Use:               "put RECORD | --file FILE",
+		Short:             "Put records of your own into a stream",
+		GroupID:           groupRules,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		Long: "Put a record into the stream, or each line of a file, and print where each one is. The stream is " +
 			"that of " +
 			"the configuration, or --stream.\n\n" +
@@ -49,7 +50,7 @@ func putCommand(p *program) *cobra.Command {
 		Example: "kinesis-alerter put '{\"service\": \"checkout\", \"latency\": 900}'\n" +
 			"kinesis-alerter put '{\"host\": \"web-7\", \"status\": 503}' --stream records --key web-7\n" +
 			"kinesis-alerter put --file records.jsonl --key-field host\n" +
-			"tail -F app.log | kinesis-alerter put --file -",
+			"kinesis-alerter put --file - --stream records < records.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			given := len(args)
 			if c.Flags().Changed("data") {
@@ -195,7 +196,9 @@ func (x *putting) end(sum produce.Sum, took time.Duration) {
 	if x.json {
 		out = x.program.stderr
 	}
-	_, _ = plain.Fprintf(out, "%s\n", said(sum, x.stream, took))
+	if sum.Accepted > 0 || x.file != "" {
+		_, _ = plain.Fprintf(out, "%s\n", said(sum, x.stream, took))
+	}
 	switch {
 	case x.noJSON == 1 && x.last.Line == 0:
 		_, _ = plain.Fprintln(x.program.stderr,
