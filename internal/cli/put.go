@@ -132,7 +132,7 @@ func (x *putting) find(ctx context.Context) error {
 	case err != nil && (x.stream == "" || x.config != ""):
 		return err
 	case err != nil: // the stream is known; a file that is only there by chance does not matter
-		return nil
+		return nil //nolint:nilerr // as said
 	}
 	own := cmp.Or(loaded.Stream.ARN, loaded.Stream.Name)
 	if x.stream != "" && x.stream != own && x.stream != loaded.StreamName() {

@@ -49,6 +49,7 @@ func stored(fake *fakeaws.AWS) (data, keys []string) {
 func TestPutOne(t *testing.T) {
 	t.Parallel()
 	putting(t, 1, func(t *testing.T, fake *fakeaws.AWS, p *Putter, receipts *[]Receipt) {
+		t.Helper()
 		sum, err := p.One(t.Context(), []byte("{ \"latency\": 900 }\n"))
 		require.NoError(t, err)
 		require.Equal(t, Sum{Accepted: 1}, sum)
@@ -78,6 +79,7 @@ func TestPutOne(t *testing.T) {
 func TestPutLines(t *testing.T) {
 	t.Parallel()
 	putting(t, 1, func(t *testing.T, fake *fakeaws.AWS, p *Putter, receipts *[]Receipt) {
+		t.Helper()
 		sum, err := p.Lines(t.Context(), strings.NewReader("a\r\n\nb\n  c "))
 		require.NoError(t, err)
 		require.Equal(t, 3, sum.Accepted)
@@ -107,6 +109,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("disk") }
 func TestPutKeepsTheOrderOfAKey(t *testing.T) {
 	t.Parallel()
 	putting(t, 2, func(t *testing.T, fake *fakeaws.AWS, p *Putter, receipts *[]Receipt) {
+		t.Helper()
 		entries := 0
 		fault(fake, fakeaws.Fault{Kind: fakeaws.Changed, Rewrite: func(a *fakeaws.Answer) {
 			var answer struct {
@@ -145,6 +148,7 @@ func TestPutKeepsTheOrderOfAKey(t *testing.T) {
 func TestPutWaitsForNoOtherLine(t *testing.T) {
 	t.Parallel()
 	putting(t, 1, func(t *testing.T, fake *fakeaws.AWS, p *Putter, _ *[]Receipt) {
+		t.Helper()
 		read, write := io.Pipe()
 		ctx, stop := context.WithCancelCause(t.Context())
 		ended := make(chan error, 1)
@@ -166,6 +170,7 @@ func TestPutWaitsForNoOtherLine(t *testing.T) {
 func TestPutByARN(t *testing.T) {
 	t.Parallel()
 	putting(t, 1, func(t *testing.T, _ *fakeaws.AWS, p *Putter, _ *[]Receipt) {
+		t.Helper()
 		p.Stream = "arn:aws:kinesis:us-east-1:000000000000:stream/" + testkit.TestStream
 		sum, err := p.One(t.Context(), []byte("x"))
 		require.NoError(t, err)

@@ -55,7 +55,7 @@ type result struct {
 func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry) ([]result, error) {
 	for began := time.Now(); ; {
 		if s.wait > 0 && !sleep.For(ctx, s.wait) || ctx.Err() != nil {
-			return nil, nil
+			return nil, nil //nolint:nilerr // the end of ctx is none
 		}
 		out, err := s.call(ctx, batch)
 		switch {
@@ -137,12 +137,8 @@ func passes(err error) bool {
 	if !coded {
 		return true // an answer that cannot be read
 	}
-	switch awsfault.Of(api.ErrorCode()) {
-	case awsfault.Throttled, awsfault.KMSThrottled, awsfault.Unavailable:
-		return true
-	default:
-		return false
-	}
+	kind := awsfault.Of(api.ErrorCode())
+	return kind == awsfault.Throttled || kind == awsfault.KMSThrottled || kind == awsfault.Unavailable
 }
 
 // answered reports whether the service sent anything back.
