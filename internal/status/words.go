@@ -110,14 +110,14 @@ func shortShard(id string) string {
 	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
 }
 
-// InForce says in words when a silence is active.
-func InForce(from, until, now time.Time) string {
+// ActiveWhen says in words when a silence is active.
+func ActiveWhen(from, until, now time.Time) string {
 	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
 	case !until.After(now):
-		return "over since " + in(until)
+		return "ended " + in(until)
 	case from.After(now):
 		return "from " + in(from) + " until " + in(until)
 	default:
-		return "in force until " + in(until)
+		return "active until " + in(until)
 	}
 }
