@@ -16,27 +16,44 @@ FUZZTIME ?= 1m
 # Which figures are measured, and what else go test is told, for example BENCHFLAGS=-benchtime=1x.
 BENCH      ?= .
 BENCHFLAGS ?=
-# How many schedules of whole daemons are simulated, the seed of one that is to be repeated (its faults, not what the
-# scheduler made of them), and what else go test is told, for example SIMFLAGS=-cpu=1,2 or, for more schedules, nothing.
-RUNS     ?= 20
+# make sim: how many schedules each simulation plays, in place of its own number; the seed of one schedule to repeat (its
+# faults, not what the scheduler made of them); and what else go test is told, for example SIMFLAGS=-race.
+RUNS     ?=
 SEED     ?=
-SIMFLAGS ?= -race
+SIMFLAGS ?=
+
+# In random order, and without the vet that make lint does.
+GOTEST := $(GO) test -shuffle=on -vet=off
+# The source files, without the modules of tools.
+FILES  := --include='*.go' --exclude-dir=tools alert checkpoint cmd consumer deploy internal
+# The packages that $(1) occurs in.
+having  = $(addprefix ./,$(sort $(dir $(shell grep -rlE $(1) $(FILES)))))
+# What the race detector can find something in, what go test -short does not play whole, and the simulations.
+RACED  = $(call having,'"sync(/atomic)?"|"testing/synctest"')
+LONG   = $(call having,'"pgregory.net/rapid"|testing\.Short\(\)')
+SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images emulators clean
+.PHONY: help demo build docs test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## emulator, producer and daemon in one process; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
+demo: ## the daemon as a story of a minute: a message, a storm, a kill; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
 	@$(GO) build -trimpath -o bin/demo ./cmd/demo
 	@exec bin/demo $(ARGS)
 
 build: ## the static daemon, bin/kinesis-alerter
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kinesis-alerter/internal/daemon.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
 
-test: ## unit, property and simulation tests with the race detector, in random order
-	$(GO) test -race -shuffle=on -timeout 40m ./...
+test: ## every test, in random order; simulations and properties with few seeds: make sim plays them whole
+	$(GOTEST) -short -timeout 10m ./...
+
+test-race: ## the same with the race detector, of the packages that have more than one goroutine
+	$(GOTEST) -race -short -timeout 20m $(RACED)
+
+docs: ## the documentation's site, bin/site/html/index.html; a link that leads nowhere fails it; needs python3 with venv
+	deploy/site/build.sh
 
 lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
@@ -50,16 +67,16 @@ lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vuln
 fmt: ## formats every Go file as lint wants it
 	$(TOOL) golangci-lint fmt
 
-conformance: emulators ## one table of behaviours against fakeaws and against the npm emulators
+conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
-e2e: emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
+e2e: npm-emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
 FROM ?= HEAD~1
 
-mixed: emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
+mixed: npm-emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
 	@set -e; folder=$$(mktemp -d); trap 'git worktree remove --force "$$folder/source"; rm -rf "$$folder"' EXIT; \
 	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
 	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
@@ -93,19 +110,13 @@ fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found" >&2; exit 1; }
 
-sim: ## the simulations alone: RUNS=20 schedules of whole daemons, more of smaller parts; SEED=n repeats one
-	@set -e; found=0; \
-	for pkg in $$($(GO) list ./...); do \
-		list=$$($(GO) test -list '^Test.*Sim' $$pkg); \
-		case "$$list" in Test*) ;; *) continue ;; esac; \
-		found=1; runs=$$(($(RUNS) * 5)); flags=; \
-		case "$$pkg" in */system) runs=$(RUNS) ;; esac; \
-		case "$$($(GO) list -f '{{.TestImports}}' $$pkg)" in \
-			*pgregory.net/rapid*) flags="$(if $(SEED),-rapid.seed=$(SEED) -rapid.checks=1,-rapid.checks=$$runs)" ;; \
-		esac; \
-		$(GO) test $(SIMFLAGS) -count=1 -timeout 60m -run Sim $$pkg $$flags; \
-	done; \
-	test $$found -gt 0 || { echo "no simulation found" >&2; exit 1; }
+sim: ## what make test shortens, whole; RUNS=200 plays so many schedules of each simulation alone, SEED=n repeats one
+ifeq ($(RUNS)$(SEED),)
+	$(GOTEST) $(SIMFLAGS) -timeout 30m $(LONG)
+else
+	MODEL_SCHEDULES=$(RUNS) MODEL_SEED=$(SEED) $(GO) test $(SIMFLAGS) -count=1 -timeout 60m -run TestSim $(SIMS) \
+		$(if $(SEED),-rapid.seed=$(SEED) -rapid.checks=1,-rapid.checks=$(RUNS))
+endif
 
 # Of the combinations of make hostile, only those that this matches, for example ONLY='later, sns'.
 ONLY ?=
@@ -131,7 +142,7 @@ images: ## the README's pictures, made anew; 17 minutes
 pin-images: ## the digests of the base images' tags, into the Dockerfile; asks their registries
 	deploy/image/pin.sh
 
-emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
+npm-emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/package-lock.json
 
 # fauxqs asks for node 22; the lock file brings one for Linux, so node 20 is enough to start with.
 # No package needs its install script: dynalite's native part is only for tables on disk.

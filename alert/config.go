@@ -60,54 +60,62 @@ type Config struct {
 
 // RuleConfig is one rule.
 type RuleConfig struct {
-	// Name is 1 to 64 letters, digits, "_", "-" and ".", unique. It is part of the alert id: a renamed rule alerts
-	// again.
-	Name string `yaml:"name"`
-	// When is the condition; see the package documentation.
+	// The name of the rule: 1 to 64 letters, digits, `_`, `-` or `.`, unique. It is part of the alert id, and the
+	// memory of the rule is kept under it: a renamed rule alerts again.
+	Name string `yaml:"name" required:"true"`
+	// The condition, in the language of https://expr-lang.org, such as `ANOMALY_SCORE > 3.0`; `true` matches every
+	// record. It sees the fields of the record by their exact names (`order.price`) and `partition_key`, `shard`,
+	// `arrival` and `age`. A field that is missing, null or of another type makes a comparison neither true nor false:
+	// the rule does not match. With `absence` it can be left out.
 	When string `yaml:"when"`
-	// Key is an expression for what "the same alert" means to for, window, absence, dedup, resolve and inhibition.
-	// Defaults to partition_key.
-	Key string `yaml:"key"`
-	// Value is an expression for the figure that messages and digests show. Defaults to the field of the first
-	// comparison of When with a number.
-	Value string `yaml:"value"`
-	// For lets the rule fire only when the condition has held for this many records of the key in a row, or for this
-	// long.
+	// An expression for what "the same alert" means to `for`, `window`, `absence`, `dedup`, `resolve` and
+	// `inhibited_by`. With a key that is not the partition key, each shard counts its own part of the key's records.
+	Key string `yaml:"key" default:"partition_key"`
+	// An expression for the figure that messages and digests show.
+	Value string `yaml:"value" unset:"the first field that when compares with a number"`
+	// Fire only when `when` has held for so many records of the key in a row (`3`), or for so long (`30s`); at most
+	// 1000000 records or 168h.
 	For Stretch `yaml:"for"`
-	// Window lets the rule fire on an aggregate of the key's records for which When holds.
+	// Fire on an aggregate of the key's records for which `when` holds, as in
+	// `{length: 1m, aggregate: avg, of: latency, is: "> 250"}`.
 	Window WindowConfig `yaml:"window"`
-	// Absence lets the rule fire when no record came for which When holds.
+	// Fire when no record came for which `when` holds.
 	Absence AbsenceConfig `yaml:"absence"`
-	// Dedup suppresses further alerts of a key for this long after one was made.
-	Dedup time.Duration `yaml:"dedup"`
-	// Resolve ends a firing key after this many records in a row for which When is false, or after this long without
-	// one for which it is true, and makes an alert that says so. While a key fires, its only further alerts are those
-	// of RepeatInterval.
+	// Suppress further alerts of a key for so long after one was made.
+	Dedup time.Duration `yaml:"dedup" range:"1ms..168h"`
+	// A key that fires is resolved after so many records in a row for which `when` is false (`3`), or so long without
+	// one for which it is true (`2m`), and a message says so. While it fires, its only further alerts are those of
+	// `repeat_interval`. At most 1000000 records or 168h.
 	Resolve Stretch `yaml:"resolve"`
-	// RepeatInterval makes a firing key alert again at this interval. It needs Resolve or Absence.
-	RepeatInterval time.Duration `yaml:"repeat_interval"`
-	// InhibitedBy names rules earlier in the list: while one of them is active for the same key, this one is muted.
+	// Report again, at this interval, that a key still fires. It needs `resolve` or `absence`.
+	RepeatInterval time.Duration `yaml:"repeat_interval" range:"1s..168h"`
+	// Names of rules before this one: while one of them is active for the same key, and somebody was told of it or has
+	// silenced it, this rule is muted. A rule without `resolve` is active for its `dedup`.
 	InhibitedBy []string `yaml:"inhibited_by"`
-	// RateLimit suppresses the rule's alerts above this rate, for each shard.
+	// Suppress the alerts of the rule above this rate, for each shard: `10/1m`, at most 100000000 in at most 8760h.
 	RateLimit Rate `yaml:"rate_limit"`
-	// Severity is critical, warning (default) or info, or an expression that gives one of them.
-	Severity string `yaml:"severity"`
-	// Labels are part of the message's attributes and of what templates see.
+	// `critical`, `warning` or `info`, or an expression that gives one of them: `score > 5 ? "critical" : "info"`. A
+	// rise is reported at once, whatever `dedup` would suppress; one that a silence, quiet hours or `rate_limit`
+	// suppressed, when they are over.
+	Severity string `yaml:"severity" default:"warning"`
+	// Texts that templates see and that are message attributes.
 	Labels map[string]string `yaml:"labels"`
-	// Mode is live (default) or shadow.
-	Mode string `yaml:"mode"`
-	// Quiet are the hours in which the rule is muted.
+	// `shadow` evaluates and counts, in kinesis_alerter_shadow_alerts_total, and publishes nothing.
+	Mode string `yaml:"mode" default:"live" enum:"live|shadow"`
+	// Hours in which the rule is muted: `{days: [sat, sun], from: "22:00", to: "06:00", zone: Europe/Berlin}`.
 	Quiet []QuietConfig `yaml:"quiet"`
-	// Topics are names of Config.Topics. It may be left out where there is one topic only.
-	Topics []string `yaml:"topics"`
-	// Subject and Message are text/template sources that win over the topic's. Empty means the topic's.
-	Subject string `yaml:"subject"`
-	Message string `yaml:"message"`
-	// Attributes are typed message attributes in addition to alert_id, rule, severity, kind and the labels; at most 10
-	// together.
+	// Where the alerts of the rule go: names from `topics`.
+	Topics []string `yaml:"topics" unset:"the only topic"`
+	// A Go template of the subject of the message.
+	Subject string `yaml:"subject" unset:"that of the topic"`
+	// A Go template of the message.
+	Message string `yaml:"message" unset:"that of the topic"`
+	// Message attributes for filter policies, by name; at most 10 with `alert_id`, `rule`, `severity`, `kind` and the
+	// labels.
 	Attributes map[string]AttributeConfig `yaml:"attributes"`
-	// Runbook and Dashboard are text/template sources of links.
-	Runbook   string `yaml:"runbook"`
+	// A template of a link to what to do, which is added to the message where it does not have it.
+	Runbook string `yaml:"runbook"`
+	// A template of a link to a dashboard, which is added to the message where it does not have it.
 	Dashboard string `yaml:"dashboard"`
 }
 
@@ -124,23 +132,27 @@ const (
 
 // WindowConfig is an aggregate over event time.
 type WindowConfig struct {
-	// Length is the length of the window, 1 s to 24 h. Zero means that there is no window.
-	Length time.Duration `yaml:"length"`
-	// Step is how far the window slides at a time; it divides Length into at most 120 parts. Defaults to a twelfth of
-	// Length. It is for sliding windows only.
-	Step time.Duration `yaml:"step"`
-	// Tumbling makes windows without overlap, aligned to multiples of Length since 1970. Each is judged once, at its
-	// end. A sliding window is judged with every record.
-	Tumbling bool `yaml:"tumbling"`
-	// Aggregate is count (default), sum, avg, min, max, rate (records per second over the whole Length) or distinct.
-	Aggregate string `yaml:"aggregate"`
-	// Of is the expression that is aggregated; not for count and rate.
+	// The length of the window, in whole milliseconds.
+	Length time.Duration `yaml:"length" range:"1s..24h"`
+	// How far a sliding window moves at a time; it divides `length` into at most 120 parts. A sliding window is judged
+	// with every record and at the end of each step. Its newest step has only begun, so it covers between `length -
+	// step` and `length`: leave that margin below an upper bound (`< 55` for one record a second in a minute), or
+	// choose a smaller step.
+	Step time.Duration `yaml:"step" unset:"a twelfth of length" range:"1ms..24h"`
+	// Windows without overlap, each judged once, at its end.
+	Tumbling bool `yaml:"tumbling" default:"false"`
+	// What is compared. `rate` is records per second over the whole `length`, also while the window has only begun to
+	// fill: 90 records in `{length: 1m, aggregate: rate}` are 1.5. `count`, `rate`, `sum` and `distinct` are 0 when
+	// nothing comes.
+	Aggregate string `yaml:"aggregate" default:"count" enum:"count|sum|avg|min|max|rate|distinct"`
+	// The expression that is aggregated, such as the name of a field; not for `count` and `rate`.
 	Of string `yaml:"of"`
-	// Is is the comparison that makes the rule fire, such as "> 100".
+	// The comparison that makes the rule fire, such as `> 100`.
 	Is string `yaml:"is"`
-	// MinRecords is how many records a window must have to fire, so that the first failure of a quiet service is not
-	// 100 %.
-	MinRecords int `yaml:"min_records"`
+	// How many records a window must have to fire, so that the first error of a quiet service is not 100 %. A window
+	// with an upper bound (`< 5`, `== 0`), or a lower one of `min`, is judged once a whole length of it was watched,
+	// `avg` with what there is.
+	MinRecords int `yaml:"min_records" default:"0" range:"0..1000000000"`
 }
 
 // What can be absent.
@@ -152,81 +164,95 @@ const (
 
 // AbsenceConfig is an alert about what does not come.
 type AbsenceConfig struct {
-	// After is how long nothing must have come, 1 s to 7 days. Zero means that the rule is not about absence.
-	After time.Duration `yaml:"after"`
-	// Of is key (default), shard or stream.
-	Of string `yaml:"of"`
-	// GiveUp is how long a key is reported as absent, 1 s to a year. Then a last message says that it is given up, and
-	// the key is forgotten until its next record. Defaults to 24 h. The absence of a shard or stream is never given up.
-	GiveUp time.Duration `yaml:"give_up"`
+	// How long nothing must have come; at least 30s for `of: stream`.
+	After time.Duration `yaml:"after" range:"1s..168h"`
+	// What is absent: a `key`, or everything in a `shard` or in the whole `stream`.
+	Of string `yaml:"of" default:"key" enum:"key|shard|stream"`
+	// For how long a key that does not come back is reported. Then a last message says that it is given up, and the
+	// key is forgotten until its next record. For `of: key` only: the absence of a shard or of the stream is never
+	// given up.
+	GiveUp time.Duration `yaml:"give_up" default:"24h" range:"1s..8760h"`
 }
 
 // QuietConfig is a daily span of time.
 type QuietConfig struct {
-	// Days are mon to sun, on which the hours begin. Empty means every day.
-	Days []string `yaml:"days"`
-	// From and To are HH:MM. A To that is not after From is on the next day.
-	From string `yaml:"from"`
-	To   string `yaml:"to"`
-	// Zone is an IANA time zone. Defaults to UTC.
-	Zone string `yaml:"zone"`
+	// The days on which the hours begin.
+	Days []string `yaml:"days" unset:"every day" enum:"sun|mon|tue|wed|thu|fri|sat"`
+	// When the hours begin: HH:MM, in quotes.
+	From string `yaml:"from" required:"true"`
+	// When the hours end: HH:MM, in quotes. If it is not after `from`, it is on the next day.
+	To string `yaml:"to" required:"true"`
+	// A time zone of the IANA database, such as Europe/Berlin.
+	Zone string `yaml:"zone" default:"UTC"`
 }
 
 // SilenceConfig mutes rules from one time to another.
 type SilenceConfig struct {
-	Name string `yaml:"name"`
-	// Rules are the names of the rules; empty means all.
-	Rules []string `yaml:"rules"`
-	// When is a condition on the record; empty means every record.
-	When string `yaml:"when"`
-	// From and Until are RFC 3339 times of the records' arrival. From may be left out.
-	From    string `yaml:"from"`
-	Until   string `yaml:"until"`
+	// The name of the silence, for people: 1 to 64 letters, digits, `_`, `-` or `.`.
+	Name string `yaml:"name" required:"true"`
+	// Names of the rules that are muted.
+	Rules []string `yaml:"rules" unset:"all rules"`
+	// A condition: for which records. What it says of a key's last matching record also holds for what time brings
+	// about.
+	When string `yaml:"when" unset:"every record"`
+	// From when, as 2026-11-22T09:00:00Z: times are those at which records arrive.
+	From string `yaml:"from" unset:"always"`
+	// Until when, as 2026-11-22T17:00:00Z: every silence has an end. One that is over is refused by `check` and by a
+	// reload, not by a start.
+	Until string `yaml:"until" required:"true"`
+	// Why, for people.
 	Comment string `yaml:"comment"`
 }
 
 // WatchdogConfig is a message at an interval.
 type WatchdogConfig struct {
-	// Interval is 10 s to 24 h. Zero means that there is no watchdog.
-	Interval time.Duration `yaml:"interval"`
-	// Topics are names of Config.Topics. It may be left out where there is one topic only.
-	Topics []string `yaml:"topics"`
+	// How often: a message at the end of every interval, as long as every open shard is read, none is paused, and none
+	// is further behind than that by the clock (20s at least). What was missed is not made up for. If the message
+	// stays away, look.
+	Interval time.Duration `yaml:"interval" range:"10s..24h"`
+	// Where the message goes: names from `topics`.
+	Topics []string `yaml:"topics" unset:"the only topic"`
 }
 
 // StateConfig bounds the memory of rules.
 type StateConfig struct {
-	// MaxKeys is how many keys one shard remembers for all rules together. Beyond it, keys of the rule that has most
-	// are evicted, quiet ones first, and counted. Defaults to 100000.
-	MaxKeys int `yaml:"max_keys"`
+	// How many keys one shard remembers, of all rules together. Beyond it keys of the rule that has most are forgotten,
+	// quiet ones first, and counted. 100,000 keys take about 17 MiB. What a shard remembers is also bounded in bytes:
+	// 48 MiB in memory, 22 MiB of a snapshot.
+	MaxKeys int `yaml:"max_keys" default:"100000" range:"1..10000000"`
 }
 
 // TopicConfig is one destination.
 type TopicConfig struct {
-	// ARN is the SNS topic. Only the publisher uses it.
-	ARN string `yaml:"arn"`
-	// Rate is the most that all workers together publish to the topic; alerts above it go into digests. Defaults to
-	// 8/s.
-	Rate Rate `yaml:"rate"`
-	// Email says that e-mail subscribes to the topic, so that Rate must not be above 10/s. Defaults to true.
-	Email *bool `yaml:"email"`
-	// Digest is how long alerts above the rate are collected into one message, 1 s to 10 min. Defaults to 10 s.
-	Digest time.Duration `yaml:"digest"`
-	// Subject and Message are text/template sources. Empty means the words of AWS's sample.
-	Subject string `yaml:"subject"`
-	Message string `yaml:"message"`
-	// Bodies are text/template sources for single protocols: email, email-json, sms, sqs, http, https, lambda,
-	// application, firehose. With any, Message is the default body and there are no attributes.
+	// The ARN of the SNS topic. That of a FIFO topic ends in `.fifo`.
+	ARN string `yaml:"arn" required:"true"`
+	// What all workers of this application together publish to the topic at most; alerts above it are gathered into
+	// digests, and each worker has its share. SNS counts all publishers: several applications on one e-mail topic have
+	// to stay below 10/s together. At least one a day, at most 30000/s, or `unlimited` for topics that no person
+	// reads.
+	Rate Rate `yaml:"rate" default:"8/s"`
+	// E-mail subscribes to the topic. SNS switches such subscriptions off above 10 messages a second, so `rate` cannot
+	// be above that.
+	Email *bool `yaml:"email" default:"true"`
+	// How long alerts above the rate are gathered for one message.
+	Digest time.Duration `yaml:"digest" default:"10s" range:"1s..10m"`
+	// A Go template of the subject, which is cut to the 99 characters that SNS takes.
+	Subject string `yaml:"subject" unset:"that of AWS's sample, Anomaly detected"`
+	// A Go template of the message.
+	Message string `yaml:"message" unset:"that of AWS's sample, with the payload"`
+	// Templates of the message by protocol: `email`, `email-json`, `sms`, `sqs`, `http`, `https`, `lambda`,
+	// `application` or `firehose`. SNS then drops message attributes, so a rule with attributes is refused there.
 	Bodies map[string]string `yaml:"bodies"`
-	// GroupID is the text/template source of the message group id of a FIFO topic. Defaults to the partition key.
-	GroupID string `yaml:"group_id"`
+	// A Go template of the message group of a FIFO topic.
+	GroupID string `yaml:"group_id" unset:"the partition key"`
 }
 
 // AttributeConfig is one message attribute.
 type AttributeConfig struct {
-	// Type is String (default), Number or String.Array.
-	Type string `yaml:"type"`
-	// Value is a text/template source. An attribute whose value is empty is left out.
-	Value string `yaml:"value"`
+	// The type of the attribute, as filter policies compare it.
+	Type string `yaml:"type" default:"String" enum:"String|Number|String.Array"`
+	// A Go template of the value. An attribute whose value is empty is left out.
+	Value string `yaml:"value" required:"true"`
 }
 
 // The default and the maximum of MaxKeys.

@@ -34,50 +34,60 @@ const (
 
 // ScoreConfig is one random cut forest for each shard, or for each key of a shard.
 type ScoreConfig struct {
-	// As is the member that the score adds to each record. Defaults to ANOMALY_SCORE. If the name ends in _SCORE, the
-	// explanation and the verdict replace that suffix: ANOMALY_EXPLANATION, ANOMALY.
-	As string `yaml:"as"`
-	// Fields are the numbers that make a point, by their paths: heartRate, order.price. At most 30.
-	Fields []string `yaml:"fields"`
-	// Key is partition_key, or the path of a field: each of its values has a forest of its own. Empty is one forest a
-	// shard.
-	Key string `yaml:"key"`
-	// Trees, Samples, Decay and Shingle are the parameters of RANDOM_CUT_FOREST; see forest.Config.
-	Trees   int `yaml:"trees"`
-	Samples int `yaml:"samples"`
-	Decay   int `yaml:"decay"`
-	Shingle int `yaml:"shingle"`
-	// Scoring is kda (default) or standard.
-	Scoring string `yaml:"scoring"`
-	// Seed chooses the random cuts.
-	Seed int `yaml:"seed"`
-	// Explain adds the explanation, in the service's form. It about doubles the cost.
-	Explain bool `yaml:"explain"`
-	// Threshold is auto, for the verdict of an automatic threshold. Without it, rules compare the score with a number.
-	Threshold string `yaml:"threshold"`
-	// Auto tunes the automatic threshold.
+	// The field that the score adds to a record. Several scores are a list, each with a name of its own. If the name
+	// ends in _SCORE, that of the explanation and of the verdict are made of what is before it: ANOMALY_EXPLANATION,
+	// ANOMALY.
+	As string `yaml:"as" default:"ANOMALY_SCORE"`
+	// 1 to 30 fields with numbers, which together are one point, by their paths: `heartRate`, `order.price`. A record
+	// where one is missing, null, text or not finite has no score, teaches nothing and is counted.
+	Fields []string `yaml:"fields" required:"true"`
+	// `partition_key` or the path of a field: each of its values has a forest of its own.
+	Key string `yaml:"key" unset:"one forest for the shard"`
+	// How many trees the forest has: numberOfTrees of the service, where it is 100.
+	Trees int `yaml:"trees" default:"30" range:"1..1000"`
+	// How many points a tree holds: subSampleSize of the service.
+	Samples int `yaml:"samples" default:"256" range:"10..1000"`
+	// How many records matter: timeDecay of the service. It must be above `samples`.
+	Decay int `yaml:"decay" default:"100000" range:"1..2147483647"`
+	// How many records in a row are one point: shingleSize of the service.
+	Shingle int `yaml:"shingle" default:"1" range:"1..30"`
+	// `kda` agrees with the published scores of the service, with 0 for the first 256 records; `standard` are those of
+	// the open source library.
+	Scoring string `yaml:"scoring" default:"kda" enum:"kda|standard"`
+	// Another number makes another forest of the same kind.
+	Seed int `yaml:"seed" default:"8" range:"0.."`
+	// Add ANOMALY_EXPLANATION, in the form of the service. It about doubles the cost.
+	Explain bool `yaml:"explain" default:"false"`
+	// `auto` adds ANOMALY, true where the score stands apart from those of this stream, and ANOMALY_BEGINS, true for
+	// the first of several in a row. A value that has kept within 1 % of its level counts as being there while it
+	// stays within 1 %; a level of 0 has no such band, so give `auto.ignore_near.amount` there. Without `auto`,
+	// compare ANOMALY_SCORE in a rule.
+	Threshold string `yaml:"threshold" enum:"auto"`
+	// What tunes `threshold: auto`.
 	Auto AutoConfig `yaml:"auto"`
-	// Memory bounds the forests of all keys of a shard, in bytes. Beyond it the least recently used key is forgotten.
-	// Defaults to 64 MiB.
-	Memory int `yaml:"memory"`
+	// How many bytes the forests of all keys of a shard take together, 64 MiB if left out. Beyond it the key that was
+	// not used for the longest time is forgotten, and counted.
+	Memory int `yaml:"memory" default:"67108864" range:"1048576..68719476736"`
 }
 
 // AutoConfig tunes an automatic threshold; see forest.ThresholdConfig.
 type AutoConfig struct {
-	// Rate is the share of all records that may be anomalies (0.002), and Group the share if their scores are well
-	// separated (0.02).
-	Rate  float64 `yaml:"rate"`
-	Group float64 `yaml:"group"`
-	// Floor is the lowest threshold (1.5).
-	Floor float64 `yaml:"floor"`
-	// IgnoreNear ignores records whose values are all near the expected ones.
+	// The share of the records that may be anomalies.
+	Rate float64 `yaml:"rate" default:"0.002" range:"0..0.5"`
+	// The share of the records that may be anomalies if their scores stand apart with a gap below them.
+	Group float64 `yaml:"group" unset:"0.02, or rate if that is more" range:"0..0.5"`
+	// The lowest threshold. No score reaches 10.25.
+	Floor float64 `yaml:"floor" default:"1.5" range:"0..10.25"`
+	// Ignore records whose values are all near the median of what the forest holds.
 	IgnoreNear NearConfig `yaml:"ignore_near"`
 }
 
 // NearConfig is a distance: at most Amount, or at most Ratio times the expected value. Zero turns either off.
 type NearConfig struct {
-	Amount float64 `yaml:"amount"`
-	Ratio  float64 `yaml:"ratio"`
+	// At most so far from it; 0 is not used.
+	Amount float64 `yaml:"amount" default:"0" range:"0.."`
+	// At most this part of it; 0 is not used.
+	Ratio float64 `yaml:"ratio" default:"0" range:"0.."`
 }
 
 // score is one compiled score. It does not change.
@@ -378,7 +388,22 @@ func (f *faults) scoreForest(field string, c ScoreConfig, x *score) {
 		Dimensions: max(len(c.Fields), 1), Trees: c.Trees, SampleSize: c.Samples, Decay: c.Decay, Shingle: c.Shingle,
 		Scoring: forest.Scoring(c.Scoring), Seed: uint64(max(c.Seed, 0)),
 	}.WithDefaults()
-	if err := x.forest.Validate(); err != nil && len(c.Fields) <= maxScoreFields {
+	inRange := true
+	for _, of := range []struct {
+		name            string
+		value, from, to int
+	}{
+		{"trees", c.Trees, 1, forest.MaxTrees},
+		{"samples", c.Samples, forest.MinSampleSize, forest.MaxSampleSize},
+		{"decay", c.Decay, 1, forest.MaxDecay},
+		{"shingle", c.Shingle, 1, forest.MaxShingle},
+	} {
+		if of.value < of.from || of.value > of.to {
+			f.add(field+"."+of.name, strconv.Itoa(of.value), "must be between %d and %d", of.from, of.to)
+			inRange = false
+		}
+	}
+	if err := x.forest.Validate(); err != nil && inRange && len(c.Fields) <= maxScoreFields {
 		for _, cause := range leaves(err) {
 			f.add(field, "", "%s", cause.Error())
 		}

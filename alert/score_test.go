@@ -202,7 +202,8 @@ func TestScoreConfigErrors(t *testing.T) {
 		`score[0].as: "a b": must be 1 to 64 letters`, `score[0].fields: "": must name 1 to 30 fields`,
 		`score[0].memory: "5": must be at least`,
 		`score[0].scoring: "mean": must be kda or standard`,
-		`score[1].fields[1]: "x": must be the path of a field, once`, `score[1]: "": trees`,
+		`score[1].fields[1]: "x": must be the path of a field, once`,
+		`score[1].trees: "2000": must be between 1 and 1000`,
 		`score[3].as: "ANOMALY_SCORE": adds ANOMALY_SCORE, as score[1] does; names must be unique`,
 		`score[5].as: "A_ANOMALY_SCORE": adds A_ANOMALY, as score[4] does; names must be unique`,
 	} {

@@ -16,6 +16,12 @@ type Rate struct {
 	Unlimited bool
 }
 
+// The limits of a Rate: more alerts than a shard takes records in a day, and a year.
+const (
+	maxRateEvents = 100_000_000
+	maxRatePer    = 365 * 24 * time.Hour
+)
+
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *Rate) UnmarshalText(text []byte) error {
 	switch string(text) {
@@ -35,6 +41,11 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	d, perErr := time.ParseDuration(per)
 	if !ok || err != nil || perErr != nil || n < 1 || d < time.Millisecond {
 		return errors.New("want a rate such as 8/s, 10/1m or 5/h, or unlimited")
+	}
+	if n > maxRateEvents || d > maxRatePer {
+		return fmt.Errorf(
+			"want a rate of at most %d in at most %s, or unlimited", maxRateEvents, shortDuration(maxRatePer),
+		)
 	}
 	*r = Rate{Events: n, Per: d}
 	return nil

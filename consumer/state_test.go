@@ -19,6 +19,7 @@ import (
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/sleep"
+	"kinesis-alerter/internal/testkit"
 )
 
 // stuck keeps the alerts with some ids from being accepted, on one worker.
@@ -644,7 +645,7 @@ func TestChaosRemembers(t *testing.T) {
 			inWorld(t, 2, func(w *world) {
 				s := w.remembering()
 				s.silence = 4 * time.Second
-				d := &digester{every: time.Second}
+				d := &testkit.Digester{Every: time.Second}
 				w.gatherInto(d)
 				w.publish = func(ctx context.Context, _ *node, _ *alert.Alert) error {
 					return sleep.Until(ctx, time.Now().Add(20*time.Millisecond))
@@ -673,7 +674,7 @@ func TestChaosRemembers(t *testing.T) {
 					case 3:
 						s.saving(draw.IntN(2) == 0)
 					case 4, 5:
-						d.gathering(draw.IntN(2) == 0)
+						d.Gathering(draw.IntN(2) == 0)
 					case 6:
 						open := w.cloud.Kinesis.OpenShards(testStream)
 						i := draw.IntN(len(open))
@@ -686,7 +687,7 @@ func TestChaosRemembers(t *testing.T) {
 						}
 					}
 				}
-				d.gathering(false)
+				d.Gathering(false)
 				s.saving(true)
 				w.eventually(2*time.Minute, "all", func() bool {
 					w.mu.Lock()

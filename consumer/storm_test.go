@@ -14,10 +14,11 @@ import (
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/position"
+	"kinesis-alerter/internal/testkit"
 )
 
 // gatherInto makes the workers' alerts go into digests while d gathers.
-func (w *world) gatherInto(d *digester) {
+func (w *world) gatherInto(d *testkit.Digester) {
 	w.gather = func(n *node, a *alert.Alert, done func(error)) bool {
 		return d.Gather(a, func(err error) {
 			if err == nil {
@@ -35,11 +36,11 @@ func TestStorm(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.cfg.Memory = 4 * (1 << 20)
 		w.cloud.History.CountOnly()
-		d := &digester{on: true}
+		d := &testkit.Digester{On: true}
 		w.gatherInto(d)
 		w.put(0, n, 7)
 		one := w.join("one")
-		w.eventually(time.Minute, "all gathered", func() bool { return d.count() == n })
+		w.eventually(time.Minute, "all gathered", func() bool { return d.Count() == n })
 		status := one.consumer.Status()[0]
 		require.Equal(t, n, status.Unresolved)
 		require.Equal(t, n, status.Gathered)
@@ -54,11 +55,11 @@ func TestStorm(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Greater(t, one.consumer.Status()[0].Lag, time.Minute)
 
-		d.gathering(false)
+		d.Gathering(false)
 		w.put(n, n+70, 7)
 		time.Sleep(5 * time.Second)
 		require.Zero(t, w.distinct(), "single messages may not overtake the digest")
-		d.flush()
+		d.Flush()
 		w.eventually(5*time.Second, "all published", func() bool { return w.distinct() == n+70 })
 		w.checkOrder()
 		require.InDelta(t, n+70, counter(t, one, "kinesis_alerter_records_total", "outcome", "alerted"), 0)
@@ -73,16 +74,16 @@ func TestStorm(t *testing.T) {
 func TestStormFillsTheDigests(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.cloud.History.CountOnly()
-		d := &digester{on: true}
+		d := &testkit.Digester{On: true}
 		w.gatherInto(d)
 		w.put(0, lanes.MaxGathered+20_000, 7)
 		w.join("one")
 		time.Sleep(time.Minute)
-		require.GreaterOrEqual(t, d.count(), lanes.MaxGathered)
-		require.LessOrEqual(t, d.count(), lanes.MaxGathered+lanes.MaxUnresolved)
-		d.flush()
-		w.eventually(time.Minute, "the rest gathered", func() bool { return d.count() == lanes.MaxGathered+20_000 })
-		d.flush()
+		require.GreaterOrEqual(t, d.Count(), lanes.MaxGathered)
+		require.LessOrEqual(t, d.Count(), lanes.MaxGathered+lanes.MaxUnresolved)
+		d.Flush()
+		w.eventually(time.Minute, "the rest gathered", func() bool { return d.Count() == lanes.MaxGathered+20_000 })
+		d.Flush()
 		w.eventually(time.Minute, "the rest", func() bool { return w.distinct() == lanes.MaxGathered+20_000 })
 		w.checkOrder()
 	})
@@ -92,15 +93,15 @@ func TestStormFillsTheDigests(t *testing.T) {
 func TestStopDuringAStorm(t *testing.T) {
 	for _, inTime := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
-			d := &digester{on: true, every: 3 * time.Second}
+			d := &testkit.Digester{On: true, Every: 3 * time.Second}
 			if !inTime {
-				d.every = time.Minute
+				d.Every = time.Minute
 			}
 			w.gatherInto(d)
 			w.put(0, 1000, 7)
 			one := w.join("one")
-			w.eventually(10*time.Second, "gathered", func() bool { return d.count() == 1000 })
-			d.gathering(false)
+			w.eventually(10*time.Second, "gathered", func() bool { return d.Count() == 1000 })
+			d.Gathering(false)
 			err := one.Stop(w, 10*time.Second)
 			if inTime {
 				require.NoError(t, err)
@@ -121,7 +122,7 @@ func TestStopDuringAStorm(t *testing.T) {
 // TestHandoffWaitsForTheDigest and moves the shard when SNS has it.
 func TestHandoffWaitsForTheDigest(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
-		d := &digester{on: true, every: 2 * time.Second}
+		d := &testkit.Digester{On: true, Every: 2 * time.Second}
 		w.gatherInto(d)
 		one := w.join("one")
 		w.eventually(5*time.Second, "reading", func() bool { return one.reading() == 2 })
@@ -155,16 +156,16 @@ func poisoned(numbers ...string) func(context.Context, *node, *alert.Alert) erro
 // TestRejectedAlertIsALetter: with dead letters nothing is held.
 func TestRejectedAlertIsALetter(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		box := &letterBox{}
+		box := &testkit.LetterBox{}
 		w.deadLetters = box
 		w.publish = poisoned("7", "17")
 		n := w.join("one")
 		w.put(0, 100, 10)
-		w.eventually(5*time.Second, "all but two", func() bool { return w.distinct() == 98 && len(box.all()) == 2 })
+		w.eventually(5*time.Second, "all but two", func() bool { return w.distinct() == 98 && len(box.All()) == 2 })
 		w.eventually(time.Second, "resolved", func() bool { return n.consumer.Status()[0].Unresolved == 0 })
-		require.Equal(t, "7", string(box.all()[0].Record.Data))
-		require.Equal(t, alert.Reason("invalid_parameter"), box.all()[0].Reason)
-		require.NotEmpty(t, box.all()[0].AlertID)
+		require.Equal(t, "7", string(box.All()[0].Record.Data))
+		require.Equal(t, alert.Reason("invalid_parameter"), box.All()[0].Reason)
+		require.NotEmpty(t, box.All()[0].AlertID)
 		require.Zero(t, n.consumer.Status()[0].HeldKeys)
 		require.InDelta(t, 98, counter(t, n, "kinesis_alerter_records_total", "outcome", "alerted"), 0)
 		require.InDelta(t, 2, counter(t, n, "kinesis_alerter_records_total", "outcome", "dead_lettered"), 0)
@@ -172,7 +173,7 @@ func TestRejectedAlertIsALetter(t *testing.T) {
 		w.join("two")
 		time.Sleep(5 * time.Second)
 		require.Zero(t, w.repeats())
-		require.Len(t, box.all(), 2)
+		require.Len(t, box.All(), 2)
 	})
 }
 
@@ -213,7 +214,7 @@ func TestGivenUpAlertsExpire(t *testing.T) {
 func TestLettersOfRecords(t *testing.T) {
 	for _, letters := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
-			box := &letterBox{}
+			box := &testkit.LetterBox{}
 			if letters {
 				w.deadLetters = box
 			}
@@ -232,9 +233,9 @@ func TestLettersOfRecords(t *testing.T) {
 			require.InDelta(t, 30, counter(t, n, "kinesis_alerter_records_total", "outcome", "dead_lettered"), 0)
 			require.InDelta(t, 15, counter(t, n, "kinesis_alerter_invalid_records_total", "reason",
 				string(alert.ReasonNotJSON)), 0, "why stays counted")
-			require.Len(t, box.all(), 30)
+			require.Len(t, box.All(), 30)
 			reasons := map[alert.Reason]int{}
-			for _, l := range box.all() {
+			for _, l := range box.All() {
 				reasons[l.Reason]++
 				require.Zero(t, l.Attempts)
 				require.Equal(t, alert.ConditionRetries, l.Condition)

@@ -121,14 +121,26 @@ func (e *NoShardError) Error() string {
 		strings.Join(e.Shards, ", "))
 }
 
-// pick returns the rows of the named shards, or all where none is named.
+// pick returns the rows of the named shards, or all where none is named. See position.FindShard for their names.
 func (t LeaseTable) pick(shards []string) ([]LeaseRow, error) {
 	if len(shards) == 0 {
 		return t.Shards, nil
 	}
 	var out []LeaseRow
 	var missing []string
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(shards))) {
+	known := make([]string, len(t.Shards))
+	for i := range t.Shards {
+		known[i] = t.Shards[i].Shard
+	}
+	named := make([]string, len(shards))
+	for i, name := range shards {
+		id, err := position.FindShard(name, known)
+		if err != nil {
+			return nil, err
+		}
+		named[i] = id
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(named))) {
 		i, ok := slices.BinarySearchFunc(t.Shards, id, func(r LeaseRow,
 			id string,
 		) int {

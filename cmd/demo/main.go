@@ -1,4 +1,4 @@
-// Command demo shows the whole daemon in one process, against an emulator on loopback. See demo --help.
+// Command demo tells what the daemon does, against an emulator on loopback. See demo --help.
 package main
 
 import (

@@ -13,111 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/testkit"
 )
-
-// digester is a publisher that gathers alerts while it is told to. A digest goes out, in the order in which it was
-// gathered, when its time is over.
-type digester struct {
-	publish func(context.Context, *alert.Alert) error
-	// accepted notes what SNS accepts, in order.
-	accepted func(*alert.Alert)
-	// answer is what a member of a digest hears; nil means that SNS accepts.
-	answer func(*alert.Alert) error
-	every  time.Duration
-	// topic is the only one that gathers; empty for all.
-	topic string
-
-	mu        sync.Mutex
-	on        bool
-	members   []member
-	collected int // ever
-}
-
-type member struct {
-	alert alert.Alert
-	done  func(error)
-}
-
-func (d *digester) Publish(ctx context.Context, a *alert.Alert) error {
-	if d.publish != nil {
-		if err := d.publish(ctx, a); err != nil {
-			return err
-		}
-	}
-	if d.accepted != nil {
-		d.accepted(a)
-	}
-	return nil
-}
-
-func (d *digester) Gather(a *alert.Alert, done func(error)) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.on || d.topic != "" && a.Topic != d.topic {
-		return false
-	}
-	if d.collected++; len(d.members) == 0 && d.every > 0 {
-		time.AfterFunc(d.every, d.flush)
-	}
-	d.members = append(d.members, member{*a, done})
-	return true
-}
-
-func (d *digester) gathering(on bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.on = on
-}
-
-func (d *digester) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.collected
-}
-
-// flush is SNS accepting the digest.
-func (d *digester) flush() {
-	d.mu.Lock()
-	members := d.members
-	d.members = nil
-	d.mu.Unlock()
-	for i := range members {
-		var err error
-		if d.answer != nil {
-			err = d.answer(&members[i].alert)
-		}
-		if err == nil && d.accepted != nil {
-			d.accepted(&members[i].alert)
-		}
-		members[i].done(err)
-	}
-}
-
-// letterBox takes letters.
-type letterBox struct {
-	send func(context.Context, *alert.Letter) error
-
-	mu      sync.Mutex
-	letters []*alert.Letter
-}
-
-func (b *letterBox) Send(ctx context.Context, l *alert.Letter) error {
-	if b.send != nil {
-		if err := b.send(ctx, l); err != nil {
-			return err
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.letters = append(b.letters, l)
-	return nil
-}
-
-func (b *letterBox) all() []*alert.Letter {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.letters
-}
 
 func requireEmpty(t *testing.T, l *Lanes) {
 	t.Helper()
@@ -139,22 +36,22 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 				draw := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test that repeats needs a weak one
 				var mu sync.Mutex
 				accepted := map[string][]string{}
-				d := &digester{every: 200 * time.Millisecond}
-				d.accepted = func(a *alert.Alert) {
+				d := &testkit.Digester{Every: 200 * time.Millisecond}
+				d.Accepted = func(a *alert.Alert) {
 					mu.Lock()
 					defer mu.Unlock()
 					accepted[a.ID[:1]+a.Topic] = append(accepted[a.ID[:1]+a.Topic], a.ID)
 				}
 				if seed >= 4 {
-					d.topic = "people"
+					d.Topic = "people"
 				}
-				d.publish = func(_ context.Context, a *alert.Alert) error {
+				d.Publishing = func(_ context.Context, a *alert.Alert) error {
 					time.Sleep(time.Duration(a.ID[len(a.ID)-1]%7) * 3 * time.Millisecond)
 					return nil
 				}
 				cfg := Config{Parallelism: 3, MaxBytes: (1 << 20), Publisher: d}
 				if seed%2 == 0 {
-					cfg.DeadLetters = &letterBox{}
+					cfg.DeadLetters = &testkit.LetterBox{}
 				}
 				w := lanesWorldOf(t, cfg)
 				want, tasks, singles := map[string][]string{}, 0, 0
@@ -162,7 +59,7 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 					key := "abcdef"[draw.IntN(6):][:1]
 					var ids, topics []string
 					for range 1 + draw.IntN(3) {
-						topic := d.topic
+						topic := d.Topic
 						if topic != "" && draw.IntN(2) == 0 {
 							topic = "robots"
 						}
@@ -178,7 +75,7 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 					require.NoError(t, w.submit(t.Context(), key, task))
 					tasks++
 					if draw.IntN(20) == 0 {
-						d.gathering(draw.IntN(2) == 0)
+						d.Gathering(draw.IntN(2) == 0)
 					}
 					if draw.IntN(3) == 0 {
 						time.Sleep(time.Duration(draw.IntN(30)) * time.Millisecond)
@@ -188,8 +85,8 @@ func TestLanesKeepTheOrderOfAKeyAcrossDigests(t *testing.T) {
 				require.Equal(t, want, accepted)
 				require.Len(t, w.Resolved, tasks)
 				require.Equal(t, -tasks, w.Kept, "each is freed once")
-				require.Positive(t, d.count())
-				require.Less(t, d.count(), singles)
+				require.Positive(t, d.Count())
+				require.Less(t, d.Count(), singles)
 				requireEmpty(t, w.Lanes)
 				w.Stop(errStop)
 			})
@@ -203,8 +100,8 @@ func TestLanesWaitForDigestsOfTheSameTopicOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		accepted := map[string][]string{}
-		d := &digester{on: true, topic: "people"}
-		d.accepted = func(a *alert.Alert) {
+		d := &testkit.Digester{On: true, Topic: "people"}
+		d.Accepted = func(a *alert.Alert) {
 			mu.Lock()
 			defer mu.Unlock()
 			accepted[a.Topic] = append(accepted[a.Topic], a.ID)
@@ -224,11 +121,11 @@ func TestLanesWaitForDigestsOfTheSameTopicOnly(t *testing.T) {
 		require.Equal(t, map[string][]string{"robots": want}, accepted)
 		require.Empty(t, w.Resolved, "the others are in a digest")
 
-		d.gathering(false)
+		d.Gathering(false)
 		submit()
 		synctest.Wait()
 		require.Equal(t, map[string][]string{"robots": want[:100]}, accepted, "nothing overtakes the digest")
-		d.flush()
+		d.Flush()
 		synctest.Wait()
 		require.Equal(t, map[string][]string{"people": want, "robots": want}, accepted)
 		require.Len(t, w.Resolved, len(want))
@@ -240,20 +137,20 @@ func TestLanesWaitForDigestsOfTheSameTopicOnly(t *testing.T) {
 // TestLanesGatheredAlertsTakeNoRoom: one worker and a digest that never goes out.
 func TestLanesGatheredAlertsTakeNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &digester{on: true}
+		d := &testkit.Digester{On: true}
 		w := lanesWorldOf(t, Config{Parallelism: 1, MaxBytes: 10_000, Publisher: d})
 		const n = 20 * MaxUnresolved
 		for i := range n {
 			require.NoError(t, w.submit(t.Context(), fmt.Sprint(i%5), alerts(fmt.Sprint(i))))
 		}
 		synctest.Wait()
-		require.Equal(t, n, d.count())
+		require.Equal(t, n, d.Count())
 		require.Equal(t, -n, w.Kept, "no payload is kept")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		require.ErrorIs(t, w.Quiet(ctx), context.DeadlineExceeded, "what is in a digest is not done")
 		require.Empty(t, w.Resolved)
-		d.flush()
+		d.Flush()
 		require.NoError(t, w.Quiet(t.Context()))
 		require.Len(t, w.Resolved, n)
 		requireEmpty(t, w.Lanes)
@@ -264,8 +161,8 @@ func TestLanesGatheredAlertsTakeNoRoom(t *testing.T) {
 // TestLanesPayloadOfALetterIsKept: with dead letters, what is in a digest may become a letter.
 func TestLanesPayloadOfALetterIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &letterBox{}
-		d := &digester{on: true, answer: func(*alert.Alert) error {
+		box := &testkit.LetterBox{}
+		d := &testkit.Digester{On: true, Answer: func(*alert.Alert) error {
 			return &alert.RejectedError{Reason: "too_large", Err: errors.New("no")}
 		}}
 		w := lanesWorldOf(t, Config{Parallelism: 1, MaxBytes: 450, Publisher: d, DeadLetters: box})
@@ -277,10 +174,10 @@ func TestLanesPayloadOfALetterIsKept(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, w.Kept)
 		require.NotNil(t, w.tryReserve(100), "payloads count")
-		d.flush()
+		d.Flush()
 		require.NoError(t, w.Quiet(t.Context()))
-		require.Len(t, box.all(), 4)
-		require.Equal(t, "payload", string(box.all()[3].Record.Data))
+		require.Len(t, box.All(), 4)
+		require.Equal(t, "payload", string(box.All()[3].Record.Data))
 		require.Len(t, w.Resolved, 4)
 		require.Equal(t, alert.DeadLettered, w.Resolved[0].Result.Outcome)
 		requireEmpty(t, w.Lanes)
@@ -291,7 +188,7 @@ func TestLanesPayloadOfALetterIsKept(t *testing.T) {
 // TestLanesDigestsAreBounded: what waits in digests stops reading, in the end.
 func TestLanesDigestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &digester{on: true}
+		d := &testkit.Digester{On: true}
 		w := lanesWorldOf(t, Config{Parallelism: 1, MaxBytes: (1 << 20), Publisher: d})
 		submit := func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -304,12 +201,12 @@ func TestLanesDigestsAreBounded(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		require.LessOrEqual(t, d.count(), MaxGathered)
+		require.LessOrEqual(t, d.Count(), MaxGathered)
 		require.ErrorIs(t, submit(), context.DeadlineExceeded)
-		d.flush()
+		d.Flush()
 		require.NoError(t, submit())
 		synctest.Wait()
-		d.flush()
+		d.Flush()
 		require.NoError(t, w.Quiet(t.Context()))
 		w.Stop(errStop)
 	})
@@ -318,23 +215,23 @@ func TestLanesDigestsAreBounded(t *testing.T) {
 // TestLanesStopWithDigestsOut: what a digest reports after the end is ignored, and what it reports twice counts once.
 func TestLanesStopWithDigestsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &digester{on: true}
+		d := &testkit.Digester{On: true}
 		w := lanesWorldOf(t, Config{Parallelism: 2, MaxBytes: (1 << 20), Publisher: d})
 		for i := range 10 {
 			require.NoError(t, w.submit(t.Context(), fmt.Sprint(i%3), alerts(fmt.Sprint(i))))
 		}
 		synctest.Wait()
-		members := d.members
-		for _, m := range members[:3] {
-			m.done(nil)
-			m.done(nil)
-			m.done(errors.New("and on"))
+		waiting := d.Waiting()
+		for _, done := range waiting[:3] {
+			done(nil)
+			done(nil)
+			done(errors.New("and on"))
 		}
 		require.Len(t, w.Resolved, 3)
 		w.Stop(errStop)
-		for _, m := range members {
-			m.done(nil)
-			m.done(&alert.RejectedError{Reason: "late"})
+		for _, done := range waiting {
+			done(nil)
+			done(&alert.RejectedError{Reason: "late"})
 		}
 		require.Len(t, w.Resolved, 3)
 		require.Empty(t, w.Refusals)
@@ -391,9 +288,9 @@ func TestLanesFates(t *testing.T) {
 						}
 						return nil
 					}
-					d := &digester{on: gather, every: time.Second, answer: answer}
-					d.publish = func(_ context.Context, a *alert.Alert) error { return answer(a) }
-					box := &letterBox{}
+					d := &testkit.Digester{On: gather, Every: time.Second, Answer: answer}
+					d.Publishing = func(_ context.Context, a *alert.Alert) error { return answer(a) }
+					box := &testkit.LetterBox{}
 					cfg := Config{Parallelism: 1, MaxBytes: (1 << 20), Publisher: d, Skip: c.skip}
 					if c.letters {
 						cfg.DeadLetters = box
@@ -403,7 +300,7 @@ func TestLanesFates(t *testing.T) {
 					it.Alerts[0].Rule, it.Alerts[0].Topic = "rule", "topic"
 					require.NoError(t, w.submit(t.Context(), "a", it))
 					time.Sleep(2 * time.Second)
-					d.gathering(false)
+					d.Gathering(false)
 					require.NoError(t, w.submit(t.Context(), "a", alerts("next")))
 					require.NoError(t, w.submit(t.Context(), "b", alerts("other")))
 					require.NoError(t, w.Quiet(t.Context()))
@@ -412,7 +309,7 @@ func TestLanesFates(t *testing.T) {
 						require.Equal(t, []string{"it"}, w.Held)
 						require.Len(t, w.Resolved, 1, "the other key")
 						require.Equal(t, 1, w.heldKeys())
-						require.Empty(t, box.all())
+						require.Empty(t, box.All())
 						return
 					}
 					require.Len(t, w.Resolved, 3)
@@ -420,11 +317,11 @@ func TestLanesFates(t *testing.T) {
 					require.Equal(t, c.reason, it.Result.Reason)
 					requireEmpty(t, w.Lanes)
 					if c.outcome != alert.DeadLettered {
-						require.Empty(t, box.all())
+						require.Empty(t, box.All())
 						return
 					}
-					require.Len(t, box.all(), 1)
-					got := *box.all()[0]
+					require.Len(t, box.All(), 1)
+					got := *box.All()[0]
 					require.Equal(t, c.err.Error(), got.Detail)
 					got.Detail = ""
 					c.letter.AlertID, c.letter.Rule, c.letter.Topic = "it", "rule", "topic"
@@ -466,7 +363,7 @@ func TestLanesMostConsequentialOutcome(t *testing.T) {
 // others.
 func TestLanesLettersHoldTheirKeysOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		box := &letterBox{send: func(ctx context.Context, _ *alert.Letter) error {
+		box := &testkit.LetterBox{Sending: func(ctx context.Context, _ *alert.Letter) error {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}}

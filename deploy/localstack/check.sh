@@ -111,7 +111,7 @@ else
 fi
 export AWS_CLI
 
-say "the npm emulators: $(make --no-print-directory emulators >/dev/null && echo installed)"
+say "the npm emulators: $(make --no-print-directory npm-emulators >/dev/null && echo installed)"
 say "init script (twice), daemon, producer, and alerts.sh through an outage, as processes against the npm emulators"
 go test -tags e2e -count=1 -v -run '^TestLocalStackFiles$' ./internal/system
 

@@ -141,18 +141,16 @@ func TestEveryAlertIsSeenToFireAndNotToFire(t *testing.T) {
 	require.Equal(t, want, slices.Sorted(maps.Keys(quiet)), "alerts that do not fire in a near miss")
 }
 
-// metrics are the daemon's own, with their labels. metrics.golden has the labels as they are served; the README has
-// what exists with some configurations only, without the label stream, which everything about a stream has.
+// metrics are the daemon's own, with their labels. metrics.golden has the labels as they are served; the reference
+// has what exists with some configurations only, without the label stream, which everything about a stream has.
 func metrics(t *testing.T) map[string][]string {
 	t.Helper()
 	split := func(s string) []string {
 		return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 	}
-	_, table, ok := strings.Cut(read(t, "../../README.md"), "\n## Metrics\n")
-	require.True(t, ok)
-	table, _, _ = strings.Cut(table, "\n## ")
+	table := read(t, "../../docs/reference/metrics.md")
 	out := map[string][]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z_, ]*) \\|").FindAllStringSubmatch(table, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| \\w+ \\| ([a-z_, ]*) \\|").FindAllStringSubmatch(table, -1) {
 		labels := split(m[2])
 		if !slices.Contains(labels, "stream") {
 			labels = append(labels, "stream")
@@ -160,7 +158,7 @@ func metrics(t *testing.T) map[string][]string {
 		out["kinesis_alerter_"+m[1]] = labels
 	}
 	for _, m := range regexp.MustCompile(`(?m)^(kinesis_alerter_[a-z_]+) \w+ \{([a-z_,]*)\}`).FindAllStringSubmatch(read(t, "../../internal/system/testdata/metrics.golden"), -1) {
-		require.Contains(t, out, m[1], "metrics.golden has it, the README has not")
+		require.Contains(t, out, m[1], "metrics.golden has it, docs/reference/metrics.md has not")
 		out[m[1]] = append([]string{}, split(m[2])...)
 	}
 	require.Greater(t, len(out), 50)
@@ -272,7 +270,7 @@ func source(t *testing.T) string {
 func TestRunbooksTellOfWhatExists(t *testing.T) {
 	t.Parallel()
 	source := source(t)
-	readme := read(t, "../../README.md")
+	reference := read(t, "../../docs/reference/commands.md")
 	command := regexp.MustCompile(`^kinesis-alerter ([a-z]+)(?: ([a-z]+))?`)
 	flags := regexp.MustCompile(` --([a-z-]+)`)
 	books := pages(t)
@@ -291,10 +289,10 @@ func TestRunbooksTellOfWhatExists(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			require.True(t, strings.Contains(readme, "| `"+m[1]), "%s.md: %s", name, //nolint:testifylint // as above
+			require.True(t, strings.Contains(reference, "| `"+m[1]), "%s.md: %s", name, //nolint:testifylint // as above
 				line)
 			if m[2] != "" {
-				require.True(t, strings.Contains(readme, m[1]+" "+m[2]), "%s.md: %s", //nolint:testifylint // as above
+				require.True(t, strings.Contains(reference, m[1]+" "+m[2]), "%s.md: %s", //nolint:testifylint // as above
 					name, line)
 			}
 			for _, flag := range flags.FindAllStringSubmatch(line, -1) {
@@ -303,7 +301,8 @@ func TestRunbooksTellOfWhatExists(t *testing.T) {
 			}
 		}
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page, -1) {
-			require.FileExists(t, filepath.Join(runbooks, link[1]), "%s.md", name)
+			file, _, _ := strings.Cut(link[1], "#")
+			require.FileExists(t, filepath.Join(runbooks, file), "%s.md", name)
 		}
 		for _, alert := range regexp.MustCompile(`KinesisAlerter[A-Za-z]+`).FindAllString(page, -1) {
 			require.FileExists(t, filepath.Join(runbooks, alert+".md"), "%s.md", name)

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/config"
@@ -20,68 +20,69 @@ import (
 
 // backtester carries out the command rules backtest.
 type backtester struct {
-	rules *rulesFlags
+	source configFlags
 
 	against, from, to, svg string
 
-	archive []string
-	every   time.Duration
-	fast    bool
+	archive    []string
+	every      time.Duration
+	fast, json bool
 
 	program *program
-	now     func() time.Time
-	// load says how to reach AWS; it is asked only for a stream.
-	load func(context.Context) (aws.Config, error)
-	// terminal reports whether the program's stderr is one.
-	terminal bool
 }
 
-func newBacktester(p *program, rules *rulesFlags) *backtester {
-	return &backtester{
-		rules: rules, program: p, now: time.Now, load: daemon.LoadAWS, terminal: rehearse.IsTerminal(p.console),
+func backtestCommand(p *program) *cobra.Command {
+	x := &backtester{program: p}
+	c := &cobra.Command{
+		Use:   "backtest --from TIME | --archive FILE...",
+		Short: "Try rules on the records of a stream or of an archive",
+		Long: "Try rules on the records that a stream retains or an archive has, and say what they would have " +
+			"alerted. Nothing is published, and no lease is taken.",
+		Example: "kinesis-alerter rules backtest --config kinesis-alerter.yaml --from -24h\n" +
+			"kinesis-alerter rules backtest --config new.yaml --against old.yaml --from -2h --to -1h\n" +
+			"kinesis-alerter rules backtest --config kinesis-alerter.yaml --archive monday.jsonl.gz tuesday.jsonl.gz",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(x.archive) > 0 {
+				x.archive, args = append(x.archive, args...), nil
+			}
+			if len(args) > 0 {
+				return usage(c, "unexpected argument %q; files with records follow --archive", args[0])
+			}
+			return x.Run(c.Context())
+		},
 	}
+	x.declare(c.Flags())
+	return c
 }
 
-// backtestFlags are the flags that only rules backtest has.
-func backtestFlags() []string {
-	return []string{
-		"stream", "topic-arn", "application", "when", "against", "from", "to", "archive", "every", "fast", "svg",
-	}
-}
-
-func (x *backtester) declare(fs *flag.FlagSet) {
-	fs.StringVar(&x.against, "against", "", "backtest: the configuration `FILE` with the rules to compare with")
+func (x *backtester) declare(fs *pflag.FlagSet) {
+	x.source.declareSource(fs)
+	fs.StringVar(&x.against, "against", "", "the configuration `FILE` with the rules to compare with")
 	fs.StringVar(&x.from, "from", "",
-		"backtest: read the stream from this `TIME` on (RFC 3339, or a duration before now such as -24h)")
-	fs.StringVar(&x.to, "to", "", "backtest: read the stream up to this `TIME` (default now)")
-	fs.Func("archive",
-		"backtest: instead of the stream: a `FILE` with a JSON record a line, .gz is unpacked; more may follow",
-		func(s string) error {
-			x.archive = append(x.archive, s)
-			return nil
-		})
+		"read the stream from this `TIME` on ("+timeHelp+")")
+	fs.StringVar(&x.to, "to", "", "read the stream up to this `TIME` (default now)")
+	fs.StringArrayVar(&x.archive, "archive", nil,
+		"instead of the stream: a `FILE` with a JSON record a line, .gz is unpacked; more may follow")
 	fs.DurationVar(&x.every, "every", time.Second,
-		"backtest: the `TIME` between records of an archive that do not carry their own")
+		"the `TIME` between records of an archive that do not carry their own")
 	fs.BoolVar(&x.fast, "fast", false,
-		"backtest: read 4 times a second and all that a shard gives, which slows other readers down")
-	fs.StringVar(&x.svg, "svg", "", "backtest: write a plot of values and alerts over time to this `FILE`")
+		"read 4 times a second and all that a shard gives, which slows other readers down")
+	fs.StringVar(&x.svg, "svg", "", "write a plot of values and alerts over time to this `FILE`")
+	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
-func (x *backtester) Run(ctx context.Context, args []string) error {
-	if len(x.archive) > 0 {
-		x.archive, args = append(x.archive, args...), nil
-	}
-	from, to, err := x.check(args)
+func (x *backtester) Run(ctx context.Context) error {
+	from, to, err := x.check()
 	if err != nil {
 		return err
 	}
-	loaded, err := x.rules.from.Load(ctx, x.program.env)
+	loaded, err := x.source.Load(ctx, x.program)
 	if err != nil {
 		return err
 	}
 	var against *config.LoadedConfig
 	if x.against != "" {
-		if against, err = config.LoadConfig(ctx, x.against, x.program.env); err != nil {
+		if against, err = x.program.loadFile(ctx, x.against); err != nil {
 			return err
 		}
 	}
@@ -90,14 +91,14 @@ func (x *backtester) Run(ctx context.Context, args []string) error {
 		return err
 	}
 	b.Report.Against = x.against
-	source, err := x.source(ctx, loaded, from, to)
+	source, err := x.records(ctx, loaded, from, to)
 	if err != nil {
 		return err
 	}
 	if x.svg != "" {
 		file, err := os.Create(x.svg) // now: not to find out after hours of reading
 		if err != nil {
-			return fmt.Errorf("rules: backtest: %w", err)
+			return fmt.Errorf("rules backtest: %w", err)
 		}
 		defer file.Close() //nolint:errcheck // written and closed below; this is for ways out with another error
 		b.Plot = rehearse.NewBacktestPlot(loaded)
@@ -110,50 +111,46 @@ func (x *backtester) Run(ctx context.Context, args []string) error {
 func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source rehearse.BacktestSource,
 	svg *os.File,
 ) error {
-	bar := rehearse.NewProgressBar(x.program.console, x.terminal, x.now)
+	bar := rehearse.NewProgressBar(x.program.console, x.program.terminal, x.program.now)
 	failed := source.Run(ctx, b, bar)
 	bar.Clear()
 	b.End(ctx, source, failed == nil)
 	if err := b.Settle(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("rules: backtest: %w", err)
+		return fmt.Errorf("rules backtest: %w", err)
 	}
 	switch {
 	case failed == nil:
 	case ctx.Err() != nil:
 		b.Report.Incomplete = "interrupted"
 	case b.Report.Records == 0 && b.Report.BadLines == 0: // there is nothing to report
-		return fmt.Errorf("rules: backtest: %w", failed)
+		return fmt.Errorf("rules backtest: %w", failed)
 	default:
 		b.Report.Incomplete = failed.Error()
 	}
-	if err := b.Report.Print(x.program.stdout, x.rules.json); err != nil {
+	if err := b.Report.Print(x.program.stdout, x.json); err != nil {
 		return err
 	}
 	if svg != nil {
 		err := b.Plot.Write(svg)
 		if err = errors.Join(err, svg.Close()); err != nil {
-			return fmt.Errorf("rules: backtest: %w", err)
+			return fmt.Errorf("rules backtest: %w", err)
 		}
 	}
 	switch {
 	case failed == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("rules: backtest: interrupted after %s", config.Plural(b.Report.Records, "record"))
+		return fmt.Errorf("rules backtest: interrupted after %s", config.Plural(b.Report.Records, "record"))
 	}
-	return fmt.Errorf("rules: backtest: %w", failed)
+	return fmt.Errorf("rules backtest: %w", failed)
 }
 
 // check returns what is wrong with the command line, and from when to when the stream is to be read.
-func (x *backtester) check(args []string) (from, to time.Time, err error) {
+func (x *backtester) check() (from, to time.Time, err error) {
 	bad := func(text string, values ...any) error {
-		return config.UsageError("rules: backtest: " + fmt.Sprintf(text, values...))
+		return config.UsageError("rules backtest: " + fmt.Sprintf(text, values...))
 	}
 	switch {
-	case len(args) > 0:
-		return from, to, bad("unexpected argument %q; files with records follow --archive", args[0])
-	case !x.rules.from.given():
-		return from, to, bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try")
 	case x.from == "" && len(x.archive) == 0:
 		return from, to, bad("which records? give --from TIME, for what the stream retains, or --archive FILE")
 	case x.from != "" && len(x.archive) > 0:
@@ -165,13 +162,13 @@ func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	case len(x.archive) > 0:
 		return from, to, nil
 	}
-	now := x.now().UTC()
+	now := x.program.now().UTC()
 	to = now
-	if from, err = instantOf(x.from, now); err != nil {
+	if from, err = instant(x.from, now); err != nil {
 		return from, to, bad("--from %s: %v", x.from, err)
 	}
 	if x.to != "" {
-		if to, err = instantOf(x.to, now); err != nil {
+		if to, err = instant(x.to, now); err != nil {
 			return from, to, bad("--to %s: %v", x.to, err)
 		}
 	}
@@ -184,19 +181,7 @@ func (x *backtester) check(args []string) (from, to time.Time, err error) {
 	return from, to, nil
 }
 
-// instantOf reads a time, or a negative duration as the time so long before now.
-func instantOf(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil && d <= 0 {
-		return now.Add(d), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, errors.New("want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h")
-	}
-	return t.UTC(), nil
-}
-
-func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, from,
+func (x *backtester) records(ctx context.Context, loaded *config.LoadedConfig, from,
 	to time.Time,
 ) (rehearse.BacktestSource, error) {
 	if len(x.archive) > 0 {
@@ -204,9 +189,9 @@ func (x *backtester) source(ctx context.Context, loaded *config.LoadedConfig, fr
 		text := parts.Alert.Format == alert.FormatText || len(loaded.Rules) == 0
 		return &rehearse.ArchiveSource{Files: x.archive, Every: x.every, Text: text}, nil
 	}
-	cfg, err := x.load(ctx)
+	cfg, err := x.program.loadAWS(ctx)
 	if err != nil {
-		return nil, config.FieldErrors{{Rule: err.Error()}}
+		return nil, err
 	}
 	s := &rehearse.StreamSource{
 		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis,

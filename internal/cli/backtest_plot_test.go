@@ -42,7 +42,7 @@ func TestBacktestPlotOfValues(t *testing.T) {
 
 	var r backtestRun
 	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", filepath.Join(nothing, "x.svg")),
-		"rules: backtest: open ")
+		"rules backtest: open ")
 }
 
 // Where records have scores, these are drawn, with the alerts of all rules at them.

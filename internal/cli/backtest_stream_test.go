@@ -191,7 +191,7 @@ func TestBacktestStreamRefused(t *testing.T) {
 			require.ErrorContains(t, r.Run(t.Context(), "--config", config, "--from", "-1h"), want)
 			require.Empty(t, r.stdout.String())
 		}
-		run("rules: backtest: stream " + testkit.TestStream + " does not exist in this region and account")
+		run("rules backtest: stream " + testkit.TestStream + " does not exist in this region and account")
 		fake.Kinesis.Create(testkit.TestStream, 1)
 		putScores(fake, 1)
 		for operation, want := range map[string]string{
@@ -229,7 +229,7 @@ func TestBacktestStreamInterrupted(t *testing.T) {
 		defer cancel()
 		r := backtestRun{fake: fake}
 		require.ErrorContains(t, r.Run(ctx, "--config", testkit.ConfigFile(t, oncePerKey), "--from", "-1h", "--json"),
-			"rules: backtest: interrupted after ")
+			"rules backtest: interrupted after ")
 		got := r.report(t)
 		require.Equal(t, "interrupted", got.Incomplete)
 		require.Positive(t, got.Records)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,26 +31,19 @@ type backtestRun struct {
 }
 
 func (r *backtestRun) Run(ctx context.Context, args ...string) error {
-	p := &program{env: testkit.Environment(nil), stdout: &r.stdout, stderr: &r.stderr, console: &r.stderr}
-	o := &rulesFlags{}
-	x := newBacktester(p, o)
-	x.terminal = r.terminal
-	x.load = func(context.Context) (aws.Config, error) {
-		if r.fake == nil {
-			return aws.Config{}, errors.New("no region")
-		}
-		return testkit.Emulated(r.fake), nil
+	p := &program{
+		env: testkit.Environment(nil), stdout: &r.stdout, stderr: &r.stderr, console: &r.stderr, terminal: r.terminal,
+		now: time.Now, load: func(context.Context) (aws.Config, error) {
+			if r.fake == nil {
+				return aws.Config{}, errors.New("no region")
+			}
+			return testkit.Emulated(r.fake), nil
+		},
 	}
-	c := command{Name: "rules", flags: func(_ *program, fs *flag.FlagSet) func(context.Context, []string) error {
-		o.from.declareSource(fs)
-		if !slices.Contains(args, "--stream") {
-			o.from.file = "testdata/backtest/candidate.yaml"
-		}
-		fs.BoolVar(&o.json, "json", false, "")
-		x.declare(fs)
-		return x.Run
-	}}
-	return p.invoke(ctx, c, args)
+	if !slices.Contains(args, "--stream") && !slices.Contains(args, "--config") {
+		args = append([]string{"--config", "testdata/backtest/candidate.yaml"}, args...)
+	}
+	return p.Run(ctx, append([]string{"rules", "backtest"}, args...))
 }
 
 // report is what --json printed.
@@ -145,7 +137,7 @@ func TestBacktestUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"which records? give --from TIME, for what the stream retains, or --archive FILE": {},
-		"give --config FILE, or --stream NAME and --topic-arn ARN: the rules to try": {
+		`--config "": names no file; see kinesis-alerter help rules backtest`: {
 			"--config", "", "--from", "-1h",
 		},
 		`unexpected argument "it"; files with records follow --archive`: {
@@ -162,11 +154,11 @@ func TestBacktestUsage(t *testing.T) {
 		"--every -1s: want a duration above 0": {
 			"--archive", "x", "--every", "-1s",
 		},
-		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {
+		"--from 24h: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h": {
 			"--from",
 			"24h",
 		},
-		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -24h": {
+		"--to noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h": {
 			"--from", "-24h", "--to", "noon",
 		},
 		"--to -2h: is not after --from -1h":                                        {"--from", "-1h", "--to", "-2h"},
@@ -176,7 +168,7 @@ func TestBacktestUsage(t *testing.T) {
 		err := r.Run(t.Context(), args...)
 		var usage config.UsageError
 		require.ErrorAs(t, err, &usage)
-		require.Equal(t, "rules: backtest: "+want, err.Error())
+		require.Equal(t, "rules backtest: "+want, err.Error())
 	}
 	var r backtestRun
 	var faults config.FieldErrors
@@ -205,13 +197,15 @@ func TestBacktestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out bytes.Buffer
-	p := &program{env: testkit.Environment(nil), stdout: &out, console: &stopAfter{2, cancel}}
-	x := newBacktester(p, &rulesFlags{from: configFlags{file: "testdata/backtest/candidate.yaml"}})
-	x.archive, x.every, x.terminal = []string{file}, time.Second, true
 	clock := time.Unix(0, 0)
-	x.now = func() time.Time { clock = clock.Add(time.Second); return clock }
-	err := x.Run(ctx, nil)
-	require.EqualError(t, err, "rules: backtest: interrupted after 128 records")
+	p := &program{
+		env: testkit.Environment(nil), stdout: &out, console: &stopAfter{2, cancel}, terminal: true,
+		now: func() time.Time { clock = clock.Add(time.Second); return clock },
+	}
+	err := p.Run(ctx, []string{
+		"rules", "backtest", "--config", "testdata/backtest/candidate.yaml", "--archive", file,
+	})
+	require.EqualError(t, err, "rules backtest: interrupted after 128 records")
 	require.True(t,
 		strings.HasPrefix(out.String(),
 			"INCOMPLETE, what follows is of a part of the records: interrupted\n\n128 records, "), out.String())

@@ -59,7 +59,7 @@ func TestConfigInTheEnvironment(t *testing.T) {
 
 func TestOnlyFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
-	require.Nil(t, (&configFlags{}).reload(testkit.Environment(nil)))
-	require.Nil(t, (&configFlags{file: "env:ALERTER"}).reload(testkit.Environment(nil)))
-	require.NotNil(t, (&configFlags{file: "alerter.yaml"}).reload(testkit.Environment(nil)))
+	require.Nil(t, (&configFlags{}).reload(&program{env: testkit.Environment(nil)}))
+	require.Nil(t, (&configFlags{file: "env:ALERTER"}).reload(&program{env: testkit.Environment(nil)}))
+	require.NotNil(t, (&configFlags{file: "alerter.yaml"}).reload(&program{env: testkit.Environment(nil)}))
 }

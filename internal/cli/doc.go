@@ -1,5 +1,6 @@
-// Package cli holds the commands: their flags, what they print, and their exit codes. One file a command, one line in
-// commands.
+// Package cli holds the commands: their flags, what they print, and their exit codes. A file for each
+// command, with the function that makes it and all of its flags; tree.go puts them together and finds the one that a
+// command line names.
 //
 // What it guarantees:
 //

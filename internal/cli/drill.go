@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/dispatch"
@@ -21,54 +21,74 @@ import (
 	"kinesis-alerter/internal/status"
 )
 
+// driller carries out the command drill.
+type driller struct {
+	from    configFlags
+	only    string
+	limit   time.Duration
+	program *program
+}
+
 // drillCommand sends a marked test alert to every topic, as alerts are sent: rendered, checked, through
 // PublishBatch. It holds no lease and counts against no worker's share of a topic's rate: it is one message.
-func drillCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
-	var from configFlags
-	from.declare(fs)
-	only := fs.String("topic", "", "the one topic to test, by its `NAME` in the configuration (default all)")
-	limit := fs.Duration("timeout", 30*time.Second, "`DURATION` that SNS has to accept a message (default 30s)")
-	return func(ctx context.Context, args []string) error {
-		if err := noArguments(args); err != nil {
-			return err
-		}
-		loaded, err := from.Load(ctx, p.env)
-		if err != nil {
-			return err
-		}
-		names := slices.Sorted(maps.Keys(loaded.Topics))
-		if *only != "" {
-			if _, ok := loaded.Topics[*only]; !ok {
-				return config.UsageError(fmt.Sprintf("drill: no topic %q is configured", *only))
-			}
-			names = []string{*only}
-		}
-		cfg, err := daemon.LoadAWS(ctx)
-		if err != nil {
-			return config.FieldErrors{{Rule: err.Error()}}
-		}
-		config := loaded.Parts()
-		clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
-		topics, err := sns.New(clients.SNS, nil)
-		if err != nil {
-			return err
-		}
-		publisher, err := dispatch.New(config.SNS, dispatch.Deps{Service: topics})
-		if err != nil {
-			return err
-		}
-		running := make(chan error, 1)
-		work, stop := context.WithCancel(context.WithoutCancel(ctx))
-		go func() { running <- publisher.Run(work) }()
-		for _, name := range names {
-			err = errors.Join(err, p.drill(ctx, publisher, *limit, config.Alert, loaded.StreamName(), name))
-		}
-		if trouble := status.CredentialsTrouble(clients.Credentials); err != nil && trouble != "" {
-			err = fmt.Errorf("%s: %w", trouble, err)
-		}
-		stop()
-		return errors.Join(err, <-running)
+func drillCommand(p *program) *cobra.Command {
+	x := &driller{program: p}
+	c := &cobra.Command{
+		Use:     "drill",
+		Short:   "Send a marked test alert to the topics",
+		GroupID: groupOperate,
+		Long: "Send a marked test alert to the topics, as alerts are sent, and say whether anybody subscribed to " +
+			"them.",
+		Example: "kinesis-alerter drill --config kinesis-alerter.yaml\n" +
+			"kinesis-alerter drill --config kinesis-alerter.yaml --topic oncall",
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return x.Run(c.Context()) },
 	}
+	x.from.declare(c.Flags())
+	c.Flags().StringVar(&x.only, "topic", "",
+		"the one topic to test, by its `NAME` in the configuration (default all)")
+	c.Flags().DurationVar(&x.limit, "timeout", 30*time.Second, "`DURATION` that SNS has to accept a message")
+	return c
+}
+
+func (x *driller) Run(ctx context.Context) error {
+	p := x.program
+	loaded, err := x.from.Load(ctx, p)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(loaded.Topics))
+	if x.only != "" {
+		if _, ok := loaded.Topics[x.only]; !ok {
+			return config.UsageError(fmt.Sprintf("drill: no topic %q is configured", x.only))
+		}
+		names = []string{x.only}
+	}
+	cfg, err := p.loadAWS(ctx)
+	if err != nil {
+		return err
+	}
+	config := loaded.Parts()
+	clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
+	topics, err := sns.New(clients.SNS, nil)
+	if err != nil {
+		return err
+	}
+	publisher, err := dispatch.New(config.SNS, dispatch.Deps{Service: topics})
+	if err != nil {
+		return err
+	}
+	running := make(chan error, 1)
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { running <- publisher.Run(work) }()
+	for _, name := range names {
+		err = errors.Join(err, p.drill(ctx, publisher, x.limit, config.Alert, loaded.StreamName(), name))
+	}
+	if trouble := status.CredentialsTrouble(clients.Credentials); err != nil && trouble != "" {
+		err = fmt.Errorf("%s: %w", trouble, err)
+	}
+	stop()
+	return errors.Join(err, <-running)
 }
 
 // drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from

@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
@@ -20,6 +19,7 @@ import (
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/rehearse"
 )
 
@@ -32,36 +32,43 @@ type explainer struct {
 	json bool
 
 	program *program
-	stdin   io.Reader
-	now     func() time.Time
-	// load says how to reach AWS; it is asked only for a record of the stream.
-	load func(context.Context) (aws.Config, error)
 }
 
-func (x *explainer) declare(fs *flag.FlagSet) {
+func explainCommand(p *program) *cobra.Command {
+	x := &explainer{program: p}
+	c := &cobra.Command{
+		Use:     "explain --shard SHARD --sequence NUMBER | --data FILE",
+		Short:   "Say why a record did or did not alert",
+		GroupID: groupRules,
+		Long:    "Say why a record did or did not alert: every rule, every term, with the values.",
+		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
+			"--sequence 49546986683135544286507457936321625675700192471156785154\n" +
+			"kinesis-alerter explain --config kinesis-alerter.yaml --data record.json --key web-1",
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return x.Run(c.Context()) },
+	}
+	x.declare(c.Flags())
+	return c
+}
+
+func (x *explainer) declare(fs *pflag.FlagSet) {
 	x.from.declareSource(fs)
-	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record")
+	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record: its id, or an unambiguous suffix")
 	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
-	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0 (default all of it)")
+	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0; -1 is all of it")
 	fs.StringVar(&x.data, "data", "",
 		"instead of a record of the stream: a `FILE` with its payload; - is standard input")
 	fs.StringVar(&x.key, "key", rehearse.DefaultCaseKey, "with --data: the partition `KEY`")
 	fs.StringVar(&x.arrival, "arrival", "",
-		"with --data: the `TIME` (RFC 3339) at which the record arrived (default now)")
+		"with --data: the `TIME` at which the record arrived ("+timeHelp+"; default now)")
 	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
-func explainCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
-	x := &explainer{program: p, stdin: os.Stdin, now: time.Now, load: daemon.LoadAWS}
-	x.declare(fs)
-	return x.Run
-}
-
-func (x *explainer) Run(ctx context.Context, args []string) error {
-	if err := x.check(args); err != nil {
+func (x *explainer) Run(ctx context.Context) error {
+	if err := x.check(); err != nil {
 		return err
 	}
-	loaded, err := x.from.Load(ctx, x.program.env)
+	loaded, err := x.from.Load(ctx, x.program)
 	if err != nil {
 		return err
 	}
@@ -112,16 +119,12 @@ func (x *explainer) Run(ctx context.Context, args []string) error {
 	return nil
 }
 
-func (x *explainer) check(args []string) error {
+func (x *explainer) check() error {
 	bad := func(text string, values ...any) error {
 		return config.UsageError("explain: " + fmt.Sprintf(text, values...))
 	}
 	fromStream := x.shard != "" || x.sequence != ""
 	switch {
-	case len(args) > 0:
-		return bad("unexpected argument %q", args[0])
-	case !x.from.given():
-		return bad("give --config FILE, or --stream NAME and --topic-arn ARN: the rules")
 	case x.data != "" && x.sequence != "":
 		return bad("give either --sequence, for a record of the stream, or --data")
 	case x.data == "" && !fromStream:
@@ -136,8 +139,8 @@ func (x *explainer) check(args []string) error {
 		return bad("--arrival goes with --data; a record of the stream has its own")
 	}
 	if x.arrival != "" {
-		if _, err := time.Parse(time.RFC3339, x.arrival); err != nil {
-			return bad("--arrival %s: want a time such as 2026-11-22T09:00:00Z", x.arrival)
+		if _, err := instant(x.arrival, x.program.now()); err != nil {
+			return bad("--arrival %s: %v", x.arrival, err)
 		}
 	}
 	return nil
@@ -145,13 +148,13 @@ func (x *explainer) check(args []string) error {
 
 // given is the record of --data.
 func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
-	data, err := config.ReadInput(ctx, x.stdin, x.data, config.MostRecord)
+	data, err := x.program.readFile(ctx, x.data, config.MostRecord)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
 	}
-	arrival := x.now()
+	arrival := x.program.now()
 	if x.arrival != "" {
-		arrival, _ = time.Parse(time.RFC3339, x.arrival) // check has read it
+		arrival, _ = instant(x.arrival, arrival) // check has read it
 	}
 	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
 }
@@ -159,13 +162,23 @@ func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 // Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if
 // it cannot be had.
 func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode.UserRecord, arn string, err error) {
-	cfg, err := x.load(ctx)
+	cfg, err := x.program.loadAWS(ctx)
 	if err != nil {
-		return nil, "", config.FieldErrors{{Rule: err.Error()}}
+		return nil, "", err
 	}
 	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
+	stream := c.Parts().Consumer
+	if !position.WholeShard(x.shard) {
+		shards, err := (&rehearse.StreamSource{Client: client, Stream: stream}).Shards(ctx)
+		if err == nil {
+			x.shard, err = position.FindShard(x.shard, shards)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("explain: %w", err)
+		}
+	}
 	rec, err := (&rehearse.RecordReader{
-		Client: client, Stream: c.Parts().Consumer, Shard: x.shard, Sequence: x.sequence,
+		Client: client, Stream: stream, Shard: x.shard, Sequence: x.sequence,
 	}).Read(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("explain: %w", err)

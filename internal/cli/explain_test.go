@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,11 +30,9 @@ func runExplain(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (
 func runExplainWith(t *testing.T, fake *fakeaws.AWS, stdin string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := &program{env: testkit.Environment(nil), stdout: &out, stderr: &errs}
-	x := &explainer{
-		program: p, stdin: strings.NewReader(stdin), now: func() time.Time {
-			return time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-		},
+	p := &program{
+		env: testkit.Environment(nil), stdout: &out, stderr: &errs, stdin: strings.NewReader(stdin),
+		now: func() time.Time { return time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC) },
 		load: func(context.Context) (aws.Config, error) {
 			if fake == nil {
 				return aws.Config{}, errors.New("no region")
@@ -43,11 +40,7 @@ func runExplainWith(t *testing.T, fake *fakeaws.AWS, stdin string, args ...strin
 			return testkit.Emulated(fake), nil
 		},
 	}
-	c := command{Name: "explain", flags: func(_ *program, fs *flag.FlagSet) func(context.Context, []string) error {
-		x.declare(fs)
-		return x.Run
-	}}
-	err = p.invoke(t.Context(), c, args)
+	err = p.Run(t.Context(), append([]string{"explain"}, args...))
 	require.Empty(t, errs.String())
 	return out.String(), err
 }
@@ -91,8 +84,8 @@ func TestExplainUsage(t *testing.T) {
 		"--arrival goes with --data; a record of the stream has its own": {
 			"--shard", "s", "--sequence", "49", "--arrival", "2026-11-22T09:00:00Z",
 		},
-		"--arrival noon: want a time such as 2026-11-22T09:00:00Z": {"--data", "-", "--arrival", "noon"},
-		`unexpected argument "it"`:                                 {"it"},
+		"--arrival noon: want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h": {"--data", "-", "--arrival", "noon"},
+		`unexpected argument "it"`: {"it"},
 	} {
 		_, err := runExplain(t, nil, "", args...)
 		var usage config.UsageError
@@ -101,7 +94,8 @@ func TestExplainUsage(t *testing.T) {
 	}
 	code, _, stderr := invoke(t, "explain", "--data", "-")
 	require.Equal(t, ExitUsage, code)
-	require.Equal(t, "kinesis-alerter: explain: give --config FILE, or --stream NAME and --topic-arn ARN: the rules\n",
+	require.Equal(t, "kinesis-alerter: give --config FILE, or --stream NAME and --topic-arn ARN; neither $KINESIS_ALERTER_CONFIG nor "+
+		"./kinesis-alerter.yaml is there\n",
 		stderr)
 	code, _, stderr = invoke(t, "explain", "--data", "-", "--config", "testdata/nosuch.yaml")
 	require.Equal(t, ExitUsage, code)
@@ -130,7 +124,7 @@ func TestExplainRecordOfTheStream(t *testing.T) {
 			[]byte(`{"kind":"reading","score":4,"rateType":"HIGH","ward":"7b"}`))
 		time.Sleep(time.Second)
 
-		out, err := runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number)
+		out, err := runExplain(t, fake, "", "--shard", "…0000", "--sequence", number)
 		require.NoError(t, err)
 		require.Contains(t, out, "Record "+number+", sub-sequence 0, of "+testkit.Shard0+
 			"\nwith the key \"b\", arrived ")

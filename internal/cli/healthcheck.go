@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -10,28 +9,38 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"kinesis-alerter/internal/config"
 )
 
 // healthcheckTimeout is below the shortest timeout that orchestrators give a health check by default (ECS: 5 s).
 const healthcheckTimeout = 2 * time.Second
 
-func healthcheckCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
-	listen := fs.String("listen", config.DefaultListen,
-		"the daemon's server.listen `ADDRESS`; all addresses mean this machine")
-	return func(ctx context.Context, args []string) error {
-		if err := noArguments(args); err != nil {
-			return err
-		}
-		host, port, err := net.SplitHostPort(*listen)
-		if err != nil {
-			return config.UsageError(fmt.Sprintf("healthcheck: --listen %s: want HOST:PORT", *listen))
-		}
-		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-			host = "127.0.0.1"
-		}
-		return p.healthcheck(ctx, "http://"+net.JoinHostPort(host, port)+"/healthz")
+func healthcheckCommand(p *program) *cobra.Command {
+	var listen string
+	c := &cobra.Command{
+		Use:     "healthcheck",
+		Short:   "Ask the daemon on this machine whether it works",
+		GroupID: groupDaemon,
+		Long: "Ask the daemon on this machine whether it works, for the health checks of containers. It ends with 1 " +
+			"where it does not, or does not answer within 2s.",
+		Example: "kinesis-alerter healthcheck\nkinesis-alerter healthcheck --listen 127.0.0.1:9465",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			host, port, err := net.SplitHostPort(listen)
+			if err != nil {
+				return usage(c, "--listen %s: want HOST:PORT", listen)
+			}
+			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+				host = "127.0.0.1"
+			}
+			return p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz")
+		},
 	}
+	c.Flags().StringVar(&listen, "listen", config.DefaultListen,
+		"the daemon's server.listen `ADDRESS`; all addresses mean this machine")
+	return c
 }
 
 func (p *program) healthcheck(ctx context.Context, url string) error {

@@ -302,7 +302,7 @@ func TestExplainLambdaRefuses(t *testing.T) {
 			"testdata/lambda/defaults.json", "--stream", "s",
 		},
 		"kinesis-alerter: check: --explain-lambda goes with": {"testdata/lambda/defaults.json", "--listen", ":9464"},
-		"kinesis-alerter: unexpected argument":               {"testdata/lambda/defaults.json", "x"},
+		"kinesis-alerter: check: unexpected argument":        {"testdata/lambda/defaults.json", "x"},
 	} {
 		code, stdout, stderr := invoke(t, append([]string{"check", "--explain-lambda"}, args...)...)
 		require.Equal(t, ExitUsage, code)

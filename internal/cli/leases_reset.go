@@ -2,11 +2,15 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/checkpoint/admin"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/status"
 )
@@ -25,17 +29,53 @@ type resetJSON struct {
 	Made       bool             `json:"made"`
 }
 
+func leasesResetCommand(p *program) *cobra.Command {
+	o := &operator{program: p}
+	var to string
+	c := o.command(&cobra.Command{
+		Use:   "reset",
+		Short: "Begin a stream that was deleted and created again",
+		Long: "Begin a stream that was deleted and created again (the daemon ends with \"lease table belongs to " +
+			"another stream\"): progress and memory of the old stream are dropped. Refused while workers are alive " +
+			"on the table.",
+		Example: "kinesis-alerter leases reset --config kinesis-alerter.yaml\n" +
+			"kinesis-alerter leases reset --to latest --config kinesis-alerter.yaml",
+		Args: func(c *cobra.Command, args []string) error {
+			if err := noArguments(c, args); err != nil {
+				return err
+			}
+			_, err := o.resetTo(to)
+			return err
+		},
+	}, func(ctx context.Context, _ []string) error {
+		start, err := o.resetTo(to)
+		if err != nil {
+			return err
+		}
+		return o.reset(ctx, start)
+	})
+	c.Flags().StringVar(&to, "to", "trim_horizon", "begin at this `TIME` ("+timeHelp+"), trim_horizon, or latest")
+	o.declareYes(c)
+	o.declareForce(c, "")
+	return c
+}
+
+// resetTo is what --to says.
+func (o *operator) resetTo(text string) (checkpoint.Start, error) {
+	to, err := start(text, o.program.now())
+	if err != nil {
+		return to, config.UsageError(fmt.Sprintf("leases reset: --to %q: %v, or trim_horizon or latest", text, err))
+	}
+	return to, nil
+}
+
 // reset begins a stream that was deleted and created again.
-func (o *operator) reset(ctx context.Context, _ []string) error {
-	to, err := o.target(true)
+func (o *operator) reset(ctx context.Context, to checkpoint.Start) error {
+	c, deps, err := o.parts(ctx)
 	if err != nil {
 		return err
 	}
-	config, deps, err := o.parts(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := checkpoint.NewReset(ctx, config, deps, to)
+	r, err := checkpoint.NewReset(ctx, c, deps, to)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -41,23 +40,14 @@ func operate(t *testing.T, fake *fakeaws.AWS, args ...string) (stdout string, er
 func operateAt(t *testing.T, fake *fakeaws.AWS, terminal io.Reader, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := &program{env: testkit.Environment(nil), stdout: &out, stderr: &errs}
-	o := &operator{program: p, aws: testkit.Emulated(fake), now: time.Now, terminal: terminal}
-	c := command{Name: "leases", flags: func(_ *program, fs *flag.FlagSet) func(ctx context.Context,
-		args []string) error {
-		o.declare(fs)
-		return func(ctx context.Context, args []string) error {
-			verb, rest, err := o.parse(fs, args)
-			if err != nil {
-				return err
-			}
-			return verb.run(o, ctx, rest)
-		}
-	}}
-	if !slices.ContainsFunc(args, func(a string) bool { return a == "--config" }) {
+	p := &program{
+		env: testkit.Environment(nil), stdout: &out, stderr: &errs, answers: terminal, now: time.Now,
+		load: func(context.Context) (aws.Config, error) { return testkit.Emulated(fake), nil },
+	}
+	if !slices.Contains(args, "--config") {
 		args = append(args, "--table", testLeases)
 	}
-	err = p.invoke(t.Context(), c, args)
+	err = p.Run(t.Context(), append([]string{"leases"}, args...))
 	return out.String(), err
 }
 
@@ -333,6 +323,9 @@ func TestLeasesAskFirst(t *testing.T) {
 		_, err = operateAt(t, fake, strings.NewReader("yes\n"), "pause", testkit.Shard0)
 		require.NoError(t, err)
 		require.True(t, listed(t, fake)[testkit.Shard0].Paused)
+		_, err = operate(t, fake, "resume", "…0000", "--yes")
+		require.NoError(t, err, "as the page shows it")
+		require.False(t, listed(t, fake)[testkit.Shard0].Paused)
 		_, err = operate(t, fake, "pause", "shardId-000000000099", "--yes")
 		require.ErrorContains(t, err, "no such shard in table heart-rate-alerts or its stream: shardId-000000000099")
 	})
@@ -523,7 +516,7 @@ func TestLeasesImportRefusesAMovingTable(t *testing.T) {
 		old.put(row)
 		file := leasesConfig(t, testLeases, "latest")
 		_, err := operate(t, fake, "import", "--config", file, "--yes") // opens nothing
-		require.ErrorContains(t, err, "import what?")
+		require.ErrorContains(t, err, "import: what?")
 		go func() {
 			time.Sleep(3 * time.Second)
 			row["leaseCounter"] = 2

@@ -19,12 +19,12 @@ func TestListenFlagWinsOverTheFile(t *testing.T) {
 			0o600))
 	from := configFlags{file: file, listen: ":1234"}
 	for range 2 {
-		c, err := from.Load(t.Context(), testkit.Environment(nil))
+		c, err := from.Load(t.Context(), &program{env: testkit.Environment(nil)})
 		require.NoError(t, err)
 		require.Equal(t, ":1234", c.Server.Listen)
 	}
 	from.listen = "9464"
-	_, err := from.Load(t.Context(), testkit.Environment(nil))
+	_, err := from.Load(t.Context(), &program{env: testkit.Environment(nil)})
 	require.EqualError(t, err,
 		"--listen 9464: want HOST:PORT, as in 127.0.0.1:9464, or :9464 for all addresses, with a port of 0 to 65535")
 }

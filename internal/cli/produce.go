@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/spf13/cobra"
 
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
@@ -14,48 +14,71 @@ import (
 	"kinesis-alerter/internal/produce"
 )
 
-func produceCommand(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
-	stream := fs.String("stream", "", "the stream's `NAME`; required")
-	rate := fs.Float64("rate", 100, "`RECORDS` per second; 0 is as fast as the stream takes them")
-	count := fs.Int("count", 0, "end after so many `RECORDS` (default no end)")
-	limit := fs.Duration("for", 0, "end after this `DURATION` (default no end)")
-	keys := fs.Int("keys", 0, "spread the records over `N` partition keys (default the one key of AWS' sample)")
-	seed := fs.Uint64("seed", 0, "make the same records again with the same `SEED` (default other ones each time)")
-	return func(ctx context.Context, args []string) error {
-		switch {
-		case len(args) != 1:
-			return config.UsageError("produce what? heart-rate or stock-ticker")
-		case *stream == "":
-			return config.UsageError("produce: give --stream NAME")
-		case *rate < 0 || *count < 0 || *keys < 0 || *limit < 0:
-			return config.UsageError("produce: --rate, --count, --for and --keys cannot be negative")
-		}
-		if *seed == 0 {
-			*seed = rand.Uint64() //nolint:gosec // sample data, not a secret
-		}
-		sample, err := produce.NewSample(args[0],
-			rand.New(rand.NewPCG(*seed, 0))) //nolint:gosec // sample data, not a secret
-		if err != nil {
-			return config.UsageError("produce: " + err.Error())
-		}
-		cfg, err := daemon.LoadAWS(ctx)
-		if err != nil {
-			return config.FieldErrors{{Rule: err.Error()}}
-		}
-		if *limit > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, *limit)
-			defer cancel()
-		}
-		cfg.HTTPClient = daemon.SteadyBody{Next: cfg.HTTPClient}
-		producer := &produce.Producer{
-			Client: kinesis.NewFromConfig(cfg), Stream: *stream, Sample: sample, Rate: *rate, Count: *count,
-			Keys: *keys,
-		}
-		began := time.Now()
-		put, err := producer.Run(ctx)
-		_, _ = plain.Fprintf(p.stdout, "%d records put into %s in %s\n", put, *stream,
-			time.Since(began).Round(time.Millisecond))
+// producing carries out the command produce.
+type producing struct {
+	stream      string
+	rate        float64
+	count, keys int
+	limit       time.Duration
+	seed        uint64
+	program     *program
+}
+
+func produceCommand(p *program) *cobra.Command {
+	x := &producing{program: p}
+	c := &cobra.Command{
+		Use:     "produce --stream NAME heart-rate|stock-ticker",
+		Short:   "Put the records of a sample producer into a stream",
+		GroupID: groupRules,
+		Example: "kinesis-alerter produce heart-rate --stream readings --rate 10 --for 1m\n" +
+			"kinesis-alerter produce stock-ticker --stream trades --count 1000 --keys 20",
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 1:
+				return usage(c, "which records? heart-rate or stock-ticker")
+			case x.stream == "":
+				return usage(c, "give --stream NAME")
+			case x.rate < 0 || x.count < 0 || x.keys < 0 || x.limit < 0:
+				return usage(c, "--rate, --count, --for and --keys cannot be negative")
+			}
+			return x.Run(c.Context(), args[0])
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&x.stream, "stream", "", "the stream's `NAME`; required")
+	fs.Float64Var(&x.rate, "rate", 100, "`RECORDS` per second; 0 is as fast as the stream takes them")
+	fs.IntVar(&x.count, "count", 0, "end after so many `RECORDS` (default no end)")
+	fs.DurationVar(&x.limit, "for", 0, "end after this `DURATION` (default no end)")
+	fs.IntVar(&x.keys, "keys", 0, "spread the records over `N` partition keys (default the one key of AWS' sample)")
+	fs.Uint64Var(&x.seed, "seed", 0, "make the same records again with the same `SEED` (default other ones each time)")
+	return c
+}
+
+func (x *producing) Run(ctx context.Context, name string) error {
+	if x.seed == 0 {
+		x.seed = rand.Uint64() //nolint:gosec // sample data, not a secret
+	}
+	sample, err := produce.NewSample(name, rand.New(rand.NewPCG(x.seed, 0))) //nolint:gosec // as above
+	if err != nil {
+		return config.UsageError("produce: " + err.Error())
+	}
+	cfg, err := x.program.loadAWS(ctx)
+	if err != nil {
 		return err
 	}
+	if x.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, x.limit)
+		defer cancel()
+	}
+	cfg.HTTPClient = daemon.SteadyBody{Next: cfg.HTTPClient}
+	producer := &produce.Producer{
+		Client: kinesis.NewFromConfig(cfg), Stream: x.stream, Sample: sample, Rate: x.rate, Count: x.count,
+		Keys: x.keys,
+	}
+	began := time.Now()
+	put, err := producer.Run(ctx)
+	_, _ = plain.Fprintf(x.program.stdout, "%d records put into %s in %s\n", put, x.stream,
+		time.Since(began).Round(time.Millisecond))
+	return err
 }

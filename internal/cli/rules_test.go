@@ -42,11 +42,11 @@ func TestRulesTest(t *testing.T) {
 func TestRulesUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"rules: do what? test, backtest":                        {"rules"},
-		`rules: no command "tset"; did you mean "test"?`:        {"rules", "tset"},
-		`rules: no command "publish"; there are test, backtest`: {"rules", "publish"},
-		"rules: test which files?":                              {"rules", "test"},
-		"rules: test has no --from":                             {"rules", "test", "x.yaml", "--from", "-1h"},
+		"rules: do what? backtest, test":                                  {"rules"},
+		`rules: no command "tset"; did you mean "test"?`:                  {"rules", "tset"},
+		`rules: no command "publish"; there are backtest, test`:           {"rules", "publish"},
+		"rules test: which files?":                                        {"rules", "test"},
+		"rules test: no flag --from; see kinesis-alerter help rules test": {"rules", "test", "x.yaml", "--from", "-1h"},
 	} {
 		code, stdout, stderr := invoke(t, args...)
 		require.Equal(t, ExitUsage, code)

@@ -198,7 +198,7 @@ func TestToolsTakeRulesFromFlags(t *testing.T) {
 	require.Contains(t, stderr, "give either --config, or --stream")
 	code, _, stderr = invoke(t, "rules", "test", "--when", "true", "x.yaml")
 	require.Equal(t, ExitUsage, code)
-	require.Contains(t, stderr, "rules: test has no --when")
+	require.Contains(t, stderr, "rules test: no flag --when")
 }
 
 // Who subscribed to the sample's messages with a filter policy on its attribute continues getting them, and digests of

@@ -36,43 +36,57 @@ const (
 // Config is the configuration file. Each package's part is checked by the package itself; this one adds what is true
 // only of the whole.
 type Config struct {
-	Stream     StreamConfig     `yaml:"stream"`
-	Leases     LeasesConfig     `yaml:"leases"`
+	// Which stream is read, and by which group of workers.
+	Stream StreamConfig `yaml:"stream"`
+	// How workers share the shards of the stream.
+	Leases LeasesConfig `yaml:"leases"`
+	// How records are read and alerts are published.
 	Processing ProcessingConfig `yaml:"processing"`
-	// Format is how records are read: json (the default) or text.
-	Format string `yaml:"format"`
-	// Filter are Lambda's filter patterns, ORed; FilterFile is a file that has them as Lambda does, as FilterCriteria
-	// in JSON, relative to the configuration file. Both together are one list.
-	Filter     []filter.Pattern `yaml:"filter"`
-	FilterFile string           `yaml:"filter_file"`
-	// Score are random cut forests, whose scores are added to the records before anything else looks at them. One can
-	// stand there without a list.
+	// How the payload of a record is read. `json` is one object a record. `text` is not decoded; rules see it as
+	// `data`.
+	Format string `yaml:"format" default:"json" enum:"json|text"`
+	// Lambda's filter patterns: a record passes if one of them matches, and is counted as filtered otherwise. Each is
+	// `{data: {...}}`, `{partitionKey: [...]}` or both. Without any, every record passes.
+	Filter []filter.Pattern `yaml:"filter"`
+	// A file with filter patterns in Lambda's form, as FilterCriteria in JSON; its name is relative to the
+	// configuration file. Together with `filter` it is one list.
+	FilterFile string `yaml:"filter_file"`
+	// Anomaly scores by RANDOM_CUT_FOREST, which are added to a record before filters, rules and templates see it. One
+	// score can stand here without a list.
 	Score []alert.ScoreConfig `yaml:"score" form:"one"`
-	// Rules say which records alert. Without any, every record does, with the message of AWS' sample function.
+	// The rules, which say which records alert. Without any, every record is published to the one topic with the words
+	// of AWS's sample function.
 	Rules []alert.RuleConfig `yaml:"rules"`
-	// Silences mute rules for a time.
+	// Silences mute rules from one time to another.
 	Silences []alert.SilenceConfig `yaml:"silences"`
-	// Watchdog is a message at an interval, whose absence means trouble.
+	// A message at an interval, whose absence means trouble.
 	Watchdog alert.WatchdogConfig `yaml:"watchdog"`
-	// State bounds what rules remember.
+	// How much rules remember.
 	State alert.StateConfig `yaml:"state"`
-	// Topics are the SNS topics, by the names that rules use.
+	// The SNS topics, by the names that rules use: 1 to 64 letters, digits, dashes or underscores.
 	Topics map[string]alert.TopicConfig `yaml:"topics"`
-	// DeadLetter is where records go that can never be published.
+	// Where records and alerts go that can never be published, as Lambda's on-failure document with the payload and the
+	// reason; at most one of `sqs`, `sns` and `s3`. Without it, see `processing.on_rejected`.
 	DeadLetter DeadLetterConfig `yaml:"dead_letter"`
-	Server     ServerConfig     `yaml:"server"`
-	Metrics    MetricsConfig    `yaml:"metrics"`
-	Log        LogConfig        `yaml:"log"`
+	// The admin server, which has the status page, the metrics and the health checks.
+	Server ServerConfig `yaml:"server"`
+	// What the metrics have.
+	Metrics MetricsConfig `yaml:"metrics"`
+	// What is logged, and in which form.
+	Log LogConfig `yaml:"log"`
 }
 
 // DeadLetterConfig is the section "dead_letter".
 type DeadLetterConfig struct {
-	// SQS, SNS or S3 is the destination; at most one. See deadletter.Config.
+	// The URL of a standard queue.
 	SQS string `yaml:"sqs"`
+	// The ARN of a standard topic.
 	SNS string `yaml:"sns"`
-	S3  string `yaml:"s3"`
-	// Invalid also sends records there that cannot be read, or that are not JSON under a filter on data.
-	Invalid bool `yaml:"invalid"`
+	// A bucket, as its name or as `s3://BUCKET/PREFIX`.
+	S3 string `yaml:"s3"`
+	// Also send records there that cannot be read, or that are not JSON under a filter on `data`. Records that a rule
+	// cannot judge within its budget always go there, one a second of each shard.
+	Invalid bool `yaml:"invalid" default:"false"`
 }
 
 func (c DeadLetterConfig) destination() deadletter.Config {
@@ -81,54 +95,60 @@ func (c DeadLetterConfig) destination() deadletter.Config {
 
 // StreamConfig is the section "stream".
 type StreamConfig struct {
-	// Name or ARN of the stream; exactly one. The ARN is for a stream of another account.
+	// The name of the stream. Give either `name` or `arn`.
 	Name string `yaml:"name"`
-	ARN  string `yaml:"arn"`
-	// Application names the group of workers that share the stream, and the DynamoDB table of their leases.
-	// Defaults to kinesis-alerter-NAME.
-	Application string `yaml:"application"`
-	// Start is where an application begins that has no checkpoints yet. Defaults to latest.
-	Start checkpoint.Start `yaml:"start"`
-	// FanOut is reserved for enhanced fan-out.
-	FanOut string `yaml:"fan_out"`
+	// The ARN of the stream, for a stream of another account or region. Give either `name` or `arn`.
+	ARN string `yaml:"arn"`
+	// The group of workers that share the stream and its progress, and the name of their DynamoDB table: 3 to 249
+	// letters, digits, dots, dashes or underscores.
+	Application string `yaml:"application" unset:"kinesis-alerter-NAME, with the name of the stream"`
+	// Where an application without checkpoints begins: `latest`, `trim_horizon` or a time such as
+	// 2026-11-22T09:00:00Z. `latest` is the moment of its very first start, fixed once for all shards and workers, so
+	// that neither a slow start nor a crash before the first checkpoint loses a record.
+	Start checkpoint.Start `yaml:"start" default:"latest"`
+	// Reserved: enhanced fan-out is not supported yet, and anything but empty is refused.
+	FanOut string `yaml:"fan_out" enum:""`
 }
 
 // LeasesConfig is the section "leases".
 type LeasesConfig struct {
-	// Duration is how long a worker that fell silent keeps its shards. Defaults to 10 s.
-	Duration time.Duration `yaml:"duration"`
+	// How long a worker that has fallen silent keeps its shards. The value of the first worker is in force for all.
+	Duration time.Duration `yaml:"duration" default:"10s" range:"3s..5m"`
 }
 
 // ProcessingConfig is the section "processing".
 type ProcessingConfig struct {
-	// Parallelism is how many partition keys of a shard may publish at once, 1 to 1000. Defaults to 10.
-	Parallelism int `yaml:"parallelism"`
-	// Memory bounds the pages of all shards together. Defaults to 64 MiB.
-	Memory Size `yaml:"memory"`
-	// PollInterval is the pause between two reads of a shard, at least 200 ms. Defaults to 200 ms.
-	PollInterval time.Duration `yaml:"poll_interval"`
-	// CheckpointInterval is how often the progress of a shard is written at most; 0 is as fast as DynamoDB answers.
-	// Defaults to 1 s.
-	CheckpointInterval *time.Duration `yaml:"checkpoint_interval"`
-	// MaxRetryAttempts is how often an alert is tried again after failures of its own; -1 is without limit, as in
-	// Lambda. Outages, throttling and faults of a topic's configuration do not count. Defaults to -1.
-	MaxRetryAttempts *int `yaml:"max_retry_attempts"`
-	// MaxRecordAge is how old a record may be for its alert to be tried; 0 is without limit. The time for which a fault
-	// of its topic's configuration held it does not count.
-	MaxRecordAge time.Duration `yaml:"max_record_age"`
-	// OnRejected is what happens to an alert that SNS will never accept where there are no dead letters: hold its
-	// partition key (the default), or skip it.
-	OnRejected string `yaml:"on_rejected"`
-	// StopBudget bounds the whole of an orderly stop, 5 s to 10 min. Keep it below the container's grace period.
-	// Defaults to 25 s.
-	StopBudget time.Duration `yaml:"stop_budget"`
+	// How many partition keys of a shard publish at once.
+	Parallelism int `yaml:"parallelism" default:"10" range:"1..1000"`
+	// How many bytes the pages of all shards of a worker take together.
+	Memory Size `yaml:"memory" default:"64MiB" range:"1MiB..1024GiB"`
+	// The least time between two reads of a shard. Kinesis allows five reads a second of each shard to all readers
+	// together: use `1s` where others read the stream, another application of this daemon included. It must be shorter
+	// than `leases.duration`.
+	PollInterval time.Duration `yaml:"poll_interval" default:"200ms" range:"200ms..1m"`
+	// How often the progress of a shard is written at most, up to a third of `leases.duration`. `0s` is as fast as
+	// DynamoDB answers, one write of a shard at a time, so that a crash repeats only what was accepted since the last
+	// write began. It costs up to 100 writes a second for each worker with busy shards. A throttled write waits 0.25 to
+	// 5 s before it is tried again.
+	CheckpointInterval *time.Duration `yaml:"checkpoint_interval" default:"1s" range:"100ms..100s"`
+	// How often an alert is tried again after failures of its own; `-1` is without limit, as in Lambda. Outages,
+	// throttling and faults of a topic's configuration do not count.
+	MaxRetryAttempts *int `yaml:"max_retry_attempts" default:"-1" range:"-1..10000"`
+	// How old a record may be for its alert to be tried; `0s` is without limit. Time in which a fault of its topic's
+	// configuration held it does not count.
+	MaxRecordAge time.Duration `yaml:"max_record_age" default:"0s" range:"0s..168h"`
+	// What happens to an alert that SNS will never accept, where there are no dead letters: `hold` its partition key
+	// and report it, or `skip` it.
+	OnRejected string `yaml:"on_rejected" default:"hold" enum:"hold|skip"`
+	// The time that the whole of an orderly stop may take. Keep it below the grace period of the container.
+	StopBudget time.Duration `yaml:"stop_budget" default:"25s" range:"5s..10m"`
 }
 
 // MetricsConfig is the section "metrics".
 type MetricsConfig struct {
-	// PerShard gives every shard series of its own. If off, there is one value for all shards of a process, with
-	// shard="all": the worst of a lag, the sum of a count. Defaults to true.
-	PerShard *bool `yaml:"per_shard"`
+	// A series for every shard. `false` is one for the whole process, with `shard="all"`: the worst lag, the sum of
+	// what is counted.
+	PerShard *bool `yaml:"per_shard" default:"true"`
 }
 
 // parts are the configurations of the packages, as the file asks for them.
@@ -292,7 +312,7 @@ func (c Config) faults(p parts, ofRules error) error {
 			"want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
 	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
-		p.DeadLetter.Validate())...)
+		p.DeadLetter.Validate(), c.ranges())...)
 }
 
 // ConfigField is the path of the field, as the packages' own configuration errors have it.

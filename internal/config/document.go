@@ -370,7 +370,7 @@ func (d *Document) decodeScalar(path string, n *yaml.Node, v reflect.Value) {
 	if !ok {
 		return
 	}
-	quoted := !expanded && n.ShortTag() == "!!str" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
+	quoted := !expanded && n.ShortTag() == "!!str" // by quotes, or by its tag
 	parser, parses := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	switch kind := v.Kind(); {
 	case parses:
@@ -392,7 +392,7 @@ func (d *Document) decodeScalar(path string, n *yaml.Node, v reflect.Value) {
 		v.SetString(text)
 	case kind == reflect.Bool:
 		b, err := strconv.ParseBool(text)
-		if err != nil || quoted {
+		if err != nil || !expanded && n.ShortTag() != "!!bool" { // 1 and t are for variables
 			d.report(path, n, text, "want true or false, without quotes")
 			return
 		}

@@ -2,11 +2,12 @@ package config
 
 // ServerConfig is the section "server".
 type ServerConfig struct {
-	// Listen is the address of the admin server. Defaults to 127.0.0.1:9464: it shows internals and changes the log
-	// level without asking who calls, so opening it to a network is a decision. Containers listen on :9464.
-	Listen string `yaml:"listen"`
-	// Names are further names by which the server is asked for its page, its API and its controls, without a port:
-	// those of a Service, an Ingress or a load balancer. IP addresses, localhost and the host's own name are always
-	// known.
+	// The address of the admin server, HOST:PORT: `/` is the status page, and there are `/api/v1/status`, `/metrics`,
+	// `/healthz`, `/readyz`, `/-/log-level` and `/-/reload`. It has no login, so opening it to a network is a decision.
+	// `:9464` is all addresses. The flag `--listen` wins over it.
+	Listen string `yaml:"listen" default:"127.0.0.1:9464"`
+	// Further names by which the status page, the API and the controls are asked for, without a port: those of an
+	// Ingress, a load balancer or a Service. IP addresses, localhost and the host's own name are always known.
+	// `--server-names a,b` adds to them.
 	Names []string `yaml:"names"`
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -39,7 +40,7 @@ func StopOnSignal(ctx context.Context, exit func(code int)) (stop context.Contex
 // HoldHangups keeps SIGHUP from ending a daemon before it listens to it, which is some milliseconds of start. Call it
 // first of all, with the arguments of the program: a hang-up ends every other command.
 func HoldHangups(args []string) {
-	if len(args) > 0 && args[0] == "run" {
+	if slices.Contains(args, "run") { // flags may stand before it
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 }

@@ -1,293 +1,275 @@
 package demo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/checkpoint"
-	"kinesis-alerter/internal/config"
+	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
-	"kinesis-alerter/internal/produce"
+	"kinesis-alerter/internal/screen"
 )
 
 const (
-	region      = "us-east-1"
-	streamName  = "ExampleInputStream"
-	topicName   = "ExampleTopic"
-	reader      = "oncall@example.com"
-	application = "heart-rate-alerts"
-	// when is the demo's rule: what the forest finds, which does not know of rateType.
-	when = "ANOMALY"
-	// history is about how many records each shard has before the daemon starts, so that it does not have to learn
-	// first: the automatic threshold has no opinion on the first 306.
-	history = 500
+	region     = "us-east-1"
+	streamName = "ExampleInputStream"
+	topicName  = "ExampleTopic"
+	reader     = "oncall@example.com"
+	shards     = 4
+	// patience is how long something may take that takes seconds.
+	patience = 30 * time.Second
+	look     = 50 * time.Millisecond
 )
 
-// demo is one run of the demo.
+// demo is one run of the demo. One goroutine tells the story; the hall reports beside it.
 type demo struct {
 	options
-	screen   *screen
-	log      *logTap
+	screen   *screen.Screen
 	emulator *fakeaws.AWS
-	registry *prometheus.Registry
-	put      atomic.Int64
+	ledger   *ledger
+	topicARN string
+	leases   *admin.Admin
+	hall     *hall
+	workers  []worker
+	killed   worker
+	// show shows an e-mail; a chapter says how.
+	show func(fakeaws.Email)
+
+	mails, messages int // how many were looked at
+	progressed      time.Time
+	// began is when the story began, free when its last chapter ended.
+	began, free time.Time
 }
 
-func newDemo(o options, stdout, stderr io.Writer) *demo {
+func newDemo(o options, s *screen.Screen) *demo {
 	d := &demo{
-		options: o, screen: newScreen(stdout),
-		emulator: fakeaws.New(fakeaws.Options{Region: region}), registry: prometheus.NewRegistry(),
-	}
-	d.log = &logTap{warn: d.screen.print}
-	if o.verbose {
-		d.log.all = stderr
+		options: o, screen: s, ledger: newLedger(), emulator: fakeaws.New(fakeaws.Options{Region: region}),
 	}
 	d.emulator.History.CountOnly()
+	d.show = func(fakeaws.Email) {}
 	return d
 }
 
-// run lives until ctx is done or the limit is reached. It stops in the direction of the data: the producer first, then
-// the daemon, then the emulator, so that what was put has its outcome.
-func (d *demo) run(ctx context.Context) error {
-	began := time.Now()
-	config, closeEmulator, err := d.serve(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeEmulator()
-	topicARN, err := d.provision(ctx, config)
-	if err != nil {
-		return err
-	}
-	admin, err := listenAdmin(ctx)
-	if err != nil {
-		return err
-	}
-	d.screen.print(fmt.Sprintf("status     http://%s/", admin.Addr()))
-	d.screen.print(fmt.Sprintf("metrics    http://%s/metrics", admin.Addr()))
-	d.screen.print(fmt.Sprintf("rule       %s, by the score of RANDOM_CUT_FOREST  (one record in a hundred)", when))
-	d.screen.print(fmt.Sprintf("history    %d records first, for the scores to learn from; their alerts are silenced",
-		history*d.shards))
-	d.screen.print("")
+// report shows that something is wrong.
+func (d *demo) report(text string) { d.screen.Print(d.screen.Paint(screen.Red, "error: "+text)) }
 
-	if err := d.produce(ctx, config, history*d.shards, 0); err != nil {
+// run lives until ctx is done or the limit is reached. It stops in the direction of the data: the hall first, then the
+// workers, so that what was put has its outcome.
+func (d *demo) run(ctx context.Context, stage stage) (err error) {
+	d.screen.Print(d.screen.Paint(screen.Bold, "kinesis-alerter in about a minute.") +
+		" All of it is on this machine; AWS is emulated.\n")
+	if err := d.provision(ctx, stage.aws()); err != nil {
 		return err
 	}
-	learned := time.Now()
-	running, stopDaemon := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopDaemon()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- daemon.Run(running, daemonConfig(topicARN, learned), daemon.Options{
-			AWS: config, Output: d.log, Registry: d.registry, Listener: admin, FailFast: true, Host: "demo",
-		})
-	}()
-
-	producing, stopProducer := context.WithCancel(ctx)
-	defer stopProducer()
-	if d.limit > 0 {
-		producing, stopProducer = context.WithTimeout(ctx, max(0, d.limit-time.Since(began)))
-		defer stopProducer()
+	defer func() { err = errors.Join(err, d.stopWorkers()) }()
+	for _, name := range []string{"worker-1", "worker-2"} {
+		w, err := stage.start(ctx, name, d.topicARN)
+		if err != nil {
+			return err
+		}
+		d.workers = append(d.workers, w)
 	}
-	produced := make(chan error, 1)
-	go func() { produced <- d.produce(producing, config, 0, d.rate) }()
+	d.introduce(stage)
 
-	err = d.watch(topicARN, produced, ended)
-	stopDaemon()
-	err = errors.Join(err, await(ended))
-	d.printEmails(topicARN)
-	d.screen.progress("")
-	d.summary(topicARN, time.Since(began))
+	reporting, stopHall := context.WithCancel(ctx)
+	defer stopHall()
+	reported := make(chan error, 1)
+	go func() { reported <- d.hall.run(reporting) }()
+
+	told, err := d.tell(ctx)
+	stopHall()
+	err = errors.Join(err, <-reported)
+	if err == nil {
+		err = d.drain(context.WithoutCancel(ctx))
+	}
+	d.screen.Progress("")
+	d.conclude(told)
+	return errors.Join(err, d.ledger.count(time.Time{}).fault())
+}
+
+// stopWorkers stops those that are alive, all at once.
+func (d *demo) stopWorkers() error {
+	ends := make(chan error)
+	for _, w := range d.workers {
+		go func() {
+			if w == d.killed {
+				ends <- nil
+				return
+			}
+			ends <- w.stop()
+		}()
+	}
+	var err error
+	for range d.workers {
+		err = errors.Join(err, <-ends)
+	}
 	return err
 }
 
-// await takes the end of the daemon, which the watching may have taken already.
-func await(ended chan error) error {
-	err := <-ended
-	ended <- nil
-	return err
-}
-
-// serve puts the emulator on a loopback port.
-func (d *demo) serve(ctx context.Context) (aws.Config, func(), error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return aws.Config{}, nil, err
-	}
-	server := &http.Server{Handler: d.emulator, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(l) }()
-	d.screen.print(fmt.Sprintf("emulator   http://%s  (Kinesis, DynamoDB and SNS, in this process)", l.Addr()))
-	return aws.Config{
-		Region:       region,
-		Credentials:  credentials.NewStaticCredentialsProvider("demo", "demo", ""),
-		BaseEndpoint: aws.String("http://" + l.Addr().String()),
-		HTTPClient:   fakeaws.LoopbackClient(),
-	}, func() { _ = server.Close() }, nil
-}
-
-// provision makes the stream, and the topic with a person who reads its e-mails.
-func (d *demo) provision(ctx context.Context, config aws.Config) (topicARN string, err error) {
+// provision makes the stream, the topic with a person who reads its e-mails, and the hall.
+func (d *demo) provision(ctx context.Context, config aws.Config) error {
 	streams, topics := kinesis.NewFromConfig(config), sns.NewFromConfig(config)
-	if _, err := streams.CreateStream(ctx, &kinesis.CreateStreamInput{
-		StreamName: aws.String(streamName), ShardCount: aws.Int32(int32(d.shards)), //nolint:gosec // at most 100
-	}); err != nil {
-		return "", fmt.Errorf("create stream: %w", err)
-	}
-	exists := kinesis.NewStreamExistsWaiter(streams, func(o *kinesis.StreamExistsWaiterOptions) {
-		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 100*time.Millisecond
-	})
-	if err := exists.Wait(ctx, &kinesis.DescribeStreamInput{
+	d.emulator.Kinesis.Create(streamName, shards)
+	about, err := streams.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{
 		StreamName: aws.String(streamName),
-	}, 10*time.Second); err != nil {
-		return "", fmt.Errorf("create stream: %w", err)
+	})
+	if err != nil {
+		return fmt.Errorf("create stream: %w", err)
 	}
 	topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(topicName)})
 	if err != nil {
-		return "", fmt.Errorf("create topic: %w", err)
+		return fmt.Errorf("create topic: %w", err)
 	}
-	arn := aws.ToString(topic.TopicArn)
+	d.topicARN = aws.ToString(topic.TopicArn)
 	if _, err := topics.Subscribe(ctx, &sns.SubscribeInput{
 		TopicArn: topic.TopicArn, Protocol: aws.String("email"), Endpoint: aws.String(reader),
 	}); err != nil {
-		return "", fmt.Errorf("subscribe: %w", err)
+		return fmt.Errorf("subscribe: %w", err)
 	}
-	if _, err := d.emulator.SNS.Confirm(arn, reader); err != nil {
-		return "", fmt.Errorf("confirm the subscription: %w", err)
+	if _, err := d.emulator.SNS.Confirm(d.topicARN, reader); err != nil {
+		return fmt.Errorf("confirm the subscription: %w", err)
 	}
-	d.screen.print(fmt.Sprintf("stream     %s, %d shards", streamName, d.shards))
-	d.screen.print(fmt.Sprintf("topic      %s, read by %s", arn, reader))
-	return arn, nil
-}
-
-// listenAdmin opens the daemon's usual port, or any other when that is taken.
-func listenAdmin(ctx context.Context) (net.Listener, error) {
-	var lc net.ListenConfig
-	if l, err := lc.Listen(ctx, "tcp", config.DefaultListen); err == nil {
-		return l, nil
-	}
-	return lc.Listen(ctx, "tcp", "127.0.0.1:0")
-}
-
-func daemonConfig(topicARN string, learned time.Time) config.Config {
-	return config.Config{
-		Stream: config.StreamConfig{
-			Name: streamName, Application: application,
-			// The stream is as new as the application: no record is older than what should be read.
-			Start: checkpoint.Start{Kind: checkpoint.StartTrimHorizon},
-		},
-		Score: []alert.ScoreConfig{{Fields: []string{"heartRate"}, Threshold: "auto"}},
-		Rules: []alert.RuleConfig{{
-			Name: "anomaly", When: when, Value: "ANOMALY_SCORE", Severity: "critical", Topics: []string{"oncall"},
-			Subject: "Heart rate {{ .Fields.heartRate }}, anomaly score {{ round 1 .Value }}",
-		}},
-		// The time before is there to learn from, not for e-mails.
-		Silences: []alert.SilenceConfig{{Name: "history", Until: learned.Format(time.RFC3339Nano)}},
-		Topics:   map[string]alert.TopicConfig{"oncall": {ARN: topicARN}},
-	}.WithDefaults()
-}
-
-// produce puts so many records, 0 for no end, at a rate, 0 for as fast as the stream takes them. It ends with ctx.
-func (d *demo) produce(ctx context.Context, config aws.Config, count int, rate float64) error {
-	sample, err := produce.NewSample("heart-rate",
-		rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))) //nolint:gosec // sample data, not a secret
+	loaded, err := loadConfiguration(ctx, d.topicARN)
 	if err != nil {
 		return err
 	}
-	_, err = (&produce.Producer{
-		Client: kinesis.NewFromConfig(config), Stream: streamName, Sample: sample, Count: count, Rate: rate,
-		// AWS' script has one partition key, which would leave all shards but one idle.
-		Keys:  16 * d.shards,
-		OnPut: func(n int) { d.put.Add(int64(n)) },
-	}).Run(ctx)
+	oracle, err := loaded.Pipeline(alert.Deps{
+		Stream: aws.ToString(about.StreamDescriptionSummary.StreamARN), Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return err
+	}
+	d.hall = newHall(streams, d.ledger, oracle)
+	clients := daemon.NewClients(config, prometheus.NewRegistry(), nil)
+	d.leases, err = checkpoint.NewAdmin(ctx, loaded.Parts().Checkpoint, checkpoint.Deps{
+		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+	}, true)
 	return err
 }
 
-// watch shows what happens until the producer has ended and its records have their outcomes, or the daemon has ended.
-func (d *demo) watch(topicARN string, produced, daemonEnd chan error) error {
-	emails := make(chan struct{}, 1)
-	d.emulator.SNS.OnPublish(func(fakeaws.Published) {
-		select {
-		case emails <- struct{}{}:
-		default:
+func (d *demo) introduce(stage stage) {
+	row := func(name, text string) {
+		d.screen.Print("  " + d.screen.Paint(screen.Cyan, fmt.Sprintf("%-8s", name)) + text)
+	}
+	row("records", fmt.Sprintf("%d servers report their temperature once a second", servers))
+	row("rule", "celsius > 85, over after three cooler readings (internal/demo/alerter.yaml)")
+	row("workers", fmt.Sprintf("2 processes share the stream's %d shards", shards))
+	row("topic", "read by "+reader+"; 4 messages a second, the rest in digests")
+	address, why := stage.page()
+	row("page", address)
+	if why != "" {
+		row("", "(not the usual port: "+why+")")
+	}
+}
+
+// owners are the names of the workers that read shards, with how many.
+func (d *demo) owners(ctx context.Context) map[string]int {
+	out := map[string]int{}
+	table, err := d.leases.Table(ctx)
+	if err != nil {
+		return out // not made yet; asked again
+	}
+	for _, row := range table.Shards {
+		if name, _, owned := strings.Cut(row.Owner, "/"); owned {
+			out[name]++
 		}
-	})
-	const look = 50 * time.Millisecond // how often the end is looked for; the progress line comes less often
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	var result error
-	drained := time.NewTimer(0)
-	<-drained.C
-	ended, shown := false, time.Now()
-	meter := meter{at: time.Now()}
+	}
+	return out
+}
+
+// until lets the story go on until something is true. The error is that of ctx, or why it can never be true.
+func (d *demo) until(ctx context.Context, what string, ok func() bool) error {
+	limit := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(limit) {
+			return fmt.Errorf("waited %s until %s; --verbose shows what the workers say", patience, what)
+		}
+		if err := d.pass(ctx, look); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass lets the story go on for a while: e-mails come, and the progress line moves.
+func (d *demo) pass(ctx context.Context, span time.Duration) error {
+	end := time.Now().Add(span)
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		for _, w := range d.workers {
+			select {
+			case <-w.ended():
+				if w != d.killed {
+					return fmt.Errorf("%s ended by itself; see --verbose", w.name())
+				}
+			default:
+			}
+		}
+		d.receive()
+		d.progress()
+		left := time.Until(end)
+		if left <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(min(left, look))
 		select {
-		case <-emails:
-			d.printEmails(topicARN)
-		case now := <-ticker.C:
-			if !ended && now.Sub(shown) < d.screen.interval() {
-				continue
-			}
-			figures := d.figures()
-			if now.Sub(shown) >= d.screen.interval() {
-				shown = now
-				d.screen.progress(meter.line(now, d.put.Load(), figures))
-			}
-			if ended && figures.resolved() >= d.put.Load() {
-				return result
-			}
-		case result = <-produced:
-			ended = true
-			drained.Reset(3 * time.Second)
-		case <-drained.C:
-			return result
-		case err := <-daemonEnd:
-			daemonEnd <- nil
-			return cmp.Or(err, errors.New("the daemon ended by itself"))
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
 		}
 	}
 }
 
-// printEmails prints the e-mails that came since it was last called.
-func (d *demo) printEmails(topicARN string) {
-	all := d.emulator.SNS.Emails(topicARN)
-	for _, e := range all[d.screen.emails:] {
-		d.screen.print(frame(e))
+// receive takes what SNS accepted and what the person got since it was last called.
+func (d *demo) receive() {
+	messages := d.emulator.SNS.Messages(d.topicARN)
+	for i := range messages[d.messages:] {
+		d.ledger.published(&messages[d.messages+i])
 	}
-	d.screen.emails = len(all)
+	d.messages = len(messages)
+	mails := d.emulator.SNS.Emails(d.topicARN)
+	for _, e := range mails[d.mails:] {
+		d.show(e)
+	}
+	d.mails = len(mails)
 }
 
-func (d *demo) summary(topicARN string, took time.Duration) {
-	f := d.figures()
-	p50, p99 := d.log.latency(0.50), d.log.latency(0.99)
-	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
+func (d *demo) progress() {
+	if now := time.Now(); now.Sub(d.progressed) >= d.screen.Interval() {
+		d.progressed = now
+		c := d.count()
+		line := fmt.Sprintf("%3.0f s | records %s | alerts due %s, delivered %s | e-mails %s",
+			now.Sub(d.began).Seconds(), thousands(c.records), thousands(c.due), thousands(c.delivered),
+			thousands(c.messages))
+		if d.began.IsZero() {
+			line = "the workers start, and divide the stream and the topic's rate among them ..."
+		}
+		d.screen.Progress(d.screen.Paint(screen.Dim, line))
 	}
-	b.WriteString("Summary\n")
-	row("duration", "%s", took.Round(100*time.Millisecond))
-	row("records", "%d put, %d with an outcome", d.put.Load(), f.resolved())
-	row("outcomes", "%s", f.outcomeList())
-	row("alerts", "%d published, %d e-mails", f.alerts, len(d.emulator.SNS.Emails(topicARN)))
-	row("latency", "p50 %s, p99 %s, from a record's arrival in the stream to SNS' answer", round(p50), round(p99))
-	row("checkpoints", "%d written", f.checkpoints)
-	d.screen.print(strings.TrimSuffix(b.String(), "\n"))
 }
 
-func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+// count is the ledger of the whole run.
+func (d *demo) count() count { return d.ledger.count(time.Time{}) }
+
+// drain waits for what is due of the records that were put. What does not come is lost, which the ledger says.
+func (d *demo) drain(ctx context.Context) error {
+	err := d.until(ctx, "every alert that is due was delivered", func() bool { return d.count().settled() })
+	if err != nil && !d.count().settled() {
+		return nil
+	}
+	return err
+}

@@ -7,122 +7,210 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/screen"
+	"kinesis-alerter/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// writer is a buffer that several goroutines may use.
-type writer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+// bubble has its workers as goroutines, whose lines to the emulator can be cut.
+type bubble struct {
+	fake *fakeaws.AWS
+	// change makes the workers' configuration another one than the demo believes.
+	change func(*config.LoadedConfig)
+	log    testkit.SyncBuffer
+	why    string
 }
 
-func (w *writer) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.Write(p)
+func (b *bubble) aws() aws.Config { return testkit.Emulated(b.fake) }
+
+func (b *bubble) page() (address, why string) { return "http://127.0.0.1:1/", b.why }
+
+type goroutine struct {
+	label string
+	fake  *fakeaws.AWS
+	cut   atomic.Bool
+	end   context.CancelFunc
+	done  chan struct{}
+	err   error
 }
 
-func (w *writer) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
+func (b *bubble) start(ctx context.Context, name, topicARN string) (worker, error) {
+	loaded, err := loadConfiguration(ctx, topicARN)
+	if err != nil {
+		return nil, err
+	}
+	if b.change != nil {
+		b.change(loaded)
+	}
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	w := &goroutine{label: name, fake: b.fake, end: end, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		w.err = daemon.Run(ctx, loaded.Config, daemon.Options{
+			AWS: aws.Config{
+				Region: region, Credentials: credentials.NewStaticCredentialsProvider(name, "x", ""),
+				HTTPClient: &http.Client{Transport: w},
+			},
+			Output: &b.log, Registry: prometheus.NewRegistry(), Listener: testkit.NewDeafListener(), Host: name,
+		})
+	}()
+	return w, nil
 }
 
-// The demo is the first thing that a newcomer runs: it must end by itself, cleanly, with every record accounted for.
-func TestDemoEndsByItself(t *testing.T) {
-	var out, errs writer
-	code := Main(t.Context(), []string{"--for", "8s", "--rate", "100", "--shards", "2"}, &out, &errs)
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	require.Equal(t, 0, code, "%s%s", &out, &errs)
-	text := out.String()
+// RoundTrip implements http.RoundTripper.
+func (w *goroutine) RoundTrip(r *http.Request) (*http.Response, error) {
+	if w.cut.Load() {
+		return nil, errors.New("the process is gone")
+	}
+	return w.fake.RoundTrip(r)
+}
+
+func (w *goroutine) name() string           { return w.label }
+func (*goroutine) pid() string              { return "4711" }
+func (w *goroutine) ended() <-chan struct{} { return w.done }
+
+func (w *goroutine) kill() error {
+	w.cut.Store(true)
+	w.end()
+	return nil // what is left of it can do nothing
+}
+
+func (w *goroutine) stop() error {
+	w.end()
+	<-w.done
+	return w.err
+}
+
+// told is the demo, told in a bubble.
+func told(t *testing.T, o options, prepare func(*bubble)) (text string, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		d := newDemo(o, screen.New(&out, func(string) (string, bool) { return "", false }))
+		b := &bubble{fake: d.emulator}
+		if prepare != nil {
+			prepare(b)
+		}
+		err = d.run(t.Context(), b)
+		if d.killed != nil {
+			<-d.killed.ended()
+		}
+		text = out.String()
+	})
+	return text, err
+}
+
+// The story is the first thing that a newcomer sees: each chapter shows what it promises, and its figures add up.
+func TestStory(t *testing.T) {
+	text, err := told(t, options{limit: 75 * time.Second}, nil)
+	require.NoError(t, err, text)
+	rest := text
 	for _, want := range []string{
-		`status     http://127\.0\.0\.1:\d+/\n`,
-		`metrics    http://127\.0\.0\.1:\d+/metrics`,
-		`│ To:      oncall@example\.com +│`,
-		`│ Subject: Heart rate (1[5-9]\d|200), anomaly score \d\.\d +│`,
-		// broken behind a comma
-		`│ Anomaly detected \.\.\.  \{"heartRate":(1[5-9]\d|200),"rateType":"HIGH", +│\n│ "ANOMALY_SCORE":\d`,
-		`\d+ records/s \| lag \d+\.\d s \| put \d+ \| alerted \d+, suppressed \d+, unmatched \d+ \| alerts \d+`,
-		`checkpoints  \d+ written`,
+		`page +http://127\.0\.0\.1:1/\n`,
+		`\n1  A message for a person\n`,
+		// what, where, how bad, since when, what to do
+		`│ Subject: web-017 in rack A2 is too hot: \d\d °C +│`,
+		`│ What:   web-017 is at \d\d °C; the limit is 85`, `│ Where:  hall 2, rack A2`, `│ Since:  \d\d:\d\d:\d\d UTC`,
+		`│ Do:     drain it`, `│ Runbook: https://`,
+		`SNS had it 0\.\d\d s after the reading was put`,
+		`\n2  A storm becomes a few messages\n`,
+		`│ Subject: 1\d\d alerts: overheating`,
+		`299 alerts in \d messages`,
+		`\n3  It is over\n`,
+		`│ Subject: web-017 in rack A2 has cooled down`,
+		`│ It was too hot from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d UTC`,
+		`1\d\d resolved alerts: overheating`,
+		`299 alerts that it is over, in \d messages`,
+		`\n4  A worker is killed\n`,
+		`kill -9 4711  worker-2 is gone`,
+		`worker-1 has taken its shards over, [2-5]\.\d s after the kill`,
+		`The alert that waited longest for that came [2-6]\.\d s after`,
+		`records put +\d\d,\d{3}`,
+		`alerts due +(\d+)  too hot (\d+), over (\d+)`,
+		`alerts delivered +(\d+)  in \d\d messages`,
+		`delivered again +\d+`,
+		`\n   lost +0`,
+		`\n5  Now your own records\n`, `make emulator`,
+		`\nIn all: .*, 0 lost\.`,
 	} {
-		require.Regexp(t, want, text)
+		at := regexp.MustCompile(want).FindStringIndex(rest)
+		require.NotNil(t, at, "%s\n\nis not in its place of\n\n%s", want, text)
+		rest = rest[at[0]:]
 	}
-	put := regexp.MustCompile(`records +(\d+) put, (\d+) with an outcome`).FindStringSubmatch(text)
-	require.NotNil(t, put, text)
-	require.Equal(t, put[1], put[2], "every record has its outcome: %s", text)
-	alerts := regexp.MustCompile(`alerts +(\d+) published, (\d+) e-mails`).FindStringSubmatch(text)
-	require.NotNil(t, alerts, text)
-	// By chance many alerts may wait for the first seconds to pass, and go as digests. Every alert is in an e-mail or
-	// one of these.
-	published, err := strconv.Atoi(alerts[1])
-	require.NoError(t, err)
-	told, err := strconv.Atoi(alerts[2])
-	require.NoError(t, err)
-	for _, digest := range regexp.MustCompile(`│ Subject: (\d+) alerts?: anomaly`).FindAllStringSubmatch(text, -1) {
-		of, err := strconv.Atoi(digest[1])
-		require.NoError(t, err)
-		told += of - 1
+	due := regexp.MustCompile(`alerts due +(\d+)  too hot (\d+), over (\d+)`).FindStringSubmatch(text)
+	require.Equal(t, due[2], due[3], "whatever got too hot has cooled down")
+	require.Regexp(t, `alerts delivered +`+due[1]+` `, text)
+	require.NotContains(t, text, "Not told")
+	require.NotContains(t, text, "error")
+	for line := range strings.Lines(text) {
+		require.LessOrEqual(t, len([]rune(line)), 101, line)
 	}
-	require.Equal(t, published, told, text)
-	gathered := regexp.MustCompile(`warn: more alerts than the topic's rate lets go one by one.*`)
-	require.NotContains(t, gathered.ReplaceAllString(text, ""), "warn: ")
-	require.NotContains(t, text, "error: ")
 }
 
-func TestDemoEndsAtASignal(t *testing.T) {
-	var out, errs writer
-	ctx, stop := context.WithCancelCause(t.Context())
-	time.AfterFunc(time.Second, func() { stop(errors.New("Ctrl-C")) })
-	code := Main(ctx, nil, &out, &errs)
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	require.Equal(t, 0, code, "%s%s", &out, &errs)
-	require.Contains(t, out.String(), "Summary")
+// With --for the chapters that do not fit are named.
+func TestStoryThatIsCutShort(t *testing.T) {
+	text, err := told(t, options{limit: 5 * time.Second}, func(b *bubble) { b.why = "it is taken" })
+	require.NoError(t, err, text)
+	require.Contains(t, text, "(not the usual port: it is taken)")
+	require.Contains(t, text, "Subject: web-017 in rack A2 is too hot")
+	require.NotContains(t, text, "\n2 ")
+	require.Contains(t, text, "1 alert due, 1 delivered in 1 message, 0 of them again, 0 lost.\nNot told, for lack of "+
+		"time: 2 A storm becomes a few messages; 3 It is over; 4 A worker is killed.\n")
+}
+
+// An alert that does not come fails the demo.
+func TestStoryWithALostAlert(t *testing.T) {
+	text, err := told(t, options{limit: 5 * time.Second}, func(b *bubble) {
+		b.change = func(c *config.LoadedConfig) { c.Rules[0].When = "celsius > 200" }
+	})
+	require.ErrorContains(t, err, "1 alert of 1 lost", text)
+	require.Contains(t, text, "1 alert due, 0 delivered in 0 messages, 0 of them again, 1 lost.")
+}
+
+// Nor does one that no record calls for pass.
+func TestLedger(t *testing.T) {
+	l := newLedger()
+	now := time.Unix(1, 0)
+	send := func(kind, id, body string) {
+		l.published(&fakeaws.Published{
+			At: now.Add(time.Second), Body: body, Attributes: map[string]fakeaws.MessageAttribute{
+				"kind": {StringValue: kind}, "alert_id": {StringValue: id},
+			},
+		})
+	}
+	l.took(now, map[string]string{"a": "firing", "b": "resolved"})
+	l.took(now, nil)
+	send("firing", "a", "")
+	c := l.count(time.Time{})
+	require.Equal(t, []string{"b"}, c.lost)
+	require.ErrorContains(t, c.fault(), "1 alert of 2 lost")
+	send("digest", "d", "2 alerts\n"+idsBegin+"a\nb")
+	c = l.count(time.Time{})
+	require.NoError(t, c.fault())
+	require.Equal(t, [5]int{2, 2, 2, 1, 2}, [5]int{c.records, c.due, c.delivered, c.again, c.messages})
+	send("firing", "c", "")
+	require.ErrorContains(t, l.count(time.Time{}).fault(), "1 alert delivered for which no record calls")
 }
 
 func TestDemoRefusesNonsense(t *testing.T) {
-	for _, args := range [][]string{{"--rate", "5000"}, {"--shards", "0"}, {"now"}, {"--nonsense"}} {
+	for _, args := range [][]string{{"--for", "-1s"}, {"now"}, {"--nonsense"}} {
 		require.Equal(t, 2, Main(t.Context(), args, io.Discard, io.Discard), "%v", args)
 	}
 	require.Equal(t, 0, Main(t.Context(), []string{"--help"}, io.Discard, io.Discard))
-}
-
-// A long line is broken, and every line of the frame has the same width, whatever the alphabet.
-func TestFrame(t *testing.T) {
-	text := frame(fakeaws.Email{
-		From: "no-reply@sns.amazonaws.com", To: "oncall@example.com", Subject: "Täglich " + strings.Repeat("x", 90),
-		Body: "one\ttab\r\n\n" + strings.Repeat("ü", 200),
-	})
-	lines := strings.Split(text, "\n")
-	require.Len(t, lines, 1+5+1+5+1, text)
-	for _, line := range lines {
-		require.Len(t, []rune(line), frameWidth+4, text)
-	}
-}
-
-// On a terminal the progress line stays below what is printed; elsewhere it is one more line.
-func TestProgressLine(t *testing.T) {
-	var out writer
-	s := newScreen(&out)
-	s.progress("1 record")
-	s.print("mail")
-	require.Equal(t, "1 record\nmail\n", out.String())
-	require.Equal(t, 2*time.Second, s.interval())
-
-	out.buf.Reset()
-	s = &screen{out: &out, tty: true}
-	s.progress("1 record")
-	s.print("mail")
-	s.progress("")
-	require.Equal(t, "1 record\r\x1b[2Kmail\n1 record\r\x1b[2K", out.String())
 }

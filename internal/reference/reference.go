@@ -1,5 +1,5 @@
 // Package reference computes what rules with memory have to report, for tests to compare the daemon with. It is written
-// from README.md and alert/doc.go, and shares only the types of the configuration with the evaluator: no timers, no
+// from docs/rules.md and alert/doc.go, and shares only the types of the configuration with the evaluator: no timers, no
 // aggregates, no snapshots. It looks at every claim at every instant of a grid, and at all of a key's records. It knows
 // one shard: what happens to the shards of a stream must change no word.
 package reference

@@ -144,7 +144,9 @@ type LoadedTests struct {
 type TestLoader struct {
 	Lookup func(string) (string, bool)
 	// Config is the configuration for all files; empty where each names its own.
-	Config   string
+	Config string
+	// Open reads a configuration; nil reads files and env:NAME.
+	Open     func(ctx context.Context, name string) (*config.LoadedConfig, error)
 	Problems config.FieldErrors
 
 	stages map[string]*stage // by configuration; nil for a faulty one
@@ -217,7 +219,13 @@ func (l *TestLoader) stageOf(ctx context.Context, doc *config.Document, tests *r
 		return known
 	}
 	var on *stage
-	loaded, err := config.LoadConfig(ctx, name, l.Lookup)
+	open := l.Open
+	if open == nil {
+		open = func(ctx context.Context, name string) (*config.LoadedConfig, error) {
+			return config.LoadConfig(ctx, name, l.Lookup)
+		}
+	}
+	loaded, err := open(ctx, name)
 	var faults config.FieldErrors
 	switch {
 	case err == nil:

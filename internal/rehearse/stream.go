@@ -8,6 +8,7 @@ import (
 	"crypto/md5" //nolint:gosec // Kinesis places records by the MD5 of their partition key; nothing is protected by it
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"slices"
@@ -210,6 +211,12 @@ func (s *StreamSource) advance(ctx context.Context, f *shardFeed) (more bool, er
 		f.at = at
 	}
 	return true, nil
+}
+
+// Shards are the ids of the stream's shards.
+func (s *StreamSource) Shards(ctx context.Context) ([]string, error) {
+	err := s.list(ctx)
+	return slices.Sorted(maps.Keys(s.shards)), err
 }
 
 // list finds the shards of the stream.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
@@ -28,6 +29,7 @@ import (
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/status"
+	"kinesis-alerter/internal/testkit"
 )
 
 // describing is a Registerer that keeps the descriptions of what is registered.
@@ -102,33 +104,95 @@ func everyMetric(t *testing.T) map[string]string {
 	return d.metrics
 }
 
-// TestREADMENamesEveryMetric keeps the table of metrics true; what it prints on failure is the table.
-func TestREADMENamesEveryMetric(t *testing.T) {
-	_, got, ok := strings.Cut(readREADME(t), "\n## Metrics\n")
-	require.True(t, ok)
-	_, got, _ = strings.Cut(got, "\n|")
-	got, _, _ = strings.Cut(got, "\n\n")
+// The page of metrics is made from the registry: `go test ./internal/system -run TestReferenceOfMetrics -update`.
+func TestReferenceOfMetrics(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^(kinesis_alerter_[a-z_]+) (\w+) `).
+		FindAllStringSubmatch(testkit.TextOf(t, "testdata/metrics.golden"), -1) {
+		kinds[m[1]] = m[2]
+	}
+	users, alerts := alertsByMetric(t)
 	metrics := everyMetric(t)
-	var want strings.Builder
-	want.WriteString(" metric | labels | means |\n|---|---|---|")
+	var page strings.Builder
+	page.WriteString(metricsHead)
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
 		short, ours := strings.CutPrefix(name, "kinesis_alerter_")
 		require.True(t, ours, name)
-		fmt.Fprintf(&want, "\n| `%s` | %s |", short, metrics[name])
+		kind := kinds[name]
+		if kind == "" { // it exists with some configurations only
+			kind = "gauge"
+			if strings.HasSuffix(name, "_total") {
+				kind = "counter"
+			}
+		}
+		labels, help, _ := strings.Cut(metrics[name], " | ")
+		used := slices.Sorted(maps.Keys(users[name]))
+		for i, alert := range used {
+			used[i] = "[" + alert + "]"
+		}
+		fmt.Fprintf(&page, "| `%s` | %s | %s | %s | %s |\n", short, kind, labels, help, strings.Join(used, " "))
 	}
-	require.Equal(t, want.String(), got, "the table of metrics in README.md")
+	page.WriteString("\n")
+	for _, alert := range slices.Sorted(maps.Keys(alerts)) {
+		fmt.Fprintf(&page, "[%s]: ../../deploy/runbooks/KinesisAlerter%[1]s.md\n", alert)
+	}
+	testkit.Golden(t, "../../../docs/reference/metrics.md", page.String())
 }
 
-// TestREADMENamesEveryKey keeps the table of configuration keys true.
-func TestREADMENamesEveryKey(t *testing.T) {
-	readme := readREADME(t)
-	for _, key := range configKeys(reflect.TypeFor[config.Config](), "") {
-		require.True(t, //nolint:testifylint // Contains would print the whole page
-			strings.Contains(readme, "`"+key+"`"), "README.md does not tell of %s", key)
+const metricsHead = `# Metrics
+
+Every metric of the daemon, from its registry. All names begin with ` + "`kinesis_alerter_`" + `. The last column names the alerts of
+[deploy/prometheus](../../deploy/prometheus/README.md) that use it. [Metrics](../metrics.md) says where to begin.
+
+| metric | type | labels | means | alerts |
+|---|---|---|---|---|
+`
+
+// alertsByMetric returns which alerting rules use a metric, themselves or by a recording rule, without their common
+// prefix, and all of these alerts.
+func alertsByMetric(t *testing.T) (users map[string]map[string]bool, alerts map[string]bool) {
+	t.Helper()
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
 	}
+	require.NoError(t, yaml.Unmarshal([]byte(testkit.TextOf(t, "../../deploy/prometheus/rules.yaml")), &rules))
+	name := regexp.MustCompile(`kinesis_alerter_[a-z_]+`)
+	series := regexp.MustCompile(`_(bucket|sum|count)$`)
+	users, alerts = map[string]map[string]bool{}, map[string]bool{}
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			alert, is := strings.CutPrefix(rule.Alert, "KinesisAlerter")
+			if !is {
+				continue
+			}
+			for _, metric := range name.FindAllString(rule.Expr, -1) {
+				metric = series.ReplaceAllString(metric, "")
+				if users[metric] == nil {
+					users[metric] = map[string]bool{}
+				}
+				users[metric][alert], alerts[alert] = true, true
+			}
+		}
+	}
+	require.NotEmpty(t, alerts)
+	return users, alerts
+}
+
+// The reference names every key and every command.
+func TestReferenceIsComplete(t *testing.T) {
+	t.Parallel()
+	keys := testkit.TextOf(t, "../../docs/reference/configuration.md")
+	for _, key := range configKeys(reflect.TypeFor[config.Config](), "") {
+		require.True(t, strings.Contains(keys, "`"+key+"`"), //nolint:testifylint // Contains would print the whole page
+			"docs/reference/configuration.md does not have %s", key)
+	}
+	commands := testkit.TextOf(t, "../../docs/reference/commands.md")
 	for _, c := range cli.Commands() {
-		require.True(t, strings.Contains(readme, "| `"+c.Name), //nolint:testifylint // as above
-			"README.md does not tell of the command %s", c.Name)
+		require.True(t, strings.Contains(commands, "| `"+c.Name()), //nolint:testifylint // as above
+			"docs/reference/commands.md does not have %s", c.Name())
 	}
 }
 
@@ -158,13 +222,6 @@ func isSection(t reflect.Type) bool {
 		return false
 	}
 	return !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
-}
-
-func readREADME(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	return string(text)
 }
 
 // The image is built with the least toolchain that has no known vulnerability, which is what go.mod names.

@@ -2,7 +2,7 @@
 
 package system_test
 
-// lawMutations are the ways in which what is told of a key differs from what README says. The reference model finds
+// lawMutations are the ways in which what is told of a key differs from what docs/rules.md says. The reference model finds
 // each.
 func lawMutations() []mutation {
 	law := killer{pkg: "alert", test: "TestWordsAreThoseOfTheReference", checks: 400}

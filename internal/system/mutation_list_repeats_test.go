@@ -135,7 +135,7 @@ func repeatsMutations() []mutation {
 		},
 		{
 			breaks: "leases list names what is wrong",
-			file:   "internal/cli/leases.go", old: "	a.Check(ctx, &t)\n", new: "",
+			file:   "internal/cli/leases_list.go", old: "	a.Check(ctx, &t)\n", new: "",
 			by: only("internal/cli", "TestLeasesListNamesWhatIsWrong"), says: `.*Error:.*`,
 		},
 		{

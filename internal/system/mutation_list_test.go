@@ -10,7 +10,8 @@ func mutations() []mutation {
 	return slices.Concat(
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(),
 		ruleMutations(), silenceMutations(),
-		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), budgetMutations(),
+		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
+		budgetMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(),
 	)

@@ -100,21 +100,24 @@ type simWorld struct {
 // stops, crashes, stalls, reshards and faults that a seed draws, and checks the delivery contract at every write and
 // publish.
 func TestSimDaemons(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
-	simChecks(t, simRuns)
+	simChecks(t, 50, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSimPlan(t)
 		rapid.SyncTest(t, func(t *rapid.T) { simulate(t, p) })
 	})
 }
 
-// simChecks sets how many schedules run, unless the caller of the test did.
-func simChecks(t *testing.T, runs int) {
+// simChecks sets how many schedules run, and how few of go test -short, unless the caller of the test did.
+func simChecks(t *testing.T, runs, few int) {
 	t.Helper()
 	f := flag.Lookup("rapid.checks")
 	before, set := f.Value.String(), false
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
 	if set {
 		return
+	}
+	if testing.Short() {
+		runs = few * 5 // rapid plays a fifth
 	}
 	require.NoError(t, f.Value.Set(fmt.Sprint(runs)))
 	t.Cleanup(func() { require.NoError(t, f.Value.Set(before)) })

@@ -207,7 +207,7 @@ func (w *takeover) writeHead() {
 	todo("Where to start? Lambda does not show how far the mapping has read; see stream.start.")
 	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. " +
 		"Compare, then take the line out. " +
-		"deploy/migration.md has the whole way, and the way back.")
+		"docs/migrate.md has the whole way, and the way back.")
 	w.line("")
 }
 

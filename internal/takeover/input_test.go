@@ -32,7 +32,7 @@ func TestExplainLambdaReadsStandardInput(t *testing.T) {
 // The page about moving here tells of every field that a mapping can have.
 func TestMigrationNamesEveryField(t *testing.T) {
 	t.Parallel()
-	page := testkit.TextOf(t, "../../deploy/migration.md")
+	page := testkit.TextOf(t, "../../docs/migrate.md")
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[lambdaMapping]()) {
 		if field.Anonymous {
 			continue

@@ -32,7 +32,12 @@ var update = flag.Bool("update", false, "rewrite the golden files; commit only w
 // Golden compares got with a file in testdata.
 func Golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	GoldenFile(t, filepath.Join("testdata", name), got)
+}
+
+// GoldenFile compares got with a file of the repository that is made by a test.
+func GoldenFile(t *testing.T, path, got string) {
+	t.Helper()
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
 	}

@@ -83,7 +83,7 @@ type server struct {
 func start(tb testing.TB, s server) string {
 	tb.Helper()
 	if _, err := os.Stat(s.args[0]); err != nil {
-		tb.Fatalf("npm: %s is not installed, run `make emulators`: %v", s.name, err)
+		tb.Fatalf("npm: %s is not installed, run `make npm-emulators`: %v", s.name, err)
 	}
 	ports, announce, err := os.Pipe()
 	if err != nil {
@@ -217,7 +217,7 @@ func node22(tb testing.TB, tools string) string {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < 22 {
 		tb.Fatalf(
-			"npm: fauxqs needs node 22 and %s is %s; run `make emulators` (Linux) or install node 22", node, version,
+			"npm: fauxqs needs node 22 and %s is %s; run `make npm-emulators` (Linux) or install node 22", node, version,
 		)
 	}
 	return node

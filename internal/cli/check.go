@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/daemon"
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/rehearse"
+	"kinesis-alerter/internal/schema"
+	"kinesis-alerter/internal/takeover"
+)
+
+// checker carries out the command check.
+type checker struct {
+	from            configFlags
+	print, schema   bool
+	sample, mapping string
+	program         *program
+}
+
+func checkCommand(p *program) *cobra.Command {
+	x := &checker{program: p}
+	c := &cobra.Command{
+		Use:     "check [FILE]",
+		Short:   "Check a configuration, without AWS",
+		GroupID: groupDaemon,
+		Long: "Check a configuration offline and report every fault at once, or make a configuration from a Lambda " +
+			"event source mapping.",
+		Example: "kinesis-alerter check --config kinesis-alerter.yaml\n" +
+			"kinesis-alerter check kinesis-alerter.yaml --sample records.jsonl\n" +
+			"kinesis-alerter check kinesis-alerter.yaml --print\n" +
+			"kinesis-alerter check --schema > kinesis-alerter.schema.json\n" +
+			"kinesis-alerter check --explain-lambda mapping.json " +
+			"--topic-arn arn:aws:sns:us-east-1:123456789012:oncall",
+		RunE: func(c *cobra.Command, args []string) error {
+			// "check FILE" is what fingers type.
+			if len(args) == 1 && x.from.file == "" && x.mapping == "" {
+				x.from.file, args = args[0], nil
+			}
+			if err := noArguments(c, args); err != nil {
+				return err
+			}
+			switch {
+			case x.schema && c.Flags().NFlag() == 1 && x.from.file == "":
+				_, err := p.stdout.Write(schema.JSON())
+				return err
+			case x.schema:
+				return usage(c, "--schema goes alone: it is the same for every configuration")
+			case x.mapping != "":
+				return x.lambda(c.Context())
+			}
+			return x.Run(c.Context())
+		},
+	}
+	x.from.declare(c.Flags())
+	c.Flags().BoolVar(&x.print, "print", false,
+		"print the effective configuration, with defaults, and secrets redacted")
+	c.Flags().BoolVar(&x.schema, "schema", false, "print the JSON Schema of configurations, for editors")
+	c.Flags().StringVar(&x.sample, "sample", "",
+		"a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
+	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
+		"print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda "+
+			"get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
+	return c
+}
+
+// lambda prints the configuration that takes over an event source mapping.
+func (x *checker) lambda(ctx context.Context) error {
+	if x.print || x.sample != "" || x.from.file != "" || x.from.listen != "" || x.from.names != "" ||
+		x.from.quick != (config.QuickConfig{TopicARN: x.from.quick.TopicARN}) {
+		return config.UsageError("check: --explain-lambda goes with --topic-arn alone; check what it prints " +
+			"with --config, --sample or --print")
+	}
+	return (&takeover.LambdaExplainer{
+		File: x.mapping, TopicARN: x.from.quick.TopicARN, Stdin: x.program.stdin, Stdout: x.program.stdout,
+		Stderr: x.program.stderr,
+	}).Run(ctx)
+}
+
+func (x *checker) Run(ctx context.Context) error {
+	p := x.program
+	if value, set := p.env("GOMEMLIMIT"); (!set || value == "") && x.sample == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(daemon.CheckMemory))
+	}
+	x.from.checkOnly = x.sample == ""
+	loaded, err := x.from.Load(ctx, p)
+	if err != nil {
+		return err
+	}
+	if x.print {
+		text, err := loaded.Print()
+		if err != nil {
+			return err
+		}
+		_, err = p.stdout.Write(text)
+		return err
+	}
+	if err := loaded.Trials(); err != nil {
+		return err
+	}
+	if x.sample != "" {
+		if err := rehearse.CheckSample(ctx, p.stdout, loaded, x.sample); err != nil {
+			return err
+		}
+	}
+	name := x.from.name()
+	for _, warning := range daemon.RegionWarnings(&loaded.Config) {
+		_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", name, warning)
+	}
+	doubts := loaded.Doubts(p.now())
+	for _, d := range doubts {
+		_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
+	}
+	if err := loaded.Current(p.now()); err != nil {
+		return err
+	}
+	valid := fmt.Sprintf("%s: valid; %d rules, %d topics", name, len(loaded.Rules), len(loaded.Topics))
+	if len(doubts) > 0 {
+		valid += ", " + config.Plural(len(doubts), "warning")
+	}
+	_, err = plain.Fprintln(p.stdout, valid)
+	return err
+}

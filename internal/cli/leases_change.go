@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kinesis-alerter/checkpoint/admin"
+	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/plain"
+)
+
+// planned plans a change, shows it, and makes it.
+func (o *operator) planned(ctx context.Context, plan func(*admin.Admin) ([]admin.Change, error)) error {
+	a, err := o.admin(ctx, false)
+	if err != nil {
+		return err
+	}
+	changes, err := plan(a)
+	if err != nil {
+		return err
+	}
+	return o.change(ctx, a, changes)
+}
+
+// change shows the changes, asks, and makes them.
+func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.Change) error {
+	if len(changes) == 0 {
+		if o.json {
+			return o.Print(changesJSON(nil, nil))
+		}
+		_, err := plain.Fprintln(o.program.stdout, "nothing to change")
+		return err
+	}
+	if !o.json {
+		if err := writeChanges(o.program.stdout, changes, o.force); err != nil {
+			return err
+		}
+	}
+	if live := slices.IndexFunc(changes, func(c admin.Change) bool { return c.Live }); live >= 0 && !o.force {
+		c := changes[live]
+		return o.refused(changes,
+			fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, "+
+				"or take it with --force",
+				c.Before.Shard, admin.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
+	}
+	if err := o.confirm(len(changes)); err != nil {
+		return o.refused(changes, err)
+	}
+	made, err := a.Apply(ctx, changes, o.force)
+	if o.json {
+		return errors.Join(o.Print(changesJSON(changes, made)), err)
+	}
+	_, _ = plain.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
+	return err
+}
+
+// refused shows a program what it would have changed; people have seen it already.
+func (o *operator) refused(changes []admin.Change, why error) error {
+	if o.json {
+		return errors.Join(o.Print(changesJSON(changes, nil)), why)
+	}
+	return why
+}
+
+// confirm asks the operator to type yes.
+func (o *operator) confirm(n int) error {
+	if o.yes {
+		return nil
+	}
+	if o.program.answers == nil || o.json {
+		return config.UsageError("leases: nothing was changed; repeat the command with --yes to make these changes")
+	}
+	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ",
+		cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
+	answer, _ := bufio.NewReader(o.program.answers).ReadString('\n')
+	if strings.TrimSpace(answer) != "yes" {
+		return config.UsageError("leases: not confirmed, nothing was changed; give --yes without a terminal")
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/admin"
+	"kinesis-alerter/internal/config"
+)
+
+func leasesRewindCommand(p *program) *cobra.Command {
+	o := &operator{program: p}
+	var to string
+	c := o.command(&cobra.Command{
+		Use:   "rewind SHARD... | --all --to TIME",
+		Short: "Read shards again from a time, and publish again",
+		Long: "Read shards again from a time, and publish again what the rules make of their records. The alerts have " +
+			"new ids, so a FIFO topic does not take them for repetitions. The gentle way is pause, rewind, resume: a " +
+			"shard of a worker that is alive is left alone, unless --force is given.",
+		Example: "kinesis-alerter leases rewind 0002 --to -2h --config kinesis-alerter.yaml\n" +
+			"kinesis-alerter leases rewind shardId-000000000002 --to 2026-11-22T09:00:00Z " +
+			"--config kinesis-alerter.yaml\n" +
+			"kinesis-alerter leases rewind --all --to trim_horizon --config kinesis-alerter.yaml",
+		Args: func(c *cobra.Command, args []string) error {
+			if err := o.shards(c, args); err != nil {
+				return err
+			}
+			_, err := o.rewindTo(to)
+			return err
+		},
+	}, func(ctx context.Context, shards []string) error {
+		start, err := o.rewindTo(to)
+		if err != nil {
+			return err
+		}
+		return o.planned(ctx, func(a *admin.Admin) ([]admin.Change, error) { return a.Rewind(ctx, shards, start) })
+	})
+	c.Flags().StringVar(&to, "to", "", "to this `TIME` ("+timeHelp+"), or trim_horizon; required")
+	o.declareAll(c)
+	o.declareYes(c)
+	o.declareForce(c, "")
+	return c
+}
+
+// rewindTo is what --to says.
+func (o *operator) rewindTo(text string) (checkpoint.Start, error) {
+	to, err := start(text, o.program.now())
+	switch {
+	case err != nil || to.Kind == checkpoint.StartLatest:
+		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %q: %v, or trim_horizon", text, errTime))
+	case to.Kind == checkpoint.StartTime && to.Time.After(o.program.now()):
+		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %s: is in the future, and nothing was there yet",
+			text))
+	}
+	return to, nil
+}

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kinesis-alerter/internal/plain"
+	"kinesis-alerter/internal/rehearse"
+)
+
+// ruleTester carries out the command rules test.
+type ruleTester struct {
+	config string
+	json   bool
+}
+
+func rulesTestCommand(p *program) *cobra.Command {
+	x := &ruleTester{}
+	c := &cobra.Command{
+		Use:   "test FILE...",
+		Short: "Run the tests of rules",
+		Long: "Run the tests of rules: records in, alerts out, in time that the tests set. Nothing is called or " +
+			"published.",
+		Example: "kinesis-alerter rules test rules.test.yaml\n" +
+			"kinesis-alerter rules test anywhere.test.yaml --config kinesis-alerter.yaml",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage(c, "which files?")
+			}
+			return x.Run(c.Context(), p, args)
+		},
+	}
+	declareConfig(c.Flags(), &x.config)
+	c.Flags().BoolVar(&x.json, "json", false, "print JSON")
+	return c
+}
+
+// ruleResult is how one test came out.
+type ruleResult struct {
+	File        string                 `json:"file"`
+	Name        string                 `json:"name"`
+	Passed      bool                   `json:"passed"`
+	Differences []rehearse.Difference  `json:"differences,omitempty"`
+	Notes       []string               `json:"notes,omitempty"`
+	Alerts      []rehearse.PlayedAlert `json:"alerts"`
+}
+
+// ruleResults are how all came out.
+type ruleResults struct {
+	Tests  []ruleResult `json:"tests"`
+	Passed int          `json:"passed"`
+	Failed int          `json:"failed"`
+}
+
+// Run plays the tests of files. It plays none if one of the files cannot be read or is wrong, and reports all of that.
+func (x *ruleTester) Run(ctx context.Context, p *program, files []string) error {
+	loader := &rehearse.TestLoader{Lookup: p.env, Config: x.config, Open: p.loadFile}
+	var all []*rehearse.LoadedTests
+	for _, file := range files {
+		if tests := loader.Load(ctx, file); tests != nil {
+			all = append(all, tests)
+		}
+	}
+	if len(loader.Problems) > 0 {
+		return loader.Problems
+	}
+	results := ruleResults{Tests: []ruleResult{}}
+	for _, tests := range all {
+		for i := range tests.Cases {
+			c := &tests.Cases[i]
+			got, err := tests.Play(ctx, c)
+			if err != nil {
+				return fmt.Errorf("rules: %s: %s: %w", tests.File, c.Name, err)
+			}
+			r := ruleResult{
+				File: tests.File, Name: c.Name, Differences: c.Expect.Differences(got), Notes: got.Notes,
+				Alerts: got.Alerts,
+			}
+			if r.Passed = len(r.Differences) == 0; r.Passed {
+				results.Passed++
+			} else {
+				results.Failed++
+			}
+			results.Tests = append(results.Tests, r)
+			if !x.json {
+				r.Write(p.stdout)
+			}
+		}
+	}
+	if err := x.close(p.stdout, results); err != nil {
+		return err
+	}
+	if results.Failed > 0 {
+		return fmt.Errorf("rules: %d of %d tests failed", results.Failed, len(results.Tests))
+	}
+	return nil
+}
+
+func (x *ruleTester) close(w io.Writer, results ruleResults) error {
+	if !x.json {
+		_, err := plain.Fprintf(w, "%d passed, %d failed\n", results.Passed, results.Failed)
+		return err
+	}
+	text, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// mostDifferences is how many differences of one test are shown.
+const mostDifferences = 20
+
+// Write shows a result: a line, and below it what differs.
+func (r *ruleResult) Write(w io.Writer) {
+	mark := "ok    "
+	if !r.Passed {
+		mark = "FAIL  "
+	}
+	_, _ = plain.Fprintf(w, "%s%s: %s\n", mark, r.File, r.Name)
+	where, width := "", 0
+	for _, d := range r.Differences {
+		width = max(width, len(d.Field))
+	}
+	for i, d := range r.Differences {
+		if i == mostDifferences {
+			_, _ = plain.Fprintf(w, "      and %d more differences\n", len(r.Differences)-i)
+			break
+		}
+		if d.Where != where {
+			where = d.Where
+			_, _ = plain.Fprintf(w, "      %s\n", where)
+		}
+		lead := "        "
+		if d.Field != "" {
+			lead += fmt.Sprintf("%-*s  ", width, d.Field)
+		}
+		if d.Want != "" {
+			_, _ = plain.Fprintf(w, "%swant %s\n", lead, d.Want)
+			lead = strings.Repeat(" ", len(lead))
+		}
+		if d.Got != "" {
+			_, _ = plain.Fprintf(w, "%sgot  %s\n", lead, d.Got)
+		}
+	}
+	for _, note := range r.Notes {
+		_, _ = plain.Fprintf(w, "      note: %s\n", note)
+	}
+}
