@@ -37,6 +37,8 @@ func (t *tallies) add(rule string, kind alert.Kind, inDigest bool) {
 	case alert.KindResolved:
 		one.Resolved++
 	case alert.KindWatchdog, alert.KindDrill, alert.KindDigest:
+		fallthrough
+	default:
 		one.Other++
 	}
 	if inDigest {

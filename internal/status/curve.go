@@ -89,8 +89,8 @@ func path(points []*float64, scale float64) (line, area string) {
 		}
 		drawn := l.String()
 		a.WriteString(drawn[strings.LastIndexByte(drawn, 'M'):])
-		a.WriteString(fmt.Sprintf("L%s %gL%s %gZ", digits(float64(i-1)*step), curveHeight, digits(float64(from)*step),
-			curveHeight))
+		_, _ = fmt.Fprintf(&a, "L%s %gL%s %gZ", digits(float64(i-1)*step), curveHeight, digits(float64(from)*step),
+			curveHeight)
 	}
 	return l.String(), a.String()
 }

@@ -165,14 +165,17 @@ func noted(text, note string) string {
 
 // holding is how many shards a worker has, and which.
 func (w *workerView) holding() string {
-	text := Number(w.Shards, "shard")
-	for i, s := range w.Has {
-		text += map[bool]string{true: ": ", false: " "}[i == 0] + s.Short
+	parts := []string{Number(w.Shards, "shard")}
+	if len(w.Has) > 0 {
+		parts[0] += ":"
+	}
+	for _, s := range w.Has {
+		parts = append(parts, s.Short)
 	}
 	if w.More > 0 {
-		text += " and " + grouped(uint64(w.More)) + " more"
+		parts = append(parts, "and "+count(w.More)+" more")
 	}
-	return text
+	return strings.Join(parts, " ")
 }
 
 // tidy cuts the blanks that tables leave at the ends of lines.

@@ -386,7 +386,7 @@ func newShardView(s *Shard, st *Status) shardView {
 	if r.Checkpoint != nil {
 		row.Checked = words(st.At.Sub(*r.Checkpoint))
 	}
-	row.Waiting, row.Held = grouped(uint64(max(0, r.Unresolved))), grouped(uint64(max(0, r.HeldKeys)))
+	row.Waiting, row.Held = count(r.Unresolved), count(r.HeldKeys)
 	if r.Gathered > 0 {
 		row.Gathered = grouped(uint64(r.Gathered)) + " in digests"
 	}
@@ -572,8 +572,8 @@ type coverage struct {
 func newCoverage(st *Status) coverage {
 	t := &st.Totals
 	c := coverage{
-		Read: grouped(uint64(t.Read)), Open: grouped(uint64(t.Open)), By: "by " + Number(t.Readers, "worker"),
-		Here: grouped(uint64(st.ShardCounts[string(checkpoint.ShardHeld)])) + " here",
+		Read: count(t.Read), Open: count(t.Open), By: "by " + Number(t.Readers, "worker"),
+		Here: count(st.ShardCounts[string(checkpoint.ShardHeld)]) + " here",
 	}
 	if t.Open == 0 {
 		c.By, c.Sentence = "no shard is known yet", "no shard is known yet"
@@ -584,11 +584,12 @@ func newCoverage(st *Status) coverage {
 		state       checkpoint.ShardState
 		words, sign string
 	}{
-		{checkpoint.ShardUnread, "without a reader", "bad"}, {checkpoint.ShardPaused, "paused", "warn"},
+		{checkpoint.ShardUnread, "without a reader", "bad"},
+		{checkpoint.ShardPaused, "paused", "warn"},
 		{checkpoint.ShardBlocked, "behind a parent", ""},
 	} {
 		if n := st.ShardCounts[string(state.state)]; n > 0 {
-			rest = append(rest, grouped(uint64(n))+" "+state.words)
+			rest = append(rest, count(n)+" "+state.words)
 			c.Class = cmp.Or(c.Class, state.sign)
 		}
 	}
@@ -712,7 +713,6 @@ type topicView struct {
 }
 
 func newTopicView(t *Topic, at time.Time) topicView {
-	count := func(n int) string { return grouped(uint64(max(0, n))) }
 	row := topicView{
 		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
 		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit",
