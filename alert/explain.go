@@ -50,6 +50,23 @@ type Explanation struct {
 	Rules []RuleExplanation `json:"rules,omitempty"`
 	// Publishes is what is published without rules.
 	Publishes *Publication `json:"publishes,omitempty"`
+	// AfterReplay is what comes of the record after those before it; nil if they were not evaluated.
+	AfterReplay *Replay `json:"after_replay,omitempty"`
+}
+
+// Replay is what an evaluation that has seen the records from From on made of a record.
+type Replay struct {
+	From    time.Time `json:"from"`
+	Outcome Outcome   `json:"outcome"`
+	Reason  Reason    `json:"reason,omitempty"`
+}
+
+// RuleReplay is the part of one rule in a Replay: the alerts that it made of the record, such as "firing to oncall", why
+// it suppressed others, and what it then remembers of the key.
+type RuleReplay struct {
+	Alerts     []string `json:"alerts,omitempty"`
+	Suppressed []string `json:"suppressed_by,omitempty"`
+	Remembers  []string `json:"remembers,omitempty"`
 }
 
 // RuleExplanation is what one rule makes of a record.
@@ -83,6 +100,8 @@ type RuleExplanation struct {
 	Mutes []string `json:"mutes,omitempty"`
 	// Depends are the settings whose effect depends on earlier records.
 	Depends []Dependency `json:"depends_on_earlier_records,omitempty"`
+	// AfterReplay is nil if earlier records were not evaluated.
+	AfterReplay *RuleReplay `json:"after_replay,omitempty"`
 
 	open []string // the names that the condition depends on
 }

@@ -134,6 +134,11 @@ func Comparison(s string) (Operator, bool) {
 }
 
 // flipped is the operator with its sides exchanged.
+// String returns the operator as expr writes it.
+func (o Operator) String() string {
+	return [...]string{Equal: "==", NotEqual: "!=", Less: "<", LessOrEqual: "<=", More: ">", MoreOrEqual: ">="}[o]
+}
+
 func (o Operator) flipped() Operator {
 	switch o {
 	case Less:

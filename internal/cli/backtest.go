@@ -36,8 +36,10 @@ func backtestCommand(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backtest --from TIME | --archive FILE...",
 		Short: "Try rules on the records of a stream or of an archive",
-		Long: "Try rules on the records that a stream retains or an archive has, and say what they would have " +
-			"alerted. Nothing is published, and no lease is taken.",
+		Long: "Try rules on the records that a stream retains or an archive has: alerts by rule, hour and " +
+			"topic, messages after rates and digests. Nothing is published, and no lease is taken. A " +
+			"stream is read at no more than 1 MB/s a shard, so that other readers are not starved; --fast " +
+			"takes all. It needs kinesis:ListShards, GetShardIterator and GetRecords.",
 		Example: "kinesis-alerter rules backtest --config kinesis-alerter.yaml --from -24h\n" +
 			"kinesis-alerter rules backtest --config new.yaml --against old.yaml --from -2h --to -1h\n" +
 			"kinesis-alerter rules backtest --config kinesis-alerter.yaml --archive monday.jsonl.gz tuesday.jsonl.gz",

@@ -29,8 +29,10 @@ func checkCommand(p *program) *cobra.Command {
 		Use:     "check [FILE]",
 		Short:   "Check a configuration, without AWS",
 		GroupID: groupDaemon,
-		Long: "Check a configuration offline and report every fault at once, or make a configuration from a Lambda " +
-			"event source mapping.",
+		Long: "Check a configuration without AWS: every fault at once, with file, line and column, and each " +
+			"template tried. With --sample it also names the fields in rules that no record of a sample " +
+			"has, and the rules that match none of them. With --explain-lambda it makes a configuration " +
+			"from a Lambda event source mapping instead.",
 		Example: "kinesis-alerter check --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --sample records.jsonl\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --print\n" +

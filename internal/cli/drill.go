@@ -37,8 +37,9 @@ func drillCommand(p *program) *cobra.Command {
 		Use:     "drill",
 		Short:   "Send a marked test alert to the topics",
 		GroupID: groupOperate,
-		Long: "Send a marked test alert to the topics, as alerts are sent, and say whether anybody subscribed to " +
-			"them.",
+		Long: "Send a marked test alert to the topics, as alerts are sent, with the id that SNS gives it " +
+			"and how many subscriptions get it. It ends with 1 where a topic does not accept it, or " +
+			"reaches nobody.",
 		Example: "kinesis-alerter drill --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter drill --config kinesis-alerter.yaml --topic oncall",
 		Args: noArguments,
@@ -47,6 +48,7 @@ func drillCommand(p *program) *cobra.Command {
 	x.from.declare(c.Flags())
 	c.Flags().StringVar(&x.only, "topic", "",
 		"the one topic to test, by its `NAME` in the configuration (default all)")
+	p.namesOf(c, "topic", &x.from.file, topicNames)
 	c.Flags().DurationVar(&x.limit, "timeout", 30*time.Second, "`DURATION` that SNS has to accept a message")
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,8 @@ import (
 
 // explainer carries out the command explain.
 type explainer struct {
-	from                                configFlags
-	shard, sequence, data, key, arrival string
+	from                                      configFlags
+	shard, sequence, data, key, arrival, rule string
 
 	sub  int
 	json bool
@@ -40,7 +41,8 @@ func explainCommand(p *program) *cobra.Command {
 		Use:     "explain --shard SHARD --sequence NUMBER | --data FILE",
 		Short:   "Say why a record did or did not alert",
 		GroupID: groupRules,
-		Long:    "Say why a record did or did not alert: every rule, every term, with the values.",
+		Long: "Say why a record did or did not alert: every rule with its terms and the values that they " +
+			"had. With --data, what the rules make of a payload, without AWS.",
 		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
 			"--sequence 49546986683135544286507457936321625675700192471156785154\n" +
 			"kinesis-alerter explain --config kinesis-alerter.yaml --data record.json --key web-1",
@@ -48,6 +50,7 @@ func explainCommand(p *program) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return x.Run(c.Context()) },
 	}
 	x.declare(c.Flags())
+	p.namesOf(c, "rule", &x.from.file, ruleNames)
 	return c
 }
 
@@ -61,6 +64,7 @@ func (x *explainer) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&x.key, "key", rehearse.DefaultCaseKey, "with --data: the partition `KEY`")
 	fs.StringVar(&x.arrival, "arrival", "",
 		"with --data: the `TIME` at which the record arrived ("+timeHelp+"; default now)")
+	fs.StringVar(&x.rule, "rule", "", "only the rule of this `NAME`")
 	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
@@ -71,6 +75,13 @@ func (x *explainer) Run(ctx context.Context) error {
 	loaded, err := x.from.Load(ctx, x.program)
 	if err != nil {
 		return err
+	}
+	if x.rule != "" && !slices.Contains(ruleNames(loaded), x.rule) {
+		text := fmt.Sprintf("explain: there is no rule %q", x.rule)
+		if near := config.Nearest(x.rule, ruleNames(loaded)); near != "" {
+			text += fmt.Sprintf("; did you mean %q?", near)
+		}
+		return config.UsageError(text)
 	}
 	arn := loaded.AssumedARN()
 	var records []decode.UserRecord
@@ -104,6 +115,9 @@ func (x *explainer) Run(ctx context.Context) error {
 			rehearse.ForgetIDs(&e)
 		}
 		cover.Explanation(&e)
+		if x.rule != "" {
+			e.Rules = slices.DeleteFunc(e.Rules, func(r alert.RuleExplanation) bool { return r.Rule != x.rule })
+		}
 		all = append(all, e)
 	}
 	if x.json {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -21,7 +20,6 @@ type operator struct {
 	json, yes, force, all bool
 
 	program *program
-	aws     aws.Config
 }
 
 func leasesCommand(p *program) *cobra.Command {
@@ -71,12 +69,7 @@ func (o *operator) command(c *cobra.Command, run func(context.Context, []string)
 		o.config, err = o.program.configFile(o.config, "--table NAME")
 		return err
 	}
-	c.RunE = func(c *cobra.Command, args []string) (err error) {
-		if o.aws, err = o.program.loadAWS(c.Context()); err != nil {
-			return err
-		}
-		return run(c.Context(), args)
-	}
+	c.RunE = func(c *cobra.Command, args []string) error { return run(c.Context(), args) }
 	return c
 }
 
@@ -128,8 +121,12 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 		}
 		c = loaded.Parts().Checkpoint
 	}
+	aws, err := o.program.loadAWS(ctx) // after the files: their faults need no AWS
+	if err != nil {
+		return c, checkpoint.Deps{}, err
+	}
 	reg := prometheus.NewRegistry()
-	clients := daemon.NewClients(o.aws, reg, nil).Of(c.StreamARN)
+	clients := daemon.NewClients(aws, reg, nil).Of(c.StreamARN)
 	return c, checkpoint.Deps{
 		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg,
 	}, nil

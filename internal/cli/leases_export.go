@@ -15,9 +15,10 @@ import (
 func leasesExportCommand(p *program) *cobra.Command {
 	o := &operator{program: p}
 	return o.command(&cobra.Command{
-		Use:     "export [FILE]",
-		Short:   "Write the progress of the application as JSON",
-		Long:    "Write the progress of the application as JSON, to a new file or to standard output, for leases import.",
+		Use:   "export [FILE]",
+		Short: "Write the progress of the application as JSON",
+		Long: "Write the progress of the application as JSON, to a new file or to standard output. leases " +
+			"import reads it into the same table, or another one for the same stream.",
 		Example: "kinesis-alerter leases export progress.json --config kinesis-alerter.yaml",
 		Args: func(c *cobra.Command, args []string) error {
 			if o.table != "" {

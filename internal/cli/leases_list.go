@@ -11,8 +11,8 @@ func leasesListCommand(p *program) *cobra.Command {
 	return o.command(&cobra.Command{
 		Use:   "list",
 		Short: "Show each shard: state, owner, checkpoint",
-		Long: "Show each shard: its state, owner, epoch and checkpoint, and how long ago everything before that " +
-			"moment was resolved: the shard lags by no more than that.",
+		Long: "Show each shard: its state, owner, epoch, checkpoint, generation and parents, and how long " +
+			"ago everything before that moment was resolved: the shard lags by no more than that.",
 		Example: "kinesis-alerter leases list --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases list --table kinesis-alerter-readings --json",
 		Args: noArguments,

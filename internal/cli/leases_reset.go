@@ -35,9 +35,10 @@ func leasesResetCommand(p *program) *cobra.Command {
 	c := o.command(&cobra.Command{
 		Use:   "reset",
 		Short: "Begin a stream that was deleted and created again",
-		Long: "Begin a stream that was deleted and created again (the daemon ends with \"lease table belongs to " +
-			"another stream\"): progress and memory of the old stream are dropped. Refused while workers are alive " +
-			"on the table.",
+		Long: "Begin a stream that was deleted and created again (the daemon ends with \"lease table " +
+			"belongs to another stream\") at its first record, whatever stream.start says. Progress and " +
+			"memory of the old stream are dropped. With --to latest or a time it says what is skipped. " +
+			"Refused while workers are alive on the table.",
 		Example: "kinesis-alerter leases reset --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases reset --to latest --config kinesis-alerter.yaml",
 		Args: func(c *cobra.Command, args []string) error {
@@ -55,6 +56,7 @@ func leasesResetCommand(p *program) *cobra.Command {
 		return o.reset(ctx, start)
 	})
 	c.Flags().StringVar(&to, "to", "trim_horizon", "begin at this `TIME` ("+timeHelp+"), trim_horizon, or latest")
+	values(c, "to", "latest", "trim_horizon", "-5m", "-1h")
 	o.declareYes(c)
 	o.declareForce(c, "")
 	return c

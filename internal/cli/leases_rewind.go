@@ -17,9 +17,10 @@ func leasesRewindCommand(p *program) *cobra.Command {
 	c := o.command(&cobra.Command{
 		Use:   "rewind SHARD... | --all --to TIME",
 		Short: "Read shards again from a time, and publish again",
-		Long: "Read shards again from a time, and publish again what the rules make of their records. The alerts have " +
-			"new ids, so a FIFO topic does not take them for repetitions. The gentle way is pause, rewind, resume: a " +
-			"shard of a worker that is alive is left alone, unless --force is given.",
+		Long: "Read shards again from a time, and publish again what the rules make of their records. The " +
+			"generation of each shard goes up, so the alerts have new ids, and a FIFO topic does not take " +
+			"them for repetitions. The gentle way is pause, rewind, resume: a shard of a worker that is " +
+			"alive is left alone, unless --force is given.",
 		Example: "kinesis-alerter leases rewind 0002 --to -2h --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases rewind shardId-000000000002 --to 2026-11-22T09:00:00Z " +
 			"--config kinesis-alerter.yaml\n" +
@@ -39,6 +40,7 @@ func leasesRewindCommand(p *program) *cobra.Command {
 		return o.planned(ctx, func(a *admin.Admin) ([]admin.Change, error) { return a.Rewind(ctx, shards, start) })
 	})
 	c.Flags().StringVar(&to, "to", "", "to this `TIME` ("+timeHelp+"), or trim_horizon; required")
+	values(c, "to", "trim_horizon", "-5m", "-1h")
 	o.declareAll(c)
 	o.declareYes(c)
 	o.declareForce(c, "")

@@ -86,9 +86,16 @@ func (p *program) Run(ctx context.Context, args []string) error {
 	return root.ExecuteContext(ctx)
 }
 
-// loadAWS says how to reach AWS; what is wrong with that is a fault of the configuration.
+// loadAWS says how to reach AWS, for a command that somebody waits for: what is missing is said before the first call.
+// What is wrong with it is a fault of the configuration.
 func (p *program) loadAWS(ctx context.Context) (aws.Config, error) {
 	cfg, err := p.load(ctx)
+	if err == nil {
+		err = credentials.Need(ctx, cfg, p.env)
+	}
+	if err == nil {
+		err = daemon.Reach(ctx, cfg, p.env)
+	}
 	if err != nil {
 		return cfg, config.FieldErrors{{Rule: err.Error()}}
 	}

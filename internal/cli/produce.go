@@ -32,6 +32,7 @@ func produceCommand(p *program) *cobra.Command {
 		GroupID: groupRules,
 		Example: "kinesis-alerter produce heart-rate --stream readings --rate 10 --for 1m\n" +
 			"kinesis-alerter produce stock-ticker --stream trades --count 1000 --keys 20",
+		ValidArgs: []string{"heart-rate", "stock-ticker"},
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) != 1:

@@ -24,8 +24,8 @@ func rulesTestCommand(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test FILE...",
 		Short: "Run the tests of rules",
-		Long: "Run the tests of rules: records in, alerts out, in time that the tests set. Nothing is called or " +
-			"published.",
+		Long: "Run the tests of rules in files: records with times, and the alerts, words, suppressions and " +
+			"digests that they must give, in virtual time. Nothing is called or published.",
 		Example: "kinesis-alerter rules test rules.test.yaml\n" +
 			"kinesis-alerter rules test anywhere.test.yaml --config kinesis-alerter.yaml",
 		RunE: func(c *cobra.Command, args []string) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 )
@@ -19,8 +20,9 @@ func runCommand(p *program) *cobra.Command {
 		Use:     "run",
 		Short:   "Read the stream and publish alerts until stopped: the daemon",
 		GroupID: groupDaemon,
-		Long: "Read the stream, judge its records by the rules, and publish alerts, until SIGINT or SIGTERM. The " +
-			"first signal stops in order, the second one at once. SIGHUP, or POST /-/reload, reads the file again.",
+		Long: "Read the stream, judge its records by the rules, and publish alerts, until SIGINT or " +
+			"SIGTERM. The first signal stops in order, the second one at once. SIGHUP, or POST /-/reload, " +
+			"reads the configuration file again.",
 		Example: "kinesis-alerter run --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter run --stream readings --topic-arn arn:aws:sns:us-east-1:123456789012:oncall " +
 			"--when 'heartRate > 149'",
@@ -46,8 +48,9 @@ func (p *program) run(ctx context.Context, from *configFlags, o daemon.Options) 
 	if err != nil {
 		return err
 	}
-	if o.AWS, err = p.loadAWS(ctx); err != nil {
-		return err
+	// The daemon waits for credentials and for AWS, and says so.
+	if o.AWS, err = p.load(ctx); err != nil {
+		return config.FieldErrors{{Rule: err.Error()}}
 	}
 	if limit := daemon.MemoryLimit(os.DirFS("/"), p.env); limit > 0 {
 		debug.SetMemoryLimit(limit)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kinesis-alerter/internal/config"
@@ -56,6 +57,7 @@ func declareConfig(fs *pflag.FlagSet, file *string) {
 			}
 			return nil
 		})
+	_ = fs.SetAnnotation("config", cobra.BashCompFilenameExt, []string{"yaml", "yml"})
 }
 
 // Load reads what the flags ask for. It can be called again, for a reload.

@@ -69,8 +69,10 @@ func (p *program) tree() *cobra.Command {
 		drillCommand(p),
 		healthcheckCommand(p),
 		versionCommand(p),
+		completionCommand(p),
 	)
 	root.InitDefaultHelpCmd()
+	onlyFilesWhereFiles(root)
 	return root
 }
 

@@ -12,19 +12,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/smithy-go/logging"
 )
 
 // LoadConfig reads region, endpoints and credentials the way every AWS tool does: environment variables, shared files,
 // container and instance roles. The credentials are a Provider that resolves the whole chain again for every load.
 func LoadConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Config, error) {
-	base, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
+	// What the SDK would write to stderr by itself is in its error, too.
+	quiet := config.WithLogger(logging.Nop{})
+	base, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client), quiet)
 	if err != nil {
 		return aws.Config{}, err
 	}
 	out := base.Copy()
 	out.Credentials = New(func(ctx context.Context) (aws.Credentials, error) {
 		role := &instanceRole{client: imds.NewFromConfig(base)}
-		fresh, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client),
+		fresh, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client), quiet,
 			// When to renew is the Provider's decision: the SDK would report an end that is too early.
 			config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 			config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) { o.Client = role }))

@@ -161,7 +161,7 @@ func (d *demo) provision(ctx context.Context, config aws.Config) error {
 
 func (d *demo) introduce(stage stage) {
 	row := func(name, text string) {
-		d.screen.Print("  " + d.screen.Paint(screen.Cyan, fmt.Sprintf("%-8s", name)) + text)
+		d.screen.Print("  " + d.screen.Paint(screen.Cyan, fmt.Sprintf("%-9s", name)) + text)
 	}
 	row("records", fmt.Sprintf("%d servers report their temperature once a second", servers))
 	row("rule", "celsius > 85, over after three cooler readings (internal/demo/alerter.yaml)")

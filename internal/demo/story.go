@@ -243,7 +243,11 @@ func (d *demo) account() {
 	row(screen.Bold, "alerts due", c.due, fmt.Sprintf("too hot %d, over %d; by the records", c.firing, c.due-c.firing))
 	row(screen.Bold, "alerts delivered", c.delivered, "in "+plural(c.messages, "message"))
 	if d.killed != nil {
-		row(screen.Bold, "delivered again", c.again, "sent just before the kill, and not yet written down")
+		why := "none was sent, but not checkpointed, at the kill"
+		if c.again > 0 {
+			why = "sent, but not checkpointed, at the kill; with the same ids"
+		}
+		row(screen.Bold, "delivered again", c.again, why)
 	}
 	style := screen.Green
 	if !c.settled() {

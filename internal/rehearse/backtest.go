@@ -36,6 +36,8 @@ type Backtest struct {
 	// score is that of the record at hand, NaN without.
 	score float64
 	sns   dispatch.Config
+	// search is what looks for records; nil without.
+	search *Search
 }
 
 // backtestTrack is one set of rules with what it remembers.
@@ -142,13 +144,21 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 	for _, u := range decode.All(*rec) {
 		if u.Undecidable() {
 			b.Report.decided(u.Decide(alert.Poison))
+			b.search.wants(b.tracks[0].pipeline, &u)
 			continue
 		}
 		for n, t := range b.tracks {
 			e := t.evaluators[u.Shard]
+			found := n == 0 && b.search.wants(t.pipeline, &u)
+			if found {
+				b.search.before(t)
+			}
 			d := e.Evaluate(&u.Record)
 			if n == 0 {
 				b.Report.decided(d)
+			}
+			if found {
+				b.search.after(t, e, d)
 			}
 			if n == 0 && b.Plot != nil {
 				data := e.Scored()
@@ -278,6 +288,7 @@ func (b *Backtest) made(ctx context.Context, track int, alerts []*alert.Alert) {
 		if track > 0 {
 			continue
 		}
+		b.search.alerted(a)
 		if !again {
 			b.Report.alerted(a)
 			if b.Plot != nil {

@@ -56,9 +56,12 @@ type StreamSource struct {
 	// Interval is the time between two calls for a shard, and bytesPerSecond what is read of it at most.
 	Interval       time.Duration
 	BytesPerSecond int
+	// Only selects the shards that are read, by id and range of hash keys; nil is all.
+	Only func(shard string, keys *kinesistypes.HashKeyRange) bool
 
 	shards map[string]*shardFeed
 	gone   []string
+	listed int // how many shards the stream has
 }
 
 func (s *StreamSource) until() time.Time { return s.To }
@@ -248,6 +251,9 @@ func (s *StreamSource) list(ctx context.Context) error {
 		wait = newRetry()
 		for _, sh := range out.Shards {
 			f := &shardFeed{id: aws.ToString(sh.ShardId), keys: sh.HashKeyRange}
+			if s.listed++; s.Only != nil && !s.Only(f.id, f.keys) {
+				continue
+			}
 			for _, p := range []*string{sh.ParentShardId, sh.AdjacentParentShardId} {
 				if p != nil {
 					f.parents = append(f.parents, *p)

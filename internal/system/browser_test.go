@@ -87,7 +87,6 @@ func TestBrowserStatusPage(t *testing.T) {
 	}
 	arguments, err := json.Marshal(map[string]string{
 		"url": first, "other": second, "starting": starting, "control": control.URL, "out": out,
-		"images": os.Getenv("BROWSER_IMAGES"),
 	})
 	require.NoError(t, err)
 	node := exec.CommandContext(t.Context(), "node", script, //nolint:gosec // a script of this repository

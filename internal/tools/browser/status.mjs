@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { launch, check, finish, picture } from "./browser.mjs";
 
-const { url, other, starting, control, out, images } = JSON.parse(process.argv[2]);
+const { url, other, starting, control, out } = JSON.parse(process.argv[2]);
 mkdirSync(out, { recursive: true });
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await launch();
@@ -240,16 +240,6 @@ for (const [name, address, wants] of [
   check(await labelled(), "hidden: the title and the icon are refreshed every 30 s");
   page.done();
   await page.context().close();
-}
-
-if (images) {
-  const desk = await open("image", url, { viewport: { width: 1240, height: 940 }, colorScheme: "light" });
-  const height = await desk.evaluate(() => Math.ceil(document.getElementById("topics").getBoundingClientRect().bottom) + 14);
-  await picture(desk, join(images, "status.png"), { clip: { x: 0, y: 0, width: 1240, height } });
-  await desk.context().close();
-  const phone = await open("image", url, { viewport: { width: 390, height: 844 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 });
-  await picture(phone, join(images, "status-phone.png"), { fullPage: false });
-  await phone.context().close();
 }
 
 // The daemon dies: the page says so, and does not go on saying that all is well.

@@ -1,0 +1,31 @@
+// Takes the pictures of the status page while the demo tells its story: images.mjs CAPTURE FOLDER. CAPTURE grows as the demo
+// writes to its terminal; it names the page, and says when the other worker has sent what was due.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { launch, picture } from "./browser.mjs";
+
+const [capture, out] = process.argv.slice(2);
+
+// told waits for the demo to write something.
+async function told(pattern, seconds) {
+  for (let i = 0; i < seconds * 10; i++) {
+    const found = pattern.exec(readFileSync(capture, "utf8"));
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`the demo has not written ${pattern} within ${seconds} s; see ${capture}`);
+}
+
+const url = (await told(/http:\/\/127\.0\.0\.1:\d+\//, 30))[0];
+const browser = await launch();
+await told(/The alert that waited longest/, 80);
+for (const [name, options] of [
+  ["status.png", { viewport: { width: 1240, height: 940 }, colorScheme: "light" }],
+  ["status-phone.png", { viewport: { width: 390, height: 844 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 }],
+]) {
+  const page = await browser.newPage(options);
+  await page.goto(url, { waitUntil: "load" });
+  await picture(page, join(out, name), { fullPage: false });
+  await page.close();
+}
+await browser.close();
