@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,14 +20,17 @@ const healthcheckTimeout = 2 * time.Second
 
 func healthcheckCommand(p *program) *cobra.Command {
 	var listen string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:     "healthcheck",
 		Short:   "Ask the daemon on this machine whether it works",
 		GroupID: groupDaemon,
 		Long: "Ask the daemon on this machine whether it works, for the health checks of containers. It ends with 1 " +
 			"where it does not, or does not answer within 2s.",
-		Example: "kinesis-alerter healthcheck\nkinesis-alerter healthcheck --listen 127.0.0.1:9465",
-		Args:    noArguments,
+		Example: "kinesis-alerter healthcheck\n" +
+			"kinesis-alerter healthcheck --listen 127.0.0.1:9465\n" +
+			"kinesis-alerter healthcheck --json",
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			host, port, err := net.SplitHostPort(listen)
 			if err != nil {
@@ -35,35 +39,61 @@ func healthcheckCommand(p *program) *cobra.Command {
 			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 				host = "127.0.0.1"
 			}
-			return p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz")
+			return p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz", asJSON)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", config.DefaultListen,
 		"the daemon's server.listen `ADDRESS`; all addresses mean this machine")
+	declareJSON(c, &asJSON)
 	return c
 }
 
-func (p *program) healthcheck(ctx context.Context, url string) error {
+// healthJSON is an answer of the daemon as --json prints it. The names are stable.
+type healthJSON struct {
+	URL     string `json:"url"`
+	Healthy bool   `json:"healthy"`
+	// Status and Answer are missing where none came.
+	Status int    `json:"status,omitempty"`
+	Answer string `json:"answer,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+func (p *program) healthcheck(ctx context.Context, url string, asJSON bool) error {
+	out, err := askHealth(ctx, url)
+	if out.Healthy = err == nil; err != nil {
+		out.Error = err.Error()
+	}
+	if asJSON {
+		return errors.Join(p.printJSON(out), err)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(p.stdout, "ok")
+	}
+	return err
+}
+
+func askHealth(ctx context.Context, url string) (out healthJSON, err error) {
+	out.URL = url
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return out, err
 	}
 	// Its own transport: a proxy of the environment has no business between a container and itself.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("no answer: %w; is the daemon running, and is --listen its server.listen?", err)
+		return out, fmt.Errorf("no answer: %w; is the daemon running, and is --listen its server.listen?", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 	if err != nil {
-		return fmt.Errorf("%s: %w", url, err)
+		return out, fmt.Errorf("%s: %w", url, err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
+	out.Status, out.Answer = response.StatusCode, strings.TrimSpace(string(body))
+	if out.Status != http.StatusOK {
+		return out, fmt.Errorf("%s: %s: %s", url, response.Status, out.Answer)
 	}
-	_, err = fmt.Fprintln(p.stdout, "ok")
-	return err
+	return out, nil
 }
