@@ -74,7 +74,7 @@ func writeJUnit(file string, results []ruleResult, faults config.FieldErrors) er
 		c := junitCase{Name: r.Name, File: r.File, Seconds: junitSeconds(r.took), Out: strings.Join(r.Notes, "\n")}
 		if !r.Passed {
 			var text strings.Builder
-			r.Write(&text)
+			r.Write(screen{w: &text})
 			c.Failure = &junitText{config.Plural(len(r.Differences), "difference"), text.String()}
 		}
 		all.add(c)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"time"
@@ -114,7 +113,7 @@ func (x *ruleTester) Run(ctx context.Context, p *program, args []string) error {
 			}
 			results.Tests = append(results.Tests, r)
 			if !x.json {
-				r.Write(p.stdout)
+				r.Write(p.results())
 			}
 		}
 	}
@@ -147,12 +146,12 @@ func (x *ruleTester) close(p *program, results ruleResults) error {
 const mostDifferences = 20
 
 // Write shows a result: a line, and below it what differs.
-func (r *ruleResult) Write(w io.Writer) {
-	mark := "ok    "
+func (r *ruleResult) Write(s screen) {
+	w, mark := s.w, s.text(good, "ok    ")
 	if !r.Passed {
-		mark = "FAIL  "
+		mark = s.text(bad, "FAIL  ")
 	}
-	_, _ = plain.Fprintf(w, "%s%s: %s\n", mark, r.File, r.Name)
+	_, _ = plain.Fprintf(w, mark+"%s: %s\n", r.File, r.Name)
 	where, width := "", 0
 	for _, d := range r.Differences {
 		width = max(width, len(d.Field))
