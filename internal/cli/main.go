@@ -51,7 +51,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		out: newScreen(stdout, env), errs: newScreen(stderr, env),
 		terminal: rehearse.IsTerminal(stderr), now: time.Now, load: daemon.LoadAWS,
 	}
-	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if rehearse.IsTerminal(os.Stdin) {
 		p.answers = os.Stdin
 	}
 	err := p.Run(ctx, args)

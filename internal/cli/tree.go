@@ -61,9 +61,11 @@ func (p *program) tree() *cobra.Command {
 	}
 	root.AddCommand(
 		runCommand(p),
+		initCommand(p),
 		checkCommand(p),
 		rulesCommand(p),
 		explainCommand(p),
+		putCommand(p),
 		produceCommand(p),
 		leasesCommand(p),
 		drillCommand(p),
