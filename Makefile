@@ -9,7 +9,7 @@ MODULES := $(TOOLS)/node_modules/.package-lock.json
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-# Arguments of the demo, for example ARGS="--for 20s".
+# Arguments of the demo and the emulator, for example ARGS="--for 20s".
 ARGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 1m
@@ -28,23 +28,29 @@ GOTEST := $(GO) test -shuffle=on -vet=off
 FILES  := --include='*.go' --exclude-dir=tools alert checkpoint cmd consumer deploy internal
 # The packages that $(1) occurs in.
 having  = $(addprefix ./,$(sort $(dir $(shell grep -rlE $(1) $(FILES)))))
-# What the race detector can find something in, what go test -short does not play whole, and the simulations.
-RACED  = $(call having,'"sync(/atomic)?"|"testing/synctest"')
-LONG   = $(call having,'"pgregory.net/rapid"|testing\.Short\(\)')
+# What the race detector can find something in, what go test -short does not play whole, and the simulations;
+# internal/system has a test of these lists.
+RACED  = $(call having,'"sync(/atomic)?"|"testing/synctest"|goleak')
+LONG   = $(call having,'"pgregory.net/rapid"|testkit[.](Long|Runs|Cases|Named)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build docs test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
+.PHONY: help demo emulator build docs test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the daemon as a story of a minute: a message, a storm, a kill; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
-	@$(GO) build -trimpath -o bin/demo ./cmd/demo
+	@GO=$(GO) $(TOOLS)/compile.sh bin/demo ./cmd/demo -trimpath
 	@exec bin/demo $(ARGS)
 
+emulator: ## Kinesis, DynamoDB, SNS, SQS and S3 on 127.0.0.1:4566, with a stream, a topic and what its readers get; ARGS=--help
+	@GO=$(GO) $(TOOLS)/compile.sh bin/demo ./cmd/demo -trimpath
+	@exec bin/demo --serve $(ARGS)
+
 build: ## the static daemon, bin/kinesis-alerter
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kinesis-alerter/internal/daemon.version=$(VERSION)' -o bin/kinesis-alerter ./cmd/kinesis-alerter
+	@GO=$(GO) CGO_ENABLED=0 $(TOOLS)/compile.sh bin/kinesis-alerter ./cmd/kinesis-alerter \
+		-trimpath -ldflags '-s -w -X kinesis-alerter/internal/daemon.version=$(VERSION)'
 
 test: ## every test, in random order; simulations and properties with few seeds: make sim plays them whole
 	$(GOTEST) -short -timeout 10m ./...

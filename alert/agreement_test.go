@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/testkit"
 )
 
 // zeroFNV is a text that brings FNV-1a to 0, behind the byte of its kind; NULs behind it keep it there.
@@ -164,6 +165,7 @@ func TestLaterFormatIsKept(t *testing.T) {
 // Whatever producers write, what rules remember fits into a snapshot and into memory. The newest keys
 // are kept, and a restart keeps the same ones.
 func TestMemoryIsBoundedInBytes(t *testing.T) {
+	testkit.Long(t)
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in every run
 	for name, c := range map[string]struct {
 		rule                   alert.RuleConfig

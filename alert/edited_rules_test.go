@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/testkit"
 )
 
 // hearers collects the alerts that each topic got about each key, one word each, without immediate repetitions.
@@ -383,23 +384,25 @@ func TestMemoryOfEditedRulesEndsBeforeItIsForgotten(t *testing.T) {
 	f.put(7*24*3600+10, 1)
 	f.tick(7*24*3600+11, false)
 	require.Equal(t, "t r a: firing ended", ofKeyA(f.words))
-
-	many := newFleetOfOne(t, hotRule())
-	for i := range 120_000 {
-		d := many.shards[0].Evaluate(&alert.Record{
-			Shard: shardID, PartitionKey: fmt.Sprintf("%0100d", i), SequenceNumber: fmt.Sprint(1000 + i),
-			Arrival: at(0), Data: []byte(`{"v":5}`),
-		})
-		require.NotEmpty(t, d.Alerts)
-	}
-	many.reload(nil)
-	ends := 0
-	for range 200 {
-		alerts := many.shards[0].Tick(alert.Tick{CaughtUp: at(4)})
-		require.LessOrEqual(t, len(alerts), 1000, "at once")
-		ends += len(alerts)
-	}
-	require.Greater(t, ends, 90_000, "more than is kept of rules that are no more")
+	t.Run("of more keys than are kept", func(t *testing.T) {
+		testkit.Long(t)
+		many := newFleetOfOne(t, hotRule())
+		for i := range 120_000 {
+			d := many.shards[0].Evaluate(&alert.Record{
+				Shard: shardID, PartitionKey: fmt.Sprintf("%0100d", i), SequenceNumber: fmt.Sprint(1000 + i),
+				Arrival: at(0), Data: []byte(`{"v":5}`),
+			})
+			require.NotEmpty(t, d.Alerts)
+		}
+		many.reload(nil)
+		ends := 0
+		for range 200 {
+			alerts := many.shards[0].Tick(alert.Tick{CaughtUp: at(4)})
+			require.LessOrEqual(t, len(alerts), 1000, "at once")
+			ends += len(alerts)
+		}
+		require.Greater(t, ends, 90_000, "more than is kept of rules that are no more")
+	})
 }
 
 // A format that cannot store the notified topics changes no decision. Otherwise a restart would decide differently.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/testkit"
 )
 
 // Anyone with write access to the state table can write anything, with a valid checksum. A refused snapshot has cost
@@ -25,7 +26,7 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 			Is: "> 1000",
 		}},
 	}
-	for name, state := range alert.HostileStates(rules) {
+	for name, state := range testkit.Named(alert.HostileStates(rules), 4) {
 		t.Run(name, func(t *testing.T) {
 			e := newStory(t, rules...).evaluator
 			for what, read := range map[string]func() error{

@@ -11,13 +11,14 @@ import (
 
 	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
+	"kinesis-alerter/internal/testkit"
 )
 
 // TestRowsThatNobodyCanRead: whatever another program writes into a row, its shard is read again soon, where the row
 // can still say so at its place, and the row is named by the page and by leases list.
 func TestRowsThatNobodyCanRead(t *testing.T) {
 	const stored = "100"
-	for name, c := range map[string]struct {
+	for name, c := range testkit.Named(map[string]struct {
 		change func(*tablepkg.Write)
 		from   types.ShardIteratorType
 		names  string
@@ -62,7 +63,7 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 			e.Set(tablepkg.AttrEpoch, tablepkg.Str("7"))
 			e.Set(tablepkg.AttrSub, tablepkg.Str("0"))
 		}, types.ShardIteratorTypeAtSequenceNumber, "leaseEpoch"},
-	} {
+	}, 4) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				a := w.start("a")

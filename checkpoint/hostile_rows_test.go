@@ -15,6 +15,7 @@ import (
 	"kinesis-alerter/checkpoint/lineage"
 	tablepkg "kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/position"
+	"kinesis-alerter/internal/testkit"
 )
 
 // hostileValues are what another program may write into any attribute.
@@ -67,7 +68,7 @@ func TestHostileRows(t *testing.T) {
 		for _, attr := range attrs {
 			t.Run(strings.Trim(row, "#")+" "+attr, func(t *testing.T) {
 				t.Parallel()
-				for name, value := range hostileValues() {
+				for name, value := range testkit.Named(hostileValues(), 2) {
 					t.Run(name, func(t *testing.T) { hostileRow(t, row, attr, value) })
 				}
 			})

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"kinesis-alerter/checkpoint/table"
+	"kinesis-alerter/internal/testkit"
 )
 
 // model is the protocol without services: a table of single-item conditional writes, a stream that is a tree of
@@ -404,10 +405,7 @@ func newModel(seed uint64, verbose bool) *model {
 // TestSimProtocolModel runs 300 schedules, 60 with -short, or MODEL_SCHEDULES; MODEL_SEED runs that one alone. A violation
 // prints the seed, and the history of the schedule.
 func TestSimProtocolModel(t *testing.T) {
-	first, count := uint64(0), uint64(300)
-	if testing.Short() {
-		count = 60
-	}
+	first, count := uint64(0), uint64(testkit.Runs(300, 60)) //nolint:gosec // both are positive
 	if n, err := strconv.ParseUint(os.Getenv("MODEL_SCHEDULES"), 10, 64); err == nil {
 		count = n
 	}

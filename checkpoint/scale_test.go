@@ -18,6 +18,7 @@ import (
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/position"
+	"kinesis-alerter/internal/testkit"
 )
 
 // callDelay is what every call of the scale test takes, in virtual time: a usual answer of DynamoDB in the same region.
@@ -45,6 +46,7 @@ type scale struct {
 // TestScaleOfTheFleet runs 100 shards, and 1,000 with SCALE=1 in the environment: one worker, ten, three, ten again. It
 // prints its figures beside their bars, and holds it to them: all times are virtual.
 func TestScaleOfTheFleet(t *testing.T) {
+	testkit.Long(t)
 	shards, workers := 100, 5
 	if os.Getenv("SCALE") != "" {
 		shards, workers = 1000, 10

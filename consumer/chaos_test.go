@@ -14,14 +14,15 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/sleep"
+	"kinesis-alerter/internal/testkit"
 )
 
 // TestChaos lets a fleet that publishes slowly meet joins, stops, crashes, reshards, aggregates and failing services in
 // an order that its seed draws. Nothing is lost, the order of each key holds, and without a crash nothing is repeated.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range testkit.Runs(4, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			draw := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test that repeats needs a weak one
+			draw := rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // a test that repeats needs a weak one
 			inWorld(t, 3, func(w *world) { w.chaos(draw, seed%2 == 0) })
 		})
 	}

@@ -639,9 +639,9 @@ func TestReportOfManyShards(t *testing.T) {
 // TestChaosRemembers is TestChaos with an evaluator that has a memory: every alert is the one of a run without
 // restarts.
 func TestChaosRemembers(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range testkit.Runs(4, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			draw := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test that repeats needs a weak one
+			draw := rand.New(rand.NewPCG(uint64(seed), 2)) //nolint:gosec // a test that repeats needs a weak one
 			inWorld(t, 2, func(w *world) {
 				s := w.remembering()
 				s.silence = 4 * time.Second

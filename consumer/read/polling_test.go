@@ -443,7 +443,7 @@ func (b *slowBody) Close() error {
 func manyReaders(t *testing.T, announced bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		const shards, perShard = 32, 8
+		const shards, perShard = 12, 8 // twelve pages of 10 MB at once, for a pool of 16
 		cloud := fakeaws.New(fakeaws.Options{})
 		cloud.Kinesis.Create("stream", shards)
 		large := bytes.Repeat([]byte("x"), 1<<20-100)

@@ -12,7 +12,7 @@ go build -trimpath -o bin/demo ./cmd/demo # so that the recorded one has nothing
 capture=bin/screenshots/demo.txt
 : >"$capture"
 echo "-- make demo, on a terminal"
-script --quiet --flush --return --command 'make --no-print-directory demo ARGS="--for 70s"' "$capture" >/dev/null </dev/null &
+script --quiet --flush --return --command 'make --no-print-directory demo ARGS="--for 62s"' "$capture" >/dev/null </dev/null &
 story=$!
 node internal/tools/browser/images.mjs "$capture" deploy/images
 wait "$story"

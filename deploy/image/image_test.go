@@ -57,7 +57,7 @@ func newImage(t *testing.T) *image {
 	t.Helper()
 	name, podman := os.Getenv("IMAGE"), strings.Fields(os.Getenv("PODMAN"))
 	if name == "" || len(podman) == 0 {
-		t.Skip("IMAGE and PODMAN say what to run, and how; deploy/image/check.sh sets them")
+		t.Skip("IMAGE and PODMAN say what to run, and how; make deploy-check sets them")
 	}
 	return &image{t: t, podman: podman, name: name}
 }

@@ -54,6 +54,7 @@ func backtestCommand(p *program) *cobra.Command {
 		},
 	}
 	x.declare(c.Flags())
+	declareJSON(c, &x.json)
 	return c
 }
 
@@ -70,7 +71,6 @@ func (x *backtester) declare(fs *pflag.FlagSet) {
 	fs.BoolVar(&x.fast, "fast", false,
 		"read 4 times a second and all that a shard gives, which slows other readers down")
 	fs.StringVar(&x.svg, "svg", "", "write a plot of values and alerts over time to this `FILE`")
-	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
 func (x *backtester) Run(ctx context.Context) error {

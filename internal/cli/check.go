@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -19,6 +20,7 @@ import (
 type checker struct {
 	from            configFlags
 	print, schema   bool
+	json            bool
 	sample, mapping string
 	output          string
 	program         *program
@@ -37,6 +39,7 @@ func checkCommand(p *program) *cobra.Command {
 		Example: "kinesis-alerter check --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --sample records.jsonl\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --print\n" +
+			"kinesis-alerter check kinesis-alerter.yaml --json\n" +
 			"kinesis-alerter check --schema > kinesis-alerter.schema.json\n" +
 			"kinesis-alerter check --explain-lambda mapping.json " +
 			"--topic-arn arn:aws:sns:us-east-1:123456789012:oncall",
@@ -66,6 +69,7 @@ func checkCommand(p *program) *cobra.Command {
 	c.Flags().BoolVar(&x.print, "print", false,
 		"print the effective configuration, with defaults, and secrets redacted")
 	c.Flags().BoolVar(&x.schema, "schema", false, "print the JSON Schema of configurations, for editors")
+	declareJSON(c, &x.json)
 	c.Flags().StringVar(&x.sample, "sample", "",
 		"a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
@@ -78,7 +82,7 @@ func checkCommand(p *program) *cobra.Command {
 
 // lambda prints the configuration that takes over an event source mapping.
 func (x *checker) lambda(ctx context.Context) error {
-	if x.print || x.sample != "" || x.from.file != "" || x.from.listen != "" || x.from.names != "" ||
+	if x.print || x.json || x.sample != "" || x.from.file != "" || x.from.listen != "" || x.from.names != "" ||
 		x.from.quick != (config.QuickConfig{TopicARN: x.from.quick.TopicARN}) {
 		return config.UsageError("check: --explain-lambda goes with --topic-arn alone; check what it prints " +
 			"with --config, --sample or --print")
@@ -92,39 +96,108 @@ func (x *checker) lambda(ctx context.Context) error {
 
 func (x *checker) Run(ctx context.Context) error {
 	p := x.program
+	if x.print && x.json {
+		return config.UsageError("check: --print writes YAML; give it without --json")
+	}
 	if value, set := p.env("GOMEMLIMIT"); (!set || value == "") && x.sample == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(daemon.CheckMemory))
 	}
 	x.from.checkOnly = x.sample == ""
 	loaded, err := x.from.Load(ctx, p)
-	if err != nil {
-		return err
-	}
-	if x.print {
+	switch {
+	case err == nil && x.print:
 		text, err := loaded.Print()
 		if err != nil {
 			return err
 		}
 		_, err = p.stdout.Write(text)
 		return err
+	case err == nil:
+		return x.examine(ctx, loaded)
+	case x.json:
+		return errors.Join(p.printJSON(x.result().with(err)), err)
+	}
+	return err
+}
+
+// checkJSON is a check as --json prints it. The names are stable.
+type checkJSON struct {
+	Source   string                 `json:"source"`
+	Valid    bool                   `json:"valid"`
+	Rules    int                    `json:"rules"`
+	Topics   int                    `json:"topics"`
+	Faults   []faultJSON            `json:"faults"`
+	Warnings []faultJSON            `json:"warnings"`
+	Sample   *rehearse.SampleReport `json:"sample,omitempty"`
+}
+
+// faultJSON is what is wrong in a place. What is not known of it is missing.
+type faultJSON struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Field   string `json:"field,omitempty"`
+	Value   string `json:"value,omitempty"`
+	Message string `json:"message"`
+}
+
+func toFaultJSON(f *config.FieldError) faultJSON {
+	return faultJSON{f.File, f.Line, f.Column, f.Field, f.Value, f.Rule}
+}
+
+// result is one of which nothing is known yet.
+func (x *checker) result() checkJSON {
+	return checkJSON{Source: x.from.name(), Faults: []faultJSON{}, Warnings: []faultJSON{}}
+}
+
+// with adds an error.
+func (c checkJSON) with(err error) checkJSON {
+	var faults config.FieldErrors
+	switch {
+	case err == nil:
+	case errors.As(err, &faults):
+		for _, f := range faults {
+			c.Faults = append(c.Faults, toFaultJSON(f))
+		}
+	default:
+		c.Faults = append(c.Faults, faultJSON{Message: err.Error()})
+	}
+	return c
+}
+
+// examine looks at a configuration that can be read.
+func (x *checker) examine(ctx context.Context, loaded *config.LoadedConfig) (err error) {
+	p, name := x.program, x.from.name()
+	out := x.result()
+	out.Rules, out.Topics = len(loaded.Rules), len(loaded.Topics)
+	if x.json {
+		defer func() {
+			out.Valid = err == nil
+			err = errors.Join(p.printJSON(out.with(err)), err)
+		}()
 	}
 	if err := loaded.Trials(); err != nil {
 		return err
 	}
 	if x.sample != "" {
-		if err := rehearse.CheckSample(ctx, p.stdout, loaded, x.sample); err != nil {
+		out.Sample, err = rehearse.CheckSample(ctx, loaded, x.sample)
+		if out.Sample != nil && !x.json {
+			out.Sample.Print(p.stdout)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	name := x.from.name()
 	for _, warning := range daemon.RegionWarnings(&loaded.Config) {
+		out.Warnings = append(out.Warnings, faultJSON{Message: warning})
 		_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", name, warning)
 	}
 	doubts := loaded.Doubts(p.now())
 	for _, d := range doubts {
+		out.Warnings = append(out.Warnings, toFaultJSON(d.FieldError))
 		_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
 	}
-	if err := loaded.Current(p.now()); err != nil {
+	if err := loaded.Current(p.now()); err != nil || x.json {
 		return err
 	}
 	valid := fmt.Sprintf("%s: valid; %d rules, %d topics", name, len(loaded.Rules), len(loaded.Topics))

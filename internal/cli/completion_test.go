@@ -65,7 +65,7 @@ func TestCompletionScripts(t *testing.T) {
 		require.Contains(t, stdout, want)
 		require.Contains(t, stdout, "__complete")
 		if path, err := exec.LookPath(shell); err == nil {
-			check := exec.CommandContext(t.Context(), path, "-n")
+			check := exec.CommandContext(t.Context(), path, "-n") //nolint:gosec // one of three shells
 			check.Stdin = strings.NewReader(stdout)
 			out, err := check.CombinedOutput()
 			require.NoError(t, err, string(out))

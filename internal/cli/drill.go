@@ -26,6 +26,7 @@ type driller struct {
 	from    configFlags
 	only    string
 	limit   time.Duration
+	json    bool
 	program *program
 }
 
@@ -41,13 +42,15 @@ func drillCommand(p *program) *cobra.Command {
 			"and how many subscriptions get it. It ends with 1 where a topic does not accept it, or " +
 			"reaches nobody.",
 		Example: "kinesis-alerter drill --config kinesis-alerter.yaml\n" +
-			"kinesis-alerter drill --config kinesis-alerter.yaml --topic oncall",
+			"kinesis-alerter drill --config kinesis-alerter.yaml --topic oncall\n" +
+			"kinesis-alerter drill --config kinesis-alerter.yaml --json",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return x.Run(c.Context()) },
 	}
 	x.from.declare(c.Flags())
 	c.Flags().StringVar(&x.only, "topic", "",
 		"the one topic to test, by its `NAME` in the configuration (default all)")
+	declareJSON(c, &x.json)
 	p.namesOf(c, "topic", &x.from.file, topicNames)
 	c.Flags().DurationVar(&x.limit, "timeout", 30*time.Second, "`DURATION` that SNS has to accept a message")
 	return c
@@ -83,28 +86,56 @@ func (x *driller) Run(ctx context.Context) error {
 	running := make(chan error, 1)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { running <- publisher.Run(work) }()
+	var all []drillJSON
 	for _, name := range names {
-		err = errors.Join(err, p.drill(ctx, publisher, x.limit, config.Alert, loaded.StreamName(), name))
+		one, failed := x.drill(ctx, publisher, config.Alert, loaded.StreamName(), name)
+		all, err = append(all, one), errors.Join(err, failed)
 	}
 	if trouble := status.CredentialsTrouble(clients.Credentials); err != nil && trouble != "" {
 		err = fmt.Errorf("%s: %w", trouble, err)
 	}
 	stop()
+	if x.json {
+		err = errors.Join(p.printJSON(struct {
+			Topics []drillJSON `json:"topics"`
+		}{all}), err)
+	}
 	return errors.Join(err, <-running)
+}
+
+// drillJSON is what came of one topic, as --json prints it. The names are stable.
+type drillJSON struct {
+	Topic     string  `json:"topic"`
+	ARN       string  `json:"arn"`
+	Accepted  bool    `json:"accepted"`
+	Seconds   float64 `json:"seconds,omitempty"`
+	MessageID string  `json:"message_id,omitempty"`
+	AlertID   string  `json:"alert_id"`
+	// Confirmed and Pending count subscriptions; missing where they are not known.
+	Confirmed *int   `json:"subscriptions_confirmed,omitempty"`
+	Pending   *int   `json:"subscriptions_pending,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // drill sends one and says what came of it. Every topic has the time for itself: one that is missing takes none from
 // others.
-func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limit time.Duration, c alert.Config, stream,
-	topic string,
-) error {
-	a, err := c.Drill(stream, topic, time.Now().UTC(), rand.Text())
+func (x *driller) drill(ctx context.Context, publisher *dispatch.Publisher, c alert.Config, stream, topic string) (
+	out drillJSON, err error,
+) {
+	out = drillJSON{Topic: topic, ARN: c.Topics[topic].ARN}
+	defer func() {
+		if err != nil {
+			out.Error = err.Error()
+		}
+	}()
+	a, err := c.Drill(stream, topic, x.program.now().UTC(), rand.Text())
 	if err != nil {
-		return err
+		return out, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("SNS did not accept it within %s", limit))
+	out.AlertID = a.ID
+	ctx, cancel := context.WithTimeoutCause(ctx, x.limit, fmt.Errorf("SNS did not accept it within %s", x.limit))
 	defer cancel()
-	began := time.Now()
+	began := x.program.now()
 	id, err := publisher.PublishNow(ctx, a)
 	if err != nil {
 		for _, s := range publisher.Status() {
@@ -112,33 +143,38 @@ func (p *program) drill(ctx context.Context, publisher *dispatch.Publisher, limi
 				err = fmt.Errorf("%w (%s): %s", err, s.Fault, s.Remedy)
 			}
 		}
-		return fmt.Errorf("topic %s, %s: %w", topic, c.Topics[topic].ARN, err)
+		return out, fmt.Errorf("topic %s, %s: %w", topic, out.ARN, err)
 	}
-	if _, err = plain.Fprintf(p.stdout, "%s: SNS accepted it after %s as message %s, alert_id %s\n",
-		topic, time.Since(began).Round(time.Millisecond), id, a.ID); err != nil {
-		return err
-	}
+	took := x.program.now().Sub(began).Round(time.Millisecond)
+	out.Accepted, out.MessageID, out.Seconds = true, id, took.Seconds()
+	x.say("%s: SNS accepted it after %s as message %s, alert_id %s\n", topic, took, id, a.ID)
 	for _, s := range sns.Topics(publisher.Status()) {
 		if s.Name == topic {
-			return p.drillHeard(topic, c.Topics[topic].ARN, s.Subscriptions)
+			return out, x.heard(&out, s.Subscriptions)
 		}
 	}
-	return nil
+	return out, nil
 }
 
-// drillHeard says who gets the message: an accepted one without a subscription reaches no one.
-func (p *program) drillHeard(topic, arn string, s sns.Subscriptions) error {
-	switch {
-	case !s.Known():
-		_, err := plain.Fprintf(p.stdout, "%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n",
-			topic)
-		return err
-	case s.Confirmed == 0:
+// say tells people; programs get JSON.
+func (x *driller) say(format string, args ...any) {
+	if !x.json {
+		_, _ = plain.Fprintf(x.program.stdout, format, args...)
+	}
+}
+
+// heard says who gets the message: an accepted one without a subscription reaches no one.
+func (x *driller) heard(out *drillJSON, s sns.Subscriptions) error {
+	if !s.Known() {
+		x.say("%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", out.Topic)
+		return nil
+	}
+	out.Confirmed, out.Pending = &s.Confirmed, &s.Pending
+	if s.Confirmed == 0 {
 		return fmt.Errorf("topic %s, %s: it reaches no one: %d subscriptions confirmed, %d pending; subscribe those "+
 			"who are on call, and have the confirmation accepted",
-			topic, arn, s.Confirmed, s.Pending)
+			out.Topic, out.ARN, s.Confirmed, s.Pending)
 	}
-	_, err := plain.Fprintf(p.stdout, "%s: %s, %d pending\n", topic,
-		status.Number(s.Confirmed, "confirmed subscription"), s.Pending)
-	return err
+	x.say("%s: %s, %d pending\n", out.Topic, status.Number(s.Confirmed, "confirmed subscription"), s.Pending)
+	return nil
 }

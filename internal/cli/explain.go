@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -59,6 +58,7 @@ func explainCommand(p *program) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return x.Run(c.Context()) },
 	}
 	x.declare(c.Flags())
+	declareJSON(c, &x.json)
 	p.namesOf(c, "rule", &x.from.file, ruleNames)
 	return c
 }
@@ -79,7 +79,6 @@ func (x *explainer) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&x.arrival, "arrival", "",
 		"with --data: the `TIME` at which the record arrived ("+timeHelp+"; default now)")
 	fs.StringVar(&x.rule, "rule", "", "only the rule of this `NAME`")
-	fs.BoolVar(&x.json, "json", false, "print JSON")
 }
 
 func (x *explainer) Run(ctx context.Context) error {
@@ -147,7 +146,7 @@ func (x *explainer) Run(ctx context.Context) error {
 		all = append(all, e)
 	}
 	if x.json {
-		return x.Print(all)
+		return x.program.printJSON(explanationsJSON{all})
 	}
 	for i, e := range all {
 		if i > 0 {
@@ -247,15 +246,9 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 	return decode.All(*rec), arn, nil
 }
 
-func (x *explainer) Print(all []alert.Explanation) error {
-	text, err := json.MarshalIndent(struct {
-		Records []alert.Explanation `json:"records"`
-	}{all}, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = x.program.stdout.Write(append(text, '\n'))
-	return err
+// explanationsJSON is an explanation as --json prints it. The names are stable.
+type explanationsJSON struct {
+	Records []alert.Explanation `json:"records"`
 }
 
 // writeExplanation writes an explanation for people.

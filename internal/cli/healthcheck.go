@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +20,7 @@ const healthcheckTimeout = 2 * time.Second
 
 func healthcheckCommand(p *program) *cobra.Command {
 	var listen, file string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:     "healthcheck",
 		Short:   "Ask the daemon on this machine whether it works",
@@ -28,7 +30,8 @@ func healthcheckCommand(p *program) *cobra.Command {
 			"--listen, for a daemon that has that flag. Faults of the file do not matter: the daemon may run on an " +
 			"older one.",
 		Example: "kinesis-alerter healthcheck --config kinesis-alerter.yaml\n" +
-			"kinesis-alerter healthcheck --listen 127.0.0.1:9465",
+			"kinesis-alerter healthcheck --listen 127.0.0.1:9465\n" +
+			"kinesis-alerter healthcheck --json",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			fault := error(nil)
@@ -42,7 +45,7 @@ func healthcheckCommand(p *program) *cobra.Command {
 			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 				host = "127.0.0.1"
 			}
-			err = p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz")
+			err = p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz", asJSON)
 			if err != nil && fault != nil {
 				err = fmt.Errorf("%w; the configuration does not say where it listens: %w", err, fault)
 			}
@@ -53,6 +56,7 @@ func healthcheckCommand(p *program) *cobra.Command {
 	c.Flags().StringVar(&listen, "listen", "",
 		"the daemon's `ADDRESS`, instead of server.listen; all addresses mean this machine (default "+
 			config.DefaultListen+")")
+	declareJSON(c, &asJSON)
 	return c
 }
 
@@ -73,29 +77,54 @@ func (p *program) listenOf(ctx context.Context, file string) (string, error) {
 	return config.DefaultListen, err
 }
 
-func (p *program) healthcheck(ctx context.Context, url string) error {
+// healthJSON is an answer of the daemon as --json prints it. The names are stable.
+type healthJSON struct {
+	URL     string `json:"url"`
+	Healthy bool   `json:"healthy"`
+	// Status and Answer are missing where none came.
+	Status int    `json:"status,omitempty"`
+	Answer string `json:"answer,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+func (p *program) healthcheck(ctx context.Context, url string, asJSON bool) error {
+	out, err := askHealth(ctx, url)
+	if out.Healthy = err == nil; err != nil {
+		out.Error = err.Error()
+	}
+	if asJSON {
+		return errors.Join(p.printJSON(out), err)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(p.stdout, "ok")
+	}
+	return err
+}
+
+func askHealth(ctx context.Context, url string) (out healthJSON, err error) {
+	out.URL = url
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return out, err
 	}
 	// Its own transport: a proxy of the environment has no business between a container and itself.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf(
+		return out, fmt.Errorf(
 			"no answer: %w; is the daemon running, and is this where it listens (--config, --listen)?", err,
 		)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 	if err != nil {
-		return fmt.Errorf("%s: %w", url, err)
+		return out, fmt.Errorf("%s: %w", url, err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", url, response.Status, strings.TrimSpace(string(body)))
+	out.Status, out.Answer = response.StatusCode, strings.TrimSpace(string(body))
+	if out.Status != http.StatusOK {
+		return out, fmt.Errorf("%s: %s: %s", url, response.Status, out.Answer)
 	}
-	_, err = fmt.Fprintln(p.stdout, "ok")
-	return err
+	return out, nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,7 +52,7 @@ func (o *operator) command(c *cobra.Command, run func(context.Context, []string)
 	fs.StringVar(&o.table, "table", "", "without a file: the `NAME` of the lease table")
 	fs.StringVar(&o.stream, "stream", "",
 		"without a file: the stream's `NAME` or ARN (default the one that the table is about)")
-	fs.BoolVar(&o.json, "json", false, "print JSON")
+	declareJSON(c, &o.json)
 	check := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
 		switch {
@@ -130,13 +129,4 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 	return c, checkpoint.Deps{
 		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg,
 	}, nil
-}
-
-func (o *operator) Print(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = o.program.stdout.Write(append(text, '\n'))
-	return err
 }

@@ -31,7 +31,7 @@ func (o *operator) planned(ctx context.Context, plan func(*admin.Admin) ([]admin
 func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.Change) error {
 	if len(changes) == 0 {
 		if o.json {
-			return o.Print(changesJSON(nil, nil))
+			return o.program.printJSON(changesJSON(nil, nil))
 		}
 		_, err := plain.Fprintln(o.program.stdout, "nothing to change")
 		return err
@@ -49,7 +49,7 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 	}
 	made, err := a.Apply(ctx, changes, o.force)
 	if o.json {
-		return errors.Join(o.Print(changesJSON(changes, made)), err)
+		return errors.Join(o.program.printJSON(changesJSON(changes, made)), err)
 	}
 	_, _ = plain.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
 	return err
@@ -58,7 +58,7 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 // refused shows a program what it would have changed; people have seen it already.
 func (o *operator) refused(changes []admin.Change, why error) error {
 	if o.json {
-		return errors.Join(o.Print(changesJSON(changes, nil)), why)
+		return errors.Join(o.program.printJSON(changesJSON(changes, nil)), why)
 	}
 	return why
 }

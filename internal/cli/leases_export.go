@@ -47,7 +47,7 @@ func (o *operator) export(ctx context.Context, args []string) error {
 		return err
 	}
 	if len(args) == 0 {
-		return o.Print(out)
+		return o.program.printJSON(out)
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

@@ -30,7 +30,7 @@ func (o *operator) list(ctx context.Context) error {
 	}
 	a.Check(ctx, &t)
 	if o.json {
-		return o.Print(tableJSON(t, o.program.now()))
+		return o.program.printJSON(tableJSON(t, o.program.now()))
 	}
 	return writeTable(o.program.stdout, t, o.program.now())
 }

@@ -95,7 +95,7 @@ func (o *operator) reset(ctx context.Context, to checkpoint.Start) error {
 	out.Made = err == nil
 	switch {
 	case o.json:
-		if printed := o.Print(out); err == nil {
+		if printed := o.program.printJSON(out); err == nil {
 			err = printed
 		}
 	case err == nil:

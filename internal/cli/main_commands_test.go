@@ -53,7 +53,7 @@ func TestWrongUsage(t *testing.T) {
 			[]string{"run", "--confg", "x"},
 			"run: no flag --confg; did you mean --config?; see kinesis-alerter help run",
 		},
-		"misspelt flag of none": {[]string{"--versoin"}, "no flag --versoin; did you mean --version?; see kinesis-alerter help"},
+		"misspelt flag of none": {[]string{"--verson"}, "no flag --verson; did you mean --version?; see kinesis-alerter help"},
 		"nothing to run":        {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN; neither $KINESIS_ALERTER_CONFIG nor ./kinesis-alerter.yaml is there"},
 		"both": {
 			[]string{

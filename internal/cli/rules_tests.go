@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -36,7 +35,7 @@ func rulesTestCommand(p *program) *cobra.Command {
 		},
 	}
 	declareConfig(c.Flags(), &x.config)
-	c.Flags().BoolVar(&x.json, "json", false, "print JSON")
+	declareJSON(c, &x.json)
 	return c
 }
 
@@ -92,7 +91,7 @@ func (x *ruleTester) Run(ctx context.Context, p *program, files []string) error 
 			}
 		}
 	}
-	if err := x.close(p.stdout, results); err != nil {
+	if err := x.close(p, results); err != nil {
 		return err
 	}
 	if results.Failed > 0 {
@@ -101,17 +100,12 @@ func (x *ruleTester) Run(ctx context.Context, p *program, files []string) error 
 	return nil
 }
 
-func (x *ruleTester) close(w io.Writer, results ruleResults) error {
+func (x *ruleTester) close(p *program, results ruleResults) error {
 	if !x.json {
-		_, err := plain.Fprintf(w, "%d passed, %d failed\n", results.Passed, results.Failed)
+		_, err := plain.Fprintf(p.stdout, "%d passed, %d failed\n", results.Passed, results.Failed)
 		return err
 	}
-	text, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(text, '\n'))
-	return err
+	return p.printJSON(results)
 }
 
 // mostDifferences is how many differences of one test are shown.

@@ -57,7 +57,7 @@ func shellWords(line string) (words []string) {
 		if i%2 == 1 {
 			words = append(words, part)
 		} else {
-			words = append(words, strings.Fields(part)...)
+			words = append(words, strings.Fields(strings.Split(part, " > ")[0])...)
 		}
 	}
 	return words

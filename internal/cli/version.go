@@ -7,13 +7,21 @@ import (
 )
 
 func versionCommand(p *program) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Show what this binary was built from",
-		Example: "kinesis-alerter version",
+		Example: "kinesis-alerter version\nkinesis-alerter version --json",
 		Args:    noArguments,
-		RunE:    func(*cobra.Command, []string) error { return printVersion(p) },
+		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return p.printJSON(daemon.CurrentBuild())
+			}
+			return printVersion(p)
+		},
 	}
+	declareJSON(c, &asJSON)
+	return c
 }
 
 func printVersion(p *program) error {

@@ -17,14 +17,18 @@ var version string
 // revision is set likewise where the source is not in a repository, as in the build of the container image.
 var revision string //nolint:gochecknoglobals // the linker sets it, which the linter only knows of version
 
-// build says what is running.
+// build says what is running. Its names in JSON are stable.
 type build struct {
-	Version, Revision, Go string
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
 }
 
 // CurrentBuild reads what the linker and the go command have left in the binary.
 func CurrentBuild() build {
-	b := build{Version: version, Revision: "unknown", Go: runtime.Version()}
+	b := build{Version: version, Revision: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
@@ -56,6 +60,6 @@ func (b build) Register(reg prometheus.Registerer) {
 }
 
 func (b build) Print(w io.Writer) {
-	_, _ = plain.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, runtime.GOOS,
-		runtime.GOARCH)
+	_, _ = plain.Fprintf(w, "kinesis-alerter %s (revision %s, %s, %s/%s)\n", b.Version, b.Revision, b.Go, b.OS,
+		b.Arch)
 }

@@ -67,7 +67,7 @@ func (d *demo) report(text string) { d.screen.Print(d.screen.Paint(screen.Red, "
 // run lives until ctx is done or the limit is reached. It stops in the direction of the data: the hall first, then the
 // workers, so that what was put has its outcome.
 func (d *demo) run(ctx context.Context, stage stage) (err error) {
-	d.screen.Print(d.screen.Paint(screen.Bold, "kinesis-alerter in about a minute.") +
+	d.screen.Print(d.screen.Paint(screen.Bold, "kinesis-alerter in a minute.") +
 		" All of it is on this machine; AWS is emulated.\n")
 	if err := d.provision(ctx, stage.aws()); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (d *demo) introduce(stage stage) {
 		d.screen.Print("  " + d.screen.Paint(screen.Cyan, fmt.Sprintf("%-9s", name)) + text)
 	}
 	row("records", fmt.Sprintf("%d servers report their temperature once a second", servers))
-	row("rule", "celsius > 85, over after three cooler readings (internal/demo/alerter.yaml)")
+	row("rule", "celsius > 85, until 3 readings are not (internal/demo/alerter.yaml)")
 	row("workers", fmt.Sprintf("2 processes share the stream's %d shards", shards))
 	row("topic", "read by "+reader+"; 4 messages a second, the rest in digests")
 	address, why := stage.page()

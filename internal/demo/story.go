@@ -190,7 +190,7 @@ func (d *demo) kill(ctx context.Context) error {
 	if err := d.shared(ctx); err != nil {
 		return err
 	}
-	d.say("Every half second a server gets too hot, or cools down. Each worker reads %s.", plural(shards/2, "shard"))
+	d.say("Each worker reads %s. A server a second gets too hot, and cools down.", plural(shards/2, "shard"))
 	since := time.Now()
 	hot := 0
 	steadily := func(what string, ok func() bool) error {
@@ -211,7 +211,7 @@ func (d *demo) kill(ctx context.Context) error {
 		return fmt.Errorf("kill %s: %w", victim.name(), err)
 	}
 	d.screen.Print("   " + d.screen.Paint(screen.Red, "kill -9 "+victim.pid()) + "  " +
-		fmt.Sprintf("%s is gone. It hands nothing over; its leases run out after 3 s.", victim.name()))
+		fmt.Sprintf("%s is gone, with its leases. They run out after 3 s.", victim.name()))
 	if err := steadily("the other worker has taken over", func() bool {
 		return d.owners(ctx)[heir.name()] == shards
 	}); err != nil {
@@ -243,9 +243,9 @@ func (d *demo) account() {
 	row(screen.Bold, "alerts due", c.due, fmt.Sprintf("too hot %d, over %d; by the records", c.firing, c.due-c.firing))
 	row(screen.Bold, "alerts delivered", c.delivered, "in "+plural(c.messages, "message"))
 	if d.killed != nil {
-		why := "none was sent, but not checkpointed, at the kill"
+		why := "all that was sent was checkpointed"
 		if c.again > 0 {
-			why = "sent, but not checkpointed, at the kill; with the same ids"
+			why = "sent before the kill, not checkpointed"
 		}
 		row(screen.Bold, "delivered again", c.again, why)
 	}
@@ -261,11 +261,14 @@ func (d *demo) read(ctx context.Context, span time.Duration) error {
 	return ended(ctx, d.pass(ctx, span))
 }
 
+const nextCommand = "make emulator"
+
 // next says what to type next.
 func (d *demo) next() {
 	d.screen.Print("\n" + d.screen.Paint(screen.Bold, fmt.Sprintf("%d  Now your own records", len(chapters())+1)))
-	d.screen.Print("   " + d.screen.Paint(screen.Cyan, "make emulator") + "   Kinesis, DynamoDB and SNS on a port; it shows the e-mails")
-	d.say("Then put a record: the README's quick start, five commands. Ctrl-C ends this.")
+	d.screen.Print("   " + d.screen.Paint(screen.Cyan, nextCommand) +
+		"   a stream, a topic and its mailbox, for records of your own")
+	d.say("It prints the commands that put one. Ctrl-C ends this.")
 	d.screen.Print("")
 }
 
@@ -291,13 +294,12 @@ func (d *demo) conclude(told int) {
 		missed = append(missed, fmt.Sprintf("%d %s", told+i+1, c.title))
 	}
 	c := d.count()
-	d.screen.Print(fmt.Sprintf("\nIn all: %s put, %s due, %s delivered in %s, %d of them again, %d lost.",
-		plural(c.records, "record"), plural(c.due, "alert"), thousands(c.delivered), plural(c.messages, "message"),
-		c.again, len(c.lost)))
+	d.screen.Print(fmt.Sprintf("\nIn all: %s put, %s due, %s delivered (%d again), %d lost.",
+		plural(c.records, "record"), plural(c.due, "alert"), thousands(c.delivered), c.again, len(c.lost)))
 	if latency := d.ledger.count(d.free).latency(); latency != "" && !d.free.IsZero() {
 		d.screen.Print("From put to SNS, since the last chapter: " + latency + ".")
 	}
 	if len(missed) > 0 {
-		d.screen.Print("Not told, for lack of time: " + strings.Join(missed, "; ") + ".")
+		d.screen.Print("Not told: " + strings.Join(missed, "; ") + ".")
 	}
 }

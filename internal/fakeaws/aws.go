@@ -41,6 +41,11 @@ type Options struct {
 	StreamActivation time.Duration
 	// Unthrottled turns the per-shard read and write limits of Kinesis off.
 	Unthrottled bool
+	// Endpoint is where other processes reach the account. It goes into the URLs of queues, so that no client takes
+	// the one of AWS from there. The default is AWS'.
+	Endpoint string
+	// ConfirmSubscriptions stands in for the person who follows the link in the e-mail that asks for it.
+	ConfirmSubscriptions bool
 }
 
 // AWS is one emulated account in one region. It is safe for concurrent use.
@@ -50,6 +55,7 @@ type AWS struct {
 	SNS      *SNS
 	SQS      *SQS
 	S3       *S3
+	sts      *sts
 	// Faults decides which requests go wrong. Rules may be changed at any time.
 	Faults *Faults
 	// History records every request that reached a service, in order.
@@ -154,13 +160,14 @@ func New(o Options) *AWS {
 	a.SQS = newSQS(o)
 	a.SNS = newSNS(o, a.SQS)
 	a.S3 = newS3(o)
+	a.sts = &sts{o.Account}
 	a.targets = map[string]service{
 		"Kinesis_20131202":  a.Kinesis,
 		"DynamoDB_20120810": a.DynamoDB,
 		"AmazonSQS":         a.SQS,
 	}
 	a.operations = map[string]map[string]operation{}
-	for _, svc := range []service{a.Kinesis, a.DynamoDB, a.SQS, a.SNS, a.S3} {
+	for _, svc := range []service{a.Kinesis, a.DynamoDB, a.SQS, a.SNS, a.S3, a.sts} {
 		a.operations[svc.name()] = svc.operations()
 	}
 	return a
@@ -312,7 +319,15 @@ func (a *AWS) route(r *http.Request, req *Request, signedFor string) (svc servic
 		return nil, "", encodeQuery
 	}
 	req.Form = form
-	return a.SNS, form.Get("Action"), encodeQuery
+	op = form.Get("Action")
+	switch signedFor {
+	case serviceSTS:
+		return a.sts, op, encodeQuery
+	case ServiceSQS:
+		req.Body = sqsForm(form)
+		return a.SQS, op, encodeSQSQuery(op)
+	}
+	return a.SNS, op, encodeQuery
 }
 
 // encodedJSON is a result that is its own JSON document, for answers too large to be encoded by reflection.

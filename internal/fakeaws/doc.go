@@ -1,4 +1,5 @@
-// Package fakeaws emulates the Kinesis, DynamoDB, SNS, SQS and S3 calls that the daemon makes, on the wire.
+// Package fakeaws emulates the Kinesis, DynamoDB, SNS, SQS and S3 calls that the daemon makes, on the wire, and
+// those that people make to try it.
 //
 // It has two doors. AWS is an http.RoundTripper: SDK clients inside a testing/synctest bubble talk to it without a
 // socket and in virtual time. It is also an http.Handler: the demo and tests with real processes reach it on loopback.

@@ -23,9 +23,16 @@ type History struct {
 	off    bool
 	events []Event
 	counts map[string]int
+	watch  func(Event)
 }
 
 func (h *History) add(e Event) {
+	if watch := h.count(e); watch != nil {
+		watch(e)
+	}
+}
+
+func (h *History) count(e Event) (watch func(Event)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.counts == nil {
@@ -35,6 +42,14 @@ func (h *History) add(e Event) {
 	if !h.off {
 		h.events = append(h.events, e)
 	}
+	return h.watch
+}
+
+// Watch has f called with every request from now on, before its caller gets the answer. Calls overlap.
+func (h *History) Watch(f func(Event)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watch = f
 }
 
 // CountOnly stops the keeping of events, so that a long run holds only the counters.

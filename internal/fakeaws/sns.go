@@ -22,6 +22,8 @@ import (
 type SNS struct {
 	region, account string
 	sqs             *SQS
+	// confirmed is Options.ConfirmSubscriptions
+	confirmed bool
 
 	mu     sync.Mutex
 	topics map[string]*snsTopic        // by ARN
@@ -37,7 +39,7 @@ type SNS struct {
 
 func newSNS(o Options, sqs *SQS) *SNS {
 	return &SNS{
-		region: o.Region, account: o.Account, sqs: sqs,
+		region: o.Region, account: o.Account, sqs: sqs, confirmed: o.ConfirmSubscriptions,
 		topics: map[string]*snsTopic{}, subs: map[string]*snsSubscription{}, scripts: map[int]EntryScript{},
 		ids: idSource{service: "50400000"},
 	}
@@ -95,7 +97,30 @@ type Published struct {
 	Client string
 	// Batch says that PublishBatch brought it.
 	Batch bool
+	// Receipts say what became of it at each subscription of the topic. Only hooks see them.
+	Receipts []Receipt
 }
+
+// Receipt is what became of a message at one subscription.
+type Receipt struct {
+	Protocol, Endpoint string
+	Outcome            Outcome
+	// Email is what a delivery by e-mail looks like.
+	Email *Email
+}
+
+// Outcome is what became of a message at a subscription; SubscriptionCounts says what each means.
+type Outcome string
+
+// The outcomes.
+const (
+	Delivered     Outcome = "delivered"
+	Filtered      Outcome = "filtered"
+	Discarded     Outcome = "discarded"
+	Undeliverable Outcome = "undeliverable"
+	Pending       Outcome = "pending"
+	Deactivated   Outcome = "deactivated"
+)
 
 // Email is a notification as a person reads it, without the footer on how to unsubscribe.
 type Email struct {

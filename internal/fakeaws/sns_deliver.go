@@ -17,22 +17,20 @@ const (
 	snsSender = "no-reply@sns.amazonaws.com"
 )
 
-// deliver brings an accepted message to one subscription.
-func (s *SNS) deliver(t *snsTopic, sub *snsSubscription, m *snsMessage, p *Published) {
+// deliver brings an accepted message to one subscription, and says what became of it.
+func (s *SNS) deliver(t *snsTopic, sub *snsSubscription, m *snsMessage, p *Published) Receipt {
 	if sub.pending {
-		sub.counts.Pending++
-		return
+		return Receipt{Outcome: Pending}
 	}
 	body, attributes := m.bodyFor(sub.protocol), m.sentAttributes()
 	if !sub.filter.match(body, attributes) {
-		sub.counts.Filtered++
-		return
+		return Receipt{Outcome: Filtered}
 	}
 	switch sub.protocol {
 	case "sqs":
-		s.deliverSQS(sub, body, attributes, p)
+		return Receipt{Outcome: s.deliverSQS(sub, body, attributes, p)}
 	case "email", "email-json":
-		s.deliverEmail(t, sub, body, attributes, p)
+		return s.deliverEmail(t, sub, body, attributes, p)
 	default:
 		d := Delivery{
 			At: p.At, Protocol: sub.protocol, Endpoint: sub.endpoint, Subject: p.Subject, Body: body,
@@ -44,49 +42,44 @@ func (s *SNS) deliver(t *snsTopic, sub *snsSubscription, m *snsMessage, p *Publi
 		if !s.countOnly {
 			t.deliveries = append(t.deliveries, d)
 		}
-		sub.counts.Delivered++
+		return Receipt{Outcome: Delivered}
 	}
 }
 
-func (s *SNS) deliverSQS(sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published) {
+func (s *SNS) deliverSQS(
+	sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published,
+) Outcome {
 	c := sqsContent{MessageBody: body, MessageGroupId: p.Group, MessageDeduplicationId: p.DedupID}
 	if p.SequenceNumber != "" && !strings.HasSuffix(sub.endpoint, ".fifo") {
 		c.MessageGroupId = "" // a standard queue gets the group of a standard topic only, for its fair queue
 	}
 	if sub.raw {
 		if len(attributes) > sqsMaxAttributes {
-			sub.counts.Discarded++
-			return
+			return Discarded
 		}
 		c.MessageAttributes = attributes
 	} else {
 		c.MessageBody = s.envelope(sub, body, attributes, p)
 	}
 	if s.sqs.deliver(sub.endpoint, c) != nil {
-		sub.counts.Undeliverable++
-		return
+		return Undeliverable
 	}
-	sub.counts.Delivered++
+	return Delivered
 }
 
 // deliverEmail sends an e-mail, or switches the subscription off when it would be the eleventh within a second. From
 // then on it waits for its confirmation, as a new one does.
 func (s *SNS) deliverEmail(
 	t *snsTopic, sub *snsSubscription, body string, attributes map[string]MessageAttribute, p *Published,
-) {
+) Receipt {
 	if n := len(sub.recent); n == snsEmailRate {
 		if p.At.Sub(sub.recent[0]) < time.Second {
-			sub.pending, sub.recent = true, nil
-			sub.counts.Deactivations++
-			return
+			sub.pending, sub.recent = !s.confirmed, nil
+			return Receipt{Outcome: Deactivated}
 		}
 		sub.recent = sub.recent[1:]
 	}
 	sub.recent = append(sub.recent, p.At)
-	sub.counts.Delivered++
-	if s.countOnly {
-		return
-	}
 	sender := "AWS Notifications"
 	if name := t.attributes["DisplayName"]; name != "" {
 		sender = name
@@ -101,7 +94,10 @@ func (s *SNS) deliverEmail(
 	if sub.protocol == "email-json" {
 		e.Body = s.envelope(sub, body, attributes, p)
 	}
-	t.emails = append(t.emails, e)
+	if !s.countOnly {
+		t.emails = append(t.emails, e)
+	}
+	return Receipt{Outcome: Delivered, Email: &e}
 }
 
 // envelope is the JSON document around a message that is not delivered raw.

@@ -180,7 +180,12 @@ func (s *SNS) take(t *snsTopic, m *snsMessage, client string, batch bool) (publi
 		t.published = append(t.published, *p)
 	}
 	for _, sub := range t.subs {
-		s.deliver(t, sub, m, p)
+		receipt := s.deliver(t, sub, m, p)
+		sub.counts.add(receipt.Outcome)
+		if len(s.hooks) > 0 {
+			receipt.Protocol, receipt.Endpoint = sub.protocol, sub.endpoint
+			p.Receipts = append(p.Receipts, receipt)
+		}
 	}
 	return publishResult{p.MessageID, p.SequenceNumber}, p
 }

@@ -41,6 +41,23 @@ type SubscriptionCounts struct {
 	Deactivations int
 }
 
+func (c *SubscriptionCounts) add(o Outcome) {
+	switch o {
+	case Delivered:
+		c.Delivered++
+	case Filtered:
+		c.Filtered++
+	case Discarded:
+		c.Discarded++
+	case Undeliverable:
+		c.Undeliverable++
+	case Pending:
+		c.Pending++
+	case Deactivated:
+		c.Deactivations++
+	}
+}
+
 // Subscription is a subscription as a test sees it.
 type Subscription struct {
 	ARN, TopicARN, Protocol, Endpoint string
@@ -111,7 +128,7 @@ func (s *SNS) subscribe(req *Request) (any, error) {
 	attributes := formMap(req.Form, "Attributes")
 	sub := &snsSubscription{
 		topic: t.arn, protocol: protocol, endpoint: endpoint, attributes: map[string]string{},
-		pending: slices.Contains([]string{"email", "email-json", "http", "https"}, protocol),
+		pending: !s.confirmed && slices.Contains([]string{"email", "email-json", "http", "https"}, protocol),
 	}
 	if err := sub.set(attributes, "Attributes Reason: "); err != nil {
 		return nil, err

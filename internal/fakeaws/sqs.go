@@ -1,6 +1,7 @@
 package fakeaws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,6 +22,8 @@ import (
 // It is safe for concurrent use. Its mutex may be taken while the one of SNS is held, never the other way round.
 type SQS struct {
 	region, account string
+	// endpoint begins the URL of each queue
+	endpoint string
 
 	mu     sync.Mutex
 	queues map[string]*sqsQueue // by name
@@ -32,7 +35,8 @@ type SQS struct {
 func newSQS(o Options) *SQS {
 	return &SQS{
 		region: o.Region, account: o.Account,
-		queues: map[string]*sqsQueue{}, deleted: map[string]sqsTombstone{},
+		endpoint: cmp.Or(o.Endpoint, "https://sqs."+o.Region+".amazonaws.com"),
+		queues:   map[string]*sqsQueue{}, deleted: map[string]sqsTombstone{},
 		ids: idSource{service: "50500000"},
 	}
 }

@@ -101,7 +101,7 @@ func (q *SQS) createQueue(in *createQueueInput) (any, error) {
 	qu := &sqsQueue{
 		name:       in.QueueName,
 		arn:        fmt.Sprintf("arn:aws:sqs:%s:%s:%s", q.region, q.account, in.QueueName),
-		url:        fmt.Sprintf("https://sqs.%s.amazonaws.com/%s/%s", q.region, q.account, in.QueueName),
+		url:        q.endpoint + "/" + q.account + "/" + in.QueueName,
 		fifo:       fifo,
 		attributes: defaultQueueAttributes(fifo),
 		created:    at, modified: at,

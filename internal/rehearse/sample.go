@@ -39,16 +39,39 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	if err != nil {
 		return nil, config.FieldErrors{{File: file, Rule: err.Error()}}
 	}
-	records := sampleLines(text)
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
-		records = sampleElements(text)
-	}
+	records := sampleRecords(text)
 	for range records {
 		return records, nil
 	}
 	return nil, config.FieldErrors{
 		{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"},
 	}
+}
+
+// Records are the first records of a sample: one a line, or the elements of a JSON array. One whose partition key the
+// sample does not have has none.
+func Records(text []byte, most int) []alert.Record {
+	var out []alert.Record
+	for r := range sampleRecords(text) {
+		rec := alert.Record{PartitionKey: r.key, Data: r.data}
+		if r.key == DefaultCaseKey {
+			rec.PartitionKey = ""
+		}
+		for _, u := range decode.All(rec) {
+			out = append(out, u.Record)
+		}
+		if len(out) >= most {
+			return out[:most]
+		}
+	}
+	return out
+}
+
+func sampleRecords(text []byte) iter.Seq[sampleRecord] {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
+		return sampleElements(text)
+	}
+	return sampleLines(text)
 }
 
 func sampleLines(text []byte) iter.Seq[sampleRecord] {
@@ -126,18 +149,46 @@ type sampledTerm struct {
 	example map[string]string
 }
 
-// CheckSample reads a sample of records the way the rules do. It writes what looks wrong, and returns what is: names of
-// fields that no record has, each with its place in the configuration.
-func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, file string) error {
+// SampleReport is what a sample shows of a configuration. Its names in JSON are stable.
+type SampleReport struct {
+	File    string `json:"file"`
+	Records int    `json:"records"`
+	// Matched records match a rule; where there are none, every record alerts.
+	Matched   int      `json:"matched"`
+	Unmatched int      `json:"unmatched"`
+	Filtered  int      `json:"filtered"`
+	Invalid   int      `json:"invalid"`
+	Warnings  []string `json:"warnings"`
+
+	rules bool
+}
+
+// Print writes a report for people.
+func (r *SampleReport) Print(w io.Writer) {
+	matching := fmt.Sprintf("%d match a rule, %d do not", r.Matched, r.Unmatched)
+	if !r.rules {
+		matching = fmt.Sprintf("%d alert, as there are no rules", r.Matched)
+	}
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", r.File, config.Plural(r.Records, "record"), matching,
+		r.Filtered, r.Invalid)
+	for _, warning := range r.Warnings {
+		_, _ = plain.Fprintf(w, "warning: %s\n", warning)
+	}
+}
+
+// CheckSample reads a sample of records the way the rules do. It reports what looks wrong, and returns what is: names of
+// fields that no record has, each with its place in the configuration. The report is nil where the sample cannot be
+// read.
+func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) (*SampleReport, error) {
 	records, err := readSample(ctx, file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pipeline, err := loaded.Pipeline(alert.Deps{
 		Stream: loaded.AssumedARN(), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s := &sampled{
 		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
@@ -153,12 +204,12 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 	shard := pipeline.Shard(defaultCaseShard)
 	for r := range records {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 		s.Add(pipeline, shard, &r)
 	}
 	if s.fields.Full {
-		return config.FieldErrors{
+		return nil, config.FieldErrors{
 			{
 				File: file,
 				Rule: fmt.Sprintf("the records have more than %d fields of different names; are names made of "+
@@ -176,11 +227,11 @@ func CheckSample(ctx context.Context, w io.Writer, loaded *config.LoadedConfig, 
 			},
 		}
 	}
-	s.Write(w, file, len(faults) > 0)
+	report := s.report(file, len(faults) > 0)
 	if len(faults) > 0 {
-		return faults
+		return report, faults
 	}
-	return nil
+	return report, nil
 }
 
 // Add takes up a line of the sample: a record as a producer puts it.
@@ -310,19 +361,17 @@ func (s *sampled) unknownNames() config.FieldErrors {
 	return out
 }
 
-// Write says what the sample shows. A name that is unknown explains much, so the faults come first then.
-func (s *sampled) Write(w io.Writer, file string, faulty bool) {
-	invalid := 0
+// report says what the sample shows. A name that is unknown explains much: then what follows from it is left out.
+func (s *sampled) report(file string, faulty bool) *SampleReport {
+	r := &SampleReport{
+		File: file, Records: s.records, Matched: s.matched, Filtered: s.filtered, Warnings: []string{},
+		rules: len(s.rules) > 0,
+	}
 	for _, n := range s.invalid {
-		invalid += n
+		r.Invalid += n
 	}
-	matching := fmt.Sprintf("%d match a rule, %d do not", s.matched, s.records-s.matched-s.filtered-invalid)
-	if len(s.rules) == 0 {
-		matching = fmt.Sprintf("%d alert, as there are no rules", s.matched)
-	}
-	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", file, config.Plural(s.records, "record"), matching,
-		s.filtered, invalid)
-	warn := func(format string, args ...any) { _, _ = plain.Fprintf(w, "warning: "+format+"\n", args...) }
+	r.Unmatched = r.Records - r.Matched - r.Filtered - r.Invalid
+	warn := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
 		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
 			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
@@ -340,6 +389,7 @@ func (s *sampled) Write(w io.Writer, file string, faulty bool) {
 	for i := range s.rules {
 		s.rules[i].Write(fmt.Sprintf("rules[%d]", i), faulty, warn)
 	}
+	return r
 }
 
 func (s *sampledRule) Write(field string, faulty bool, warn func(string, ...any)) {

@@ -54,6 +54,9 @@ func (s *Screen) Paint(style Style, text string) string {
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
 }
 
+// Terminal says that somebody looks on while it is written.
+func (s *Screen) Terminal() bool { return s.tty }
+
 // Interval is how often the progress line is worth renewing.
 func (s *Screen) Interval() time.Duration {
 	if s.tty {

@@ -117,7 +117,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 			c <- syscall.SIGHUP
 		}
 	}
-	for name, way := range map[string]struct {
+	for name, way := range testkit.Named(map[string]struct {
 		rules []alert.RuleConfig
 		edit  func(w *editWorld)
 		want  map[string]string
@@ -150,7 +150,7 @@ func TestRulesEditedWhileTheyFire(t *testing.T) {
 			w.leave(false)
 			w.start()
 		}, calm},
-	} {
+	}, 3) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

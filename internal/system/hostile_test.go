@@ -338,7 +338,7 @@ func (c hostileCase) place() string { return c.Phase + " " + c.Op }
 // TestHostileAll plays every operation with every answer; make hostile.
 func TestHostileAll(t *testing.T) { //nolint:paralleltest // it has processes of its own
 	if !*hostileAll {
-		t.Skip("make hostile")
+		t.Skip("make hostile plays it")
 	}
 	only := regexp.MustCompile(*hostileOnly)
 	cases := slices.DeleteFunc(hostileCases(t, hostileScenes()), func(c hostileCase) bool {
@@ -529,7 +529,7 @@ func (h *hostileChild) end() {
 // TestHostileChild plays the combinations that its standard input names.
 func TestHostileChild(t *testing.T) {
 	if os.Getenv("HOSTILE_CHILD") == "" {
-		t.Skip("the other process of TestHostileAll")
+		t.Skip("it is the other process of TestHostileAll; make hostile plays it")
 	}
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<24)

@@ -256,7 +256,7 @@ func TestMemoryFollowsTheRecords(t *testing.T) {
 	}, slices.Sorted(maps.Keys(kinds)))
 	type story = map[int]func(*inheritWorld)
 	twice := story{6: splitAll, 72: splitAll}
-	for name, h := range map[string]inheritance{
+	for name, h := range testkit.Named(map[string]inheritance{
 		"const": {placement: byNobody, at: twice},
 		"far":   {placement: byHand, at: twice, aggregated: true},
 		"quick": {placement: byHand, at: story{6: splitAll, 9: splitAll, 12: splitAll}},
@@ -280,7 +280,7 @@ func TestMemoryFollowsTheRecords(t *testing.T) {
 		"crashes md5": {
 			placement: byMD5, at: story{6: splitAll, 15: crash, 26: crash, 72: splitAll, 79: crash, 93: crash},
 		},
-	} {
+	}, 2) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			requireSame(t, calm, h.Run(t))

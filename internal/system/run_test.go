@@ -540,6 +540,13 @@ func TestDrill(t *testing.T) {
 	require.Len(t, testkit.Messages(fake), 1)
 	require.Contains(t, testkit.Messages(fake)[0], "This is a test of the topic oncall")
 
+	out.Reset()
+	require.Equal(t, cli.ExitOK, cli.Main(t.Context(), []string{"drill", "--config", file, "--json"},
+		testkit.Environment(nil), &out, &errs), "%s", &errs)
+	require.Regexp(t, `(?s)^\{\s+"topics": \[\s+\{\s+"topic": "oncall",\s+"arn": "arn:.*",\s+"accepted": true,.*`+
+		`"alert_id": "[0-9a-f]{64}",\s+"subscriptions_confirmed": 1,\s+"subscriptions_pending": 0\s+\}\s+\]\s+\}\n$`,
+		out.String())
+
 	require.Equal(t, cli.ExitUsage, cli.Main(t.Context(), []string{
 		"drill", "--config", file, "--topic", "nosuch",
 	}, testkit.Environment(nil), &out, &errs))

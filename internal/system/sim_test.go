@@ -116,10 +116,7 @@ func simChecks(t *testing.T, runs, few int) {
 	if set {
 		return
 	}
-	if testing.Short() {
-		runs = few * 5 // rapid plays a fifth
-	}
-	require.NoError(t, f.Value.Set(fmt.Sprint(runs)))
+	require.NoError(t, f.Value.Set(fmt.Sprint(testkit.Runs(runs, few*5)))) // rapid plays a fifth in go test -short
 	t.Cleanup(func() { require.NoError(t, f.Value.Set(before)) })
 }
 

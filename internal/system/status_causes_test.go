@@ -302,7 +302,7 @@ func TestStatusOfWhatBefellTheProcess(t *testing.T) {
 // A daemon that was away for longer than the stream keeps its records says that it missed some.
 func TestStatusOfMissedRecords(t *testing.T) {
 	t.Parallel()
-	for _, how := range fakeaws.TrimmedAnswers() {
+	for how := range testkit.Cases(fakeaws.TrimmedAnswers(), 1) {
 		t.Run(how.String(), func(t *testing.T) {
 			t.Parallel()
 			statusOfMissedRecords(t, how)
