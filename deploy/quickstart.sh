@@ -34,6 +34,7 @@ awk -v folder="$folder" '/^## / { on = $0 == "## Quick start" }
 # type_in FILE opens a terminal in which the commands of FILE are typed.
 type_in() {
 	local n=$((${#terminals[@]} + 1))
+	: >"$folder/terminal$n"
 	(cd "$folder/clone" && exec setsid bash -e "$1") >"$folder/terminal$n" 2>&1 </dev/null &
 	terminals+=($!)
 }
