@@ -32,7 +32,8 @@ func shows() map[string][]string {
 	}
 	return map[string][]string{
 		"demo.svg": {
-			"../../internal/demo/*.go", "../../internal/demo/alerter.yaml", "../../internal/screen/frame.go",
+			"../../internal/demo/story.go", "../../internal/demo/demo.go", "../../internal/demo/alerter.yaml",
+			"../../internal/screen/frame.go",
 			"../../internal/tools/browser/terminal.mjs",
 		},
 		"status.png":       page,

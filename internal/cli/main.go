@@ -48,7 +48,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		env: env, stdout: out, stderr: errs, output: stdout, console: stderr, stdin: os.Stdin,
 		terminal: rehearse.IsTerminal(stderr), now: time.Now, load: daemon.LoadAWS,
 	}
-	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if rehearse.IsTerminal(os.Stdin) {
 		p.answers = os.Stdin
 	}
 	err := p.Run(ctx, args)

@@ -61,6 +61,7 @@ func (p *program) tree() *cobra.Command {
 	}
 	root.AddCommand(
 		runCommand(p),
+		initCommand(p),
 		checkCommand(p),
 		rulesCommand(p),
 		explainCommand(p),

@@ -18,6 +18,18 @@ type options struct {
 	verbose bool
 }
 
+const usage = `What the daemon does, as a story of about a minute.
+
+Usage: make demo ARGS="...", or demo ...
+
+  --for DURATION   end after so much of the story, with the chapters that fit, and
+                   say which were left out; until Ctrl-C if left out
+  --verbose        show the log of both workers on standard error
+  --serve          no story: the emulator alone, see demo --serve --help
+
+It ends with 1 if an alert was lost.
+`
+
 // Main runs the demo with these arguments and returns the exit code: 0, 1 for a failure or a lost alert, 2 for wrong
 // usage.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -26,9 +38,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
 	fs.SetOutput(stderr)
+	fs.Usage = func() { _, _ = fmt.Fprint(stderr, usage) }
 	var o options
-	fs.DurationVar(&o.limit, "for", 0, "end after this `DURATION` of the story, with the chapters that fit (default at Ctrl-C)")
-	fs.BoolVar(&o.verbose, "verbose", false, "show the log of both workers on standard error")
+	fs.DurationVar(&o.limit, "for", 0, "")
+	fs.BoolVar(&o.verbose, "verbose", false, "")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0

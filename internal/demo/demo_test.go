@@ -153,6 +153,8 @@ func TestStory(t *testing.T) {
 		require.NotNil(t, at, "%s\n\nis not in its place of\n\n%s", want, text)
 		rest = rest[at[0]:]
 	}
+	makefile := testkit.TextOf(t, "../../Makefile")
+	require.Contains(t, makefile, "\n"+strings.TrimPrefix(nextCommand, "make ")+": ", "the next command exists")
 	due := regexp.MustCompile(`alerts due +(\d+)  too hot (\d+), over (\d+)`).FindStringSubmatch(text)
 	require.Equal(t, due[2], due[3], "whatever got too hot has cooled down")
 	require.Regexp(t, `alerts delivered +`+due[1]+` `, text)

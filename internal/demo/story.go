@@ -261,11 +261,14 @@ func (d *demo) read(ctx context.Context, span time.Duration) error {
 	return ended(ctx, d.pass(ctx, span))
 }
 
+const nextCommand = "make emulator"
+
 // next says what to type next.
 func (d *demo) next() {
 	d.screen.Print("\n" + d.screen.Paint(screen.Bold, fmt.Sprintf("%d  Now your own records", len(chapters())+1)))
-	d.screen.Print("   " + d.screen.Paint(screen.Cyan, "make emulator") + "   Kinesis, DynamoDB and SNS on a port; it shows the e-mails")
-	d.say("Then put a record: the README's quick start, five commands. Ctrl-C ends this.")
+	d.screen.Print("   " + d.screen.Paint(screen.Cyan, nextCommand) +
+		"   a stream, a topic and its mailbox, for records of your own")
+	d.say("It prints the commands that put one. Ctrl-C ends this.")
 	d.screen.Print("")
 }
 

@@ -146,7 +146,9 @@ type TestLoader struct {
 	// Config is the configuration for all files; empty where each names its own.
 	Config string
 	// Open reads a configuration; nil reads files and env:NAME.
-	Open     func(ctx context.Context, name string) (*config.LoadedConfig, error)
+	Open func(ctx context.Context, name string) (*config.LoadedConfig, error)
+	// Read reads a file of tests; nil reads a file.
+	Read     func(ctx context.Context, name string) ([]byte, error)
 	Problems config.FieldErrors
 
 	stages map[string]*stage // by configuration; nil for a faulty one
@@ -154,7 +156,13 @@ type TestLoader struct {
 
 // Load reads a file of tests. It returns nil if there are problems with it, or with its configuration.
 func (l *TestLoader) Load(ctx context.Context, file string) *LoadedTests {
-	data, err := config.ReadFile(ctx, file, config.MaxDocument)
+	read := l.Read
+	if read == nil {
+		read = func(ctx context.Context, name string) ([]byte, error) {
+			return config.ReadFile(ctx, name, config.MaxDocument)
+		}
+	}
+	data, err := read(ctx, file)
 	if err != nil {
 		l.Problems = append(l.Problems, &config.FieldError{File: file, Rule: err.Error()})
 		return nil

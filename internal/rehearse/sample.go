@@ -39,16 +39,39 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	if err != nil {
 		return nil, config.FieldErrors{{File: file, Rule: err.Error()}}
 	}
-	records := sampleLines(text)
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
-		records = sampleElements(text)
-	}
+	records := sampleRecords(text)
 	for range records {
 		return records, nil
 	}
 	return nil, config.FieldErrors{
 		{File: file, Rule: "there are no records: want one JSON record a line, or a JSON array of them"},
 	}
+}
+
+// Records are the first records of a sample: one a line, or the elements of a JSON array. One whose partition key the
+// sample does not have has none.
+func Records(text []byte, most int) []alert.Record {
+	var out []alert.Record
+	for r := range sampleRecords(text) {
+		rec := alert.Record{PartitionKey: r.key, Data: r.data}
+		if r.key == DefaultCaseKey {
+			rec.PartitionKey = ""
+		}
+		for _, u := range decode.All(rec) {
+			out = append(out, u.Record)
+		}
+		if len(out) >= most {
+			return out[:most]
+		}
+	}
+	return out
+}
+
+func sampleRecords(text []byte) iter.Seq[sampleRecord] {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
+		return sampleElements(text)
+	}
+	return sampleLines(text)
 }
 
 func sampleLines(text []byte) iter.Seq[sampleRecord] {

@@ -23,6 +23,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
@@ -56,6 +57,8 @@ type StreamSource struct {
 	// Interval is the time between two calls for a shard, and bytesPerSecond what is read of it at most.
 	Interval       time.Duration
 	BytesPerSecond int
+	// First is how many records are asked for while their size is not known. Defaults to 500.
+	First int32
 	// Only selects the shards that are read, by id and range of hash keys; nil is all.
 	Only func(shard string, keys *kinesistypes.HashKeyRange) bool
 
@@ -276,6 +279,49 @@ func (s *StreamSource) list(ctx context.Context) error {
 	return nil
 }
 
+// Some reads a few records of the stream, shard after shard, as producers made them: about `most`, and none from a
+// shard once there are enough.
+func (s *StreamSource) Some(ctx context.Context, most int) ([]alert.Record, error) {
+	shards, err := s.Shards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []alert.Record
+	for _, shard := range shards {
+		err := s.someOf(ctx, shard, func(r alert.Record) bool {
+			for _, u := range decode.All(r) {
+				out = append(out, u.Record)
+			}
+			return len(out) < most
+		})
+		if err != nil || len(out) >= most {
+			return out[:min(len(out), most)], err
+		}
+	}
+	return out, nil
+}
+
+// someOf reads a shard until take has enough.
+func (s *StreamSource) someOf(ctx context.Context, shard string, take func(alert.Record) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	pages := make(chan shardPage)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer cancel()
+	reader.Go(func() { s.Read(ctx, shard, pages) })
+	for p := range pages {
+		if p.err != nil {
+			return p.err
+		}
+		for _, r := range p.records {
+			if !take(r) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
 func (s *StreamSource) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, backtestCall)
 	defer cancel()
@@ -298,7 +344,7 @@ func (s *StreamSource) Read(ctx context.Context, shard string, pages chan<- shar
 		}
 	}
 	reader := s.reader(shard)
-	c := shardCursor{source: s, shard: shard, name: reader, limit: firstGet}
+	c := shardCursor{source: s, shard: shard, name: reader, limit: cmp.Or(s.First, firstGet)}
 	wait := newRetry()
 	for {
 		p, done, err := c.next(ctx)

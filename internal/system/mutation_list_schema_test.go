@@ -18,5 +18,16 @@ func schemaMutations() []mutation {
 			new: "if rule := outside(v.Field(i), within); rule == \"?\" {",
 			by:  only("TestSchemaRefuses"), says: `.*min_records: 1000000001.*`,
 		},
+		{
+			breaks: "the limit that init proposes is above what was seen",
+			file:   "internal/scaffold/ideas.go",
+			old:    "limit := nice(f.max + math.Abs(f.max)/4)", new: "limit := f.max",
+			by: killer{pkg: "internal/scaffold", test: "TestProposals"}, says: `.*latency > 1[25]0.*`,
+		},
+		{
+			breaks: "init overwrites nothing",
+			file:   "internal/cli/init.go", old: "	if x.force {\n		return nil", new: "	if !x.force {\n		return nil",
+			by: killer{pkg: "internal/cli", test: "TestInitOverwritesNothing"}, says: `.*Error:.*`,
+		},
 	}
 }
