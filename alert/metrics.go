@@ -31,6 +31,8 @@ type metrics struct {
 	forestEvictions *prometheus.CounterVec
 	uncovered       *prometheus.CounterVec
 	undefined       *undefinedCollector
+	// shadowKinds are those of the rules in mode shadow, by name. Only adopt and forget look at it, one at a time.
+	shadowKinds map[string]*shadowKinds
 }
 
 // ruleMetrics are the series of one rule.
@@ -44,11 +46,29 @@ type ruleMetrics struct {
 	undefined *[condition.VerdictCount]atomic.Uint64
 	// over counts the messages whose templates were over budget.
 	over *atomic.Uint64
+	// shadowed counts the alerts of shadow by kind; nil for a rule that publishes.
+	shadowed *shadowKinds
+}
+
+// shadowKinds counts the alerts that a rule in mode shadow would have made.
+type shadowKinds struct{ firing, repeat, resolved atomic.Uint64 }
+
+func (k *shadowKinds) add(kind Kind) {
+	switch kind {
+	case KindFiring:
+		k.firing.Add(1)
+	case KindRepeat:
+		k.repeat.Add(1)
+	case KindResolved:
+		k.resolved.Add(1)
+	case KindWatchdog, KindDigest, KindDrill: // no rule makes them
+	}
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	factory := promauto.With(reg)
 	m := &metrics{invalid: make(map[Reason]prometheus.Counter), likely: make(map[payload.Likely]prometheus.Counter)}
+	m.shadowKinds = make(map[string]*shadowKinds)
 
 	records := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "kinesis_alerter_records_total",
@@ -147,6 +167,10 @@ func (m *metrics) adopt(c *compiled) {
 		}
 		if r.shadow {
 			r.metrics.shadow = m.shadow.WithLabelValues(r.name)
+			if m.shadowKinds[r.name] == nil {
+				m.shadowKinds[r.name] = new(shadowKinds)
+			}
+			r.metrics.shadowed = m.shadowKinds[r.name]
 		}
 		for _, reason := range suppressions() {
 			r.metrics.suppressed[reason] = m.suppressed.WithLabelValues(r.name, string(reason))
@@ -199,6 +223,7 @@ func (m *metrics) forget(old, now *compiled) {
 	}
 	for _, route := range old.routes() {
 		if name := route.render.rule; !kept[name] {
+			delete(m.shadowKinds, name)
 			for _, vec := range []*prometheus.CounterVec{
 				m.matched, m.suppressed, m.shadow, m.evicted, m.evictedActive,
 				m.templates,
@@ -218,15 +243,25 @@ type undefinedCollector struct {
 
 type undefinedCounts struct {
 	set *compiled
-	// before are the counts of earlier sets, by rule and cause.
+	// before are the counts of earlier sets, by rule and cause; judged are the records that they judged.
 	before map[string][condition.VerdictCount]uint64
+	judged map[string]uint64
+}
+
+// judgedBy is how many records a rule of the set has judged.
+func (u *undefinedCounts) judgedBy(rule string) uint64 {
+	return u.judged[rule] + u.set.index.Records.Load()
 }
 
 // adopt continues the counts with another set of rules. It is called by one goroutine at a time.
 func (u *undefinedCollector) adopt(c *compiled) {
-	next := &undefinedCounts{set: c, before: make(map[string][condition.VerdictCount]uint64)}
+	next := &undefinedCounts{
+		set: c, before: make(map[string][condition.VerdictCount]uint64), judged: make(map[string]uint64),
+	}
 	if last := u.current.Load(); last != nil {
-		last.each(func(rule string, counts [condition.VerdictCount]uint64) { next.before[rule] = counts })
+		last.each(func(rule string, counts [condition.VerdictCount]uint64) {
+			next.before[rule], next.judged[rule] = counts, last.judgedBy(rule)
+		})
 	}
 	u.current.Store(next)
 }

@@ -30,6 +30,7 @@ func (out *outbox) emit(r *rule, en *entry, kind Kind, t *trigger) {
 	}
 	if r.shadow {
 		r.metrics.shadow.Inc()
+		r.metrics.shadowed.add(kind)
 		return
 	}
 	for _, to := range r.routes {

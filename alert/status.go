@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"fmt"
 	"time"
 
 	"kinesis-alerter/alert/condition"
@@ -43,10 +44,14 @@ type RuleStatus struct {
 	Topics         []string
 	// Shadow is set if the rule publishes nothing; Shadowed counts the alerts that it would have made.
 	Shadow   bool
-	Shadowed uint64
-	// Matched counts the records that the rule matched, Undefined those that it did not match because a term was
-	// undefined.
-	Matched, Undefined uint64
+	Shadowed Shadowed
+	// Judged counts the records that the rule has judged, Matched those that it matched, and Undefined those that it
+	// did not match because a term was undefined.
+	Judged, Matched, Undefined uint64
+	// Absence is set if the rule fires when no record matches. Needs is what else it needs to fire than a record that
+	// matches, in words; empty if nothing.
+	Absence bool
+	Needs   string
 	// Suppressed counts the suppressed alerts by reason; every reason is present.
 	Suppressed map[Reason]uint64
 	// Fields are those that keep the rule from matching, because no record has them, or none in the type that the rule
@@ -54,12 +59,31 @@ type RuleStatus struct {
 	Fields []FieldFinding
 }
 
+// Shadowed counts the alerts that a rule in mode shadow would have made, by kind.
+type Shadowed struct{ Firing, Repeats, Resolved uint64 }
+
+// needs returns what a rule needs to fire besides a record that matches.
+func (r *rule) needs() string {
+	switch w := r.window; {
+	case r.absence.After > 0:
+		return "no such record for " + shortDuration(r.absence.After)
+	case w != nil:
+		return fmt.Sprintf("the %s of %s", w.aggregate, shortDuration(time.Duration(w.length)*time.Millisecond))
+	case r.hold.Records > 1:
+		return fmt.Sprintf("%d such records of a key in a row", r.hold.Records)
+	case r.hold.Time > 0:
+		return "such records of a key for " + shortDuration(r.hold.Time)
+	}
+	return ""
+}
+
 // Status returns the counts. It is safe for concurrent use.
 func (p *Pipeline) Status() Status {
 	s := Status{Records: p.Resolutions(), Unreadable: p.Unreadable()}
-	undefined := make(map[string]uint64)
+	undefined, judged := make(map[string]uint64), make(map[string]uint64)
 	if counts := p.metrics.undefined.current.Load(); counts != nil {
 		counts.each(func(rule string, causes [condition.VerdictCount]uint64) {
+			judged[rule] = counts.judgedBy(rule)
 			for v := condition.UndefinedMissing; v < condition.VerdictCount; v++ {
 				undefined[rule] += causes[v]
 			}
@@ -73,11 +97,13 @@ func (p *Pipeline) Status() Status {
 	for i, r := range set.rules {
 		one := RuleStatus{
 			Name: r.name, Severity: r.severity, Shadow: r.shadow, Matched: counts.Of(r.metrics.matched),
-			Undefined:  undefined[r.name],
+			Undefined: undefined[r.name], Judged: judged[r.name],
+			Absence: r.absence.After > 0, Needs: r.needs(),
 			Suppressed: make(map[Reason]uint64), Fields: fields[i],
 		}
 		if r.shadow {
-			one.Shadowed = counts.Of(r.metrics.shadow)
+			kinds := r.metrics.shadowed
+			one.Shadowed = Shadowed{kinds.firing.Load(), kinds.repeat.Load(), kinds.resolved.Load()}
 		}
 		for reason, c := range r.metrics.suppressed {
 			one.Suppressed[reason] = counts.Of(c)

@@ -40,7 +40,8 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, []uint64{2, 1, 1}, []uint64{hot.Matched, hot.Undefined, hot.Suppressed[alert.ReasonDedup]})
 	require.Len(t, hot.Suppressed, 7)
 	require.True(t, tried.Shadow)
-	require.Equal(t, []uint64{3, 3}, []uint64{tried.Matched, tried.Shadowed})
+	require.Equal(t, alert.Shadowed{Firing: 3}, tried.Shadowed)
+	require.Equal(t, []uint64{3, 4}, []uint64{tried.Matched, tried.Judged})
 
 	config.Rules[0].Dedup = 2 * time.Minute
 	config.Rules = config.Rules[:1]

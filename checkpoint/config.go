@@ -134,6 +134,9 @@ type Deps struct {
 	// over. It is asked with every heartbeat and by Fleet, up to four times a second, from several goroutines; it must
 	// not block or call the Store.
 	Report func() (lastArrival, caughtUp time.Time)
+	// Pulse, if set, returns what this process does now. Each heartbeat writes it, for the status pages of the others.
+	// It must not block or call the Store.
+	Pulse func() table.Pulse
 	// Configuration, if set, returns what the workers of an application should have in common. Each heartbeat writes a
 	// keyed hash of it, so that they can compare. It must not block or call the Store.
 	Configuration func() []byte

@@ -3,11 +3,13 @@ package checkpoint
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	ddb "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/checkpoint/table"
@@ -399,6 +401,40 @@ func TestConfigHash(t *testing.T) {
 	require.NotEqual(t, first, s.agreement.configHash())
 	text = nil
 	require.Empty(t, s.agreement.configHash())
+}
+
+// What a worker does reaches the others with its heartbeat. One of a version that does not say leaves it open, and what no
+// worker can have written is not believed.
+func TestPulse(t *testing.T) {
+	bubble(t, 2, func(w *world) {
+		old := w.start("old")
+		w.pulse = func() Pulse { return Pulse{Records: 120.25, Alerts: 0.5, Lag: 1500 * time.Millisecond, Known: true} }
+		b := w.start("b")
+		seen := func(by *process, whom string) Pulse {
+			for _, x := range by.store.Status().Workers {
+				if strings.HasPrefix(x.ID, whom+"/") {
+					return x.Pulse
+				}
+			}
+			return Pulse{}
+		}
+		w.await("b says what it does", 15*time.Second, func() bool { return seen(old, "b").Known })
+		require.Equal(w, Pulse{Records: 120.2, Alerts: 0.5, Lag: 1500 * time.Millisecond, Known: true}, seen(old, "b"))
+		require.InDelta(w, 120.25, seen(b, "b").Records, 0, "here it is that of now")
+		require.Equal(w, Pulse{}, seen(b, "old"))
+		for attr, lie := range map[string]string{
+			table.AttrRecordRate: "-1", table.AttrAlertRate: "1e300", table.AttrLag: "99999999999999",
+		} {
+			lied := table.Item{
+				table.AttrRecordRate: table.Num(1), table.AttrAlertRate: table.Num(1), table.AttrLag: table.Num(1),
+			}
+			require.True(w, table.DecodeWorker(lied, time.Now()).Known)
+			lied[attr] = &ddb.AttributeValueMemberN{Value: lie}
+			require.Equal(w, Pulse{}, table.DecodeWorker(lied, time.Now()).Pulse, attr)
+		}
+		old.stop()
+		b.stop()
+	})
 }
 
 // What the workers keep with the application is there for the next ones, and changes nothing of the application.

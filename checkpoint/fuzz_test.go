@@ -31,6 +31,7 @@ func FuzzRows(f *testing.F) {
 		table.AttrRewinds, table.AttrStartAt, table.AttrState, table.AttrStateChunks, table.AttrStateSum,
 		table.AttrStateBytes, table.AttrStateAt, table.AttrStateSub, table.AttrStateGeneration,
 		table.AttrCounter, table.AttrArrival, table.AttrCovers, table.AttrVersion, table.AttrConfig, table.AttrBeat,
+		table.AttrRecordRate, table.AttrAlertRate, table.AttrLag,
 		table.AttrCreated, table.AttrT0, table.AttrMark, table.AttrKeepsake,
 	} {
 		f.Add(attr + " S x\n" + attr + " N 1\n" + attr + " L x")

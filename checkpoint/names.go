@@ -18,6 +18,8 @@ type (
 	DamagedRow = table.DamagedRow
 	// ShardState is what a shard's row says about its reading.
 	ShardState = table.ShardState
+	// Pulse is what a worker does now.
+	Pulse = table.Pulse
 	// StateError is a stored snapshot that cannot be restored.
 	StateError = saved.StateError
 )

@@ -229,6 +229,9 @@ func (n *session) heartbeat(ctx context.Context, inc *incarnation, first time.Ti
 	if s.reports.ask != nil {
 		s.reports.own().Add(e)
 	}
+	if s.pulse != nil {
+		s.pulse().Add(e)
+	}
 	if leaving {
 		e.Set(table.AttrLeaving, &ddb.AttributeValueMemberBOOL{Value: true})
 	}

@@ -42,6 +42,8 @@ type WorkerStatus struct {
 	Heard time.Time
 	// Config is a keyed hash of the worker's configuration; empty if its version does not write one.
 	Config string
+	// Pulse is that of its last heartbeat; for this process, that of now.
+	Pulse table.Pulse
 }
 
 // Status is what one process knows of the lease table. Peers' rows may be ten seconds old.
@@ -73,6 +75,10 @@ type Status struct {
 
 // Status returns what is known in memory.
 func (s *Store) Status() Status {
+	var pulse table.Pulse
+	if s.pulse != nil {
+		pulse = s.pulse()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -91,13 +97,14 @@ func (s *Store) Status() Status {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.view.me.id, s.view.me.window.until(), s.view.me.window.anchor
 		out.Workers = append(out.Workers, WorkerStatus{
 			ID: s.view.me.id, Version: s.cfg.Version, Self: true,
-			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(),
+			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(), Pulse: pulse,
 		})
 	}
 	for id, p := range s.view.peers {
 		out.Workers = append(out.Workers, WorkerStatus{
 			ID: id, Version: p.Version, Fenced: p.Fenced,
 			Leaving: p.Leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.Config,
+			Pulse: p.Pulse,
 		})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })

@@ -35,7 +35,8 @@ type Store struct {
 	stream stream.Client
 	log    *zap.Logger
 	m      *metrics
-	now    func() time.Time // Deps.Now
+	now    func() time.Time   // Deps.Now
+	pulse  func() table.Pulse // Deps.Pulse; may be nil
 
 	mu      sync.Mutex    // guards view, and the fields of parts that say so; never held across I/O
 	view    view          // written and read by all parts
@@ -76,6 +77,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		log:      deps.Log.With(zap.String("table", cfg.Table)),
 		m:        m,
 		now:      deps.Now,
+		pulse:    deps.Pulse,
 		view:     newView(cfg.Start, cfg.LeaseDuration),
 		changed:  make(chan struct{}),
 		stopC:    make(chan struct{}),

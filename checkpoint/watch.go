@@ -173,6 +173,7 @@ func (v *view) observe(w table.Worker, at, latest time.Time) {
 	// An eventually consistent read may show an older row than one before it; a counter never goes back.
 	if w.Counter > p.Counter {
 		p.since, p.Report, p.moved, p.Config = at, w.Report, true, w.Config
+		p.Pulse = w.Pulse
 	}
 	if w.Arrival.After(v.arrival) && !w.Arrival.After(latest.Add(clocksDiffer)) {
 		v.arrival = w.Arrival

@@ -39,6 +39,7 @@ type world struct {
 	// of the state of processes that start from now on, in bytes; 0: as large as ever
 	chunk  int
 	config func() []byte // of processes that start from now on
+	pulse  func() Pulse  // of processes that start from now on
 	// told before a handoff: the consumer has drained and does nothing until it is answered
 	rest func(*Lease)
 }
@@ -112,7 +113,7 @@ func (w *world) newStore(name string, change ...func(*Config)) (*Store, *prometh
 	reg := prometheus.NewPedanticRegistry()
 	s, err := New(cfg, Deps{
 		DynamoDB: db, Stream: kin, Log: w.log.Named(name), Registerer: reg, Report: w.report,
-		Configuration: w.config,
+		Configuration: w.config, Pulse: w.pulse,
 	})
 	require.NoError(w, err)
 	if w.chunk > 0 {

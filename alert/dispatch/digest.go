@@ -74,6 +74,7 @@ func kindOf(k alert.Kind) kind {
 type line struct {
 	rule, severity string
 	worse          int8
+	kind           alert.Kind
 }
 
 // lease is the lease of a shard, which may end before the digest is sent.
@@ -164,7 +165,7 @@ func (d *digest) add(a *alert.Alert, seed maphash.Seed, lease *lease, done func(
 }
 
 func (d *digest) lineOf(a *alert.Alert) uint32 {
-	l := line{a.Rule, a.Severity, a.Worse}
+	l := line{a.Rule, a.Severity, a.Worse, a.Kind}
 	i, ok := d.byLine[l]
 	if !ok {
 		i = uint32(len(d.lines)) //nolint:gosec // at most one for each member

@@ -54,6 +54,7 @@ type Publisher struct {
 	started atomic.Bool
 	stopped chan struct{} // closed when Run has returned
 	recent  *recent
+	tallies tallies
 
 	// updating is held by Update from beginning to end.
 	updating sync.Mutex
@@ -113,16 +114,18 @@ func (p *Publisher) newTopic(name string, cfg Config) *topic {
 		trust:       p.deps.Trust,
 		log:         log,
 		metrics:     metrics,
-		receipts:    &receipts{topic: name, ages: ages, audit: p.deps.Audit, metrics: metrics, recent: p.recent},
-		ages:        ages,
-		known:       make(chan struct{}),
-		in:          make(chan *request),
-		gone:        make(chan *request),
-		done:        make(chan *call),
-		asked:       make(chan asked),
-		ended:       make(chan struct{}),
-		schedule:    newSchedule(h, p.fleet),
-		health:      h,
+		receipts: &receipts{
+			topic: name, ages: ages, audit: p.deps.Audit, metrics: metrics, recent: p.recent, tallies: &p.tallies,
+		},
+		ages:     ages,
+		known:    make(chan struct{}),
+		in:       make(chan *request),
+		gone:     make(chan *request),
+		done:     make(chan *call),
+		asked:    make(chan asked),
+		ended:    make(chan struct{}),
+		schedule: newSchedule(h, p.fleet),
+		health:   h,
 	}
 	t.settings.Store(&settings{Config: cfg, TopicConfig: config})
 	t.quit = func() bool { return p.forget(t) }

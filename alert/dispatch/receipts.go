@@ -22,12 +22,14 @@ type receipts struct {
 	audit   *zap.Logger
 	metrics *topicMetrics
 	recent  *recent
+	tallies *tallies
 }
 
 // alert writes down an alert. What Recent gets are copies: its ring must not keep a page of records in memory.
 func (s *receipts) alert(a *alert.Alert, messageID string, now time.Time) {
 	latency := s.ages.since(a.Occurred(), now)
 	s.metrics.accepted(a.Rule, a.ID, latency)
+	s.tallies.add(a.Rule, a.Kind, false)
 	if line := s.audit.Check(zapcore.InfoLevel, "alert published"); line != nil {
 		key := sha256.Sum256([]byte(a.Record.PartitionKey)) // keys may name people
 		line.Write(
@@ -57,6 +59,7 @@ func (s *receipts) digest(d *digest, messageID string, now time.Time) {
 			example = m.id
 		}
 		s.metrics.accepted(d.lines[m.line].rule, example, latency)
+		s.tallies.add(d.lines[m.line].rule, d.lines[m.line].kind, true)
 	})
 	s.metrics.digests.Inc()
 	s.metrics.members.Add(float64(len(ids)))

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"kinesis-alerter/alert"
 )
@@ -21,7 +20,7 @@ type Accepted struct {
 	Rule, Severity string
 	Topic          string
 	Kind           alert.Kind
-	// Key is the beginning of what the rule takes for "the same alert", see shorten; empty for a digest.
+	// Key are both ends of what the rule takes for "the same alert", see shorten; empty for a digest.
 	Key string
 	// Alerts is how many alerts the message stands for.
 	Alerts int
@@ -30,6 +29,13 @@ type Accepted struct {
 	Occurred, At time.Time
 	// MessageID is what the service calls the message.
 	MessageID string
+	// Shard and Sequence are of the record that caused the alert, Sub is its place in an aggregate; no sequence number
+	// where time did, and in a digest.
+	Shard, Sequence string
+	Sub             uint32
+	// Value is the figure that the rule compared; HasValue says that there is one.
+	Value    float64
+	HasValue bool
 }
 
 // recent is a ring of the latest accepted messages. It is safe for concurrent use.
@@ -73,25 +79,30 @@ func accepted(a *alert.Alert, topic, messageID string, at time.Time) Accepted {
 		Occurred:  a.Occurred(),
 		At:        at,
 		MessageID: messageID,
+		Shard:     strings.Clone(a.Record.Shard),
+		Sequence:  strings.Clone(a.Record.SequenceNumber),
+		Sub:       a.Record.SubSequence,
+		Value:     a.Value,
+		HasValue:  a.Worse != 0,
 	}
 }
 
-// shownKey is how many characters of a key are shown at most.
+// shownKey is how many characters of each end of a key are shown at most.
 const shownKey = 4
 
-// shorten keeps the beginning of a key: its first four characters and never more than half of them. Keys may name
-// people, for which reason the audit log has only their hash, too; the alert's id leads to its line there.
+// shorten keeps both ends of a key: four characters of each, and of a short key never more than half of it, rather of
+// the end, which tells web-7 from web-8. Keys may name people, for which reason the audit log has only their hash, too;
+// the alert's id leads to its line there.
 func shorten(key string) string {
-	n := utf8.RuneCountInString(key)
-	if n == 0 {
+	runes := []rune(key)
+	show := min(2*shownKey, (len(runes)+1)/2)
+	if len(runes) < 2 {
+		show = 0
+	}
+	if key == "" {
 		return ""
 	}
-	var b strings.Builder
-	for i, r := range []rune(key[:min(len(key), 4*2*shownKey)]) {
-		if i >= min(shownKey, n/2) {
-			break
-		}
-		b.WriteRune(r)
-	}
-	return b.String() + "…"
+	head := min(shownKey, show/2)
+	tail := show - head
+	return string(runes[:head]) + "…" + string(runes[len(runes)-tail:])
 }

@@ -23,7 +23,8 @@ func TestRecentTellsOfAlertsAndDigests(t *testing.T) {
 		require.Equal(t, dispatch.Accepted{
 			ID: a.ID, Rule: a.Rule, Severity: a.Severity, Topic: "oncall", Kind: a.Kind, Alerts: 1,
 			Occurred: first[0].Occurred,
-			At:       first[0].At, MessageID: sent.MessageID,
+			At:       first[0].At, MessageID: sent.MessageID, Shard: a.Record.Shard, Sequence: a.Record.SequenceNumber,
+			Sub: a.Record.SubSequence,
 		}, first[0])
 		require.Equal(t, map[string]uint64{"hot": 1}, w.Published())
 
@@ -54,5 +55,8 @@ func TestRecentTellsOfAlertsAndDigests(t *testing.T) {
 		require.Equal(t, 26, alerts)
 		require.Positive(t, digests)
 		require.Equal(t, map[string]uint64{"hot": 26}, w.Published(), "those in digests, too")
+		tally := w.Tallies()["hot"]
+		require.EqualValues(t, 26, tally.All(), "the kinds add up to what was published")
+		require.Positive(t, tally.InDigests)
 	})
 }

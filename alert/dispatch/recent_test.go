@@ -12,8 +12,8 @@ import (
 func TestShorten(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
-		"": "", "a": "…", "ab": "a…", "Åsa": "Å…", "patient-17": "pati…", "日本語文字": "日本…",
-		strings.Repeat("日", 500): "日日日日…",
+		"": "", "a": "…", "ab": "…b", "Åsa": "Å…a", "web-7": "w…-7", "patient-0017": "pat…017", "日本語文字": "日…文字",
+		strings.Repeat("日", 500): "日日日日…日日日日",
 	} {
 		require.Equal(t, want, shorten(key), key)
 	}

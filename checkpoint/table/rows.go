@@ -38,8 +38,12 @@ const (
 	AttrLeaving  = "leaving"
 	AttrArrival  = "lastArrival" // of a worker, Unix milliseconds; with it goes attrCaughtUp
 	AttrCovers   = "covers"      // which shards a worker's attrCaughtUp is about
-	AttrVersion  = "version"
-	AttrConfig   = "configHash" // of a worker: keyed, so that it reveals nothing
+	// AttrRecordRate and AttrAlertRate (a second) and AttrLag are of a worker. The others show them.
+	AttrRecordRate = "recordRate"
+	AttrAlertRate  = "alertRate"
+	AttrLag        = "lag" // milliseconds
+	AttrVersion    = "version"
+	AttrConfig     = "configHash" // of a worker: keyed, so that it reveals nothing
 	// AttrBeat is of a worker, by the clock of the records (an older version: its own), Unix milliseconds. People
 	// read it.
 	AttrBeat      = "heartbeatAt"
@@ -130,6 +134,7 @@ type Worker struct {
 	// not even its own.
 	Damaged bool
 	Raw     types.AttributeValue
+	Pulse
 	Report
 }
 
@@ -189,7 +194,7 @@ func DecodeRow(it Item, at time.Time) (*Row, error) {
 	if err := r.StartAt.UnmarshalText([]byte(Text(it[AttrStartAt]))); err != nil {
 		return nil, fmt.Errorf("row %s: %s: %w", r.ID, AttrStartAt, err)
 	}
-	if f, err := strconv.ParseFloat(NumberText(it[AttrLoad]), 64); err == nil && f > 0 && f <= mostLoad {
+	if f, ok := perSecond(it[AttrLoad]); ok {
 		r.Load = f
 	}
 	r.Claims = DecodeParents(it[AttrParents])
@@ -260,6 +265,7 @@ func DecodeWorker(it Item, now time.Time) Worker {
 		Config: short(Text(it[AttrConfig])),
 		Beat:   Moment(it[AttrBeat], now), Report: decodeReport(it, now),
 	}
+	w.Pulse = decodePulse(it)
 	w.Reads = FirstFormat
 	if n, ok := Count(it[AttrReads]); ok {
 		w.Reads = int(max(n, FirstFormat))
@@ -385,8 +391,10 @@ const (
 	MostCount = 1 << 53
 	// mostRewinds leaves room for the next one.
 	mostRewinds = 1 << 31
-	// mostLoad is in bytes per second. A shard takes a megabyte.
-	mostLoad = 1 << 30
+	// mostPerSecond bounds what is counted a second, the bytes of a shard among it. A shard takes a megabyte.
+	mostPerSecond = 1 << 30
+	// mostLag is longer than a stream can keep a record.
+	mostLag = 366 * 24 * time.Hour
 	// mostAhead is how far a time may be ahead of this machine's clock.
 	mostAhead = time.Hour
 	// mostShardID and mostOwner are the longest ids, in bytes; the latter is a key of DynamoDB.
@@ -441,6 +449,44 @@ func decodeReport(it Item, now time.Time) Report {
 		Covers: short(Text(it[AttrCovers])), Arrival: Moment(it[AttrArrival], now),
 		CaughtUp: Moment(it[AttrCaughtUp], now),
 	}
+}
+
+// Pulse is what one worker does now, for the status pages of the others. Known is false where its version does not
+// write it, or what it wrote cannot be.
+type Pulse struct {
+	Records, Alerts float64 // a second
+	// Lag is the age of the oldest record that it has not settled; 0 without one.
+	Lag   time.Duration
+	Known bool
+}
+
+// Add writes the pulse into the worker's own row.
+func (p Pulse) Add(e *Write) {
+	rate := func(x float64) types.AttributeValue {
+		return &types.AttributeValueMemberN{Value: strconv.FormatFloat(x, 'f', 1, 64)}
+	}
+	e.Put(AttrRecordRate, rate(p.Records), p.Known)
+	e.Put(AttrAlertRate, rate(p.Alerts), p.Known)
+	e.Put(AttrLag, Num(p.Lag.Milliseconds()), p.Known)
+}
+
+func decodePulse(it Item) Pulse {
+	records, ok := perSecond(it[AttrRecordRate])
+	alerts, also := perSecond(it[AttrAlertRate])
+	lag, err := Integer(it[AttrLag])
+	if !ok || !also || err != nil || lag < 0 || lag > mostLag.Milliseconds() {
+		return Pulse{}
+	}
+	return Pulse{records, alerts, time.Duration(lag) * time.Millisecond, true}
+}
+
+// perSecond is a rate from 0 to mostPerSecond; ok is false if the attribute is not one.
+func perSecond(av types.AttributeValue) (x float64, ok bool) {
+	x, err := strconv.ParseFloat(NumberText(av), 64)
+	if err != nil || !(x >= 0 && x <= mostPerSecond) { // also what is not a number
+		return 0, false
+	}
+	return x, true
 }
 
 // Cover sums up shards, each with the epoch in which it is held, in any order. The worker of a report and its readers

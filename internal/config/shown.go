@@ -33,11 +33,27 @@ func NewSubstitutions() substitutions {
 type ShownConfig struct {
 	given substitutions
 	Text  string // as YAML; made once, because a page view must cost little
+	// Runbooks are the runbooks of the rules, by their names, as Text has them.
+	Runbooks map[string]string
 }
 
 // NewShownConfig renders a configuration with ${VAR} where a variable gave the value.
 func NewShownConfig(c Config, g substitutions) *ShownConfig {
-	return &ShownConfig{given: g, Text: g.show(c)}
+	s := &ShownConfig{given: g, Text: g.show(c), Runbooks: make(map[string]string)}
+	var shown struct {
+		Rules []struct {
+			Runbook string `yaml:"runbook"`
+		} `yaml:"rules"`
+	}
+	if err := yaml.Unmarshal([]byte(s.Text), &shown); err != nil || len(shown.Rules) != len(c.Rules) {
+		return s // a page without runbooks is better than none
+	}
+	for i, r := range shown.Rules {
+		if r.Runbook != "" {
+			s.Runbooks[c.Rules[i].Name] = r.Runbook
+		}
+	}
+	return s
 }
 
 // Shown is the configuration that was read from a file; nil if it was not read from one.

@@ -51,7 +51,10 @@ func TestStatusPageIsLockedDown(t *testing.T) {
 			"the hash is that of what the browser sees")
 	}
 	require.NotRegexp(t, `(?i)<[^>]* (style|on[a-z]+)=`, page, "nothing inline that the policy would refuse")
-	require.NotRegexp(t, `(?:src|href|action)="https?:`, page, "nothing from elsewhere")
+	require.NotRegexp(t, `(?:src|action)="https?:`, page, "nothing from elsewhere")
+	for _, link := range regexp.MustCompile(`<[a-z]+ [^>]*href="https?:[^>]*>`).FindAllString(page, -1) {
+		require.Regexp(t, `^<a .*rel="noreferrer noopener"`, link, "a runbook, which tells nobody where it was found")
+	}
 	for name, want := range map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Cross-Origin-Resource-Policy": "same-origin",

@@ -379,6 +379,6 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	now := time.Now()
 	for _, x := range r.pipeline.Status().Silences {
 		_, _ = plain.Fprintf(w, "silence %s: %s; this process has silenced %s by it\n", x.Name,
-			status.InForce(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
+			status.ActiveWhen(x.From, x.Until, now), status.Number(int(min(x.Muted, math.MaxInt32)), "alert"))
 	}
 }

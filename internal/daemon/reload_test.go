@@ -33,7 +33,7 @@ type reloadable struct {
 }
 
 // inForceLine is what an answer says of the silence.
-const inForceLine = "silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 0 alerts by it\n"
+const inForceLine = "silence night: active until 2099-12-01T00:00:00Z; this process has silenced 0 alerts by it\n"
 
 func newReloadable(t *testing.T) *reloadable {
 	t.Helper()
@@ -302,6 +302,6 @@ func TestReloadSaysWhatSilences(t *testing.T) {
 	require.Equal(t, "nothing changed\n"+
 		"silence later: from 2098-01-01T00:00:00Z until 2098-02-01T00:00:00Z; this process has silenced 0 "+
 		"alerts by it\n"+
-		"silence night: in force until 2099-12-01T00:00:00Z; this process has silenced 4 alerts by it\n",
+		"silence night: active until 2099-12-01T00:00:00Z; this process has silenced 4 alerts by it\n",
 		w.Body.String())
 }

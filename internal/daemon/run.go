@@ -124,6 +124,9 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	series := prometheus.WrapRegistererWith(prometheus.Labels{"stream": c.StreamName()}, reg)
 	watch, now := answer.NewWatch(log.Named("aws"), reg), clock.New(o.Machine)
 	page := newStatusSource(c, build, state, reloads, logs)
+	if o.Loaded != nil && o.Loaded.Doc != nil {
+		page.file = o.Loaded.Doc.File
+	}
 	page.answers = watch
 	page.clock = now
 	status.RegisterProblems(series, page.snapshot)
@@ -175,7 +178,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: log.Named("lease"), Registerer: series,
 		Report: func() (lastArrival, caughtUp time.Time) {
 			return shards.Report()
-		}, Configuration: reloads.configuration, Now: now.Now,
+		}, Pulse: page.pulse, Configuration: reloads.configuration, Now: now.Now,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +40,7 @@ type statusSource struct {
 	// credentials are those of all calls; nil before there are clients.
 	credentials atomic.Pointer[credentials.Provider]
 	plain       atomic.Pointer[[]string] // endpoints over plain HTTP
+	file        string                   // of the configuration; empty where there is none
 
 	problems *status.ProblemLog // of run alone
 	lags     status.LagHistory
@@ -102,14 +105,15 @@ func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 // Run samples the throughput until ctx is done, looks for unread shards, and logs how the problems change.
 func (s *statusSource) Run(ctx context.Context) error {
 	return s.history.Run(ctx, func(now time.Time) (status.Totals, bool) {
-		s.problems.Look(now, s.snapshot().Problems)
+		seen := s.snapshot()
+		s.problems.Look(now, seen.Problems)
 		p := s.parts.Load()
 		if p == nil {
 			return status.Totals{}, false
 		}
 		s.watch(now, p.store.Status())
 		s.lags.Note(p.shards.Status())
-		t := status.Totals{Events: recentEvents(p)}
+		t := status.Totals{Events: recentEvents(p), Lag: lagOf(p.shards.Status()), Fleet: seen.Totals}
 		t.Records = t.Events.Resolved
 		s.mu.Lock()
 		dropped := p.pipeline.Resolutions()[alert.Filtered]
@@ -120,6 +124,32 @@ func (s *statusSource) Run(ctx context.Context) error {
 		}
 		return t, true
 	})
+}
+
+// lagOf is the greatest lag of some shards, in seconds; NaN without any.
+func lagOf(shards []consumer.ShardStatus) float64 {
+	if len(shards) == 0 {
+		return math.NaN()
+	}
+	lag := time.Duration(0)
+	for i := range shards {
+		lag = max(lag, shards[i].Lag)
+	}
+	return seconds(lag)
+}
+
+// pulse is what this process does now, for the pages of the others.
+func (s *statusSource) pulse() checkpoint.Pulse {
+	p := s.parts.Load()
+	records, alerts, ok := s.history.Latest()
+	if p == nil || !ok {
+		return checkpoint.Pulse{}
+	}
+	out := checkpoint.Pulse{Records: records, Alerts: alerts, Known: true}
+	for _, shard := range p.shards.Status() {
+		out.Lag = max(out.Lag, shard.Lag)
+	}
+	return out
 }
 
 // recentEvents counts what has happened to the process since it started.
@@ -338,6 +368,10 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 			Silent:  seconds(silentFor(&w, table.LeaseDuration, now)),
 			Shards:  held[w.ID],
 		}
+		if p := w.Pulse; p.Known {
+			lag := seconds(p.Lag)
+			one.Records, one.Alerts, one.Lag = &p.Records, &p.Alerts, &lag
+		}
 		one.Heard, one.Configuration, one.DiffersSince = status.Moment(w.Heard), w.Config, status.Moment(differ[w.ID])
 		switch {
 		case w.Fenced:
@@ -347,11 +381,12 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 		}
 		out.Workers = append(out.Workers, one)
 	}
-	rules := p.pipeline.Status()
-	tellRules(out, rules, p.publisher.Published())
+	out.Totals = status.TotalsOf(&out.Fleet)
+	rules, runbooks := p.pipeline.Status(), s.reloads.shown.Load().Runbooks
+	tellRules(out, rules, p.publisher.Tallies(), runbooks)
 	s.fillFilter(out, now, rules)
 	for _, a := range p.publisher.Recent() {
-		out.Alerts = append(out.Alerts, status.Alert{
+		one := status.Alert{
 			ID:        a.ID,
 			Kind:      string(a.Kind),
 			Rule:      a.Rule,
@@ -362,7 +397,16 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 			Occurred:  a.Occurred.UTC(),
 			Accepted:  a.At.Add(-out.Ahead()).UTC(),
 			MessageID: a.MessageID,
-		})
+			Runbook:   runbooks[a.Rule],
+		}
+		if a.HasValue {
+			one.Value = &a.Value
+		}
+		if a.Sequence != "" {
+			one.Shard, one.Sequence = a.Shard, a.Sequence
+			one.Explain = status.ExplainCommand(s.file, &one, a.Sub)
+		}
+		out.Alerts = append(out.Alerts, one)
 	}
 	for _, t := range sns.Topics(p.publisher.Status()) {
 		heard := t.Subscriptions
@@ -496,24 +540,34 @@ func handoffTarget(target string) string {
 	return target
 }
 
-func tellRules(out *status.Status, p alert.Status, published map[string]uint64) {
+func tellRules(
+	out *status.Status, p alert.Status, published map[string]dispatch.Tally, runbooks map[string]string,
+) {
 	for outcome, n := range p.Records {
 		out.Records[outcome.String()] = n
 	}
-	for _, r := range p.Rules {
+	for i, r := range p.Rules {
+		made := published[r.Name]
 		one := status.Rule{
 			Name:       r.Name,
 			Severity:   r.Severity,
 			Topics:     r.Topics,
 			Mode:       alert.ModeLive,
+			Judged:     r.Judged,
 			Matched:    r.Matched,
 			Undefined:  r.Undefined,
-			Published:  published[r.Name],
+			Kinds:      status.RuleAlerts{Firing: made.Firing, Repeats: made.Repeats, Resolved: made.Resolved},
+			InDigests:  made.InDigests,
+			Needs:      r.Needs,
+			Absence:    r.Absence,
+			Runbook:    runbooks[r.Name],
 			Suppressed: map[string]uint64{},
 		}
 		if r.Shadow {
-			one.Mode, one.Published, one.WouldBe = alert.ModeShadow, r.Shadowed, true
+			one.Mode, one.WouldBe, one.Kinds = alert.ModeShadow, true, status.RuleAlerts(r.Shadowed)
+			one.InDigests = 0
 		}
+		one.Published = one.Kinds.Firing + one.Kinds.Repeats + one.Kinds.Resolved
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n
 		}
@@ -523,8 +577,20 @@ func tellRules(out *status.Status, p alert.Status, published map[string]uint64) 
 				status.RuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records},
 			)
 		}
+		one.Standing = status.StandingOf(&one, neverBecause(out.Doubts, i))
 		out.Rules = append(out.Rules, one)
 	}
+}
+
+// neverBecause is the doubt that keeps the rule at a place of the configuration from ever matching; empty if there is
+// none.
+func neverBecause(doubts []status.Doubt, place int) string {
+	for i := range doubts {
+		if d := &doubts[i]; d.Never && strings.HasPrefix(d.Field, fmt.Sprintf("rules[%d].", place)) {
+			return d.Text
+		}
+	}
+	return ""
 }
 
 // fillFilter adds what the filter and the silences suppress.

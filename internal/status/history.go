@@ -14,18 +14,27 @@ const (
 	HistoryLength = 180
 )
 
-// Totals are counts that only grow.
+// Totals are counts that only grow, and the lag of now.
 type Totals struct {
 	Records, Alerts uint64
 	Events          Recent // since the process started
+	// Lag is the greatest of the shards that are read, in seconds; NaN while none is.
+	Lag float64
+	// Fleet is of all workers: records and alerts a second, and the greatest lag.
+	Fleet FleetTotals
 }
+
+// sample is what happened in an interval, here and in all workers: records and alerts a second, and the lag at its end.
+type sample struct{ here, fleet figures }
+
+type figures struct{ records, alerts, lag float64 }
 
 // Recorder keeps what a process did in its last 15 minutes. One goroutine runs it; reading it is safe for all.
 type Recorder struct {
 	mu   sync.Mutex
 	last Totals
 	at   time.Time // of last; zero before the first sample
-	ring [HistoryLength]struct{ records, alerts float64 }
+	ring [HistoryLength]sample
 	n    int // samples ever
 	// events are the counts since the process started, of the last 15 minutes; the oldest is at turn.
 	events [HistoryLength]Recent
@@ -56,8 +65,9 @@ func (h *Recorder) note(now time.Time, t Totals) {
 		rate := func(now, before uint64) float64 {
 			return math.Round(float64(now-min(now, before))/seconds*1000) / 1000
 		}
-		h.ring[h.n%HistoryLength] = struct{ records, alerts float64 }{
-			rate(t.Records, h.last.Records), rate(t.Alerts, h.last.Alerts),
+		h.ring[h.n%HistoryLength] = sample{
+			figures{rate(t.Records, h.last.Records), rate(t.Alerts, h.last.Alerts), t.Lag},
+			figures{t.Fleet.Records, t.Fleet.Alerts, t.Fleet.Lag},
 		}
 		h.n++
 	}
@@ -108,10 +118,32 @@ func (h *Recorder) Status() History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := min(h.n, HistoryLength)
-	out := History{Interval: HistoryEvery.Seconds(), Records: make([]float64, n), Alerts: make([]float64, n)}
-	for i := range n {
-		x := h.ring[(h.n-n+i)%HistoryLength]
-		out.Records[i], out.Alerts[i] = x.records, x.alerts
-	}
+	out := History{Interval: HistoryEvery.Seconds()}
+	out.Records, out.Alerts, out.Lag = h.curves(n, func(s sample) figures { return s.here })
+	out.Fleet.Records, out.Fleet.Alerts, out.Fleet.Lag = h.curves(n, func(s sample) figures { return s.fleet })
 	return out
+}
+
+// curves are the last n samples of some figures.
+func (h *Recorder) curves(n int, of func(sample) figures) (records, alerts []float64, lag []*float64) {
+	records, alerts, lag = make([]float64, n), make([]float64, n), make([]*float64, n)
+	for i := range n {
+		x := of(h.ring[(h.n-n+i)%HistoryLength])
+		records[i], alerts[i] = x.records, x.alerts
+		if !math.IsNaN(x.lag) {
+			lag[i] = &x.lag
+		}
+	}
+	return records, alerts, lag
+}
+
+// Latest are the records and alerts a second of the last sample; ok is false before there is one.
+func (h *Recorder) Latest() (records, alerts float64, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.n == 0 {
+		return 0, 0, false
+	}
+	x := h.ring[(h.n-1)%HistoryLength].here
+	return x.records, x.alerts, true
 }

@@ -82,6 +82,29 @@ type Fleet struct {
 	Shards []Shard `json:"shards"`
 	// Workers are those that share the stream, by id.
 	Workers []FleetWorker `json:"workers"`
+	// Totals are of all workers together: TotalsOf computes them from the rest.
+	Totals FleetTotals `json:"totals"`
+}
+
+// FleetTotals are of all workers together, as far as this one knows.
+type FleetTotals struct {
+	// Workers are those that live, Readers those that hold a shard, this process among them.
+	Workers int `json:"workers"`
+	Readers int `json:"readers"`
+	// Open are the shards that have not ended, Read those of them that a worker holds.
+	Open int `json:"open_shards"`
+	Read int `json:"read_shards"`
+	// Bytes, Records and Alerts are rates a second. Records, Alerts and Lag, which is the greatest lag, are as the
+	// workers last said. Unsaid are workers that do not say them, because their version is older.
+	Bytes   float64 `json:"bytes_per_second"`
+	Records float64 `json:"records_per_second"`
+	Alerts  float64 `json:"alerts_per_second"`
+	Lag     float64 `json:"lag_seconds"`
+	Unsaid  int     `json:"workers_without_figures"`
+	// Versions are how many workers have each version; unknown where they do not say. Configurations is how many
+	// different configurations the workers have that say it.
+	Versions       map[string]int `json:"versions"`
+	Configurations int            `json:"configurations"`
 }
 
 // Rulebook is what decides about records, and what it has decided in this process.
@@ -222,6 +245,17 @@ type History struct {
 	Interval float64   `json:"interval_seconds"`
 	Records  []float64 `json:"records_per_second"`
 	Alerts   []float64 `json:"alerts_per_second"`
+	// Lag is the greatest lag of the shards that this process read at the end of each interval; null where it read none.
+	Lag []*float64 `json:"lag_seconds"`
+	// Fleet is the same of all workers together, as they said with their heartbeats.
+	Fleet FleetHistory `json:"fleet"`
+}
+
+// FleetHistory is the throughput and the lag of all workers together.
+type FleetHistory struct {
+	Records []float64  `json:"records_per_second"`
+	Alerts  []float64  `json:"alerts_per_second"`
+	Lag     []*float64 `json:"lag_seconds"`
 }
 
 // Recent counts the events of this process within the last Window seconds.
@@ -360,6 +394,11 @@ type FleetWorker struct {
 	DiffersSince  *time.Time `json:"configuration_differs_since"`
 	// Shards is how many it holds.
 	Shards int `json:"shards"`
+	// Records and Alerts are what it does a second, Lag the greatest lag of its shards, as of its last heartbeat. Null
+	// where it does not say, as an older version.
+	Records *float64 `json:"records_per_second"`
+	Alerts  *float64 `json:"alerts_per_second"`
+	Lag     *float64 `json:"lag_seconds"`
 }
 
 // Rule is one rule. Counts are of this process, since it started.
@@ -369,13 +408,26 @@ type Rule struct {
 	Topics   []string `json:"topics"`
 	// Mode is live or shadow.
 	Mode string `json:"mode"`
-	// Matched are the records that the rule matched; Undefined those that it did not because a term was undefined,
-	// such as a field that is missing.
+	// Judged are the records that the rule has judged, Matched those that it matched; Undefined those that it did not
+	// match because a term was undefined, such as a field that is missing.
+	Judged    uint64 `json:"judged"`
 	Matched   uint64 `json:"matched"`
 	Undefined uint64 `json:"undefined"`
 	// Published are the alerts that SNS accepted, one for each topic, also inside digests. In mode shadow they are the
 	// alerts that the rule would have made.
 	Published uint64 `json:"published"`
+	// Kinds are the alerts of Published by what they say. They add up to it.
+	Kinds RuleAlerts `json:"published_kinds"`
+	// InDigests are how many of Published were inside digests.
+	InDigests uint64 `json:"published_in_digests"`
+	// Standing is whether the rule fires, and if not, why.
+	Standing Standing `json:"standing"`
+	// Needs is what the rule needs to fire besides a record that matches, such as the average of 5m; empty if nothing.
+	// Absence says that it fires when no record matches.
+	Needs   string `json:"needs,omitempty"`
+	Absence bool   `json:"absence,omitempty"`
+	// Runbook is the rule's link as the configuration has it, without values of the environment and credentials.
+	Runbook string `json:"runbook,omitempty"`
 	// WouldBe says that the alerts of Published would be published, but are not: the mode is shadow.
 	WouldBe bool `json:"would_be"`
 	// Suppressed are the alerts that were suppressed, by reason; every reason is there.
@@ -384,7 +436,25 @@ type Rule struct {
 	Fields []RuleField `json:"fields,omitempty"`
 }
 
-// Alert is a message that SNS accepted. It has nothing of the record's payload.
+// RuleAlerts are alerts of a rule by kind.
+type RuleAlerts struct {
+	// Firing say that a condition holds, Repeats that it still does, Resolved that it no longer does.
+	Firing   uint64 `json:"firing"`
+	Repeats  uint64 `json:"repeat"`
+	Resolved uint64 `json:"resolved"`
+}
+
+// Standing is whether a rule fires.
+type Standing struct {
+	// State is fires, suppressed (every alert), waits (SNS has accepted none of its alerts yet), matches (not enough to
+	// fire), watches (for an absence), unmatched (no record yet), unjudged (no record came to it), stopped (records
+	// matched, and no longer can) or cannot (no record can match).
+	State string `json:"state"`
+	// Why says more, in one clause; empty for a rule that fires.
+	Why string `json:"why,omitempty"`
+}
+
+// Alert is a message that SNS accepted. Of the record's payload it has the figure that the rule compared.
 type Alert struct {
 	// ID is the alert_id, with which the audit log tells the rest.
 	ID       string `json:"alert_id"`
@@ -392,8 +462,18 @@ type Alert struct {
 	Rule     string `json:"rule,omitempty"`
 	Severity string `json:"severity,omitempty"`
 	Topic    string `json:"topic"`
-	// Key is the beginning of the alert's key: four characters, and never more than half of them. Keys may name people.
+	// Key are both ends of the alert's key: four characters of each, and never more than half of them. Keys may name
+	// people.
 	Key string `json:"key,omitempty"`
+	// Value is the figure that the rule compared; null where there is none.
+	Value *float64 `json:"value"`
+	// Runbook is that of the rule. Explain is the command that shows what the rules make of the record; empty where
+	// time caused the alert, and for a digest.
+	Runbook string `json:"runbook,omitempty"`
+	Explain string `json:"explain,omitempty"`
+	// Shard and Sequence are of the record.
+	Shard    string `json:"shard,omitempty"`
+	Sequence string `json:"sequence_number,omitempty"`
 	// Alerts is how many alerts the message stands for: 1, or more in a digest.
 	Alerts int `json:"alerts"`
 	// Occurred is when the record arrived in the stream, or when a timer caused the alert; Accepted is when SNS took

@@ -35,9 +35,13 @@ type page struct {
 
 // NewPage returns the page of a status, rendered again for each request.
 func NewPage(status func() Status, log *zap.Logger) *page {
+	known := terms()
 	return &page{
 		status: status, log: log,
-		page: template.Must(template.New("status").Funcs(template.FuncMap{"grouped": grouped}).Parse(statusHTML)),
+		page: template.Must(template.New("status").Funcs(template.FuncMap{
+			"grouped": grouped,
+			"term":    func(key string) *term { return known[key] },
+		}).Parse(statusHTML)),
 		// The page is all there is: nothing is loaded, it fetches only itself, it cannot be framed, and no script or
 		// style runs except the ones that were compiled in, whatever the name of a rule contains.
 		policy: strings.Join([]string{

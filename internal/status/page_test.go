@@ -47,7 +47,7 @@ func TestStatusPageOfManyShards(t *testing.T) {
 	w = httptest.NewRecorder()
 	page.HTML(w, r)
 	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
-	require.Less(t, w.Body.Len(), 32<<10)
+	require.Less(t, w.Body.Len(), 40<<10)
 	s := statustest.ManyShards(1000)
 	text := status.Text(&s)
 	require.Less(t, strings.Count(text, "\n"), 60, "a terminal shows it")

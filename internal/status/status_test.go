@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -313,13 +314,21 @@ func TestHistory(t *testing.T) {
 		go func() {
 			done <- h.Run(ctx, func(now time.Time) (Totals, bool) {
 				s := uint64(now.Sub(began).Seconds())
-				return Totals{Records: 100 * s, Alerts: s}, true
+				return Totals{
+					Records: 100 * s, Alerts: s, Lag: math.NaN(), Fleet: FleetTotals{Records: 300, Alerts: 2, Lag: 0.5},
+				}, true
 			})
 		}()
 		time.Sleep(61 * time.Second)
 		require.Equal(
 			t,
-			History{Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12)},
+			History{
+				Interval: 5, Records: slices.Repeat([]float64{100}, 12), Alerts: slices.Repeat([]float64{1}, 12),
+				Lag: make([]*float64, 12), Fleet: FleetHistory{
+					Records: slices.Repeat([]float64{300}, 12), Alerts: slices.Repeat([]float64{2}, 12),
+					Lag: slices.Repeat([]*float64{new(0.5)}, 12),
+				},
+			},
 			h.Status(),
 		)
 		time.Sleep(time.Hour)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/plain"
 )
 
@@ -42,35 +43,41 @@ func Text(st *Status) string {
 		}
 	}
 	line("")
-	line(
-		"now      %s records/s, %s alerts/s, lag %s (%s)", v.Records.Now, v.Alerts.Now, v.ShardTable.Lag,
-		v.ShardTable.LagWhere,
-	)
+	if len(st.Workers) > 1 {
+		line("fleet    %s, %s records/s, %s alerts/s, lag %s", v.Coverage.Sentence, v.Records.Now, v.Alerts.Now, v.Lag.Now)
+		line("here     %s, %s records/s, %s alerts/s, lag %s (%s)",
+			Number(st.ShardCounts[string(checkpoint.ShardHeld)], "shard"), v.Records.Here, v.Alerts.Here,
+			v.ShardTable.Lag, v.ShardTable.LagWhere)
+	} else {
+		line("now      %s, %s records/s, %s alerts/s, lag %s (%s)", v.Coverage.Sentence, v.Records.Now, v.Alerts.Now,
+			v.ShardTable.Lag, v.ShardTable.LagWhere)
+	}
 	var outcomes []string
 	for _, o := range v.Outcomes {
 		outcomes = append(outcomes, o.Name+" "+grouped(o.N))
 	}
-	line("records  %s: %s", grouped(v.Resolved), strings.Join(outcomes, ", "))
+	line("records  %s here: %s", grouped(v.Resolved), cmp.Or(strings.Join(outcomes, ", "), "none yet"))
 
 	if len(v.ShardTable.Families)+len(v.ShardTable.Chunks) > 0 {
 		if v.ShardTable.RestNote != "" {
 			line("")
 			line("%s", v.ShardTable.RestNote)
 		}
-		row, end := table("SHARD", "STATE", "OWNER", "RATE", "LAG", "BEHIND", "CHECKPOINT", "WAITING", "HELD KEYS")
+		row, end := table("SHARD", "STATE", "OWNER", "RATE", "LAG", "BEHIND", "CHECKPOINT AGE", "WAITING", "HELD KEYS")
 		for i := range v.ShardTable.Families {
 			s := &v.ShardTable.Families[i]
 			switch name := strings.Repeat("  ", s.Depth) + s.Short; {
 			case s.Ended:
-				row(name, s.State)
+				row(name, s.State, "–", "–", "–", "–", "–", "–", "–")
 			default:
-				row(name, s.State, cmp.Or(s.OwnerShort, "–"), s.Rate, s.Lag, s.Behind, s.Checked, s.Waiting, s.Held)
+				row(name, s.State, cmp.Or(s.OwnerShort, "–"), s.Rate, s.Lag, s.Behind, s.Checked,
+					noted(s.Waiting, s.Gathered), s.Held)
 			}
 		}
-		for i := range v.ShardTable.Chunks {
-			row(v.ShardTable.Chunks[i].From+" to "+v.ShardTable.Chunks[i].To, v.ShardTable.Chunks[i].Text)
-		}
 		end()
+		for i := range v.ShardTable.Chunks {
+			line("%s to %s: %s", v.ShardTable.Chunks[i].From, v.ShardTable.Chunks[i].To, v.ShardTable.Chunks[i].Text)
+		}
 		if v.ShardTable.PastLine != "" {
 			line("%s", v.ShardTable.PastLine)
 		}
@@ -86,44 +93,54 @@ func Text(st *Status) string {
 		end()
 	}
 	if len(v.RuleRows) > 0 {
-		row, end := table("RULE", "SEVERITY", "MATCHED", "PUBLISHED", "SUPPRESSED", "UNDEFINED")
-		for _, r := range v.RuleRows {
+		row, end := table("RULE", "SEVERITY", "STATE", "MATCHED", "FIRED", "REPEATS", "RESOLVES", "PUBLISHED",
+			"SUPPRESSED", "UNDEFINED")
+		for i := range v.RuleRows {
+			r := &v.RuleRows[i]
 			name, published := r.Name, r.Published
 			if r.Shadow {
 				name += " (shadow)"
 				published += " would be"
 			}
-			suppressed := r.Suppressed
-			if r.Why != "" {
-				suppressed += " (" + r.Why + ")"
-			}
-			row(name, r.Severity, r.Matched, published, suppressed, r.Undefined)
+			row(name, r.Severity, r.State, r.Matched, r.Fired, r.Repeats, r.Resolves, noted(published, r.InDigests),
+				noted(r.Suppressed, r.Why), noted(r.Undefined, r.Part))
 		}
 		end()
-		for _, r := range v.RuleRows {
+		for i := range v.RuleRows {
+			r := &v.RuleRows[i]
 			for _, note := range r.Notes {
-				line("  %s %s", r.Name, note)
+				line("  %s: %s, %s", r.Name, r.State, note)
 			}
 		}
 	}
 	if len(v.SilenceRows) > 0 {
-		row, end := table("SILENCE", "IN FORCE", "SILENCED")
+		row, end := table("SILENCE", "WHEN", "SILENCED")
 		for _, x := range v.SilenceRows {
-			row(x.Name, x.InForce, x.Muted)
+			row(x.Name, x.Active, x.Muted)
 		}
 		end()
 	}
 	if len(v.AlertRows) > 0 {
-		row, end := table("LAST ALERTS", "RULE", "KEY", "KIND", "SEVERITY", "TOPIC", "LATENCY", "ALERT ID")
-		for _, a := range v.AlertRows {
-			row(a.Ago+" ago", a.Rule, a.Key, a.Kind, a.Severity, a.Topic, a.Latency, a.ShortID)
+		row, end := table("LAST ALERTS", "RULE", "KEY", "KIND", "SEVERITY", "VALUE", "TOPIC", "LATENCY", "ALERT ID")
+		for i := range v.AlertRows {
+			a := &v.AlertRows[i]
+			row(a.Ago+" ago", a.Rule, cmp.Or(a.Key, "–"), a.Kind, cmp.Or(a.Severity, "–"), a.Value, a.Topic, a.Latency,
+				a.ShortID)
 		}
 		end()
+		for i := range v.AlertRows {
+			if a := &v.AlertRows[i]; a.Explain != "" {
+				line("why %s: %s", a.ShortID, a.Explain)
+				break // the others are in the JSON
+			}
+		}
 	}
 	if len(v.WorkerRows) > 0 {
-		row, end := table("WORKER", "STATE", "HEARD", "SHARDS", "VERSION")
-		for _, w := range v.WorkerRows {
-			row(w.Short, w.State, w.Heard, w.Shards, w.Version)
+		row, end := table("WORKER", "STATE", "HEARD", "RECORDS/S", "ALERTS/S", "LAG", "SHARDS", "VERSION", "CONFIGURATION")
+		for i := range v.WorkerRows {
+			w := &v.WorkerRows[i]
+			row(w.Short, w.State, w.Heard, w.Records, w.Alerts, w.Lag, w.holding(), w.Version,
+				strings.TrimRight(w.Config+" "+w.ConfigNote, " "))
 		}
 		end()
 	}
@@ -136,6 +153,29 @@ func Text(st *Status) string {
 /-/reload       PUT or POST: reads the configuration file again, and answers what changed; SIGHUP does the same
 `)
 	return tidy(b.String())
+}
+
+// noted is a figure with a note in brackets, if there is one.
+func noted(text, note string) string {
+	if note == "" {
+		return text
+	}
+	return text + " (" + note + ")"
+}
+
+// holding is how many shards a worker has, and which.
+func (w *workerView) holding() string {
+	parts := []string{Number(w.Shards, "shard")}
+	if len(w.Has) > 0 {
+		parts[0] += ":"
+	}
+	for _, s := range w.Has {
+		parts = append(parts, s.Short)
+	}
+	if w.More > 0 {
+		parts = append(parts, "and "+count(w.More)+" more")
+	}
+	return strings.Join(parts, " ")
 }
 
 // tidy cuts the blanks that tables leave at the ends of lines.

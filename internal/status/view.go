@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/checkpoint"
 )
 
 // view is a Status in the words of the page.
@@ -23,7 +24,13 @@ type view struct {
 	Icon   template.URL
 	Title  string
 
-	Records, Alerts     sparkline
+	Records, Alerts curve
+	Lag             curve
+	Coverage        coverage
+	Chapters        []chapter
+	// ShareRows are the workers with most shards, SharesMore are how many there are besides.
+	ShareRows           []workerShare
+	SharesMore          string
 	Advice              string
 	List                []Problem
 	Outcomes            []labelled
@@ -59,9 +66,10 @@ func NewView(st *Status) *view {
 		Style:   template.CSS(statusCSS), //nolint:gosec // compiled in
 		Script:  template.JS(statusJS),   //nolint:gosec // compiled in
 		UpWords: words(seconds(st.Uptime)),
-		Records: newSparkline("records", st.History.Records, st.History.Interval),
-		Alerts:  newSparkline("alerts", st.History.Alerts, st.History.Interval),
 		Icon:    icon(st.Level),
+
+		Coverage: newCoverage(st),
+		Chapters: Glossary(),
 	}
 	if len(st.Problems) == 1 { // the headline is what it says
 		v.Advice = st.Problems[0].Remedy
@@ -82,9 +90,11 @@ func NewView(st *Status) *view {
 		}
 	}
 	v.ShardTable = newShardTable(st)
+	v.curves(st)
 	for i := range st.Workers {
-		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i], st.At))
+		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i], st))
 	}
+	v.shares(st)
 	for i := range st.Rules {
 		v.RuleRows = append(v.RuleRows, newRuleView(&st.Rules[i]))
 	}
@@ -146,41 +156,6 @@ func icon(l Level) template.URL {
 	)
 }
 
-// sparkline is a curve of the last 15 minutes.
-type sparkline struct {
-	Now, Most string
-	// Line and Area are SVG paths in a box of 180 by 40; empty without two points.
-	Line, Area string
-	Text       string
-}
-
-const sparkHeight = 40.0
-
-func newSparkline(what string, points []float64, interval float64) sparkline {
-	if len(points) == 0 {
-		return sparkline{Now: "–", Text: "no figures yet"}
-	}
-	most := slices.Max(points)
-	s := sparkline{Now: rate(points[len(points)-1]), Most: rate(most)}
-	s.Text = fmt.Sprintf("%s a second over the last %s: now %s, at least %s, at most %s", what,
-		words(seconds(float64(len(points))*interval)), s.Now, rate(slices.Min(points)), s.Most)
-	if len(points) < 2 {
-		return s
-	}
-	var b strings.Builder
-	scale := (sparkHeight - 3) / math.Max(most, 0.001)
-	for i, p := range points {
-		x, y := HistoryLength-len(points)+1+i, sparkHeight-1-p*scale
-		b.WriteString(map[bool]string{true: "M", false: "L"}[i == 0])
-		b.WriteString(strconv.Itoa(x) + " " + strconv.FormatFloat(y, 'f', 1, 64))
-	}
-	s.Line = b.String()
-	s.Area = fmt.Sprintf(
-		"%sL%d %gL%d %gZ", s.Line, HistoryLength, sparkHeight, HistoryLength-len(points)+1, sparkHeight,
-	)
-	return s
-}
-
 // rate writes a figure a second.
 func rate(x float64) string {
 	switch {
@@ -202,6 +177,7 @@ type shardView struct {
 	Owner, OwnerShort    string
 	Lag, Behind, Checked string
 	Waiting, Held        string
+	Gathered             string // how many of Waiting are in digests
 	LagClass, HeldClass  string
 	Rate                 string
 	Ended                bool
@@ -249,7 +225,7 @@ func newShardTable(st *Status) (v shardTable) {
 			read++
 			if r.Lag > worst {
 				worst = r.Lag
-				v.Lag, v.LagWhere = words(seconds(r.Lag)), "the most, on "+shortShard(s.ID)
+				v.Lag, v.LagWhere = words(seconds(r.Lag)), "greatest on "+shortShard(s.ID)
 			}
 		}
 	}
@@ -360,7 +336,7 @@ func newShardView(s *Shard, st *Status) shardView {
 	row := shardView{
 		ID:         s.ID,
 		Short:      shortShard(s.ID),
-		State:      s.State,
+		State:      shardState(s.State),
 		Owner:      s.Owner,
 		OwnerShort: shortWorker(s.Owner),
 		Lag:        "–",
@@ -380,7 +356,7 @@ func newShardView(s *Shard, st *Status) shardView {
 		row.Parents = "from " + shortShard(s.Parents[0]) + " and " + shortShard(s.Parents[1])
 	}
 	if s.HandoffTarget != "" {
-		row.State += ", goes to " + shortWorker(s.HandoffTarget)
+		row.State += ", moves to " + shortWorker(s.HandoffTarget)
 	}
 	switch {
 	case s.State == "unread":
@@ -410,9 +386,9 @@ func newShardView(s *Shard, st *Status) shardView {
 	if r.Checkpoint != nil {
 		row.Checked = words(st.At.Sub(*r.Checkpoint))
 	}
-	row.Waiting, row.Held = grouped(uint64(max(0, r.Unresolved))), grouped(uint64(max(0, r.HeldKeys)))
+	row.Waiting, row.Held = count(r.Unresolved), count(r.HeldKeys)
 	if r.Gathered > 0 {
-		row.Waiting += fmt.Sprintf(" (%s in digests)", grouped(uint64(r.Gathered)))
+		row.Gathered = grouped(uint64(r.Gathered)) + " in digests"
 	}
 	if r.Lag >= lagWarnAfter.Seconds() {
 		row.LagClass, row.severity = "warn", max(row.severity, 2)
@@ -425,6 +401,14 @@ func newShardView(s *Shard, st *Status) shardView {
 		row.HeldClass, row.severity = "bad", 3
 	}
 	return row
+}
+
+// shardState is a state in the words of the page.
+func shardState(state string) string {
+	if state == string(checkpoint.ShardForeign) {
+		return "other worker"
+	}
+	return state
 }
 
 // stalled returns why a shard is not read on.
@@ -485,42 +469,166 @@ func bytesWords(x float64) string {
 }
 
 type workerView struct {
-	ID, Short, Version, State, Sign, Class, Heard string
-	Shards                                        int
-	Self                                          bool
+	ID, Short, State, Sign, Class, Heard string
+	Version, VersionClass                string
+	// Config is the beginning of the hash; ConfigNote says that it is another one than here.
+	Config, ConfigNote   string
+	Records, Alerts, Lag string
+	Shards               int
+	// Has are the first of its shards, More is how many it has besides.
+	Has  []shardName
+	More int
+	Self bool
 }
 
-func newWorkerView(w *FleetWorker, at time.Time) workerView {
+// shardName is the id of a shard and what the page shows of it.
+type shardName struct{ ID, Short string }
+
+// shardsNamed are how many shards of a worker are named.
+const shardsNamed = 8
+
+func newWorkerView(w *FleetWorker, st *Status) workerView {
 	row := workerView{
-		ID: w.ID, Short: shortWorker(w.ID), Version: w.Version, State: w.State, Sign: "●", Class: "ok",
-		Shards: w.Shards, Self: w.Self,
+		ID: w.ID, Short: shortWorker(w.ID), Version: cmp.Or(w.Version, "unknown"), State: w.State, Sign: "●", Class: "ok",
+		Shards: w.Shards, Self: w.Self, Config: cmp.Or(w.Configuration[:min(7, len(w.Configuration))], "unknown"),
+		Records: "–", Alerts: "–", Lag: "–",
 	}
-	switch w.State {
-	case "fenced":
+	switch {
+	case w.State == workerFenced:
 		row.Sign, row.Class = "▲", "warn"
-	case "leaving":
+	case w.State == workerLeaving:
 		row.Sign, row.Class = "○", "quiet"
+	case !w.Self && w.Silent >= st.Worker.LeaseSeconds/2 && st.Worker.LeaseSeconds > 0:
+		row.State, row.Sign, row.Class = "silent", "▲", "warn"
 	}
 	row.Heard = "not yet"
 	if w.Heard != nil {
-		row.Heard = words(at.Sub(*w.Heard)) + " ago"
+		row.Heard = words(st.At.Sub(*w.Heard)) + " ago"
 	}
 	if w.Self {
 		row.Heard = "this one"
 	}
+	if w.Version != st.Build.Version {
+		row.VersionClass = "warn"
+	}
+	if w.DiffersSince != nil {
+		row.ConfigNote = "differs for " + words(st.At.Sub(*w.DiffersSince))
+	}
+	if w.State != workerFenced && w.Records != nil && w.Alerts != nil && w.Lag != nil {
+		row.Records, row.Alerts, row.Lag = rate(*w.Records), rate(*w.Alerts), words(seconds(*w.Lag))
+	}
+	for i := range st.Shards {
+		switch s := &st.Shards[i]; {
+		case s.Owner != w.ID || over(s):
+		case len(row.Has) == shardsNamed:
+			row.More++
+		default:
+			row.Has = append(row.Has, shardName{s.ID, shortShard(s.ID)})
+		}
+	}
 	return row
 }
 
+// workerShare is how many of the shards a worker has.
+type workerShare struct {
+	Short      string
+	Shards, Of int
+	Self       bool
+}
+
+// sharesShown are as many as there is room for.
+const sharesShown = 3
+
+func (v *view) shares(st *Status) {
+	of := 0
+	var all []workerShare
+	for i := range st.Workers {
+		if w := &st.Workers[i]; w.State != workerFenced {
+			all = append(all, workerShare{Short: shortWorker(w.ID), Shards: w.Shards, Self: w.Self})
+			of = max(of, w.Shards)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b workerShare) int { return cmp.Compare(b.Shards, a.Shards) })
+	for i := range all {
+		all[i].Of = max(1, of)
+	}
+	if n := len(all) - sharesShown; n > 0 {
+		v.SharesMore = Number(n, "more worker")
+		all = all[:sharesShown]
+	}
+	v.ShareRows = all
+}
+
+// coverage is who reads the shards.
+type coverage struct {
+	// Read and Open are numbers; By is how many workers read them, Rest what is not read and why, Here what this
+	// worker reads.
+	Read, Open, By, Rest, Here string
+	Class                      string
+	// Sentence is all of it.
+	Sentence string
+}
+
+func newCoverage(st *Status) coverage {
+	t := &st.Totals
+	c := coverage{
+		Read: count(t.Read), Open: count(t.Open), By: "by " + Number(t.Readers, "worker"),
+		Here: count(st.ShardCounts[string(checkpoint.ShardHeld)]) + " here",
+	}
+	if t.Open == 0 {
+		c.By, c.Sentence = "no shard is known yet", "no shard is known yet"
+		return c
+	}
+	var rest []string
+	for _, state := range []struct {
+		state       checkpoint.ShardState
+		words, sign string
+	}{
+		{checkpoint.ShardUnread, "without a reader", "bad"},
+		{checkpoint.ShardPaused, "paused", "warn"},
+		{checkpoint.ShardBlocked, "behind a parent", ""},
+	} {
+		if n := st.ShardCounts[string(state.state)]; n > 0 {
+			rest = append(rest, count(n)+" "+state.words)
+			c.Class = cmp.Or(c.Class, state.sign)
+		}
+	}
+	c.Rest = strings.Join(rest, ", ")
+	c.Sentence = fmt.Sprintf("%s of %s read %s", c.Read, Number(t.Open, "shard"), c.By)
+	if c.Rest != "" {
+		c.Sentence += ", " + c.Rest
+	}
+	return c
+}
+
 type ruleView struct {
-	Name, Severity, Topics        string
-	Shadow                        bool
-	Matched, Published, Undefined string
-	Suppressed, Why               string
-	Notes                         []string // what keeps it from matching
+	Name, Severity, Topics   string
+	Runbook                  link
+	Shadow                   bool
+	State, Sign, Class       string
+	Matched                  string
+	Fired, Repeats, Resolves string
+	Published, InDigests     string
+	Undefined, Part          string
+	Suppressed, Why          string
+	Notes                    []string // why it does not fire
+}
+
+// link is a text that is a link if it can be followed.
+type link struct{ Text, URL string }
+
+func newLink(text string) link {
+	l := link{Text: text}
+	// A template, a variable or what was cut out leads nowhere.
+	if (strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")) &&
+		!strings.Contains(text, "{{") && !strings.Contains(text, "${") && !strings.Contains(text, "[redacted]") {
+		l.URL = text
+	}
+	return l
 }
 
 // silenceView is a row of the table of silences.
-type silenceView struct{ Name, InForce, Muted string }
+type silenceView struct{ Name, Active, Muted string }
 
 func newSilenceView(x *Silence, now time.Time) silenceView {
 	row := silenceView{Name: x.Name, Muted: grouped(x.Muted)}
@@ -531,8 +639,8 @@ func newSilenceView(x *Silence, now time.Time) silenceView {
 	if x.Until != nil {
 		until = *x.Until
 	}
-	if row.InForce = InForce(from, until, now); x.Conditional {
-		row.InForce += ", by a condition"
+	if row.Active = ActiveWhen(from, until, now); x.Conditional {
+		row.Active += ", for records that meet its condition"
 	}
 	return row
 }
@@ -540,7 +648,15 @@ func newSilenceView(x *Silence, now time.Time) silenceView {
 func newRuleView(r *Rule) ruleView {
 	row := ruleView{
 		Name: r.Name, Severity: r.Severity, Topics: strings.Join(r.Topics, ", "), Shadow: r.Mode == "shadow",
-		Matched: grouped(r.Matched), Published: grouped(r.Published), Undefined: grouped(r.Undefined),
+		Matched: grouped(r.Matched), Fired: grouped(r.Kinds.Firing), Repeats: grouped(r.Kinds.Repeats),
+		Resolves: grouped(r.Kinds.Resolved), Published: grouped(r.Published), Undefined: grouped(r.Undefined),
+		Runbook: newLink(r.Runbook),
+	}
+	if r.InDigests > 0 {
+		row.InDigests = grouped(r.InDigests) + " in digests"
+	}
+	if r.Undefined > 0 && r.Judged > 0 {
+		row.Part = strings.Replace(percent(min(r.Undefined, r.Judged), r.Judged), "less than ", "< ", 1)
 	}
 	sum := uint64(0)
 	var why []string
@@ -551,10 +667,42 @@ func newRuleView(r *Rule) ruleView {
 		}
 	}
 	row.Suppressed, row.Why = grouped(sum), strings.Join(why, ", ")
-	for i := range r.Fields {
-		row.Notes = append(row.Notes, r.Fields[i].finding())
+	row.State, row.Sign, row.Class = standingWords(r)
+	switch {
+	case len(r.Fields) > 0:
+		for i := range r.Fields {
+			row.Notes = append(row.Notes, r.Fields[i].finding())
+		}
+	case r.Standing.Why != "":
+		row.Notes = append(row.Notes, r.Standing.Why)
 	}
 	return row
+}
+
+// standingWords is a rule's state in the words of the page, with its sign and class.
+func standingWords(r *Rule) (state, sign, class string) {
+	switch r.Standing.State {
+	case standingCannot:
+		return "cannot fire", "▲", "warn"
+	case standingStopped:
+		return "no longer fires", "▲", "warn"
+	case standingFires:
+		if r.WouldBe {
+			return "would fire", "●", "ok"
+		}
+		return "fires", "●", "ok"
+	case standingSuppressed:
+		return "suppressed", "◆", "quiet"
+	case standingWaits:
+		return "alerts wait", "◆", "warn"
+	case standingMatches:
+		return "never fired", "○", "quiet"
+	case standingWatches:
+		return "watches", "●", "ok"
+	case standingUnmatched:
+		return "no match yet", "○", "quiet"
+	}
+	return "no record yet", "○", "quiet"
 }
 
 type topicView struct {
@@ -565,7 +713,6 @@ type topicView struct {
 }
 
 func newTopicView(t *Topic, at time.Time) topicView {
-	count := func(n int) string { return grouped(uint64(max(0, n))) }
 	row := topicView{
 		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
 		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit",
@@ -597,15 +744,21 @@ func newTopicView(t *Topic, at time.Time) topicView {
 func decimals(x float64) string { return strconv.FormatFloat(math.Round(x*100)/100, 'f', -1, 64) }
 
 type alertView struct {
-	At, Ago, Rule, Key, Topic, Kind, Severity, Latency, ID, ShortID string
-	Class                                                           string
+	At, Ago, Rule, Key, Topic, Kind, Severity, Value, Latency, ID, ShortID string
+	Class                                                                  string
+	Explain                                                                string
+	Runbook                                                                link
 }
 
 func newAlertView(a *Alert, at time.Time) alertView {
 	row := alertView{
 		At: a.Accepted.Format(time.RFC3339), Ago: words(at.Sub(a.Accepted)), Rule: a.Rule, Key: a.Key, Topic: a.Topic,
 		Kind:     a.Kind,
-		Severity: a.Severity, ID: a.ID, ShortID: a.ID[:min(10, len(a.ID))], Latency: "–",
+		Severity: a.Severity, ID: a.ID, ShortID: a.ID[:min(10, len(a.ID))], Latency: "–", Value: "–",
+		Explain: a.Explain, Runbook: newLink(a.Runbook),
+	}
+	if a.Value != nil {
+		row.Value = strconv.FormatFloat(*a.Value, 'g', 6, 64)
 	}
 	if !a.Occurred.IsZero() {
 		row.Latency = words(a.Accepted.Sub(a.Occurred))

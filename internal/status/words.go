@@ -66,6 +66,9 @@ func grouped(n uint64) string {
 	return s
 }
 
+// count writes a number of things.
+func count(n int) string { return grouped(uint64(max(0, n))) }
+
 // seconds is a duration of the model.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
@@ -110,14 +113,14 @@ func shortShard(id string) string {
 	return "…" + strings.Repeat("0", max(0, 4-len(number))) + number
 }
 
-// InForce says in words when a silence is active.
-func InForce(from, until, now time.Time) string {
+// ActiveWhen says in words when a silence is active.
+func ActiveWhen(from, until, now time.Time) string {
 	switch in := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }; {
 	case !until.After(now):
-		return "over since " + in(until)
+		return "ended " + in(until)
 	case from.After(now):
 		return "from " + in(from) + " until " + in(until)
 	default:
-		return "in force until " + in(until)
+		return "active until " + in(until)
 	}
 }

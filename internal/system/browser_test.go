@@ -362,15 +362,23 @@ func wellStatus() status.Status {
 	s.Worker.Heartbeat, s.Worker.Failure = status.Moment(s.At.Add(-time.Second)), ""
 	s.Recent = status.Recent{Window: s.Recent.Window}
 	s.BadAnswers, s.Filter, s.Silences, s.Doubts, s.Incidents = nil, nil, nil, nil, nil
-	for i := range s.Rules {
-		s.Rules[i].Fields = nil
-	}
-	s.History = status.History{Interval: status.HistoryEvery.Seconds()}
+	s.Rules = s.Rules[:1]
+	h := status.History{Interval: status.HistoryEvery.Seconds()}
 	for i := range status.HistoryLength {
-		s.History.Records = append(s.History.Records, 1000+200*sine(time.Duration(i)*status.HistoryEvery)+
-			float64(i*7919%41))
-		s.History.Alerts = append(s.History.Alerts, float64(i*7919%13)/10)
+		h.Records = append(h.Records, 1000+200*sine(time.Duration(i)*status.HistoryEvery)+float64(i*7919%41))
+		h.Alerts = append(h.Alerts, float64(i*7919%13)/10)
+		h.Lag = append(h.Lag, new(0.2+float64(i*7919%11)/20))
+		h.Fleet.Records = append(h.Fleet.Records, h.Records[i]*1.8)
+		h.Fleet.Alerts = append(h.Fleet.Alerts, h.Alerts[i]*1.4)
+		h.Fleet.Lag = append(h.Fleet.Lag, new(*h.Lag[i]+0.1))
 	}
+	s.History = h
+	for i := range s.Workers {
+		w := &s.Workers[i]
+		w.DiffersSince, w.Configuration, w.Lag = nil, s.Workers[0].Configuration, new(0.3)
+	}
+	s.Workers[0].Records, s.Workers[1].Records = new(1000.0), new(800.0)
+	s.Totals = status.TotalsOf(&s.Fleet)
 	s.Problems = status.Problems(&s, false)
 	s.Level, s.Summary = status.Summary(&s)
 	return s

@@ -75,7 +75,7 @@ func TestStatusOverTheLifeOfADaemon(t *testing.T) {
 		require.Equal(t, "shadow", s.Rules[1].Mode)
 		require.Equal(t, uint64(120), s.Rules[1].Published)
 		require.Len(t, s.Alerts, 3)
-		require.Equal(t, "pati…", s.Alerts[0].Key)
+		require.Equal(t, "pa…-xx", s.Alerts[0].Key)
 		require.Equal(t, fake.SNS.Messages(testkit.TestTopicARN)[2].Attributes["alert_id"].StringValue, s.Alerts[0].ID)
 		require.InDelta(t, 2, s.History.Records[len(s.History.Records)-2], 0.3)
 

@@ -81,6 +81,7 @@ func ManyShards(n int) status.Status {
 		s.ShardCounts["ended"]++
 	}
 	s.Shards = status.ByLineage(s.Shards)
+	s.Totals = status.TotalsOf(&s.Fleet)
 	s.Problems = status.Problems(&s, false)
 	s.Level, s.Summary = status.Summary(&s)
 	return s
@@ -134,6 +135,12 @@ func ExampleStatus() status.Status {
 			Interval: 5,
 			Records:  []float64{96.2, 101.4, 110, 1240.5},
 			Alerts:   []float64{0, 0.4, 8.2, 1.2},
+			Lag:      numbers(0.2, 30, 120, 200),
+			Fleet: status.FleetHistory{
+				Records: []float64{196.2, 201.4, 220, 1340.5},
+				Alerts:  []float64{0, 0.4, 8.7, 1.7},
+				Lag:     numbers(0.2, 30, 120, 200),
+			},
 		},
 		Records: map[string]uint64{
 			"alerted":       120,
@@ -231,20 +238,28 @@ func ExampleStatus() status.Status {
 					Self:    true,
 					State:   "live",
 					Shards:  2,
+
+					Configuration: "4f2a9c1e00000000000000000000000a",
+					Records:       new(1240.5), Alerts: new(1.2), Lag: new(200.0),
 				},
 				{
 					ID:      "alerter-1/9c41bd02",
 					Version: "1.0.0",
 					State:   "live",
 					Silent:  1.2,
+					Heard:   ago(1200 * time.Millisecond),
 					Shards:  1,
+
+					Configuration: "77c09b3d00000000000000000000000b",
+					DiffersSince:  ago(20 * time.Second),
+					Records:       new(100.0), Alerts: new(0.5), Lag: new(0.3),
 				},
 				{
-					ID:      "alerter-2/00000000",
-					Version: "0.9.0",
-					State:   "fenced",
-					Silent:  54,
-					Shards:  1,
+					ID:     "alerter-2/00000000",
+					State:  "fenced",
+					Silent: 54,
+					Heard:  ago(54 * time.Second),
+					Shards: 1,
 				},
 			},
 		},
@@ -255,18 +270,24 @@ func ExampleStatus() status.Status {
 					Severity:   "critical",
 					Topics:     []string{"oncall", "ward"},
 					Mode:       "live",
+					Judged:     41_640,
 					Matched:    432,
 					Undefined:  17,
-					Published:  120,
+					Published:  130,
+					Kinds:      status.RuleAlerts{Firing: 120, Repeats: 4, Resolved: 6},
+					InDigests:  57,
 					Suppressed: some,
+					Runbook:    "https://wiki.example.com/high-heart-rate",
 				},
 				{
 					Name:       "new-threshold",
 					Severity:   "warning",
 					Topics:     []string{"ward"},
 					Mode:       "shadow",
+					Judged:     41_640,
 					Matched:    12,
 					Published:  9,
+					Kinds:      status.RuleAlerts{Firing: 5, Resolved: 4},
 					WouldBe:    true,
 					Suppressed: none,
 					Fields: []status.RuleField{
@@ -274,6 +295,18 @@ func ExampleStatus() status.Status {
 						{Field: "age", Wanted: "number", Has: "text", Records: 41_204},
 						{Field: "ward", Records: 41_204},
 					},
+				},
+				{
+					Name: "error-rate", Severity: "warning", Topics: []string{"ward"}, Mode: "live",
+					Judged: 41_640, Matched: 52, Needs: "the avg of 5m", Suppressed: none,
+				},
+				{
+					Name: "other-records", Severity: "warning", Topics: []string{"ward"}, Mode: "live",
+					Judged: 41_640, Undefined: 41_640, Suppressed: none,
+				},
+				{
+					Name: "too-hot", Severity: "critical", Topics: []string{"oncall"}, Mode: "live",
+					Judged: 41_640, Suppressed: none, Runbook: "https://wiki.example.com/{{.Key}}",
 				},
 			},
 			Filter: &status.Filter{Dropped: 12_000, DroppingSince: ago(2 * time.Hour)},
@@ -294,8 +327,12 @@ func ExampleStatus() status.Status {
 					Rule:      "high-heart-rate",
 					Severity:  "critical",
 					Topic:     "ward",
-					Key:       "pati…",
+					Key:       "pat…042",
 					Alerts:    1,
+					Value:     new(187.0),
+					Runbook:   "https://wiki.example.com/high-heart-rate",
+					Shard:     "shardId-000000000004",
+					Sequence:  "49669800000000000000000000000000000000000000000000000042",
 					Occurred:  *ago(1350 * time.Millisecond),
 					Accepted:  *ago(time.Second),
 					MessageID: "m-2",
@@ -369,7 +406,19 @@ func ExampleStatus() status.Status {
 			Configuration: "stream:\n  name: ${STREAM}\n",
 		},
 	}
+	for i := range s.Rules {
+		s.Rules[i].Standing = status.StandingOf(&s.Rules[i], "")
+	}
+	s.Alerts[0].Explain = status.ExplainCommand("/etc/kinesis-alerter.yaml", &s.Alerts[0], 0)
+	s.Totals = status.TotalsOf(&s.Fleet)
 	s.Problems = status.Problems(&s, true)
 	s.Level, s.Summary = status.Summary(&s)
 	return s
+}
+
+func numbers(all ...float64) (out []*float64) {
+	for i := range all {
+		out = append(out, &all[i])
+	}
+	return out
 }

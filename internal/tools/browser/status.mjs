@@ -49,11 +49,42 @@ async function accessible(name, page) {
   check(violations.length === 0, `${name}: axe: ${violations.join(" | ")}`);
 }
 
+// filled checks that a wide window has no holes: the page takes its width, and both columns end at the same height.
+async function filled(name, page) {
+  const s = await page.evaluate(() => ({
+    main: document.querySelector("main").getBoundingClientRect().width,
+    ends: [...document.querySelectorAll(".columns > div")].map((c) => Math.round(c.lastElementChild.getBoundingClientRect().bottom)),
+  }));
+  check(s.main > 1800, `${name}: the page is ${s.main} wide`);
+  check(s.ends.length === 2 && Math.abs(s.ends[0] - s.ends[1]) <= 1, `${name}: the columns end at ${s.ends}`);
+}
+
+// fleet checks the totals of all workers against their rows, that the curves fill their cards, and that every heading explains
+// itself to a mouse, a keyboard and a screen reader.
+async function fleet(name, page) {
+  const s = await page.evaluate(() => ({
+    cover: document.querySelector(".cover .big").textContent,
+    shards: [...document.querySelectorAll(".workers tbody tr td:nth-child(7)")].reduce((n, td) => n + parseInt(td.firstChild.textContent, 10), 0),
+    lines: [...document.querySelectorAll("#figures path.line")].map((p) => p.getAttribute("d")),
+    mute: [...document.querySelectorAll("thead th, .tile h2")].filter((h) => {
+      const a = h.querySelector("a.col");
+      return !a || a.title.length < 12 || !document.querySelector(`#glossary ${CSS.escape(a.getAttribute("href")).replace("\\#", "#")}`);
+    }).map((h) => h.textContent),
+  }));
+  const [, read, open] = /^(\d+) of (\d+) by \d+ workers?$/.exec(s.cover) ?? [];
+  check(read !== undefined && Number(read) === s.shards && Number(read) <= Number(open), `${name}: ${s.cover}, and the workers have ${s.shards}`);
+  check(s.lines.length === 3 && s.lines.every((d) => /^M0\.0 /.test(d) && /180\.0 [\d.]+$/.test(d)), `${name}: the curves fill their cards: ${s.lines.map((d) => d.slice(0, 30))}`);
+  check(s.mute.length === 0, `${name}: headings without an explanation: ${s.mute}`);
+}
+
 const sizes = [
   ["desktop-light", { colorScheme: "light" }],
   ["desktop-dark", { colorScheme: "dark" }],
   ["phone-light", { colorScheme: "light", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
   ["phone-dark", { colorScheme: "dark", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
+  ["phone-360", { viewport: { width: 360, height: 780 }, deviceScaleFactor: 3, isMobile: true, hasTouch: true }],
+  ["wide-light", { colorScheme: "light", viewport: { width: 1920, height: 1080 } }],
+  ["wide-dark", { colorScheme: "dark", viewport: { width: 1920, height: 1080 } }],
   ["narrow", { viewport: { width: 320, height: 640 } }],
 ];
 for (const [name, options] of sizes) {
@@ -61,6 +92,8 @@ for (const [name, options] of sizes) {
   await structure(name, page);
   await accessible(name, page);
   if (name !== "narrow") await picture(page, join(out, `status-${name}.png`));
+  if (name.startsWith("wide")) await filled(name, page);
+  await fleet(name, page);
   await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
   await structure(`${name}, all unfolded`, page);
   page.done();
@@ -99,10 +132,12 @@ for (const [name, address, wants] of [
   const page = await open("no-script", url, { javaScriptEnabled: false });
   const html = await page.content();
   check(/<noscript><meta http-equiv="refresh" content="10"><\/noscript>/.test(html), "without JavaScript the page refreshes itself");
-  for (const section of ["Shards", "Topics", "Rules", "Last alerts", "Workers", "Configuration"]) {
+  check((await page.locator("button").count()) === 1, "without JavaScript there is no button that does nothing");
+  check((await page.locator("#alerts code.cut").first().textContent()).startsWith("kinesis-alerter explain --config "), "without JavaScript the command can be selected");
+  for (const section of ["Shards", "Topics", "Rules", "Last alerts", "Workers", "Configuration", "What the numbers mean"]) {
     check(await page.locator(".card > h2", { hasText: section }).isVisible(), `without JavaScript there is ${section}`);
   }
-  check(!(await page.locator("#pause").isVisible()), "without JavaScript there is nothing to pause");
+  check(!(await page.locator("#pause").isVisible()), "without JavaScript there is no refreshing to stop");
   await page.locator("#yaml > summary").click();
   check(await page.locator("#configuration pre").isVisible(), "without JavaScript the configuration unfolds");
   await picture(page, join(out, "status-no-script.png"));
@@ -129,11 +164,53 @@ for (const [name, address, wants] of [
   await page.locator("#pause").click();
   const paused = await resolved();
   await page.waitForTimeout(7000);
-  check((await resolved()) === paused, "a pause is a pause");
-  check((await page.title()).startsWith("paused – "), "and so says its tab");
+  check((await resolved()) === paused, "what is stopped stands");
+  check((await page.title()).startsWith("not refreshed – "), "and so says its tab");
+  check(/^not refreshed since /.test(await page.textContent("#fresh")), "and the foot of the page");
   await page.locator("#pause").click();
   await page.waitForFunction((n) => Number(document.querySelector("#rules dd").textContent.replaceAll(",", "")) > n, paused, { timeout: 20000 }).catch(() => {});
   check((await resolved()) > paused, "and ends");
+  page.done();
+  await page.context().close();
+}
+
+// What can be copied is copied, by the keyboard as well, with a clipboard and in the old way, and the keyboard stays on its button
+// over a refresh. A heading leads to what it means.
+{
+  const page = await open("copy", url, {});
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  for (const [what, place, wants] of [
+    ["a shard", "#shards .copy", /^shardId-\d{12}$/], ["a worker", "#workers .copy", /^alerter-\d\/[0-9a-f]+$/],
+    ["an alert", "#alerts td:nth-child(8) .copy", /^[0-9a-f]{64}$/],
+    ["a command", "#alerts td:nth-child(9) .copy", /^kinesis-alerter explain --config \S+ --shard shardId-\d{12} --sequence \d+$/],
+  ]) {
+    await page.locator(place).first().focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => /^copied /.test(document.getElementById("said").textContent), null, { timeout: 2000 }).catch(() => {});
+    check(wants.test(await clipboard()), `copy: ${what}: ${await clipboard()}`);
+    check(/^copied /.test(await page.textContent("#said")), `copy: ${what}: a screen reader hears it`);
+  }
+  const label = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  await page.locator("#shards .copy").first().focus();
+  const at = await label();
+  const said = await page.textContent("#fresh");
+  await page.waitForFunction((s) => document.getElementById("fresh").textContent !== s, said, { timeout: 20000 }).catch(() => {});
+  check((await label()) === at, `copy: the keyboard stays on ${at}, not ${await label()}`);
+  await page.evaluate(() => Object.defineProperty(window, "isSecureContext", { value: false }));
+  await page.evaluate(() => navigator.clipboard.writeText("nothing"));
+  await page.locator("#workers .copy").first().click();
+  await page.waitForTimeout(100);
+  check(/^alerter-/.test(await clipboard()), `copy: without a secure context: ${await clipboard()}`);
+  check(await page.evaluate(() => document.activeElement?.className === "copy done" && document.querySelectorAll("textarea").length === 0), "copy: and nothing of that is left");
+  await page.locator('.shards a.col[href="#about-behind"]').first().focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.getElementById("glossary").open, null, { timeout: 2000 }).catch(() => {});
+  check(await page.evaluate(() => document.activeElement?.id === "about-behind" && document.getElementById("glossary").open), "a heading leads to what it means");
+  check(await page.locator("#about-behind").isVisible(), "which can be seen");
+  await structure("copy, glossary", page);
+  await accessible("copy, glossary", page);
+  await picture(page, join(out, "status-glossary.png"));
   page.done();
   await page.context().close();
 }
