@@ -232,7 +232,7 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	}
 	n := s.Nearest(at)
 	line("\nNearest to %s:", at.Format(time.RFC3339))
-	writeExplanation(w, &all[n], s.Found[n].Record.Data)
+	writeExplanation(x.program.results(), &all[n], s.Found[n].Record.Data)
 	writeRates(w, loaded.Config, all[n:n+1])
 }
 
