@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -22,6 +21,7 @@ type checker struct {
 	print, schema   bool
 	json            bool
 	sample, mapping string
+	output          string
 	program         *program
 }
 
@@ -56,6 +56,8 @@ func checkCommand(p *program) *cobra.Command {
 				return err
 			case x.schema:
 				return usage(c, "--schema goes alone: it is the same for every configuration")
+			case x.output != "" && x.mapping == "":
+				return usage(c, "--output goes with --explain-lambda; the check of a file writes nothing")
 			case x.mapping != "":
 				return x.lambda(c.Context())
 			}
@@ -72,6 +74,8 @@ func checkCommand(p *program) *cobra.Command {
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
 		"print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda "+
 			"get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
+	c.Flags().StringVar(&x.output, "output", "",
+		"with --explain-lambda: write to this `FILE`, which must not exist, and nothing where that fails")
 	return c
 }
 
@@ -83,7 +87,8 @@ func (x *checker) lambda(ctx context.Context) error {
 			"with --config, --sample or --print")
 	}
 	return (&takeover.LambdaExplainer{
-		File: x.mapping, TopicARN: x.from.quick.TopicARN, Stdin: x.program.stdin, Stdout: x.program.stdout,
+		File: x.mapping, TopicARN: x.from.quick.TopicARN, Output: x.output, Stdin: x.program.stdin,
+		Stdout: x.program.stdout,
 		Stderr: x.program.stderr,
 	}).Run(ctx)
 }
@@ -182,22 +187,26 @@ func (x *checker) examine(ctx context.Context, loaded *config.LoadedConfig) (err
 			return err
 		}
 	}
+	errs := p.complaints()
+	mark := errs.text(caution, "warning:")
 	for _, warning := range daemon.RegionWarnings(&loaded.Config) {
 		out.Warnings = append(out.Warnings, faultJSON{Message: warning})
-		_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", name, warning)
+		_, _ = plain.Fprintf(errs.w, "%s: "+mark+" %s\n", name, warning)
 	}
 	doubts := loaded.Doubts(p.now())
 	for _, d := range doubts {
 		out.Warnings = append(out.Warnings, toFaultJSON(d.FieldError))
-		_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
+		_, _ = plain.Fprintf(errs.w, mark+" %v\n", d)
 	}
 	if err := loaded.Current(p.now()); err != nil || x.json {
 		return err
 	}
-	valid := fmt.Sprintf("%s: valid; %d rules, %d topics", name, len(loaded.Rules), len(loaded.Topics))
+	warnings := ""
 	if len(doubts) > 0 {
-		valid += ", " + config.Plural(len(doubts), "warning")
+		warnings = ", " + config.Plural(len(doubts), "warning")
 	}
-	_, err = plain.Fprintln(p.stdout, valid)
+	to := p.results()
+	_, err = plain.Fprintf(to.w, "%s: "+to.text(good, "valid")+"; %s, %s%s\n", name,
+		config.Plural(len(loaded.Rules), "rule"), config.Plural(len(loaded.Topics), "topic"), warnings)
 	return err
 }

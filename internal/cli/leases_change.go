@@ -20,7 +20,9 @@ func (o *operator) planned(ctx context.Context, plan func(*admin.Admin) ([]admin
 	if err != nil {
 		return err
 	}
+	done := o.program.during(ctx, "looking which workers are alive")
 	changes, err := plan(a)
+	done()
 	if err != nil {
 		return err
 	}
@@ -37,21 +39,19 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 		return err
 	}
 	if !o.json {
-		if err := writeChanges(o.program.stdout, changes, o.force); err != nil {
+		if err := writeChanges(o.program.results(), changes, o.force); err != nil {
 			return err
 		}
 	}
 	if live := slices.IndexFunc(changes, func(c admin.Change) bool { return c.Live }); live >= 0 && !o.force {
-		c := changes[live]
-		return o.refused(changes,
-			fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, "+
-				"or take it with --force",
-				c.Before.Shard, admin.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
+		return o.refused(changes, fmt.Errorf("nothing was changed: %w", changes[live].Refusal()))
 	}
 	if err := o.confirm(len(changes)); err != nil {
 		return o.refused(changes, err)
 	}
+	done := o.program.during(ctx, "making the changes")
 	made, err := a.Apply(ctx, changes, o.force)
+	done()
 	if o.json {
 		return errors.Join(o.program.printJSON(changesJSON(changes, made)), err)
 	}
