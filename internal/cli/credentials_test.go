@@ -62,6 +62,7 @@ func TestMissingWaysToAWSAreSaidAtOnce(t *testing.T) {
 		"backtest": {"rules", "backtest", "--config", file, "--from", "-1h"},
 		"explain":  {"explain", "--config", file, "--shard", testkit.Shard0, "--sequence", "49"},
 		"produce":  {"produce", "heart-rate", "--stream", "x"},
+		"put":      {"put", "x", "--stream", "x"},
 		"drill":    {"drill", "--config", file},
 		"list":     {"leases", "list", "--table", "x"},
 		"pause":    {"leases", "pause", testkit.Shard0, "--table", "x", "--yes"},

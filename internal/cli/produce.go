@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/spf13/cobra"
 
 	"kinesis-alerter/internal/config"
-	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/produce"
 )
@@ -46,7 +45,7 @@ func produceCommand(p *program) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&x.stream, "stream", "", "the stream's `NAME`; required")
+	fs.StringVar(&x.stream, "stream", "", "the stream's `NAME` or ARN; required")
 	fs.Float64Var(&x.rate, "rate", 100, "`RECORDS` per second; 0 is as fast as the stream takes them")
 	fs.IntVar(&x.count, "count", 0, "end after so many `RECORDS` (default no end)")
 	fs.DurationVar(&x.limit, "for", 0, "end after this `DURATION` (default no end)")
@@ -63,7 +62,7 @@ func (x *producing) Run(ctx context.Context, name string) error {
 	if err != nil {
 		return config.UsageError("produce: " + err.Error())
 	}
-	cfg, err := x.program.loadAWS(ctx)
+	client, err := x.program.writer(ctx, x.stream)
 	if err != nil {
 		return err
 	}
@@ -72,14 +71,15 @@ func (x *producing) Run(ctx context.Context, name string) error {
 		ctx, cancel = context.WithTimeout(ctx, x.limit)
 		defer cancel()
 	}
-	cfg.HTTPClient = daemon.SteadyBody{Next: cfg.HTTPClient}
 	producer := &produce.Producer{
-		Client: kinesis.NewFromConfig(cfg), Stream: x.stream, Sample: sample, Rate: x.rate, Count: x.count,
-		Keys: x.keys,
+		Client: client, Stream: x.stream, Sample: sample, Rate: x.rate, Count: x.count, Keys: x.keys,
+		Trouble: x.program.trouble("produce"),
 	}
 	began := time.Now()
-	put, err := producer.Run(ctx)
-	_, _ = plain.Fprintf(x.program.stdout, "%d records put into %s in %s\n", put, x.stream,
-		time.Since(began).Round(time.Millisecond))
-	return err
+	sum, err := producer.Run(ctx)
+	_, _ = plain.Fprintf(x.program.stdout, "%s\n", said(sum, x.stream, time.Since(began)))
+	if err != nil {
+		return fmt.Errorf("produce: ended early: %w", err)
+	}
+	return nil
 }

@@ -65,6 +65,7 @@ func (p *program) tree() *cobra.Command {
 		checkCommand(p),
 		rulesCommand(p),
 		explainCommand(p),
+		putCommand(p),
 		produceCommand(p),
 		leasesCommand(p),
 		drillCommand(p),

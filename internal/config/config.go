@@ -435,10 +435,18 @@ func (c *LoadedConfig) Trials() error {
 	return problems
 }
 
-// Current refuses a configuration with silences that are over, for a reload or a check. A start does not: a daemon that
-// is restarted at night must not stay down because a silence has ended.
+// Current refuses a configuration with silences that are over, or that begins in the future, for a reload or a check. A
+// start does not: a daemon that is restarted at night must not stay down because a silence has ended, and one that has
+// checkpoints does not look at where it once began.
 func (c *LoadedConfig) Current(now time.Time) error {
 	var problems FieldErrors
+	if at := c.Stream.Start.Time; at.After(now) {
+		problems = append(problems, c.Doc.Place(&FieldError{
+			Field: "stream.start", Value: c.Stream.Start.String(),
+			Rule: "is in the future, and Kinesis reads nothing from there; want a time that has passed, latest or " +
+				"trim_horizon",
+		})...)
+	}
 	for _, over := range c.Parts().Alert.Over(now) {
 		problems = append(problems, c.Doc.Place(over)...)
 	}

@@ -2,8 +2,6 @@ package produce
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -14,40 +12,46 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// samplePartitionKey is the one key that AWS' sample producer uses for every record.
-const samplePartitionKey = "partitionkey"
+// DefaultKey is the one key that AWS' sample producer uses for every record.
+const DefaultKey = "partitionkey"
 
 // Producer puts the records of a sample into a stream. Its fields must not change while Run runs.
 type Producer struct {
 	Client *kinesis.Client
+	// Stream is a name or an ARN.
 	Stream string
 	Sample Sample
 	// Rate is in records per second; 0 means as fast as the stream takes them.
 	Rate float64
 	// Count ends Run after so many records; 0 means no end.
 	Count int
-	// Keys spreads the records over so many partition keys, in turn; 0 means the one key of AWS' sample, which sends
-	// every record to the same shard.
+	// Keys spreads the records over so many partition keys, in turn; 0 means DefaultKey, which sends every record to
+	// the same shard.
 	Keys int
 	// OnPut, if set, receives after each call how many records the stream accepted.
 	OnPut func(accepted int)
+	// Trouble, if set, gets the error that has calls repeated, and nil when they are answered again.
+	Trouble func(error)
 }
 
-const (
-	// putInterval is how often records are sent when there is a rate: rare enough for batches, often enough for a
-	// stream that looks steady.
-	putInterval = 50 * time.Millisecond
-	// putTimeout bounds a call, its retries included.
-	putTimeout = 10 * time.Second
-	// mostPerPut is Kinesis' limit of records in a PutRecords call.
-	mostPerPut = 500
-)
+// putInterval is how often records are sent when there is a rate: rare enough for batches, often enough for a stream
+// that looks steady.
+const putInterval = 50 * time.Millisecond
 
-// Run produces until ctx is done or Count is reached, and returns how many records the stream has accepted. Entries
-// that the stream throttles are put again until it takes them. The end of ctx is no error.
-func (p *Producer) Run(ctx context.Context) (put int, err error) {
+// Sum is what was put.
+type Sum struct {
+	// Accepted is how many records the stream has taken.
+	Accepted int
+	// Repeated is how many were put again because a call had no answer. The stream may have these twice.
+	Repeated int
+}
+
+// Run produces until ctx is done or Count is reached. What the stream refuses is put again until it takes it, and so is
+// a call that fails for a while. The end of ctx is no error.
+func (p *Producer) Run(ctx context.Context) (Sum, error) {
 	began := time.Now()
-	made := 0
+	to := &sender{Client: p.Client, Stream: p.Stream, Trouble: p.Trouble}
+	made, accepted := 0, 0
 	for ctx.Err() == nil && (p.Count == 0 || made < p.Count) {
 		n := p.due(time.Since(began), made)
 		if n == 0 {
@@ -59,13 +63,13 @@ func (p *Producer) Run(ctx context.Context) (put int, err error) {
 			batch[i] = types.PutRecordsRequestEntry{PartitionKey: aws.String(p.key(made + i)), Data: p.Sample.Next()}
 		}
 		made += n
-		accepted, err := p.put(ctx, batch)
-		put += accepted
+		put, err := p.put(ctx, to, batch)
+		accepted += put
 		if err != nil {
-			return put, err
+			return Sum{accepted, to.repeated}, err
 		}
 	}
-	return put, nil
+	return Sum{accepted, to.repeated}, nil
 }
 
 // due returns how many records to send now. A producer that fell behind catches up in full batches.
@@ -82,46 +86,32 @@ func (p *Producer) due(elapsed time.Duration, made int) int {
 
 func (p *Producer) key(i int) string {
 	if p.Keys == 0 {
-		return samplePartitionKey
+		return DefaultKey
 	}
-	return samplePartitionKey + "-" + strconv.Itoa(i%p.Keys)
+	return DefaultKey + "-" + strconv.Itoa(i%p.Keys)
 }
 
 // put sends a batch, and what the stream refused of it again, in its order.
-func (p *Producer) put(ctx context.Context, batch []types.PutRecordsRequestEntry) (accepted int, err error) {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		out, err := p.call(ctx, batch)
-		if err != nil {
-			if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-				return accepted, fmt.Errorf("stream %s does not exist; create it, or check the region: %w", p.Stream,
-					err)
-			}
-			return accepted, fmt.Errorf("put into stream %s: %w", p.Stream, err)
+func (p *Producer) put(
+	ctx context.Context, to *sender, batch []types.PutRecordsRequestEntry,
+) (accepted int, err error) {
+	for len(batch) > 0 {
+		results, err := to.send(ctx, batch)
+		if results == nil {
+			return accepted, err
 		}
 		var refused []types.PutRecordsRequestEntry
-		for i, r := range out.Records {
-			if r.ErrorCode != nil {
+		for i, r := range results {
+			if r.Refused {
 				refused = append(refused, batch[i])
 			}
 		}
-		accepted += len(batch) - len(refused)
+		put := len(batch) - len(refused)
+		accepted += put
 		if p.OnPut != nil {
-			p.OnPut(len(batch) - len(refused))
-		}
-		if len(refused) == 0 {
-			return accepted, nil
+			p.OnPut(put)
 		}
 		batch = refused
-		if !sleep.For(ctx, wait) {
-			return accepted, nil
-		}
 	}
-}
-
-// call puts a batch once. The end of ctx does not cut it short: whether the stream took the batch would be unknown, and
-// the count wrong.
-func (p *Producer) call(ctx context.Context, batch []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
-	defer cancel()
-	return p.Client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: aws.String(p.Stream), Records: batch})
+	return accepted, nil
 }

@@ -26,7 +26,8 @@ func NewSample(name string, random *rand.Rand) (Sample, error) {
 }
 
 // heartRate is the generator of AWS' anomaly detection example: one record in a hundred is HIGH, from 150 to 200 beats
-// a minute; all others are NORMAL, from 60 to 100. Both ranges are inclusive and uniform.
+// a minute; all others are NORMAL, from 60 to 100. Both ranges are inclusive and uniform. The bytes are those of its
+// json.dumps, which has a space behind colons and commas.
 type heartRate struct{ random *rand.Rand }
 
 // Next implements Sample.
@@ -35,13 +36,14 @@ func (h *heartRate) Next() []byte {
 	if h.random.Float64() < 0.01 {
 		rate, kind = 150+h.random.IntN(51), "HIGH"
 	}
-	return fmt.Appendf(nil, `{"heartRate":%d,"rateType":%q}`, rate, kind)
+	return fmt.Appendf(nil, `{"heartRate": %d, "rateType": %q}`, rate, kind)
 }
 
 // stockTicker has the schema of AWS' demo stream, which the alert examples "price moved by more than one percent" read:
-// TICKER_SYMBOL, SECTOR, CHANGE and PRICE. AWS has never published its distribution; here every price is a random walk
-// from a symbol's base price, a step is normal with a standard deviation of half a percent (so that about one record in
-// twenty moves by more than one percent), and a price that has halved or doubled starts again.
+// TICKER_SYMBOL, SECTOR, CHANGE and PRICE, in the form in which AWS documents it, which has no spaces. AWS has never
+// published its distribution; here every price is a random walk from a symbol's base price, a step is normal with a
+// standard deviation of half a percent (so that about one record in twenty moves by more than one percent), and a price
+// that has halved or doubled starts again.
 type stockTicker struct {
 	random  *rand.Rand
 	symbols []ticker

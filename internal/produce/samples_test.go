@@ -49,11 +49,15 @@ func TestHeartRateDistribution(t *testing.T) {
 	}
 }
 
-func TestHeartRateBytes(t *testing.T) {
+func TestSampleBytes(t *testing.T) {
 	t.Parallel()
 	s, err := NewSample("heart-rate", testkit.Seeded())
 	require.NoError(t, err)
-	require.Regexp(t, `^\{"heartRate":\d+,"rateType":"(NORMAL|HIGH)"\}$`, string(s.Next()))
+	require.Regexp(t, `^\{"heartRate": \d+, "rateType": "(NORMAL|HIGH)"\}$`, string(s.Next()), "as json.dumps has it")
+	s, err = NewSample("stock-ticker", testkit.Seeded())
+	require.NoError(t, err)
+	require.Regexp(t, `^\{"TICKER_SYMBOL":"[A-Z]+","SECTOR":"[A-Z]+","CHANGE":-?\d+(\.\d+)?,"PRICE":\d+(\.\d+)?\}$`,
+		string(s.Next()), "as the documentation of the demo stream has it")
 }
 
 // About one record in twenty satisfies the sample's alert: ABS(Change / (Price - Change)) * 100 > 1.
