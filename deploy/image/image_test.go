@@ -215,7 +215,7 @@ topics: {oncall: {arn: "%s", message: "{{ .Record.Data }}"}}
 	i.run("a configuration without a file", func(i *image) {
 		out := i.must(append(append([]string{"run", "--rm"}, restricted("--env", "ALERTER="+string(text))...), i.name,
 			"check", "--config", "env:ALERTER")...)
-		require.Equal(i.t, "env:ALERTER: valid; 1 rules, 1 topics", out)
+		require.Equal(i.t, "env:ALERTER: valid; 1 rule, 1 topic", out)
 	})
 	i.run("without a configuration it says what is missing", func(i *image) {
 		out, code := i.call(append(append([]string{"run", "--rm"}, restricted()...), i.name)...)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -182,22 +181,26 @@ func (x *checker) examine(ctx context.Context, loaded *config.LoadedConfig) (err
 			return err
 		}
 	}
+	errs := p.complaints()
+	mark := errs.text(caution, "warning:")
 	for _, warning := range daemon.RegionWarnings(&loaded.Config) {
 		out.Warnings = append(out.Warnings, faultJSON{Message: warning})
-		_, _ = plain.Fprintf(p.stderr, "%s: warning: %s\n", name, warning)
+		_, _ = plain.Fprintf(errs.w, "%s: "+mark+" %s\n", name, warning)
 	}
 	doubts := loaded.Doubts(p.now())
 	for _, d := range doubts {
 		out.Warnings = append(out.Warnings, toFaultJSON(d.FieldError))
-		_, _ = plain.Fprintf(p.stderr, "warning: %v\n", d)
+		_, _ = plain.Fprintf(errs.w, mark+" %v\n", d)
 	}
 	if err := loaded.Current(p.now()); err != nil || x.json {
 		return err
 	}
-	valid := fmt.Sprintf("%s: valid; %d rules, %d topics", name, len(loaded.Rules), len(loaded.Topics))
+	warnings := ""
 	if len(doubts) > 0 {
-		valid += ", " + config.Plural(len(doubts), "warning")
+		warnings = ", " + config.Plural(len(doubts), "warning")
 	}
-	_, err = plain.Fprintln(p.stdout, valid)
+	to := p.results()
+	_, err = plain.Fprintf(to.w, "%s: "+to.text(good, "valid")+"; %s, %s%s\n", name,
+		config.Plural(len(loaded.Rules), "rule"), config.Plural(len(loaded.Topics), "topic"), warnings)
 	return err
 }

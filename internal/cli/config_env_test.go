@@ -26,7 +26,7 @@ func TestConfigInTheEnvironment(t *testing.T) {
 		t.Parallel()
 		code, stdout, stderr := check(t, map[string]string{"ALERTER": configText, "STREAM": "readings"})
 		require.Equal(t, ExitOK, code, stderr)
-		require.Equal(t, "env:ALERTER: valid; 0 rules, 1 topics\n", stdout)
+		require.Equal(t, "env:ALERTER: valid; 0 rules, 1 topic\n", stdout)
 	})
 	t.Run("faults have their place", func(t *testing.T) {
 		t.Parallel()

@@ -136,7 +136,9 @@ func (x *driller) drill(ctx context.Context, publisher *dispatch.Publisher, c al
 	ctx, cancel := context.WithTimeoutCause(ctx, x.limit, fmt.Errorf("SNS did not accept it within %s", x.limit))
 	defer cancel()
 	began := x.program.now()
+	done := x.program.during(ctx, "waiting for SNS to accept the test of "+topic)
 	id, err := publisher.PublishNow(ctx, a)
+	done()
 	if err != nil {
 		for _, s := range publisher.Status() {
 			if s.Name == topic && s.Fault != "" {

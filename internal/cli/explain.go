@@ -87,7 +87,9 @@ func (x *explainer) Run(ctx context.Context) error {
 	if x.data != "" {
 		records, err = x.given(ctx)
 	} else {
+		done := x.program.during(ctx, "reading the record")
 		records, arn, err = x.Read(ctx, loaded.Config)
+		done()
 	}
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func (x *explainer) Run(ctx context.Context) error {
 		if i > 0 {
 			_, _ = fmt.Fprintln(x.program.stdout)
 		}
-		writeExplanation(x.program.stdout, &e, records[i].Data)
+		writeExplanation(x.program.results(), &e, records[i].Data)
 	}
 	writeRates(x.program.stdout, loaded.Config, all)
 	return nil
@@ -208,7 +210,8 @@ type explanationsJSON struct {
 }
 
 // writeExplanation writes an explanation for people.
-func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
+func writeExplanation(s screen, e *alert.Explanation, data []byte) {
+	w := s.w
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	if e.SequenceNumber == "" {
 		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey,
@@ -237,13 +240,17 @@ func writeExplanation(w io.Writer, e *alert.Explanation, data []byte) {
 		writePublication(w, *e.Publishes)
 	}
 	for _, r := range e.Rules {
-		writeRule(w, &r)
+		writeRule(s, &r)
 	}
 }
 
-func writeRule(w io.Writer, r *alert.RuleExplanation) {
+func writeRule(s screen, r *alert.RuleExplanation) {
+	w, in := s.w, faint
+	if r.Verdict == alert.VerdictTrue {
+		in = good
+	}
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
-	_, _ = plain.Fprintf(w, "\nRule %s: %s\n", r.Rule, headline(r))
+	_, _ = fmt.Fprintf(w, "\nRule %s: %s\n", s.text(bold, r.Rule), s.text(in, headline(r)))
 	for _, t := range r.Terms {
 		line("%s", t)
 	}

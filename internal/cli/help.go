@@ -33,14 +33,18 @@ func helpCommand(p *program) *cobra.Command {
 }
 
 // help writes what a command does, and how it is called.
-func (*program) help(w io.Writer, c *cobra.Command) {
+func (p *program) help(w io.Writer, c *cobra.Command) {
+	width := pageWidth
+	if p.out.width > 0 {
+		width = min(pageWidth, max(p.out.width, 50))
+	}
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	text := c.Long
 	if text == "" {
 		text = c.Short + "."
 	}
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
-		say("%s\n\n", strings.Join(wrap(paragraph, pageWidth), "\n"))
+		say("%s\n\n", strings.Join(wrap(paragraph, width), "\n"))
 	}
 	if c.HasAvailableSubCommands() {
 		say("Usage: %s COMMAND [flags]\n", c.CommandPath())
@@ -54,10 +58,10 @@ func (*program) help(w io.Writer, c *cobra.Command) {
 				rows = append(rows, [2]string{child.Name(), child.Short})
 			}
 		}
-		columns(w, g.Title, rows)
+		columns(w, width, g.Title, rows)
 	}
-	columns(w, "Flags:", flagRows(c.LocalNonPersistentFlags()))
-	columns(w, "Flags of every command:", append([][2]string{{"-h, --help", "show this page"}},
+	columns(w, width, "Flags:", flagRows(c.LocalNonPersistentFlags()))
+	columns(w, width, "Flags of every command:", append([][2]string{{"-h, --help", "show this page"}},
 		flagRows(c.Root().PersistentFlags())...))
 	if c.Example != "" {
 		say("\nExamples:\n  %s\n", strings.ReplaceAll(c.Example, "\n", "\n  "))
@@ -93,7 +97,7 @@ func flagRows(flags *pflag.FlagSet) (rows [][2]string) {
 }
 
 // columns writes rows of two columns under a title, the second one wrapped.
-func columns(w io.Writer, title string, rows [][2]string) {
+func columns(w io.Writer, width int, title string, rows [][2]string) {
 	wide := 12
 	for _, row := range rows {
 		wide = max(wide, len(row[0]))
@@ -102,7 +106,7 @@ func columns(w io.Writer, title string, rows [][2]string) {
 		if i == 0 {
 			_, _ = fmt.Fprintf(w, "\n%s\n", title)
 		}
-		for _, line := range wrap(row[1], max(30, pageWidth-wide-4)) {
+		for _, line := range wrap(row[1], max(30, width-wide-4)) {
 			_, _ = fmt.Fprintf(w, "  %-*s  %s\n", wide, row[0], line)
 			row[0] = ""
 		}

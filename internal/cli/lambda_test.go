@@ -44,7 +44,7 @@ warning: testdata/lambda/fifo.json: "Odd\n: name\u2028": this version does not k
 			accepted := testkit.ConfigFile(t, stdout)
 			code, stdout, stderr = invoke(t, "check", "--config", accepted)
 			require.Equal(t, ExitOK, code, stderr)
-			require.Equal(t, accepted+": valid; 1 rules, 1 topics\n", stdout)
+			require.Equal(t, accepted+": valid; 1 rule, 1 topic\n", stdout)
 			for _, name := range mappingNames(t, file) {
 				require.Contains(t, testkit.TextOf(t, accepted), name)
 			}

@@ -20,7 +20,9 @@ func (o *operator) planned(ctx context.Context, plan func(*admin.Admin) ([]admin
 	if err != nil {
 		return err
 	}
+	done := o.program.during(ctx, "looking which workers are alive")
 	changes, err := plan(a)
+	done()
 	if err != nil {
 		return err
 	}
@@ -37,7 +39,7 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 		return err
 	}
 	if !o.json {
-		if err := writeChanges(o.program.stdout, changes, o.force); err != nil {
+		if err := writeChanges(o.program.results(), changes, o.force); err != nil {
 			return err
 		}
 	}
@@ -51,7 +53,9 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 	if err := o.confirm(len(changes)); err != nil {
 		return o.refused(changes, err)
 	}
+	done := o.program.during(ctx, "making the changes")
 	made, err := a.Apply(ctx, changes, o.force)
+	done()
 	if o.json {
 		return errors.Join(o.program.printJSON(changesJSON(changes, made)), err)
 	}

@@ -78,8 +78,12 @@ func (o *operator) importTable(ctx context.Context, from string, wait time.Durat
 	if err != nil {
 		return err
 	}
-	_, _ = plain.Fprintf(o.program.stderr, "watching table %s for %s\n", from, wait)
+	if !o.program.terminal {
+		_, _ = plain.Fprintf(o.program.stderr, "watching table %s for %s\n", from, wait)
+	}
+	done := o.program.during(ctx, fmt.Sprintf("watching table %s for %s", from, wait))
 	plan, err := a.ImportTable(ctx, from, wait)
+	done()
 	if err != nil {
 		return err
 	}

@@ -24,13 +24,17 @@ func (o *operator) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	done := o.program.during(ctx, "reading the lease table")
 	t, err := a.Table(ctx)
+	if err == nil {
+		a.Check(ctx, &t)
+	}
+	done()
 	if err != nil {
 		return err
 	}
-	a.Check(ctx, &t)
 	if o.json {
 		return o.program.printJSON(tableJSON(t, o.program.now()))
 	}
-	return writeTable(o.program.stdout, t, o.program.now())
+	return writeTable(o.program.results(), t, o.program.now())
 }

@@ -3,10 +3,8 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"kinesis-alerter/checkpoint"
@@ -117,7 +115,8 @@ func leaseState(r *admin.LeaseRow) string {
 }
 
 // writeTable prints a lease table for people.
-func writeTable(w io.Writer, t admin.LeaseTable, now time.Time) error {
+func writeTable(s screen, t admin.LeaseTable, now time.Time) error {
+	w := s.w
 	begun := "unknown"
 	if !t.T0.IsZero() {
 		begun = t.T0.UTC().Format(time.RFC3339)
@@ -134,26 +133,49 @@ func writeTable(w io.Writer, t admin.LeaseTable, now time.Time) error {
 		}
 	}
 	_, _ = plain.Fprintln(w)
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(tab, "SHARD\tSTATE\tOWNER\tEPOCH\tCHECKPOINT\tCAUGHT UP\tGENERATION\tPARENTS")
+	var rows [][]cell
 	for i := range t.Shards {
 		r := &t.Shards[i]
-		_, _ = plain.Fprintf(tab, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", r.Shard, leaseState(r), cmp.Or(r.Owner, "-"),
-			r.Epoch, place(r),
-			age(now, r.CaughtUp), r.Generation, cmp.Or(strings.Join(r.Parents, ","), "-"))
+		state := leaseState(r)
+		rows = append(rows, []cell{
+			{text: r.Shard},
+			{state, styleOf(state)},
+			{text: cmp.Or(r.Owner, "-")},
+			{text: strconv.FormatInt(r.Epoch, 10)},
+			{text: place(r)},
+			{text: age(now, r.CaughtUp)},
+			{text: strconv.FormatUint(uint64(r.Generation), 10)},
+			{text: cmp.Or(strings.Join(r.Parents, ","), "-")},
+		})
 	}
-	return tab.Flush()
+	return s.table([]string{"SHARD", "STATE", "OWNER", "EPOCH", "CHECKPOINT", "CAUGHT UP", "GENERATION", "PARENTS"},
+		map[string]bool{"SHARD": true, "OWNER": true, "CHECKPOINT": true, "PARENTS": true}, rows)
+}
+
+// styleOf is how a state of a lease looks.
+func styleOf(state string) style {
+	switch state {
+	case "held":
+		return good
+	case "paused", "pausing", string(table.ShardUnread):
+		return caution
+	case "silent":
+		return bad
+	case string(table.ShardEnded):
+		return faint
+	}
+	return noStyle
 }
 
 // writeChanges prints what is about to happen, and what that does to the workers.
-func writeChanges(w io.Writer, changes []admin.Change, force bool) error {
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(tab, "SHARD\tCHANGE\tBEFORE\t\tAFTER")
+func writeChanges(s screen, changes []admin.Change, force bool) error {
+	w := s.w
+	var rows [][]cell
 	for i := range changes {
 		c := &changes[i]
 		line := func(what, before, after string) {
 			if before != after {
-				_, _ = plain.Fprintf(tab, "%s\t%s\t%s\t->\t%s\n", c.After.Shard, what, before, after)
+				rows = append(rows, []cell{{text: c.After.Shard}, {text: what}, {text: before}, {text: "->"}, {after, bold}})
 			}
 		}
 		line("owner", cmp.Or(c.Before.Owner, "-"), cmp.Or(c.After.Owner, "-"))
@@ -163,7 +185,9 @@ func writeChanges(w io.Writer, changes []admin.Change, force bool) error {
 			strconv.FormatUint(uint64(c.After.Generation), 10))
 		line("paused", strconv.FormatBool(c.Before.Paused), strconv.FormatBool(c.After.Paused))
 	}
-	if err := tab.Flush(); err != nil {
+	err := s.table([]string{"SHARD", "CHANGE", "BEFORE", "", "AFTER"},
+		map[string]bool{"SHARD": true, "BEFORE": true, "AFTER": true}, rows)
+	if err != nil {
 		return err
 	}
 	for i := range changes {
@@ -176,7 +200,7 @@ func writeChanges(w io.Writer, changes []admin.Change, force bool) error {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
 		}
 	}
-	_, err := plain.Fprintln(w)
+	_, err = plain.Fprintln(w)
 	return err
 }
 

@@ -25,8 +25,10 @@ type program struct {
 	stdout, stderr io.Writer // pass on what is printable, and escape the rest
 	// output and console are stdout and stderr as they came, for the lines of the daemon's own writer, and to draw on.
 	output, console io.Writer
-	stdin           io.Reader
-	stdinRead       bool
+	// out and errs are the same for what people read; without a terminal they need not be set.
+	out, errs screen
+	stdin     io.Reader
+	stdinRead bool
 	// verbose asks to be told what is done.
 	verbose bool
 	// answers is where a confirmation is typed, or nil without a terminal.
@@ -46,6 +48,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	defer func() { _, _ = out.Flush(), errs.Flush() }()
 	p := &program{
 		env: env, stdout: out, stderr: errs, output: stdout, console: stderr, stdin: os.Stdin,
+		out: newScreen(stdout, env), errs: newScreen(stderr, env),
 		terminal: rehearse.IsTerminal(stderr), now: time.Now, load: daemon.LoadAWS,
 	}
 	if rehearse.IsTerminal(os.Stdin) {
@@ -58,7 +61,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &usage):
-		writeError(errs, "kinesis-alerter: ", err)
+		writeError(p.complaints(), err)
 		return ExitUsage
 	case errors.As(err, &problems):
 		for _, line := range problems.Lines() {
@@ -66,7 +69,7 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 		}
 		return ExitUsage
 	default:
-		writeError(errs, "kinesis-alerter: ", withCredentials(err))
+		writeError(p.complaints(), withCredentials(err))
 		return ExitFailed
 	}
 }
@@ -105,9 +108,10 @@ func (p *program) loadAWS(ctx context.Context) (aws.Config, error) {
 
 // writeError writes an error, the second and later lines of it set back: a text from elsewhere cannot look like a line
 // of ours.
-func writeError(w io.Writer, lead string, err error) {
+func writeError(s screen, err error) {
+	lead := s.text(bad, "kinesis-alerter:") + " "
 	for _, line := range plain.Lines(err) {
-		_, _ = plain.Fprintf(w, lead+"%s\n", line)
+		_, _ = plain.Fprintf(s.w, lead+"%s\n", line)
 		lead = "  "
 	}
 }

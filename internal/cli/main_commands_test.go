@@ -142,7 +142,7 @@ func TestCheck(t *testing.T) {
 	file := testkit.ConfigFile(t, testkit.ValidConfig)
 	code, stdout, stderr := invoke(t, "check", "--config", file)
 	require.Equal(t, ExitOK, code, stderr)
-	require.Equal(t, file+": valid; 1 rules, 1 topics\n", stdout)
+	require.Equal(t, file+": valid; 1 rule, 1 topic\n", stdout)
 
 	code, stdout, _ = invoke(t, "check", file, "--print")
 	require.Equal(t, ExitOK, code)

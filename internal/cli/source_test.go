@@ -39,20 +39,20 @@ func TestConfigIsLookedFor(t *testing.T) {
 	require.NoError(t, os.WriteFile(configName, []byte(configText), 0o600))
 	code, stdout, stderr := check(map[string]string{"STREAM": "here"}, "-v")
 	require.Equal(t, ExitOK, code, stderr)
-	require.Equal(t, "kinesis-alerter.yaml: valid; 0 rules, 1 topics\n", stdout)
+	require.Equal(t, "kinesis-alerter.yaml: valid; 0 rules, 1 topic\n", stdout)
 	require.Contains(t, stderr, "reads ./kinesis-alerter.yaml\n")
 
 	_, stdout, stderr = check(map[string]string{configVariable: file}, "--verbose")
-	require.Equal(t, file+": valid; 1 rules, 1 topics\n", stdout, "the variable goes first")
+	require.Equal(t, file+": valid; 1 rule, 1 topic\n", stdout, "the variable goes first")
 	require.Contains(t, stderr, "reads "+file+", as $KINESIS_ALERTER_CONFIG says\n")
 	_, stdout, _ = check(map[string]string{configVariable: "env:TEXT", "TEXT": configText, "STREAM": "s"})
-	require.Equal(t, "env:TEXT: valid; 0 rules, 1 topics\n", stdout)
+	require.Equal(t, "env:TEXT: valid; 0 rules, 1 topic\n", stdout)
 	code, _, stderr = check(map[string]string{configVariable: "gone.yaml"})
 	require.Equal(t, ExitUsage, code)
 	require.Equal(t, "gone.yaml: no such file or directory\n", stderr)
 	_, stdout, _ = check(map[string]string{configVariable: "gone.yaml"}, "--stream", "s", "--topic-arn",
 		testkit.TestTopicARN)
-	require.Equal(t, "flags: valid; 0 rules, 1 topics\n", stdout, "flags go before both")
+	require.Equal(t, "flags: valid; 0 rules, 1 topic\n", stdout, "flags go before both")
 
 	p := &program{env: testkit.Environment(map[string]string{"STREAM": "s"})}
 	var from configFlags
@@ -75,7 +75,7 @@ func TestConfigFromStandardInput(t *testing.T) {
 	}
 	out, err := run(configText, "check", "--config", "-")
 	require.NoError(t, err)
-	require.Equal(t, "standard input: valid; 0 rules, 1 topics\n", out)
+	require.Equal(t, "standard input: valid; 0 rules, 1 topic\n", out)
 	out, err = run(configText, "check", "-c-")
 	require.NoError(t, err, out)
 	_, err = run(configText+"rulse: []\n", "check", "-c", "-")

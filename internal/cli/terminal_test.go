@@ -6,9 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v4"
@@ -23,11 +27,11 @@ func TestLeaseTablesObeyNobody(t *testing.T) {
 	testkit.Fill(reflect.ValueOf(&table), testkit.HostileText)
 	table.Shards = append(table.Shards, admin.LeaseRow{Shard: "x", Fault: testkit.HostileText})
 	var b bytes.Buffer
-	require.NoError(t, writeTable(&b, table, time.Now()))
+	require.NoError(t, writeTable(screen{w: &b}, table, time.Now()))
 	var change admin.Change
 	testkit.Fill(reflect.ValueOf(&change), testkit.HostileText)
 	change.Before.Owner, change.Live = "x", true
-	require.NoError(t, writeChanges(&b, []admin.Change{change}, true))
+	require.NoError(t, writeChanges(screen{w: &b}, []admin.Change{change}, true))
 	testkit.Obeyed(t, b.String())
 	require.Contains(t, b.String(), `\u009b`)
 }
@@ -97,4 +101,76 @@ topics:
 	require.NoError(t, yaml.Unmarshal([]byte(out), &back), out)
 	require.Equal(t, "two\nlines\u202e\U000e0041", back.Rules[0].Message, "what it prints is the same configuration")
 	require.Contains(t, back.Rules[0].When, "\u202e\U000e0041")
+}
+
+// A table fits a terminal: ids are shortened at their beginning, of the widest column first. In a pipe nothing is.
+func TestTablesFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	rows := [][]cell{
+		{{text: "shardId-000000000002"}, {"held", good}, {text: strings.Repeat("1", 50) + "5154"}},
+		{{text: "shardId-000000000012"}, {"paused", caution}, {text: "x\x1b[2J"}},
+	}
+	show := func(width int, colour bool) string {
+		var b bytes.Buffer
+		require.NoError(t, screen{w: &b, width: width, colour: colour}.table([]string{"SHARD", "STATE", "CHECKPOINT"},
+			map[string]bool{"SHARD": true, "CHECKPOINT": true}, rows))
+		return b.String()
+	}
+	for _, width := range []int{40, 60, 79} {
+		for line := range strings.Lines(show(width, false)) {
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), width)
+		}
+	}
+	require.Equal(t, ""+
+		"SHARD           STATE   CHECKPOINT\n"+
+		"…d-000000000002  held    …11111111115154\n"+
+		"…d-000000000012  paused  x\\u001b[2J\n", show(40, false))
+	require.Contains(t, show(0, false), strings.Repeat("1", 50)+"5154\n", "a pipe has no width")
+	require.Contains(t, show(10, false), "…0000002  held    ", "what is left tells shards apart")
+	coloured := show(0, true)
+	require.Contains(t, coloured, "\x1b[32mheld\x1b[0m    1111")
+	require.NotContains(t, coloured, "\x1b[2J")
+	require.Equal(t, show(0, false), regexp.MustCompile("\x1b\\[\\d*m").ReplaceAllString(coloured, ""),
+		"colours move nothing")
+}
+
+func TestNoColour(t *testing.T) {
+	t.Parallel()
+	for want, envs := range map[bool][]map[string]string{
+		true:  {nil, {"NO_COLOR": ""}, {"TERM": "xterm"}},
+		false: {{"NO_COLOR": "1"}, {"TERM": "dumb"}},
+	} {
+		for _, env := range envs {
+			require.Equal(t, want, coloured(testkit.Environment(env)), "%v", env)
+		}
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	require.Equal(t, screen{w: file}, newScreen(file, testkit.Environment(nil)), "a file has neither")
+	require.NoError(t, file.Close())
+}
+
+// What takes longer than two seconds is said, on a terminal, and goes away.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		p := &program{console: &b, terminal: true, now: time.Now}
+		done := p.during(t.Context(), "reading\x1b[2J")
+		time.Sleep(1900 * time.Millisecond)
+		done()
+		require.Empty(t, b.String(), "quick things are silent")
+		done = p.during(t.Context(), "reading\x1b[2J")
+		time.Sleep(3500 * time.Millisecond)
+		done()
+		line := `reading\u001b[2J … 3s`
+		blank := strings.Repeat(" ", utf8.RuneCountInString(line))
+		require.Equal(t, "\r"+`reading\u001b[2J … 2s`+"\r"+line+"\r"+blank+"\r", b.String())
+		b.Reset()
+		p.terminal = false
+		done = p.during(t.Context(), "reading")
+		time.Sleep(time.Minute)
+		done()
+		require.Empty(t, b.String())
+	})
 }

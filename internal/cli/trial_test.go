@@ -30,7 +30,7 @@ func TestCheckTriesTemplates(t *testing.T) {
 	code, stdout, stderr = invoke(t, "check", "--config",
 		withRule(`{name: r, when: 'state == "hot"', message: '{{ upper .Fields.state }}'}`))
 	require.Equal(t, ExitOK, code, stderr)
-	require.Contains(t, stdout, "valid; 1 rules, 1 topics")
+	require.Contains(t, stdout, "valid; 1 rule, 1 topic")
 }
 
 // A window whose key is not the partition key sees a part of its records in each shard.

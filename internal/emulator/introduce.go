@@ -55,11 +55,10 @@ func (e *emulator) introduce(endpoint, arn string, loopback bool) {
 	command := func(format string, args ...any) {
 		show("  " + e.screen.Paint(screen.Cyan, fmt.Sprintf(format, args...)))
 	}
-	if e.envFile == "" {
-		show("In every other terminal, first:")
-	} else {
-		show("In every other terminal, first the file with these exports:")
+	show("In other terminals, first:")
+	if e.envFile != "" {
 		command(". %s", dotted(e.envFile))
+		show("which says")
 	}
 	for _, line := range exported(endpoint) {
 		show("    export " + line)

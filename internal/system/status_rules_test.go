@@ -404,7 +404,7 @@ topics:
 		file+`:4:34: rules[1].when: kind != "x" or kind != "y": kind != "x" or kind != "y" can never be false`)
 	require.Regexp(t, file+`:7:26: silences\[0\].until: 2099-01-01T00:00:00Z: the silence works lasts \d{5} days`,
 		stderr)
-	require.Contains(t, out, "valid; 3 rules, 1 topics, 3 warnings\n")
+	require.Contains(t, out, "valid; 3 rules, 1 topic, 3 warnings\n")
 
 	synctest.Test(t, func(t *testing.T) {
 		fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
