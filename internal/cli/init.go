@@ -174,7 +174,8 @@ func (x *initializer) path(name string) string { return filepath.Join(filepath.D
 // free refuses to overwrite what is there, and a folder that is not there.
 func (x *initializer) free() error {
 	if folder := filepath.Dir(x.output); !isFolder(folder) {
-		return config.UsageError(fmt.Sprintf("init: --output %s: there is no folder %s; make it first", x.output, folder))
+		return config.UsageError(fmt.Sprintf("init: --output %s: there is no folder %s; make it first", x.output,
+			folder))
 	}
 	if x.force {
 		return nil
