@@ -27,6 +27,10 @@ sed "s/$targets/    targets: [linux_amd64]/" deploy/release/goreleaser.yaml >"$c
 say "goreleaser check"
 deploy/release/goreleaser.sh check deploy/release/goreleaser.yaml
 say "goreleaser release --snapshot, linux_amd64 alone"
+# goreleaser says nothing of the commit where there is no remote.
+if [[ -z $(git remote) ]]; then
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://example.com/kinesis-alerter.git
+fi
 # The variables of a release are not those of whoever runs the check.
 env -u REPOSITORY -u IMAGE -u MAINTAINER -u SOURCE bin/tools/goreleaser release --config "$config" --snapshot --clean \
 	--skip=docker,sbom --release-notes <(deploy/release/notes.sh)
