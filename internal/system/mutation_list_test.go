@@ -10,7 +10,7 @@ func mutations() []mutation {
 	return slices.Concat(
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(),
 		ruleMutations(), silenceMutations(),
-		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
+		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(), cliMutations(),
 		budgetMutations(), demoMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(),
