@@ -35,7 +35,7 @@ LONG   = $(call having,'"pgregory.net/rapid"|testkit[.](Long|Runs|Cases|Named)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator build docs test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
+.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test: ## every test, in random order; simulations and properties with few seeds:
 
 test-race: ## the same with the race detector, of the packages that have more than one goroutine
 	$(GOTEST) -race -short -timeout 20m $(RACED)
+
+quickstart: ## the README's quick start, word by word, from a fresh clone to its alert; half a minute
+	deploy/quickstart.sh
 
 docs: ## the documentation's site, bin/site/html/index.html; a link that leads nowhere fails it; needs python3 with venv
 	deploy/site/build.sh

@@ -76,7 +76,7 @@ func (x *initializer) Run(ctx context.Context) error {
 	if x.program.answers != nil && x.sample != config.StandardInput {
 		x.answers = bufio.NewReader(x.program.answers)
 	}
-	if err := x.ask(); err != nil {
+	if err := x.ask(ctx); err != nil {
 		return err
 	}
 	x.request.Name, x.request.Schema = filepath.Base(x.output), "./"+schema.FileName
@@ -105,7 +105,7 @@ func (x *initializer) Run(ctx context.Context) error {
 }
 
 // ask asks a person for what the flags do not say, or says which flags are missing.
-func (x *initializer) ask() error {
+func (x *initializer) ask(ctx context.Context) error {
 	var missing []string
 	for _, q := range []struct {
 		value          *string
@@ -121,7 +121,7 @@ func (x *initializer) ask() error {
 			missing = append(missing, q.flag)
 			continue
 		}
-		answer, err := x.question(q.question)
+		answer, err := x.question(ctx, q.question)
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (x *initializer) ask() error {
 		return config.UsageError("init: give " + strings.Join(missing, " and "))
 	}
 	if x.sample == "" && x.answers != nil {
-		answer, err := x.question("File with a few records (empty: read some from the stream)")
+		answer, err := x.question(ctx, "File with a few records (empty: read some from the stream)")
 		if err != nil {
 			return err
 		}
@@ -142,16 +142,30 @@ func (x *initializer) ask() error {
 	return nil
 }
 
-func (x *initializer) question(text string) (string, error) {
+// question asks, and waits for a line. A read from a terminal does not end with ctx, and is left behind.
+func (x *initializer) question(ctx context.Context, text string) (string, error) {
 	_, _ = plain.Fprintf(x.program.stderr, "%s: ", text)
 	if w, ok := x.program.stderr.(interface{ Flush() error }); ok {
 		_ = w.Flush()
 	}
-	answer, err := x.answers.ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
+	type line struct {
+		text string
+		err  error
 	}
-	return strings.TrimSpace(answer), nil
+	typed := make(chan line, 1)
+	go func() {
+		text, err := x.answers.ReadString('\n')
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		if l.err != nil && !errors.Is(l.err, io.EOF) {
+			return "", l.err
+		}
+		return strings.TrimSpace(l.text), nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 // path is a file beside the configuration.
@@ -291,8 +305,13 @@ Set its limit, then:
   kinesis-alerter check --config %s
   kinesis-alerter rules test %s
   kinesis-alerter run --config %s
+
+This record makes an alert:
+
+  kinesis-alerter put %s --config %s
 `, x.output, tests, x.path(schema.FileName), config.Plural(records, "record"), files.Seen, files.When, files.Key,
-		shellQuote(x.output), shellQuote(tests), shellQuote(x.output))
+		shellQuote(x.output), shellQuote(tests), shellQuote(x.output), shellQuote(string(files.Loud)),
+		shellQuote(x.output))
 }
 
 // shellQuote is an argument as a shell takes it.

@@ -56,6 +56,7 @@ func TestInitMakesWhatAlerts(t *testing.T) {
 		require.Equal(t, ExitOK, code, out+errs)
 		require.Empty(t, errs, "no warnings")
 	}
+	require.Contains(t, stdout, `kinesis-alerter put '{"host":"web-1","latency":225}' --config `+file)
 	beside, err := os.ReadFile(filepath.Join(filepath.Dir(file), schema.FileName))
 	require.NoError(t, err)
 	require.Equal(t, string(schema.JSON()), string(beside))
@@ -144,6 +145,18 @@ func TestInitAsks(t *testing.T) {
 		t, nil, nil, nil, "--stream", "orders", "--topic-arn", "oncall", "--sample", sample, "--output", "-",
 	)
 	require.ErrorContains(t, err, "init: --topic-arn oncall: must be the ARN of an SNS topic")
+}
+
+// Nobody has to answer: Ctrl-C ends a question.
+func TestInitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	silent, typing := io.Pipe()
+	t.Cleanup(func() { _ = typing.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	p := &program{env: testkit.Environment(nil), stdout: &out, stderr: &errs, answers: silent, now: time.Now}
+	require.ErrorIs(t, p.Run(ctx, []string{"init"}), context.Canceled)
 }
 
 // Nothing is overwritten, and nothing is written by half, unless that is wanted.

@@ -26,7 +26,8 @@ func schemaMutations() []mutation {
 		},
 		{
 			breaks: "init overwrites nothing",
-			file:   "internal/cli/init.go", old: "	if x.force {\n		return nil", new: "	if !x.force {\n		return nil",
+			file:   "internal/cli/init.go",
+			old:    "	if x.force {\n		return nil", new: "	if !x.force {\n		return nil",
 			by: killer{pkg: "internal/cli", test: "TestInitOverwritesNothing"}, says: `.*Error:.*`,
 		},
 	}

@@ -13,7 +13,7 @@ func mutations() []mutation {
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(), cliMutations(),
 		budgetMutations(), demoMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
-		editMutations(), fleetMutations(),
+		editMutations(), fleetMutations(), docsMutations(),
 	)
 }
 
