@@ -211,8 +211,7 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 	for _, c := range changes {
 		switch {
 		case c.Live && !force:
-			err = fmt.Errorf("%w %s: pause the shard first (leases pause %s), which drains it, or take it by --force",
-				ErrLeaseLive, c.Before.Owner, c.After.Shard)
+			err = c.Refusal()
 		default:
 			err = a.write(ctx, c)
 		}
@@ -227,6 +226,17 @@ func (a *Admin) Apply(ctx context.Context, changes []Change, force bool) (made [
 		errs = append(errs, a.source.Notify(ctx))
 	}
 	return made, errors.Join(errs...)
+}
+
+// Refusal is why a change of a live worker's shard is not made without force, and what to do.
+func (c Change) Refusal() error {
+	if c.Before.Paused {
+		return fmt.Errorf("shard %s is %w: %s still drains it. Try again, wait for it with leases pause %s --wait "+
+			"10m, "+
+			"or take it with --force", c.Before.Shard, ErrLeaseLive, c.Before.Owner, c.Before.Shard)
+	}
+	return fmt.Errorf("shard %s is %w, %s. Pause it first (leases pause %s), which drains it, or take it with --force",
+		c.Before.Shard, ErrLeaseLive, c.Before.Owner, c.Before.Shard)
 }
 
 // dropState deletes the snapshots of a shard whose progress was changed: nothing points to them any more. The worker

@@ -90,6 +90,18 @@ func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	})
 }
 
+// Draining are those of these shards, or of all without any, that are paused and that a live worker has not let go yet.
+func (a *Admin) Draining(ctx context.Context, shards []string) ([]LeaseRow, error) {
+	t, err := a.Table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.pick(shards)
+	return slices.DeleteFunc(slices.Clone(rows), func(r LeaseRow) bool {
+		return !r.Paused || r.Owner == "" || r.Silent || r.Position.Sequence == position.ShardEnd
+	}), err
+}
+
 // Resume ends a pause.
 func (a *Admin) Resume(ctx context.Context, shards []string) ([]Change, error) {
 	return a.plan(ctx, VerbResume, shards, func(c *Change) (bool, error) {

@@ -21,6 +21,7 @@ type checker struct {
 	print, schema   bool
 	json            bool
 	sample, mapping string
+	output          string
 	program         *program
 }
 
@@ -55,6 +56,8 @@ func checkCommand(p *program) *cobra.Command {
 				return err
 			case x.schema:
 				return usage(c, "--schema goes alone: it is the same for every configuration")
+			case x.output != "" && x.mapping == "":
+				return usage(c, "--output goes with --explain-lambda; the check of a file writes nothing")
 			case x.mapping != "":
 				return x.lambda(c.Context())
 			}
@@ -71,6 +74,8 @@ func checkCommand(p *program) *cobra.Command {
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
 		"print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda "+
 			"get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
+	c.Flags().StringVar(&x.output, "output", "",
+		"with --explain-lambda: write to this `FILE`, which must not exist, and nothing where that fails")
 	return c
 }
 
@@ -82,7 +87,8 @@ func (x *checker) lambda(ctx context.Context) error {
 			"with --config, --sample or --print")
 	}
 	return (&takeover.LambdaExplainer{
-		File: x.mapping, TopicARN: x.from.quick.TopicARN, Stdin: x.program.stdin, Stdout: x.program.stdout,
+		File: x.mapping, TopicARN: x.from.quick.TopicARN, Output: x.output, Stdin: x.program.stdin,
+		Stdout: x.program.stdout,
 		Stderr: x.program.stderr,
 	}).Run(ctx)
 }

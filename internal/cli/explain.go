@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,22 +28,30 @@ import (
 type explainer struct {
 	from                                      configFlags
 	shard, sequence, data, key, arrival, rule string
+	at, since                                 string
 
-	sub  int
-	json bool
+	window time.Duration
+	sub    int
+	json   bool
 
 	program *program
+	client  *kinesis.Client
 }
 
 func explainCommand(p *program) *cobra.Command {
 	x := &explainer{program: p}
 	c := &cobra.Command{
-		Use:     "explain --shard SHARD --sequence NUMBER | --data FILE",
+		Use:     "explain --key KEY --at TIME | --shard SHARD --sequence NUMBER | --data FILE",
 		Short:   "Say why a record did or did not alert",
 		GroupID: groupRules,
 		Long: "Say why a record did or did not alert: every rule with its terms and the values that they " +
-			"had. With --data, what the rules make of a payload, without AWS.",
-		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
+			"had. Rules that remember (dedup, windows, for, resolve ...) are given the records before it first, from " +
+			"the same shard: an hour of them at most, unless --since says more. With --key and --at, the records " +
+			"of a " +
+			"key around a time are found, and the one nearest to it is explained: KEY is their partition key, or the " +
+			"key that a rule gives to them. With --data, what the rules make of a payload, without AWS.",
+		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --key web-7 --at 14:02\n" +
+			"kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
 			"--sequence 49546986683135544286507457936321625675700192471156785154\n" +
 			"kinesis-alerter explain --config kinesis-alerter.yaml --data record.json --key web-1",
 		Args: noArguments,
@@ -61,7 +70,12 @@ func (x *explainer) declare(fs *pflag.FlagSet) {
 	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0; -1 is all of it")
 	fs.StringVar(&x.data, "data", "",
 		"instead of a record of the stream: a `FILE` with its payload; - is standard input")
-	fs.StringVar(&x.key, "key", rehearse.DefaultCaseKey, "with --data: the partition `KEY`")
+	fs.StringVar(&x.key, "key", "", "the `KEY` of the records to find; with --data: the partition key (default "+
+		rehearse.DefaultCaseKey+")")
+	fs.StringVar(&x.at, "at", "", "with --key: the `TIME` around which to look ("+timeHelp+
+		", or 14:02, the last time that it was so, in UTC)")
+	fs.DurationVar(&x.window, "window", 5*time.Minute, "with --at: look so long before and after it")
+	fs.StringVar(&x.since, "since", "", "give the rules the records since this `TIME` ("+timeHelp+")")
 	fs.StringVar(&x.arrival, "arrival", "",
 		"with --data: the `TIME` at which the record arrived ("+timeHelp+"; default now)")
 	fs.StringVar(&x.rule, "rule", "", "only the rule of this `NAME`")
@@ -81,6 +95,9 @@ func (x *explainer) Run(ctx context.Context) error {
 			text += fmt.Sprintf("; did you mean %q?", near)
 		}
 		return config.UsageError(text)
+	}
+	if x.at != "" {
+		return x.search(ctx, loaded)
 	}
 	arn := loaded.AssumedARN()
 	var records []decode.UserRecord
@@ -109,9 +126,18 @@ func (x *explainer) Run(ctx context.Context) error {
 		return err
 	}
 	var all []alert.Explanation
+	found, err := x.replay(ctx, loaded, records)
+	if err != nil {
+		return err
+	}
 	cover := loaded.Cover()
 	for _, r := range records {
 		e := rehearse.ExplainRecord(pipeline, &r)
+		for i := range found {
+			if found[i].Record.SubSequence == r.SubSequence {
+				e = found[i].Explain(pipeline)
+			}
+		}
 		if arn == "" || x.data != "" { // what the ids are made of is not known
 			rehearse.ForgetIDs(&e)
 		}
@@ -139,11 +165,26 @@ func (x *explainer) check() error {
 		return config.UsageError("explain: " + fmt.Sprintf(text, values...))
 	}
 	fromStream := x.shard != "" || x.sequence != ""
+	if err := x.checkTimes(); err != nil {
+		return bad("%v", err)
+	}
 	switch {
+	case x.at != "" && (fromStream || x.data != "" || x.sub >= 0):
+		return bad("--at finds the records of --key; it goes without --shard, --sequence, --sub and --data")
+	case x.at != "" && x.key == "":
+		return bad("the records of which key? give --key KEY, too")
+	case x.at != "":
+		return nil
+	case x.data == "" && x.key != "" && !fromStream:
+		return bad("records of %s, from when? give --at TIME, too, for example --at -10m", x.key)
+	case x.data != "" && x.since != "":
+		return bad("--since goes with a record of the stream")
 	case x.data != "" && x.sequence != "":
 		return bad("give either --sequence, for a record of the stream, or --data")
 	case x.data == "" && !fromStream:
-		return bad("which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)")
+		return bad("which record? give --key KEY and --at TIME, or --shard SHARD and --sequence NUMBER, or --data " +
+			"FILE " +
+			"(- is standard input)")
 	case x.data == "" && x.shard == "":
 		return bad("give --shard, too: a sequence number is one of a shard")
 	case x.data == "" && x.sequence == "":
@@ -171,7 +212,9 @@ func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = instant(x.arrival, arrival) // check has read it
 	}
-	return decode.All(alert.Record{Shard: x.shard, PartitionKey: x.key, Arrival: arrival.UTC(), Data: data}), nil
+	return decode.All(alert.Record{
+		Shard: x.shard, PartitionKey: cmp.Or(x.key, rehearse.DefaultCaseKey), Arrival: arrival.UTC(), Data: data,
+	}), nil
 }
 
 // Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if
@@ -182,6 +225,7 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 		return nil, "", err
 	}
 	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
+	x.client = client
 	stream := c.Parts().Consumer
 	if !position.WholeShard(x.shard) {
 		shards, err := (&rehearse.StreamSource{Client: client, Stream: stream}).Shards(ctx)
@@ -221,10 +265,24 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	}
 	line("  %s", printable(data))
-	if len(e.DependsOn) > 0 {
+	open := 0
+	for i := range e.Rules {
+		if len(e.Rules[i].Depends) > 0 && (e.Rules[i].Verdict == alert.VerdictTrue ||
+			e.Rules[i].Verdict == alert.VerdictDepends) {
+			open++
+		}
+	}
+	if a := e.AfterReplay; a != nil {
+		line("Outcome, after the records since %s: %s", a.From.Format(time.RFC3339),
+			strings.TrimSuffix(fmt.Sprintf("%s (%s)", a.Outcome, a.Reason), " ()"))
+	} else if len(e.DependsOn) > 0 {
 		line("Outcome: depends on %s, which comes from earlier records; they are not considered here. "+
 			"The audit log has the outcome of the record.",
 			strings.Join(e.DependsOn, ", "))
+	} else if open > 0 {
+		line("Undecided: %s on earlier records. If the rules have seen none: %s",
+			map[bool]string{true: "a rule depends", false: fmt.Sprintf("%d rules depend", open)}[open == 1],
+			strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
 	} else {
 		line("Outcome, if the rules have seen no earlier record: %s",
 			strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
@@ -267,6 +325,10 @@ func writeRule(s screen, r *alert.RuleExplanation) {
 	}
 	if r.Shadow {
 		line("mode shadow: it publishes nothing")
+	}
+	if r.AfterReplay != nil {
+		writeReplay(w, r)
+		return
 	}
 	for _, p := range r.Publishes {
 		writePublication(w, p)

@@ -76,7 +76,7 @@ func TestExplainData(t *testing.T) {
 func TestExplainUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"which record? give --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)": {},
+		"which record? give --key KEY and --at TIME, or --shard SHARD and --sequence NUMBER, or --data FILE (- is standard input)": {},
 		"give --sequence, too": {"--shard", "s"},
 		"give --shard, too: a sequence number is one of a shard":        {"--sequence", "1"},
 		"give either --sequence, for a record of the stream, or --data": {"--sequence", "1", "--data", "-"},

@@ -19,19 +19,25 @@ import (
 const healthcheckTimeout = 2 * time.Second
 
 func healthcheckCommand(p *program) *cobra.Command {
-	var listen string
+	var listen, file string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "healthcheck",
 		Short:   "Ask the daemon on this machine whether it works",
 		GroupID: groupDaemon,
 		Long: "Ask the daemon on this machine whether it works, for the health checks of containers. It ends with 1 " +
-			"where it does not, or does not answer within 2s.",
-		Example: "kinesis-alerter healthcheck\n" +
+			"where it does not, or does not answer within 2s. Where to ask is server.listen of the configuration, or " +
+			"--listen, for a daemon that has that flag. Faults of the file do not matter: the daemon may run on an " +
+			"older one.",
+		Example: "kinesis-alerter healthcheck --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter healthcheck --listen 127.0.0.1:9465\n" +
 			"kinesis-alerter healthcheck --json",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			fault := error(nil)
+			if listen == "" {
+				listen, fault = p.listenOf(c.Context(), file)
+			}
 			host, port, err := net.SplitHostPort(listen)
 			if err != nil {
 				return usage(c, "--listen %s: want HOST:PORT", listen)
@@ -39,13 +45,36 @@ func healthcheckCommand(p *program) *cobra.Command {
 			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 				host = "127.0.0.1"
 			}
-			return p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz", asJSON)
+			err = p.healthcheck(c.Context(), "http://"+net.JoinHostPort(host, port)+"/healthz", asJSON)
+			if err != nil && fault != nil {
+				err = fmt.Errorf("%w; the configuration does not say where it listens: %w", err, fault)
+			}
+			return err
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", config.DefaultListen,
-		"the daemon's server.listen `ADDRESS`; all addresses mean this machine")
+	declareConfig(c.Flags(), &file)
+	c.Flags().StringVar(&listen, "listen", "",
+		"the daemon's `ADDRESS`, instead of server.listen; all addresses mean this machine (default "+
+			config.DefaultListen+")")
 	declareJSON(c, &asJSON)
 	return c
+}
+
+// listenOf is where a daemon with a configuration listens. A file that is not there, or has faults, is no reason to
+// call the daemon dead: then it is what the file says of that alone, or the default.
+func (p *program) listenOf(ctx context.Context, file string) (string, error) {
+	file, err := p.configFile(file, "--listen ADDRESS")
+	if err != nil {
+		return config.DefaultListen, nil //nolint:nilerr // there is none, so the daemon has flags
+	}
+	loaded, err := p.checkFile(ctx, file)
+	if err == nil {
+		return loaded.Server.Listen, nil
+	}
+	if listen := config.ListenIn(ctx, file, p.env); listen != "" {
+		return listen, nil
+	}
+	return config.DefaultListen, err
 }
 
 // healthJSON is an answer of the daemon as --json prints it. The names are stable.
@@ -84,7 +113,9 @@ func askHealth(ctx context.Context, url string) (out healthJSON, err error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return out, fmt.Errorf("no answer: %w; is the daemon running, and is --listen its server.listen?", err)
+		return out, fmt.Errorf(
+			"no answer: %w; is the daemon running, and is this where it listens (--config, --listen)?", err,
+		)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))

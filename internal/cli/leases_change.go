@@ -44,11 +44,7 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 		}
 	}
 	if live := slices.IndexFunc(changes, func(c admin.Change) bool { return c.Live }); live >= 0 && !o.force {
-		c := changes[live]
-		return o.refused(changes,
-			fmt.Errorf("shard %s is %w, %s; nothing was changed. Pause it first (leases pause %s), which drains it, "+
-				"or take it with --force",
-				c.Before.Shard, admin.ErrLeaseLive, c.Before.Owner, c.Before.Shard))
+		return o.refused(changes, fmt.Errorf("nothing was changed: %w", changes[live].Refusal()))
 	}
 	if err := o.confirm(len(changes)); err != nil {
 		return o.refused(changes, err)

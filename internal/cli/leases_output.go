@@ -200,6 +200,16 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
 		}
 	}
+	if c := &changes[0]; c.Verb == admin.VerbRewind {
+		since, how := "its first record", "--from -24h"
+		if c.After.StartAt.Kind == checkpoint.StartTime {
+			since = c.After.StartAt.String()
+			how = "--from " + since
+		}
+		_, _ = plain.Fprintf(w,
+			"people are paged again: what the rules make of the records since %s is published once "+
+				"more, with new ids; rules backtest %s says how many alerts that is\n", since, how)
+	}
 	_, err = plain.Fprintln(w)
 	return err
 }

@@ -140,7 +140,9 @@ func (p *program) configFile(given, instead string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
-	if file, set := p.env(configVariable); set && file != "" {
+	if file, set := p.env(configVariable); set && strings.Contains(file, "\n") { // the text, as --config env: takes it
+		return config.EnvSource + configVariable, nil
+	} else if set && file != "" {
 		p.note("reads %s, as $%s says", file, configVariable)
 		return file, nil
 	}

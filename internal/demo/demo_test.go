@@ -118,7 +118,7 @@ func told(t *testing.T, o options, prepare func(*bubble)) (text string, err erro
 
 // The story is the first thing that a newcomer sees: each chapter shows what it promises, and its figures add up.
 func TestStory(t *testing.T) {
-	text, err := told(t, options{limit: 75 * time.Second}, nil)
+	text, err := told(t, options{limit: 62 * time.Second}, nil)
 	require.NoError(t, err, text)
 	rest := text
 	for _, want := range []string{

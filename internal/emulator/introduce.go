@@ -52,18 +52,23 @@ func (e *emulator) introduce(endpoint, arn string, loopback bool) {
 		show(e.screen.Paint(screen.Yellow, "note       not only this machine reaches it, and it checks no credentials"))
 	}
 	show("")
+	command := func(format string, args ...any) {
+		show("  " + e.screen.Paint(screen.Cyan, fmt.Sprintf(format, args...)))
+	}
 	show("In other terminals, first:")
 	if e.envFile != "" {
-		show("  " + e.screen.Paint(screen.Cyan, ". "+dotted(e.envFile)) + "    # which says")
+		command(". %s", dotted(e.envFile))
+		show("which says")
 	}
 	for _, line := range exported(endpoint) {
-		show("  export " + line)
+		show("    export " + line)
 	}
-	show("Then, in one of them, a daemon that alerts on some records, and in the other a record:")
-	show("  " + e.screen.Paint(screen.Cyan,
-		fmt.Sprintf("bin/kinesis-alerter run --stream %s --topic-arn %s --when 'latency > 500'", e.stream, arn)))
-	show("  " + e.screen.Paint(screen.Cyan,
-		fmt.Sprintf(`bin/kinesis-alerter put --stream %s '{"service": "checkout", "latency": 900}'`, e.stream)))
+	show("Then, after make build, a daemon in one of them, and a record that alerts in another:")
+	command("bin/kinesis-alerter run --stream %s --topic-arn %s --when 'latency > 500'", e.stream, arn)
+	command(`bin/kinesis-alerter put --stream %s '{"service": "checkout", "latency": 900}'`, e.stream)
+	show("Or a configuration made from records of your own, one a line:")
+	command("bin/kinesis-alerter put --stream %s --file FILE", e.stream)
+	command("bin/kinesis-alerter init --stream %s --topic-arn %s", e.stream, arn)
 	show("")
 }
 

@@ -13,7 +13,7 @@ import (
 func TestHoursFitTheTerminal(t *testing.T) {
 	t.Parallel()
 	r := BacktestReport{Hours: []*hourTally{{time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC), map[string]int{}}}}
-	for _, name := range strings.Fields("latency errors saturation traffic disk memory queue quiet") {
+	for name := range strings.FieldsSeq("latency errors saturation traffic disk memory queue quiet") {
 		n := 7
 		if name == "quiet" {
 			n = 0

@@ -37,7 +37,8 @@ type Search struct {
 	Found []Found
 	// Alerts are those about the key, since From.
 	Alerts []FoundAlert
-	// Shards of Of were read, Looked counts the records in them from Begin to End, and More those that are not in Found.
+	// Shards of Of were read, Looked counts the records in them from Begin to End, and More those that are not in
+	// Found.
 	Shards, Of, Looked, More int
 
 	byRule  bool // rules have keys of their own
@@ -47,10 +48,20 @@ type Search struct {
 	at      *Found
 }
 
-// Found is a record that was looked for.
+// Found is a record that was looked for, and what evaluation made of it.
 type Found struct {
-	Data        []byte
+	Record      decode.UserRecord
 	Explanation alert.Explanation
+}
+
+// Explain explains the record by a pipeline that knows the stream, so that the ids of alerts are right.
+func (f *Found) Explain(pipeline *alert.Pipeline) alert.Explanation {
+	e := ExplainRecord(pipeline, &f.Record)
+	e.AfterReplay = f.Explanation.AfterReplay
+	for i := range min(len(e.Rules), len(f.Explanation.Rules)) { // of the same rules
+		e.Rules[i].AfterReplay = f.Explanation.Rules[i].AfterReplay
+	}
+	return e
 }
 
 // FoundAlert is an alert of the rules in a replay.
@@ -94,7 +105,8 @@ func (s *Search) Run(ctx context.Context, loaded *config.LoadedConfig, source *S
 			return shard == s.Shard || s.Sequence == "" && ownedBy(keys)(s.Key)
 		}
 	}
-	if err := s.look(ctx, loaded, source, bar); err != nil || len(s.Found) > 0 || source.Only == nil || s.Sequence != "" {
+	if err := s.look(ctx, loaded, source, bar); err != nil || len(s.Found) > 0 || source.Only == nil ||
+		s.Sequence != "" {
 		return err
 	}
 	// a producer with hash keys of its own puts a key where it likes
@@ -173,7 +185,7 @@ func (s *Search) add(u *decode.UserRecord, e alert.Explanation) bool {
 		s.More++
 		return false
 	}
-	s.Found = append(s.Found, Found{Data: slices.Clone(u.Data), Explanation: e})
+	s.Found = append(s.Found, Found{Record: *u, Explanation: e})
 	s.at = &s.Found[len(s.Found)-1]
 	return !u.Undecidable()
 }
@@ -188,12 +200,8 @@ func (s *Search) after(t *backtestTrack, e *alert.Evaluator, d alert.Decision) {
 	x.AfterReplay = &alert.Replay{From: s.From, Outcome: d.Outcome, Reason: d.Reason}
 	for i := range x.Rules {
 		r := &x.Rules[i]
-		key := r.Key
-		if key == "" && r.KeyCause == "" {
-			key = x.PartitionKey
-		}
 		r.AfterReplay = &alert.RuleReplay{
-			Suppressed: slices.Sorted(maps.Keys(s.play.out.suppressed[r.Rule])), Remembers: e.Standing(r.Rule, key),
+			Suppressed: slices.Sorted(maps.Keys(s.play.out.suppressed[r.Rule])), Remembers: e.Standing(r.Rule, r.Key),
 		}
 		for _, a := range d.Alerts {
 			if a.Rule == r.Rule && a.Record.SequenceNumber == x.SequenceNumber &&

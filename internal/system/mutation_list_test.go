@@ -10,8 +10,9 @@ func mutations() []mutation {
 	return slices.Concat(
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(),
 		ruleMutations(), silenceMutations(),
-		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(), cliMutations(),
-		budgetMutations(), demoMutations(),
+		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
+		cliMutations(),
+		askedMutations(), budgetMutations(), demoMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
 	)

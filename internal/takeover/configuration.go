@@ -22,27 +22,57 @@ import (
 // placeholderTopic replaces the topic, which a mapping does not know.
 const placeholderTopic = "REPLACE-ME"
 
-// configuration is the file that takes over the mapping. It was read back and is valid.
-func (x *LambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, unknown []string) ([]byte, error) {
+// configuration is the file that takes over the mapping. It was read back and is valid, but for the patterns that left
+// names: it has placeholders in their places, which check refuses.
+func (x *LambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, unknown []string) (
+	text []byte, left config.FieldErrors, err error,
+) {
 	w := newTakeover(m, x.TopicARN)
-	w.writeHead()
-	w.writeStream()
-	w.writeProcessing()
-	w.writeFilter()
-	w.writeRules()
-	w.writeTopics()
-	w.writeDeadLetter()
-	w.writeRest(unknown)
-	text := w.text.Bytes()
-	_, err := config.ParseConfig(ctx, "", text, func(string) (string, bool) { return "", false })
-	if problems, ok := errors.AsType[config.FieldErrors](err); ok {
-		return nil, x.blame(problems)
+	for {
+		w.text.Reset()
+		w.writeHead()
+		w.writeStream()
+		w.writeProcessing()
+		w.writeFilter()
+		w.writeRules()
+		w.writeTopics()
+		w.writeDeadLetter()
+		w.writeRest(unknown)
+		text := w.text.Bytes()
+		_, err := config.ParseConfig(ctx, "", text, func(string) (string, bool) { return "", false })
+		problems, faulty := errors.AsType[config.FieldErrors](err)
+		if !faulty {
+			return text, nil, err
+		}
+		problems = slices.DeleteFunc(problems, func(p *config.FieldError) bool { return w.isLeft(p) })
+		if len(problems) == 0 {
+			return text, left, nil
+		}
+		for _, p := range problems {
+			n, ok := patternOf(p)
+			if !ok || n >= len(w.patterns) {
+				return nil, nil, x.blame(problems)
+			}
+			w.left[n] = append(w.left[n], p.Rule)
+		}
+		left = append(left, x.blame(problems)...)
 	}
-	return text, err
+}
+
+// patternOf is the number of the filter's pattern that a fault is about.
+func patternOf(p *config.FieldError) (n int, ok bool) {
+	_, err := fmt.Sscanf(p.Field, "filter[%d]", &n)
+	return n, err == nil
+}
+
+// isLeft reports whether a fault is about a placeholder.
+func (w *takeover) isLeft(p *config.FieldError) bool {
+	n, ok := patternOf(p)
+	return ok && w.left[n] != nil
 }
 
 // blame says of which field of the mapping the faults of a configuration are.
-func (x *LambdaExplainer) blame(problems config.FieldErrors) error {
+func (x *LambdaExplainer) blame(problems config.FieldErrors) config.FieldErrors {
 	from := []struct{ ours, theirs string }{
 		{"stream.name", "EventSourceArn"},
 		{"stream.arn", "EventSourceArn"},
@@ -89,12 +119,14 @@ type takeover struct {
 	// alias is the function's alias or version that is called; empty where it has none.
 	alias    string
 	patterns []string
+	// left are the patterns that are left to a person, by number, with what is wrong with them.
+	left map[int][]string
 	// hidden says that there are filters, and they cannot be read.
 	hidden bool
 }
 
 func newTakeover(m *lambdaMapping, topicARN string) *takeover {
-	w := &takeover{m: m, topicARN: topicARN}
+	w := &takeover{m: m, topicARN: topicARN, left: map[int][]string{}}
 	arn := strings.SplitN(m.EventSourceArn, ":", 6)
 	w.partition, w.region, w.account = arn[1], arn[3], arn[4]
 	w.stream, w.consumer, _ = strings.Cut(strings.TrimPrefix(arn[5], "stream/"), "/consumer/")
@@ -107,12 +139,32 @@ func newTakeover(m *lambdaMapping, topicARN string) *takeover {
 	}
 	if m.FilterCriteria != nil {
 		for _, f := range m.FilterCriteria.Filters {
-			w.patterns = append(w.patterns, f.Pattern)
+			w.patterns = append(w.patterns, readable(f.Pattern))
 		}
 	}
 	failed := m.FilterCriteriaError != nil && *m.FilterCriteriaError != lambdaFilterError{}
 	w.hidden = len(w.patterns) == 0 && (m.KMSKeyArn != "" || failed)
 	return w
+}
+
+// readable is a pattern without the escapes of JSON that Lambda's console and the SDKs write for <, > and &.
+func readable(pattern string) string {
+	var out strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] != '\\' || i+1 == len(pattern) {
+			out.WriteByte(pattern[i])
+			continue
+		}
+		escape := strings.ToLower(pattern[i:min(len(pattern), i+6)])
+		if plain, ok := map[string]byte{`\u003c`: '<', `\u003e`: '>', `\u0026`: '&'}[escape]; ok {
+			out.WriteByte(plain)
+			i += 5
+			continue
+		}
+		out.WriteString(pattern[i : i+2]) // an escaped backslash begins no escape
+		i++
+	}
+	return out.String()
 }
 
 // width is where lines of comments are broken.
@@ -366,8 +418,17 @@ func (w *takeover) writeFilter() {
 				"in Lambda, but counted "+
 				"(kinesis_alerter_filter_not_json_total) and, with dead_letter.invalid, kept.")
 		w.line("filter:")
-		for _, p := range w.patterns {
-			w.line("  - %s", scalar(p))
+		for n, p := range w.patterns {
+			why, left := w.left[n]
+			if !left {
+				w.line("  - %s", scalar(p))
+				continue
+			}
+			w.comment(2,
+				"Pattern %d is not accepted: %s. Write in place of the line below what it means. Without it fewer "+
+					"records pass than in Lambda, so check refuses the file until then. It was %q", n+1,
+				strings.Join(why, "; "), p)
+			w.line("  - %s", scalar(fmt.Sprintf("%s: pattern %d", placeholderTopic, n+1)))
 		}
 		w.line("")
 	case m.FilterCriteria != nil:

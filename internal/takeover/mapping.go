@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,12 +24,15 @@ const MaxMapping = 1 << 20
 type LambdaExplainer struct {
 	// File has the JSON of the AWS CLI; - is standard input.
 	File, TopicARN string
+	// Output is the file that gets the configuration; empty is Stdout. It is left alone where there is none to write.
+	Output string
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
 
-// Run writes the configuration, or nothing: what it would write is checked before.
+// Run writes the configuration, or nothing: what it would write is checked before. Where patterns of the filter are
+// left to a person, it is written with placeholders for them, and the error says which.
 func (x *LambdaExplainer) Run(ctx context.Context) error {
 	data, err := x.Read(ctx)
 	if err != nil {
@@ -43,11 +47,41 @@ func (x *LambdaExplainer) Run(ctx context.Context) error {
 			"warning: %s: %q: this version does not know the field; see in Lambda's documentation whether it matters\n",
 			plain.Text(x.Name()), name)
 	}
-	text, err := x.configuration(ctx, mapping, unknown)
+	text, left, err := x.configuration(ctx, mapping, unknown)
 	if err != nil {
 		return err
 	}
-	_, err = x.Stdout.Write(text)
+	if err := x.write(text); err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return left
+	}
+	return nil
+}
+
+// write writes the configuration where it is wanted. A file that exists stays as it is: people work on it.
+func (x *LambdaExplainer) write(text []byte) error {
+	if x.Output == "" {
+		_, err := x.Stdout.Write(text)
+		return err
+	}
+	f, err := os.OpenFile(x.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a configuration without secrets
+	if err != nil {
+		return fmt.Errorf("check: --explain-lambda does not overwrite a file: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	_, err = plain.Fprintf(x.Stdout, "%s: written. Next:\n"+
+		"  1. decide what its first lines ask: topic, condition, words, start\n"+
+		"  2. kinesis-alerter check --config %s\n"+
+		"  3. kinesis-alerter rules backtest --config %s --from -24h, which says what it would have published\n"+
+		"  4. give its role the permissions of deploy/iam, and run it beside the function: the rule is in mode "+
+		"shadow\n"+
+		"  5. disable the mapping, and take the line mode: shadow out; docs/migrate.md has the way back\n",
+		x.Output, x.Output, x.Output)
 	return err
 }
 

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kinesis-alerter/internal/testkit"
+)
+
+// A health check asks where the configuration says. A file that was edited into something wrong since the daemon's
+// start must not have a daemon killed that works.
+func TestHealthcheckReadsTheConfiguration(t *testing.T) {
+	t.Parallel()
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer daemon.Close()
+	_, port, err := net.SplitHostPort(daemon.Listener.Addr().String())
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	const rest = "\nstream: {name: s}\ntopics: {t: {arn: 'arn:aws:sns:us-east-1:000000000000:T'}}\n"
+	check := func(env map[string]string, text string, args ...string) (int, string) {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		var out, errs bytes.Buffer
+		code := Main(t.Context(), append([]string{"healthcheck"}, args...), testkit.Environment(env), &out, &errs)
+		return code, errs.String()
+	}
+	code, stderr := check(nil, "server: {listen: ':"+port+"'}"+rest, "--config", file)
+	require.Equal(t, ExitOK, code, stderr)
+	code, stderr = check(
+		map[string]string{"PORT": port}, "server: {listen: '127.0.0.1:${PORT}'}"+rest, "--config", file,
+	)
+	require.Equal(t, ExitOK, code, stderr)
+	code, stderr = check(map[string]string{"KINESIS_ALERTER_CONFIG": file}, "server: {listen: ':"+port+"'}"+rest)
+	require.Equal(t, ExitOK, code, stderr)
+	text := "server: {listen: ':" + port + "'}" + rest
+	code, stderr = check(
+		map[string]string{"KINESIS_ALERTER_CONFIG": text}, "", "--config", "env:KINESIS_ALERTER_CONFIG",
+	)
+	require.Equal(t, ExitOK, code, stderr)
+	code, stderr = check(map[string]string{"KINESIS_ALERTER_CONFIG": text}, "")
+	require.Equal(t, ExitOK, code, stderr)
+	code, stderr = check(nil, "server: {listen: ':"+port+"'}\nrulez: []"+rest, "--config", file)
+	require.Equal(t, ExitOK, code, stderr)
+	code, stderr = check(nil, "server: {listen: ':1'}"+rest, "--config", file, "--listen", "127.0.0.1:"+port)
+	require.Equal(t, ExitOK, code, stderr)
+	code, stderr = check(nil, "server: {listen: ':1'}"+rest, "--config", file)
+	require.Equal(t, ExitFailed, code)
+	require.Contains(t, stderr, "127.0.0.1:1/healthz")
+}
