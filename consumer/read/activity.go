@@ -143,7 +143,7 @@ func readCode(err error) string {
 func Remedy(code string) string {
 	switch code {
 	case answer.Code:
-		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell"
+		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS has a fault"
 	case "timeout", "unreachable", "":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
 	}

@@ -168,7 +168,7 @@ func (x *driller) say(format string, args ...any) {
 // heard says who gets the message: an accepted one without a subscription reaches no one.
 func (x *driller) heard(out *drillJSON, s sns.Subscriptions) error {
 	if !s.Known() {
-		x.say("%s: who hears it is not known: allow sns:GetTopicAttributes on the topic\n", out.Topic)
+		x.say("%s: its subscriptions are not known: allow sns:GetTopicAttributes on the topic\n", out.Topic)
 		return nil
 	}
 	out.Confirmed, out.Pending = &s.Confirmed, &s.Pending

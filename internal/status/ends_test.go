@@ -90,7 +90,7 @@ func TestEndProblems(t *testing.T) {
 			},
 			code: "parents_circular", level: LevelCritical,
 			text: "rows of the lease table named 2 shards as their own ancestors: the parents that the stream " +
-				"lists are believed, and rewritten: a, b",
+				"lists are used, and written back: a, b",
 		},
 		"a position": {
 			change: func(s *Status) {

@@ -20,7 +20,7 @@ func TestMemoryProblems(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"inherited_unsure": "warning: since a reshard 2 shards share keys with 2 other shards whose memory was not " +
 			"readable for five minutes: b, c: " +
-			"what was said of silent keys may be wrong",
+			"what was reported about silent keys may be wrong",
 		"rule_edited_firing": "info: rule r was taken out or changed with 2 keys firing: the topics that were " +
 			"notified get the end once all workers have had the same " +
 			"configuration for a minute",

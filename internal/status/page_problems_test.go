@@ -34,7 +34,7 @@ func TestEveryPageHasAProblem(t *testing.T) {
 		}, want: "waits for the stream x in Kinesis"},
 		"KinesisAlerterShardUnread": {change: func(s *Status) {
 			s.Shards[0] = Shard{ID: "a", State: "unread", UnreadSince: Moment(s.At.Add(-3 * time.Minute))}
-		}, want: "read by nobody for 3 m"},
+		}, want: "had no reader for 3 m"},
 		"KinesisAlerterShardLagHigh": {change: reading(func(r *Reading) { r.Lag = 301 }), want: "lag 5 m 1 s"},
 		"KinesisAlerterDataLossImminent": {
 			change: reading(func(r *Reading) { r.Lag = 13 * 3600 }), want: "more than half of the stream's retention",

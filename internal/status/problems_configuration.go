@@ -47,7 +47,7 @@ func configurationKinds() []kind {
 				for _, change := range m.Reload.Changes {
 					part, waits := strings.CutSuffix(change, config.RestartNeeded)
 					all = append(all, found(when(waits, LevelInfo),
-						"%s in the file differs from what is in force, since a reload %s ago", part, words(
+						"%s in the file differs from the configuration that runs, since a reload %s ago", part, words(
 							m.At.Sub(m.Reload.At),
 						))...)
 				}
@@ -56,9 +56,8 @@ func configurationKinds() []kind {
 		},
 		{
 			code: "config_differs", // half of the alerts are made by the one configuration, half by the other
-			remedy: "give all workers the same file and reload or restart them; /api/v1/status of each has what is " +
-				"in force " +
-				"there",
+			remedy: "give all workers the same file and reload or restart them; /api/v1/status of each has its " +
+				"configuration",
 			after: thresholds{warning: 15 * time.Minute}, // a rollout takes that
 			find: func(m *model, after thresholds) findings {
 				var differ shardGroup
@@ -68,12 +67,12 @@ func configurationKinds() []kind {
 					}
 				}
 				level := when(len(differ.ids) > 0, cmp.Or(after.level(differ.longest), LevelInfo))
-				return found(level, "%s another configuration in force than this one, for %s%s",
+				return found(level, "%s a different configuration than this one, for %s%s",
 					have(len(differ.ids), "worker"), words(differ.longest), first(differ.ids))
 			},
 		},
 		{
-			code: "endpoint_plain", remedy: "use https:// in AWS_ENDPOINT_URL and its likes, or a proxy on this host",
+			code: "endpoint_plain", remedy: "use https:// in AWS_ENDPOINT_URL and the like, or a proxy on this host",
 			find: func(m *model, _ thresholds) findings {
 				return found(when(len(m.PlainEndpoints) > 0, LevelWarning),
 					"AWS is reached over plain HTTP on %s: payloads and the session token can be read on the way",

@@ -16,14 +16,13 @@ func daemonKinds() []kind {
 		{
 			code: "lease_loop_stuck", remedy: "restart this process",
 			find: func(m *model, _ thresholds) findings {
-				return found(when(m.hung, LevelCritical), "the lease loop has not come round for ten seconds")
+				return found(when(m.hung, LevelCritical), "the lease loop has been stuck for ten seconds")
 			},
 		},
 		{
 			code: "clock_off",
-			remedy: "let NTP set this machine's clock (chronyc tracking, timedatectl); alerts go by Kinesis' clock " +
-				"meanwhile, " +
-				"log lines do not",
+			remedy: "let NTP set this machine's clock (chronyc tracking, timedatectl); until then alerts use Kinesis' " +
+				"clock, and log lines do not",
 			// Dates of answers leave less open. AWS refuses calls that are signed five minutes too late or too early.
 			after: thresholds{info: 3 * time.Second, warning: time.Minute},
 			find: func(m *model, after thresholds) findings {

@@ -37,7 +37,7 @@ func kinesisKinds() []kind {
 		},
 		{
 			code:   "listing_incomplete",
-			remedy: "none if it passes: ListShards is asked again every few seconds; else ask AWS support",
+			remedy: "wait: ListShards is asked again every few seconds; if this does not pass, ask AWS support",
 			after:  thresholds{warning: 30 * time.Second},
 			find: func(m *model, after thresholds) findings {
 				d := m.ago(m.Stream.Incomplete)
@@ -52,7 +52,7 @@ func kinesisKinds() []kind {
 func answerKinds() []kind {
 	return []kind{{
 		code: "bad_answers",
-		remedy: "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS is unwell; " +
+		remedy: "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS has a fault; " +
 			"nothing is lost",
 		find: func(m *model, _ thresholds) (all findings) {
 			for i := range m.BadAnswers {

@@ -22,7 +22,7 @@ func ownerKinds() []kind {
 				"duration",
 			find: func(m *model, _ thresholds) findings {
 				o := &m.owners
-				return found(when(len(o.late) > 0, LevelCritical), "%s been read by nobody for %s%s%s",
+				return found(when(len(o.late) > 0, LevelCritical), "%s had no reader for %s%s%s",
 					have(len(o.late), "shard"), words(o.longest), first(o.late), o.silence())
 			},
 		},

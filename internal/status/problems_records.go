@@ -19,14 +19,14 @@ func recordKinds() []kind {
 			find: func(m *model, _ thresholds) findings {
 				n := m.Recent.Untimed
 				return found(when(n > 0, LevelWarning),
-					"%s had an arrival time that cannot be, in the last %s, and was not believed",
+					"%s had an impossible arrival time in the last %s, which was ignored",
 					number(n, "record"), m.Recent.window())
 			},
 		},
 		{
 			code: "shard_gone",
-			remedy: "raise the stream's retention, and find out what held the shards; if one is listed again it is " +
-				"read on",
+			remedy: "raise the stream's retention, and find out what held the shards; if one is listed again, " +
+				"reading continues",
 			find: func(m *model, _ thresholds) findings {
 				n, shards, _ := m.incidents(checkpoint.IncidentGone)
 				were := "they were"
@@ -111,7 +111,7 @@ func recordKinds() []kind {
 			code:   "state_lost",
 			remedy: "the log has the reasons; windows, counts and suppressions may be off for a while",
 			find: recently(LevelWarning, "shard", func(r *Recent) uint64 { return r.StateGaps },
-				"evaluation went on without its state %s, on %s"),
+				"evaluation continued without its state %s, on %s"),
 		},
 		{code: "records_unreadable", find: unreadableRecords},
 		{

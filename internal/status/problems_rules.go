@@ -88,7 +88,7 @@ func ruleKinds() []kind {
 				rule, n, more := most(failed)
 				return found(when(n > 0, LevelWarning),
 					"rule %s: a template of its messages failed %s in the last %s, "+
-						"and the default words went out%s", rule, number(n, "time"), m.Recent.window(), more)
+						"and the default text was sent%s", rule, number(n, "time"), m.Recent.window(), more)
 			},
 		},
 		{
@@ -97,8 +97,8 @@ func ruleKinds() []kind {
 				remedy, fired := fewerKeys+"; until then an alert may be repeated, or come late", ""
 				rule, n, more := most(m.Recent.Evicted)
 				if len(m.Recent.EvictedActive) > 0 { // these are reported first
-					remedy = fewerKeys + "; the topics of those that fired were told that they are not followed " +
-						"any more"
+					remedy = fewerKeys + "; the topics of those that fired were notified that they are " +
+						"no longer watched"
 					rule, n, more = most(m.Recent.EvictedActive)
 					fired = " that fired or would have"
 				}
@@ -125,7 +125,7 @@ func ruleKinds() []kind {
 				for i := range m.Silences {
 					x := &m.Silences[i]
 					all = append(all, found(when(!x.Until.After(m.At), LevelInfo),
-						"the silence %s is over since %s and mutes nothing any more", x.Name,
+						"the silence %s ended at %s and no longer mutes anything", x.Name,
 						x.Until.Format(time.RFC3339))...)
 				}
 				return all

@@ -49,7 +49,7 @@ func shardKinds() []kind {
 			code: "reads_held",
 			find: func(m *model, _ thresholds) (all findings) {
 				for _, held := range [][2]string{
-					{"memory_awaited", "for memory"}, {"alerts_awaited", "before reading on"},
+					{"memory_awaited", "for memory"}, {"alerts_awaited", "to read further"},
 				} {
 					if g := m.stalled[held[0]]; g != nil {
 						all = append(all, found(LevelWarning, "%s %s%s%s",
@@ -108,7 +108,7 @@ func shardKinds() []kind {
 				}
 				doubted := found(g.level, "the lease table says that %s ended, but the stream lists %s open, for %s%s",
 					have(len(g.ids), "shard"), them, words(g.longest), first(g.ids)).
-					advise("none if it passes: the end is taken back when GetRecords answers; the log has the errors")
+					advise("wait: the end is taken back when GetRecords answers; the log has the errors")
 				n, shards, from := m.incidents(checkpoint.IncidentEndUndone)
 				if from == "trim_horizon" {
 					shards += ", from the oldest record, which repeats alerts"
@@ -139,7 +139,7 @@ func shardKinds() []kind {
 				}
 				return found(when(n > 0, LevelWarning),
 					"since a reshard %s keys with %s whose memory was not readable for "+
-						"five minutes%s: what was said of silent keys may be wrong",
+						"five minutes%s: what was reported about silent keys may be wrong",
 					share, Number(len(unheard), "other shard"), first(slices.Sorted(maps.Keys(unheard))))
 			},
 		},

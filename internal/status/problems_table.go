@@ -75,7 +75,7 @@ func tableKinds() []kind {
 			find: func(m *model, _ thresholds) findings {
 				n, shards, _ := m.incidents(checkpoint.IncidentParents)
 				return found(when(n > 0, LevelCritical), "rows of the lease table named %s as their own ancestors: "+
-					"the parents that the stream lists are believed, and rewritten%s", Number(n, "shard"), shards)
+					"the parents that the stream lists are used, and written back%s", Number(n, "shard"), shards)
 			},
 		},
 		{

@@ -15,9 +15,8 @@ const (
 )
 
 func topicKinds() []kind {
-	const subscribe = "subscribe whoever should hear it, and have the confirmation accepted; SNS switches an " +
-		"e-mail address " +
-		"off that gets more than ten messages in a second"
+	const subscribe = "subscribe who should get its alerts, and confirm the subscription; SNS switches off an " +
+		"e-mail address that gets more than ten messages in a second"
 	return []kind{
 		{
 			code: "topic_held",
@@ -49,7 +48,7 @@ func topicKinds() []kind {
 					none = are(s.Pending, "subscription") + " not confirmed"
 				}
 				return found(when(t.heard() && s.Confirmed == 0, LevelCritical),
-					"topic %s: nobody hears it, %s", t.Name, none)
+					"topic %s reaches no one: %s", t.Name, none)
 			}),
 		},
 		{
@@ -57,11 +56,11 @@ func topicKinds() []kind {
 			find: ofTopics(func(_ *model, t *Topic, _ thresholds) findings {
 				s := &t.Subscriptions
 				return found(when(!t.Ending && s.At != nil && s.Unknown != "", LevelInfo),
-					"topic %s: who hears it is not known (%s)", t.Name, s.Unknown)
+					"topic %s: its subscriptions are not known (%s)", t.Name, s.Unknown)
 			}),
 		},
 		{
-			code: "subscriptions_fewer", remedy: subscribe + "; if it is meant to be so, this is over a day later",
+			code: "subscriptions_fewer", remedy: subscribe + "; if that is intended, this message ends after a day",
 			symptomOf: []string{"topic_unheard"},
 			find: ofTopics(func(_ *model, t *Topic, _ thresholds) findings {
 				s := &t.Subscriptions
@@ -94,7 +93,7 @@ func failingTopic(m *model, t *Topic, after thresholds) findings {
 			said(t.Error), t.waits(),
 		)
 	} else if d := m.ago(t.AlertFailingSince); d >= failingWarnAfter {
-		f = found(LevelWarning, "topic %s: SNS has failed one alert for %s while it takes others%s, %s",
+		f = found(LevelWarning, "topic %s: SNS has refused one alert for %s while it accepts others%s, %s",
 			t.Name, words(d), said(t.Error), t.waits())
 	}
 	return f.advise(t.Remedy).blaming(t.Failing)

@@ -92,13 +92,13 @@ func TestStatusSummary(t *testing.T) {
 				At: at.Add(-2 * time.Hour), OK: true,
 				Changes: []string{"rule a changed", "processing" + config.RestartNeeded},
 			}
-		}, LevelInfo, "This worker is well; processing in the file differs from what is in force, since a reload 2 " +
+		}, LevelInfo, "This worker is well; processing in the file differs from the configuration that runs, since a reload 2 " +
 			"h ago."},
 		"unread": {func(s *Status) {
 			s.Shards[1] = Shard{
 				ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-25 * time.Second)),
 			}
-		}, LevelCritical, "1 shard has been read by nobody for 25 s: shardId-000000000001."},
+		}, LevelCritical, "1 shard has had no reader for 25 s: shardId-000000000001."},
 		"just released": {func(s *Status) {
 			s.Shards[1] = Shard{
 				ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-5 * time.Second)),
@@ -125,7 +125,7 @@ func TestStatusSummary(t *testing.T) {
 				{ID: "b/2", State: "fenced", Silent: 54, Shards: 1},
 				{ID: "c/3", State: "live", Silent: 52, Shards: 1},
 			}
-		}, LevelCritical, "2 shards have been read by nobody for 40 s: shardId-000000000000, shardId-000000000001; " +
+		}, LevelCritical, "2 shards have had no reader for 40 s: shardId-000000000000, shardId-000000000001; " +
 			"worker b/2 has been silent for 54 s, and 1 other."},
 		"an owner was not heard of": {func(s *Status) {
 			s.Shards[0] = s.Shards[1]
@@ -246,7 +246,7 @@ func TestStatusSummary(t *testing.T) {
 		},
 		"state lost": {
 			func(s *Status) { s.Recent = Recent{Window: 900, StateGaps: 1} }, LevelWarning,
-			"Evaluation went on without its state in the last 15 m, on 1 shard.",
+			"Evaluation continued without its state in the last 15 m, on 1 shard.",
 		},
 		"held keys": {
 			func(s *Status) {

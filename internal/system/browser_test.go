@@ -39,8 +39,7 @@ import (
 
 // The status page in a real browser: two daemons share a stream whose shards were split and merged, one of them paused;
 // one topic refuses, one gathers digests. internal/tools/browser/status.mjs looks at the page in the way of people, and
-// takes pictures. BROWSER_FOR is how long the daemons work before that, BROWSER_OUT where the pictures go,
-// BROWSER_IMAGES where those of the documentation go.
+// takes pictures. BROWSER_FOR is how long the daemons work before that, BROWSER_OUT where the pictures go.
 func TestBrowserStatusPage(t *testing.T) {
 	w := newBrowserWorld(t)
 	first, kill := w.daemon("alerter-0", w.Config())

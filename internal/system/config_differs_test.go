@@ -37,7 +37,7 @@ func TestStatusOfWorkersThatDiffer(t *testing.T) {
 		s := page.Status(t)
 		require.Equal(t, status.LevelInfo, s.Level)
 		require.Regexp(t,
-			`^This worker is well; 1 worker has another configuration in force than this one, for \d\d s: b/\w+\.$`,
+			`^This worker is well; 1 worker has a different configuration than this one, for \d\d s: b/\w+\.$`,
 			s.Summary)
 		time.Sleep(15 * time.Minute)
 		require.Equal(t, status.LevelWarning, coded(page.Status(t), "config_differs").Level)

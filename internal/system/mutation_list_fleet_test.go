@@ -47,7 +47,7 @@ func fleetMutations() []mutation {
 		},
 		{
 			breaks: "a shell reads the command as it is meant",
-			file:   "internal/status/explain.go", old: "if plain && word != \"\" {", new: "if word != \"\" {",
+			file:   "internal/status/explain.go", old: "if plain && word != \"\" {", new: "if plain || word != \"\" {",
 			by: page("TestExplainCommand"), says: `.*it's mine.*`,
 		},
 	}

@@ -58,7 +58,7 @@ func TestStartWithASilenceThatIsOver(t *testing.T) {
 		s := page.Status(t)
 		require.Len(t, s.Problems, 1)
 		require.Equal(t, []any{status.LevelInfo, "silence_over"}, []any{s.Problems[0].Level, s.Problems[0].Code})
-		require.Equal(t, "the silence works is over since 1999-12-31T00:00:00Z and mutes nothing any more",
+		require.Equal(t, "the silence works ended at 1999-12-31T00:00:00Z and no longer mutes anything",
 			s.Problems[0].Text)
 		require.NoError(t, d.End())
 	})

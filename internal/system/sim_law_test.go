@@ -170,7 +170,7 @@ func (m *simModel) Look(e *simEvent) {
 			continue
 		}
 		m.breach("unread "+id, m.at-since > lawPatience+lawGrace && !alarmed,
-			"%s has been read by nobody for %s and every page is calm: %v", id, m.at-since, e.Pages)
+			"%s has had no reader for %s and every page is calm: %v", id, m.at-since, e.Pages)
 	}
 }
 
@@ -277,7 +277,7 @@ func TestSimLawCanFail(t *testing.T) {
 		"a record that waits, and a worker that just began": {then: func(s *simStory) {
 			looks(s, map[string]simSeen{"a": {Level: status.LevelOK, Reads: []string{shard}, Young: true}}, 200)
 		}},
-		"a shard that nobody reads": {want: "has been read by nobody for", then: func(s *simStory) {
+		"a shard that nobody reads": {want: "has had no reader for", then: func(s *simStory) {
 			s.publish("a", 1, "id-1")
 			looks(s, map[string]simSeen{"a": {Level: status.LevelInfo}}, 200)
 		}},

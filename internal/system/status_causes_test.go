@@ -103,7 +103,7 @@ func TestStatusOfMemoryThatAlertsHold(t *testing.T) {
 		require.Regexp(t, fmt.Sprintf(`%d shards? waits? for memory, because alerts wait for SNS: shardId-`, memory),
 			texts)
 		if own > 0 {
-			require.Contains(t, texts, "before reading on, because alerts wait for SNS")
+			require.Contains(t, texts, "to read further, because alerts wait for SNS")
 		}
 		require.Contains(t, page.Get(t, "/", "text/html"), "waits for memory")
 		require.ErrorIs(t, d.End(), consumer.ErrNotDrained)
@@ -152,7 +152,7 @@ func TestStatusOfShardsThatNobodyTakes(t *testing.T) {
 		s = page.Status(t)
 		require.Equal(t, status.LevelCritical, s.Level)
 		require.Regexp(t,
-			`^4 shards have been read by nobody for 3\d s: shardId-\d+, .*; worker a/\w+ has been silent for 4\d s\.$`,
+			`^4 shards have had no reader for 3\d s: shardId-\d+, .*; worker a/\w+ has been silent for 4\d s\.$`,
 			s.Summary)
 		// Nor when the table is unavailable: no worker is known then.
 		table := fake.Faults.Add(fakeaws.Fault{Client: "b", Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})

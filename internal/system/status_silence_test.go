@@ -144,7 +144,7 @@ func TestStatusTellsWhatSNSSaid(t *testing.T) {
 				}
 				return nil
 			})
-		}, "topic_failing", []string{"one alert for ", " while it takes others (InternalError: not this one), "}},
+		}, "topic_failing", []string{"one alert for ", " while it accepts others (InternalError: not this one), "}},
 		"never": {func(fake *fakeaws.AWS) func() {
 			return fake.SNS.FailEntries(func(fakeaws.BatchEntry) *fakeaws.EntryFailure {
 				return &fakeaws.EntryFailure{

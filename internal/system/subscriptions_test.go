@@ -31,7 +31,7 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		s := page.Status(t)
 		require.Equal(t, status.LevelCritical, s.Level)
-		require.Equal(t, "Topic oncall: nobody hears it, it has no subscription.", s.Summary)
+		require.Equal(t, "Topic oncall reaches no one: it has no subscription.", s.Summary)
 		require.Equal(t, "oncall", coded(s, "topic_unheard").Object)
 
 		_, err = client.Subscribe(t.Context(), &sns.SubscribeInput{
@@ -40,7 +40,7 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		})
 		require.NoError(t, err)
 		time.Sleep(7 * time.Minute)
-		require.Equal(t, "Topic oncall: nobody hears it, 1 subscription is not confirmed.", page.Status(t).Summary)
+		require.Equal(t, "Topic oncall reaches no one: 1 subscription is not confirmed.", page.Status(t).Summary)
 		require.Contains(t, d.Log.String(), `"msg":"problem appeared","code":"topic_unheard","object":"oncall"`)
 
 		_, err = fake.SNS.Confirm(testkit.TestTopicARN, "oncall@example.com")
@@ -74,7 +74,7 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		time.Sleep(7 * time.Minute)
 		s = page.Status(t)
 		require.Equal(t, status.LevelInfo, s.Level)
-		require.Equal(t, "All is well; topic oncall: who hears it is not known (AuthorizationError: no).", s.Summary)
+		require.Equal(t, "All is well; topic oncall: its subscriptions are not known (AuthorizationError: no).", s.Summary)
 		denied()
 		// a failure that passes
 		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes"})
@@ -108,7 +108,7 @@ func TestStatusOfAnAddressThatSNSSwitchedOff(t *testing.T) {
 			fake.Kinesis.Put(testkit.TestStream, "patient-2", []byte(`{"heartRate":180}`))
 		}
 		time.Sleep(7 * time.Minute)
-		require.Equal(t, "Topic oncall: nobody hears it, 1 subscription is not confirmed.", page.Status(t).Summary)
+		require.Equal(t, "Topic oncall reaches no one: 1 subscription is not confirmed.", page.Status(t).Summary)
 		require.NoError(t, d.End())
 	})
 }

@@ -19,13 +19,16 @@ async function told(pattern, seconds) {
 const url = (await told(/http:\/\/127\.0\.0\.1:\d+\//, 30))[0];
 const browser = await launch();
 await told(/The alert that waited longest/, 80);
-for (const [name, options] of [
-  ["status.png", { viewport: { width: 1240, height: 940 }, colorScheme: "light" }],
-  ["status-phone.png", { viewport: { width: 390, height: 844 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 }],
+for (const [name, height, options] of [
+  ["status.png", 1000, { viewport: { width: 1240, height: 1000 }, colorScheme: "light" }],
+  ["status-phone.png", 900, { viewport: { width: 390, height: 844 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 }],
 ]) {
   const page = await browser.newPage(options);
   await page.goto(url, { waitUntil: "load" });
-  await picture(page, join(out, name), { fullPage: false });
+  // As many whole cards as fit.
+  const bottom = await page.evaluate((height) => Math.max(...[...document.querySelectorAll(".card")]
+    .map((c) => Math.ceil(c.getBoundingClientRect().bottom)).filter((b) => b < height)), height);
+  await picture(page, join(out, name), { clip: { x: 0, y: 0, width: options.viewport.width, height: bottom + 8 } });
   await page.close();
 }
 await browser.close();
