@@ -35,10 +35,10 @@ LONG   = $(call having,'"pgregory.net/rapid"|testkit[.](Long|Runs|Cases|Named)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
+.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images release-dry pin-images npm-emulators clean
 
-help: ## show this list
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## show this list; durations are of two cores, with modules and build cache warm
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the daemon as a story of a minute: a message, a storm, a kill; Ctrl-C ends it, ARGS="--for 20s" ends it by itself
 	@GO=$(GO) $(TOOLS)/compile.sh bin/demo ./cmd/demo -trimpath
@@ -52,19 +52,19 @@ build: ## the static daemon, bin/kinesis-alerter
 	@GO=$(GO) CGO_ENABLED=0 $(TOOLS)/compile.sh bin/kinesis-alerter ./cmd/kinesis-alerter \
 		-trimpath -ldflags '-s -w -X kinesis-alerter/internal/daemon.version=$(VERSION)'
 
-test: ## every test, in random order; simulations and properties with few seeds: make sim plays them whole
+test: ## every test, in random order; simulations and properties with few seeds: make sim plays them whole; 1.5 minutes
 	$(GOTEST) -short -timeout 10m ./...
 
-test-race: ## the same with the race detector, of the packages that have more than one goroutine
+test-race: ## the same with the race detector, of the packages that have more than one goroutine; 5 minutes
 	$(GOTEST) -race -short -timeout 20m $(RACED)
 
 quickstart: ## the README's quick start, word by word, from a fresh clone to its alert; half a minute
 	deploy/quickstart.sh
 
-docs: ## the documentation's site, bin/site/html/index.html; a link that leads nowhere fails it; needs python3 with venv
+docs: ## the documentation's site, bin/site/html/index.html; a link that leads nowhere fails it; needs python3 with venv; half a minute
 	deploy/site/build.sh
 
-lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing
+lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vulnerabilities; changes nothing; 2 minutes, the first time 4
 	$(TOOL) golangci-lint run --build-tags $(TAGS) ./...
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
@@ -76,16 +76,16 @@ lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vuln
 fmt: ## formats every Go file as lint wants it
 	$(TOOL) golangci-lint fmt
 
-conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators
+conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators; half a minute
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
-e2e: npm-emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records
+e2e: npm-emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records; 4 minutes
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
 FROM ?= HEAD~1
 
-mixed: npm-emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten
+mixed: npm-emulators ## workers of the version FROM=git-revision beside this one, killed and replaced: nothing is lost or forgotten; 2 minutes
 	@set -e; folder=$$(mktemp -d); trap 'git worktree remove --force "$$folder/source"; rm -rf "$$folder"' EXIT; \
 	git worktree add --quiet --detach "$$folder/source" "$(FROM)"; \
 	(cd "$$folder/source" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$folder/previous" ./cmd/kinesis-alerter); \
@@ -99,15 +99,15 @@ SOAKSEED ?= 0
 soak: ## two processes for MINUTES=10 under load, reshards, faults, bad answers and kills: an exact ledger, and nothing grows
 	$(GO) test -tags e2e -count=1 -timeout 60m -v -run 'TestSoak$$' ./internal/system -soak.minutes $(MINUTES) -soak.seed $(SOAKSEED)
 
-bench: ## every figure that is promised, beside its bar; asserts nothing on a clock
+bench: ## every figure that is promised, beside its bar; asserts nothing on a clock; a quarter of an hour
 	$(GO) test -tags bench -count=1 -timeout 30m -v -run Figure ./internal/system
 	SCALE=1 $(GO) test -count=1 -timeout 10m -v -run 'ScaleOfTheFleet|HandoffGap|StartHundredShards|TestStorm$$' ./checkpoint ./consumer ./alert/dispatch
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
 
-bench-smoke: ## every Go benchmark once: that it runs, not how fast
+bench-smoke: ## every Go benchmark once: that it runs, not how fast; 1 minute
 	$(GO) test -run '^$$' -bench . -benchtime=1x ./...
 
-fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz
+fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz; half an hour
 	@set -e; found=0; \
 	for pkg in $$($(GO) list ./...); do \
 		list=$$($(GO) test -list '^Fuzz' $$pkg); \
@@ -119,7 +119,7 @@ fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found" >&2; exit 1; }
 
-sim: ## what make test shortens, whole; RUNS=200 plays so many schedules of each simulation alone, SEED=n repeats one
+sim: ## what make test shortens, whole; RUNS=200 plays so many schedules of each simulation alone, SEED=n repeats one; 4 minutes
 ifeq ($(RUNS)$(SEED),)
 	$(GOTEST) $(SIMFLAGS) -timeout 30m $(LONG)
 else
@@ -130,23 +130,28 @@ endif
 # Of the combinations of make hostile, only those that this matches, for example ONLY='later, sns'.
 ONLY ?=
 
-hostile: ## every operation meets every answer that is none: whole daemons in virtual time; ONLY=regexp plays some of them
+hostile: ## every operation meets every answer that is none: whole daemons in virtual time; ONLY=regexp plays some of them; 5 minutes
 	$(GO) test -count=1 -timeout 30m -v -run TestHostileAll ./internal/system -hostile -hostile.only '$(ONLY)'
 
-mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it
+mutate: ## breaks the source in every way that the guarantees exclude, and shows which test finds it; half an hour
 	$(GO) test -tags mutation -count=1 -parallel 2 -timeout 30m -v -run TestMutations ./internal/system
 
 # Which parts of deploy/ are checked; all without it.
 PARTS ?=
 
-deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each validator says what it ran, or why it was skipped
+deploy-check: ## image, charts, rules, dashboards, Terraform, compose: each validator says what it ran, or why it was skipped; 5 minutes
 	deploy/check.sh $(PARTS)
 
-screenshots: ## the status page in Chromium; the pictures are in bin/screenshots
+screenshots: ## the status page in Chromium; the pictures are in bin/screenshots; 2 minutes
 	deploy/browser/check.sh
 
 images: ## the pictures of README and docs, from make demo as it runs; 2 minutes
 	deploy/browser/images.sh
+
+# Where a release goes: REPOSITORY=owner/name, IMAGE=registry/path, MAINTAINER='Name <address>', SOURCE=https://...
+release-dry: ## all that a release has, published nowhere: run by hand, needs docker buildx and syft; 10 minutes
+	@mkdir -p bin && deploy/release/notes.sh >bin/release-notes.md
+	deploy/release/goreleaser.sh release --config deploy/release/goreleaser.yaml --snapshot --clean --release-notes bin/release-notes.md
 
 pin-images: ## the digests of the base images' tags, into the Dockerfile; asks their registries
 	deploy/image/pin.sh

@@ -171,8 +171,12 @@ func (x *initializer) question(ctx context.Context, text string) (string, error)
 // path is a file beside the configuration.
 func (x *initializer) path(name string) string { return filepath.Join(filepath.Dir(x.output), name) }
 
-// free refuses to overwrite what is there.
+// free refuses to overwrite what is there, and a folder that is not there.
 func (x *initializer) free() error {
+	if folder := filepath.Dir(x.output); !isFolder(folder) {
+		return config.UsageError(fmt.Sprintf("init: --output %s: there is no folder %s; make it first", x.output,
+			folder))
+	}
 	if x.force {
 		return nil
 	}
@@ -194,6 +198,11 @@ func (x *initializer) free() error {
 		}
 	}
 	return nil
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // write writes the files. A configuration is no secret.

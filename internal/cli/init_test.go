@@ -147,6 +147,14 @@ func TestInitAsks(t *testing.T) {
 	require.ErrorContains(t, err, "init: --topic-arn oncall: must be the ARN of an SNS topic")
 }
 
+// What cannot be written is refused before anything is read.
+func TestInitIntoNowhere(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "none", "kinesis-alerter.yaml")
+	_, _, err := initialize(t, nil, nil, nil, "--stream", "s", "--topic-arn", testkit.TestTopicARN, "--output", file)
+	require.ErrorContains(t, err, "there is no folder "+filepath.Dir(file))
+}
+
 // Nobody has to answer: Ctrl-C ends a question.
 func TestInitEndsWithItsContext(t *testing.T) {
 	t.Parallel()

@@ -16,12 +16,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/testkit"
 )
 
 func compile(t *testing.T) *jsonschema.Schema {
@@ -257,30 +259,35 @@ func TestSchemaRefusesNothingThatCheckAccepts(t *testing.T) {
 		_, err = accepted(t, "full.yaml", string(text))
 		require.Error(t, err, "%s: check accepts it, and the schema says: %v", what, wrong)
 	}
-	const parts = 4          // each run tries one, by chance
-	part := rand.IntN(parts) //nolint:gosec // not for secrets
-	for i, n := range nodes {
-		was := *n
-		for j, other := range []string{
-			"null", `""`, "true", "TRUE", "false", `"true"`, "t", "0", "1", "3", "-1", "007", "1.5", "0.4", "1e30",
-			"1e3",
-			".inf", ".nan", "-0", `"5"`, "12345678901234567890", "x", "name with blanks", "2s", "0s", "-5s", "1.5h",
-			"1µs",
-			"+3s", `"0"`, "64MiB", "64 MiB", "1TiB", "9000000GiB", "8/s", "9/m", "1/30000h", "unlimited", "8 / 1m",
-			"2027-01-02T03:04:05Z", "2027-01-02", "Sat", "12:34", "9:00", `"> 5"`, `">5"`, "critical", "warning",
-			"latest",
-			"${VAR}", "${VAR:-5}", "a${VAR}", "$${VAR}", "[]", "{}", "[x]", "[1]", "[null]", "{a: b}",
-			"{a: {value: b}}",
-			"!!str 5", "[{}]", "{arn: \"arn:aws:sns:us-east-1:000000000000:t\"}", "info", "auto",
-		} {
-			if (i+j)%parts != part {
-				continue
-			}
-			var doc yaml.Node
-			require.NoError(t, yaml.Unmarshal([]byte(other), &doc), other)
-			*n = *doc.Content[0]
-			compare(paths[i] + ": " + other)
+	others := []string{
+		"null", `""`, "true", "TRUE", "false", `"true"`, "t", "0", "1", "3", "-1", "007", "1.5", "0.4", "1e30",
+		"1e3",
+		".inf", ".nan", "-0", `"5"`, "12345678901234567890", "x", "name with blanks", "2s", "0s", "-5s", "1.5h",
+		"1µs",
+		"+3s", `"0"`, "64MiB", "64 MiB", "1TiB", "9000000GiB", "8/s", "9/m", "1/30000h", "unlimited", "8 / 1m",
+		"2027-01-02T03:04:05Z", "2027-01-02", "Sat", "12:34", "9:00", `"> 5"`, `">5"`, "critical", "warning",
+		"latest",
+		"${VAR}", "${VAR:-5}", "a${VAR}", "$${VAR}", "[]", "{}", "[x]", "[1]", "[null]", "{a: b}",
+		"{a: {value: b}}",
+		"!!str 5", "[{}]", "{arn: \"arn:aws:sns:us-east-1:000000000000:t\"}", "info", "auto",
+	}
+	type change struct {
+		node  int
+		other string
+	}
+	var changes []change
+	for i := range nodes {
+		for _, other := range others {
+			changes = append(changes, change{i, other})
 		}
+	}
+	for c := range testkit.Cases(changes, 300) {
+		n := nodes[c.node]
+		was := *n
+		var doc yaml.Node
+		require.NoError(t, yaml.Unmarshal([]byte(c.other), &doc), c.other)
+		*n = *doc.Content[0]
+		compare(paths[c.node] + ": " + c.other)
 		*n = was
 	}
 	leaves("", tree.Content[0], func(path string, n *yaml.Node) {
@@ -294,7 +301,7 @@ func TestSchemaRefusesNothingThatCheckAccepts(t *testing.T) {
 			n.Content = was
 		}
 	})
-	require.Greater(t, refused, 300)
+	require.Greater(t, refused, 100)
 }
 
 // clone is what is written, since that changes the tags.
@@ -325,7 +332,7 @@ func TestSchemaAndCheckOnRandomChanges(t *testing.T) {
 	text, _ := full(t)
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // not for secrets
 	refused := 0
-	for range 100 {
+	for range testkit.Runs(300, 40) {
 		var tree yaml.Node
 		require.NoError(t, yaml.Unmarshal([]byte(text), &tree))
 		for range 1 + random.IntN(3) {
@@ -350,7 +357,7 @@ func TestSchemaAndCheckOnRandomChanges(t *testing.T) {
 			require.Error(t, err, "check accepts this, and the schema says %v:\n%s", wrong, changed)
 		}
 	}
-	require.Greater(t, refused, 50)
+	require.Greater(t, refused, 20)
 }
 
 // The schema refuses an unknown key in every section, and a value of a wrong type for every key.
@@ -399,4 +406,47 @@ func TestSchemaRefuses(t *testing.T) {
 		_, err := accepted(t, "full.yaml", changed)
 		require.Error(t, err, "%s", to)
 	}
+}
+
+// The defaults that are described are those that hold: check --print has them.
+func TestDefaultsAreTrue(t *testing.T) {
+	t.Parallel()
+	const given = `stream: {name: s}
+topics: {plain: {arn: "arn:aws:sns:us-east-1:000000000000:t"}}
+rules: [{name: r, absence: {after: 5m}}]
+score: {fields: [x], threshold: auto}
+`
+	loaded, err := accepted(t, "given.yaml", given)
+	require.NoError(t, err)
+	printed, err := loaded.Print()
+	require.NoError(t, err)
+	var tree yaml.Node
+	require.NoError(t, yaml.Unmarshal(printed, &tree))
+	is := map[string]string{}
+	leaves("", tree.Content[0], func(path string, n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode {
+			is[general(path)] = n.Value
+		}
+	})
+	compared := 0
+	each(allKeys(t), func(k *key) {
+		value, known := is[k.path]
+		if !known || slices.Contains([]string{"", "0", "0s", "false"}, value) && k.tag.Get("default") != value {
+			return // it has none, or gets it where it is used
+		}
+		switch want, described := k.tag.Lookup("default"); {
+		case strings.Contains(given, k.name+": "), k.tag.Get("unset") != "":
+		case described:
+			if d, err := time.ParseDuration(value); err == nil && formOf(k.typ) == formDuration {
+				of, _ := time.ParseDuration(want)
+				require.Equal(t, of, d, k.path)
+			} else {
+				require.Equal(t, want, value, k.path)
+			}
+			compared++
+		default:
+			require.Empty(t, value, "%s has a default that is not described", k.path)
+		}
+	})
+	require.Greater(t, compared, 25)
 }

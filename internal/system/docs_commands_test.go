@@ -173,7 +173,7 @@ func TestExamplesInPagesWork(t *testing.T) {
 		sections[strings.Split(field.Tag.Get("yaml"), ",")[0]] = true
 	}
 	examples := 0
-	first := map[string]string{} // of each page
+	ofRule := map[string]string{} // the configuration of a page that has a rule
 	for _, s := range guides(t) {
 		if strings.HasPrefix(s.page, "../../deploy/") || strings.Contains(s.page, "/reference/") {
 			continue
@@ -186,7 +186,9 @@ func TestExamplesInPagesWork(t *testing.T) {
 			var example map[string]any
 			require.NoError(t, yaml.Unmarshal([]byte(m[3]), &example), "%s: %s", s.page, m[3])
 			if example["tests"] != nil {
-				playsIn(t, first[s.page], m[3])
+				name := regexp.MustCompile(`rule: ([a-z-]+)`).FindStringSubmatch(m[3])
+				require.NotNil(t, name, "%s: %s", s.page, m[3])
+				playsIn(t, ofRule[s.page+name[1]], m[3])
 				continue
 			}
 			rule := map[string]any{"name": "error-rate", "when": "status >= 500"}
@@ -207,8 +209,10 @@ func TestExamplesInPagesWork(t *testing.T) {
 			loaded, err := config.ParseConfig(t.Context(), filepath.Base(s.page), text, testkit.Environment(nil))
 			require.NoError(t, err, "%s: %s", s.page, m[3])
 			require.NoError(t, loaded.Trials(), "%s: %s", s.page, m[3])
-			if first[s.page] == "" {
-				first[s.page] = string(text)
+			if example["rules"] != nil {
+				for _, rule := range loaded.Rules {
+					ofRule[s.page+rule.Name] = string(text)
+				}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ func mutations() []mutation {
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(),
 		ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
+		cliMutations(),
 		askedMutations(), budgetMutations(), demoMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
