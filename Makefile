@@ -35,7 +35,7 @@ LONG   = $(call having,'"pgregory.net/rapid"|testkit[.](Long|Runs|Cases|Named)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images pin-images npm-emulators clean
+.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images release-dry pin-images npm-emulators clean
 
 help: ## show this list; durations are of two cores, with modules and build cache warm
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -147,6 +147,11 @@ screenshots: ## the status page in Chromium; the pictures are in bin/screenshots
 
 images: ## the pictures of README and docs, from make demo as it runs; 2 minutes
 	deploy/browser/images.sh
+
+# Where a release goes: REPOSITORY=owner/name, IMAGE=registry/path, MAINTAINER='Name <address>', SOURCE=https://...
+release-dry: ## all that a release has, published nowhere: run by hand, needs docker buildx and syft; 10 minutes
+	@mkdir -p bin && deploy/release/notes.sh >bin/release-notes.md
+	deploy/release/goreleaser.sh release --config deploy/release/goreleaser.yaml --snapshot --clean --release-notes bin/release-notes.md
 
 pin-images: ## the digests of the base images' tags, into the Dockerfile; asks their registries
 	deploy/image/pin.sh

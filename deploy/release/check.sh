@@ -24,23 +24,34 @@ targets='^    targets: \[linux_amd64, linux_arm64, darwin_amd64, darwin_arm64\]$
 grep -q "$targets" deploy/release/goreleaser.yaml || fail "the targets in deploy/release/goreleaser.yaml are not those of a release"
 sed "s/$targets/    targets: [linux_amd64]/" deploy/release/goreleaser.yaml >"$config"
 
+say "the documentation names one version: that of the chart (and the one after it, for upgrades)"
+example=$(sed -n 's/^version: //p' deploy/helm/kinesis-alerter/Chart.yaml)
+named=$(grep -rnoE --include='*.md' --exclude-dir=node_modules \
+	'(kinesis-alerter:|ref=v|image\.tag=|VERSION=|FROM=v|_)[0-9]+\.[0-9]+\.[0-9]+' README.md docs deploy CONTRIBUTING.md |
+	grep -vE "[=:v_]($example|${example%.*}.$((${example##*.} + 1)))\$" || true)
+[[ -z $named ]] || fail "other versions than $example are named:"$'\n'"$named"
+grep -q "appVersion: \"$example\"" deploy/helm/kinesis-alerter/Chart.yaml || fail "the chart's appVersion is not $example"
+
 say "goreleaser check"
 deploy/release/goreleaser.sh check deploy/release/goreleaser.yaml
 say "goreleaser release --snapshot, linux_amd64 alone"
+# goreleaser says nothing of the commit where there is no remote.
+if [[ -z $(git remote) ]]; then
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://example.com/kinesis-alerter.git
+fi
 # The variables of a release are not those of whoever runs the check.
 env -u REPOSITORY -u IMAGE -u MAINTAINER -u SOURCE bin/tools/goreleaser release --config "$config" --snapshot --clean \
 	--skip=docker,sbom --release-notes <(deploy/release/notes.sh)
 
 shopt -s nullglob
 one() {
-	(($# == 1)) || fail "want one $pattern, there are $#"
+	(($# == 1)) || fail "want one file, there are $#: $*"
 	echo "$1"
 }
-find_one() { local pattern=$1; one bin/release/$pattern; } # shellcheck disable=SC2086
-binary=$(find_one 'kinesis-alerter_linux_amd64*/kinesis-alerter')
-deb=$(find_one '*.deb')
-rpm=$(find_one '*.rpm')
-archive=$(find_one '*.tar.gz')
+binary=$(one bin/release/kinesis-alerter_linux_amd64*/kinesis-alerter)
+deb=$(one bin/release/*.deb)
+rpm=$(one bin/release/*.rpm)
+archive=$(one bin/release/*.tar.gz)
 
 say "the binary: static, at most 45 MB, its version"
 size=$(stat -c %s "$binary")
@@ -103,6 +114,7 @@ grep -q 'systemctl try-restart' <(rpm -qp --scripts "$rpm") || fail "$rpm restar
 for file in kinesis-alerter LICENSE README.md CHANGELOG.md completions/kinesis-alerter.bash kinesis-alerter.schema.json; do
 	grep -q "/$file\$" <(tar -tzf "$archive") || fail "$archive has no $file"
 done
+cp bin/release-files/kinesis-alerter.schema.json bin/release/ # it is uploaded beside the others
 (cd bin/release && sha256sum --quiet --check checksums.txt)
 for file in "$deb" "$rpm" "$archive" kinesis-alerter.schema.json; do
 	grep -q " $(basename "$file")\$" bin/release/checksums.txt || fail "checksums.txt has no $(basename "$file")"

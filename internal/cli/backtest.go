@@ -129,6 +129,7 @@ func (x *backtester) finish(ctx context.Context, b *rehearse.Backtest, source re
 	default:
 		b.Report.Incomplete = failed.Error()
 	}
+	b.Report.Width = x.program.out.width
 	if err := b.Report.Print(x.program.stdout, x.json); err != nil {
 		return err
 	}

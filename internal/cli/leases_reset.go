@@ -77,7 +77,9 @@ func (o *operator) reset(ctx context.Context, to checkpoint.Start) error {
 	if err != nil {
 		return err
 	}
+	done := o.program.during(ctx, "looking at the table and the stream")
 	r, err := checkpoint.NewReset(ctx, c, deps, to)
+	done()
 	if err != nil {
 		return err
 	}
@@ -90,7 +92,9 @@ func (o *operator) reset(ctx context.Context, to checkpoint.Start) error {
 		o.describeReset(r)
 	}
 	if err = o.confirm(len(r.Changes) + len(r.Gone) + 1); err == nil {
+		done = o.program.during(ctx, "looking which workers are alive, and making the changes")
 		err = r.Apply(ctx, o.force)
+		done()
 	}
 	out.Made = err == nil
 	switch {

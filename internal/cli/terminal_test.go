@@ -122,7 +122,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		}
 	}
 	require.Equal(t, ""+
-		"SHARD           STATE   CHECKPOINT\n"+
+		"SHARD            STATE   CHECKPOINT\n"+
 		"…d-000000000002  held    …11111111115154\n"+
 		"…d-000000000012  paused  x\\u001b[2J\n", show(40, false))
 	require.Contains(t, show(0, false), strings.Repeat("1", 50)+"5154\n", "a pipe has no width")

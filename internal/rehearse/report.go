@@ -18,6 +18,9 @@ import (
 
 // BacktestReport is what a backtest found.
 type BacktestReport struct {
+	// Width is that of the terminal which shows the report; 0 for none.
+	Width int `json:"-"`
+
 	Records int `json:"records"`
 	// From and To are the first and the last arrival.
 	From time.Time `json:"from,omitzero"`
@@ -308,27 +311,40 @@ func numberOr(n int) string {
 	return fmt.Sprint(n)
 }
 
+// writeHours writes a column for each rule that alerts, in as many tables as a terminal needs.
 func (r *BacktestReport) writeHours(w io.Writer) {
 	if len(r.Hours) == 0 {
 		return
 	}
-	_, _ = plain.Fprintln(w)
-	header, align := []string{"ALERTS IN THE HOUR FROM"}, "<"
-	var with []string
+	const head, gap = "ALERTS IN THE HOUR FROM", 2
+	var parts [][]string
+	free := 0
 	for _, t := range r.Rules {
-		if t.Alerts > 0 {
-			with, header, align = append(with, t.Rule), append(header, ruleLabel(t.Rule)), align+">"
+		if t.Alerts == 0 {
+			continue
 		}
+		wide := gap + max(len([]rune(ruleLabel(t.Rule))), len(fmt.Sprint(t.Alerts)))
+		if len(parts) == 0 || r.Width > 0 && wide > free {
+			parts, free = append(parts, nil), r.Width-len(head)
+		}
+		parts[len(parts)-1], free = append(parts[len(parts)-1], t.Rule), free-wide
 	}
-	rows := [][]string{header}
-	for _, h := range r.Hours {
-		row := []string{h.Hour.Format("2006-01-02 15:04Z")}
+	for _, with := range parts {
+		header := []string{head}
 		for _, name := range with {
-			row = append(row, numberOr(h.Alerts[name]))
+			header = append(header, ruleLabel(name))
 		}
-		rows = append(rows, row)
+		rows := [][]string{header}
+		for _, h := range r.Hours {
+			row := []string{h.Hour.Format("2006-01-02 15:04Z")}
+			for _, name := range with {
+				row = append(row, numberOr(h.Alerts[name]))
+			}
+			rows = append(rows, row)
+		}
+		_, _ = plain.Fprintln(w)
+		writeColumns(w, rows, "<"+strings.Repeat(">", len(with)))
 	}
-	writeColumns(w, rows, align)
 }
 
 func (r *BacktestReport) writeTopics(w io.Writer) {

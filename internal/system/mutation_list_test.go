@@ -11,7 +11,8 @@ func mutations() []mutation {
 		coreMutations(), edgeMutations(), answerMutations(), repeatsMutations(), outsideMutations(), pageMutations(),
 		ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
-		askedMutations(), budgetMutations(), demoMutations(),
+		cliMutations(),
+		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
 	)
