@@ -216,3 +216,20 @@ func TestDemoRefusesNonsense(t *testing.T) {
 	}
 	require.Equal(t, 0, Main(t.Context(), []string{"--help"}, io.Discard, io.Discard))
 }
+
+// A worker's log comes in pieces. Its errors are shown, and --verbose says whose line it is.
+func TestLogTap(t *testing.T) {
+	var reported []string
+	var all bytes.Buffer
+	tap := &logTap{report: func(text string) { reported = append(reported, text) }, name: "worker-2", all: &all}
+	for _, piece := range []string{
+		`{"level":"info","msg":"starting"}` + "\n" + `{"level":"error","ms`, `g":"cannot read","error":"gone"}` + "\n", "no JSON\n",
+	} {
+		n, err := tap.Write([]byte(piece))
+		require.NoError(t, err)
+		require.Len(t, piece, n)
+	}
+	require.Equal(t, []string{"worker-2: cannot read: gone"}, reported)
+	require.Equal(t, "worker-2 "+`{"level":"info","msg":"starting"}`+"\nworker-2 "+
+		`{"level":"error","msg":"cannot read","error":"gone"}`+"\nworker-2 no JSON\n", all.String())
+}

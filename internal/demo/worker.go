@@ -136,10 +136,11 @@ func (p *processes) start(ctx context.Context, name, topicARN string) (worker, e
 	}
 	w.cmd.Env = []string{envName + "=" + name, envEndpoint + "=" + p.url, envTopic + "=" + topicARN}
 	w.cmd.ExtraFiles = []*os.File{file}
-	w.cmd.Stdout, w.cmd.Stderr = &logTap{report: p.demo.report, name: name}, p.stderr
+	tap := &logTap{report: p.demo.report, name: name, all: io.Discard}
 	if p.demo.verbose {
-		w.cmd.Stdout = p.stderr
+		tap.all = p.stderr
 	}
+	w.cmd.Stdout, w.cmd.Stderr = tap, p.stderr
 	if w.stdin, err = w.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -211,10 +212,11 @@ func runWorker(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) i
 	return 0
 }
 
-// logTap reports the errors in a worker's log.
+// logTap reports the errors in a worker's log, and passes it on with the worker's name before each line.
 type logTap struct {
 	report func(text string)
 	name   string
+	all    io.Writer
 	rest   []byte // of a line that has not ended
 }
 
@@ -227,6 +229,7 @@ func (t *logTap) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		t.rest = rest
+		_, _ = fmt.Fprintf(t.all, "%s %s\n", t.name, line)
 		var entry struct{ Level, Msg, Error string }
 		if json.Unmarshal(line, &entry) == nil && entry.Level == "error" {
 			t.report(strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", t.name, entry.Msg, entry.Error), ": "))

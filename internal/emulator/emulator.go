@@ -163,11 +163,16 @@ func (e *emulator) handler(ended <-chan struct{}) http.Handler {
 			page.ServeHTTP(w, r)
 		case r.Method == http.MethodGet && r.URL.Path == "/" && r.Header.Get("Authorization") == "":
 			http.Redirect(w, r, pagePath, http.StatusSeeOther)
+		case strings.Contains(r.Header.Get("Content-Type"), "cbor"):
+			e.notes.add(time.Now(), "cbor", cborIsNot)
+			http.Error(w, cborIsNot, http.StatusUnsupportedMediaType)
 		default:
 			e.aws.ServeHTTP(w, r)
 		}
 	})
 }
+
+const cborIsNot = "CBOR is not emulated: set AWS_CBOR_DISABLE=true and CBOR_ENABLED=false, as the file of exports does"
 
 // show prints what comes, until the end.
 func (e *emulator) show(ctx context.Context, served <-chan error) error {

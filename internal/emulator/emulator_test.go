@@ -124,6 +124,12 @@ func TestNotes(t *testing.T) {
 	for range 3 {
 		call("RegisterStreamConsumer", "{}")
 	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.Header.Set("Content-Type", "application/x-amz-cbor-1.1")
+	w := httptest.NewRecorder()
+	e.handler(t.Context().Done()).ServeHTTP(w, r)
+	require.Equal(t, http.StatusUnsupportedMediaType, w.Code, "the SDK for Java")
+	require.Contains(t, <-e.notes.new, "set AWS_CBOR_DISABLE=true")
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "not emulated") }, 5*time.Second,
 		time.Millisecond)
 	require.Equal(t, 1, strings.Count(out.String(), "kinesis RegisterStreamConsumer is not emulated"), "once")
@@ -188,7 +194,7 @@ func TestExportsLeadHere(t *testing.T) {
 	require.Equal(t, "--endpoint-url|http://127.0.0.1:4566|sqs|list queues|", run("aws sqs 'list queues'"))
 	require.Equal(t, "sqs|", run("unset AWS_ENDPOINT_URL; aws sqs"))
 	require.Equal(t,
-		"AWS_ACCESS_KEY_ID=emulator\nAWS_DEFAULT_REGION=us-east-1\nAWS_ENDPOINT_URL=http://127.0.0.1:4566\n"+
+		"AWS_ACCESS_KEY_ID=emulator\nAWS_CBOR_DISABLE=true\nAWS_DEFAULT_REGION=us-east-1\nAWS_ENDPOINT_URL=http://127.0.0.1:4566\n"+
 			"AWS_REGION=us-east-1\nAWS_SECRET_ACCESS_KEY=emulator\n", run("env | grep ^AWS | sort"))
 }
 
@@ -261,7 +267,7 @@ func TestPageLetsNobodyElseIn(t *testing.T) {
 		require.NotEmpty(t, w.Body.String())
 	}
 	require.NotRegexp(t, `(?i)<script>|style=|onclick=|https?://`, get("localhost", "/_alerts/").Body.String())
-	require.Equal(t, http.StatusForbidden, get("evil.example", "/_alerts/events").Code)
+	require.Equal(t, http.StatusForbidden, get("evil.example", "/_alerts/page.js").Code)
 	require.Equal(t, pagePath, get("127.0.0.1:4566", "/").Header().Get("Location"))
 	require.Equal(t, pagePath, get("127.0.0.1:4566", "/_alerts").Header().Get("Location"))
 }

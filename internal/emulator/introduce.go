@@ -18,6 +18,8 @@ func exports(endpoint string) string {
 	for _, line := range exported(endpoint) {
 		b.WriteString("export " + line + "\n")
 	}
+	// The SDKs for Java speak CBOR to Kinesis, each with a switch of its own.
+	b.WriteString("export AWS_CBOR_DISABLE=true CBOR_ENABLED=false\n")
 	// Version 1 of the AWS CLI asks AWS' own endpoint for SQS, whatever AWS_ENDPOINT_URL says, and versions of 2022
 	// and before know no such variable.
 	b.WriteString("aws() {\n\tcommand aws ${AWS_ENDPOINT_URL:+--endpoint-url} " +

@@ -17,11 +17,11 @@ const (
 	s3MaxPage = 1000
 )
 
-// S3 emulates CreateBucket, HeadBucket, PutObject, GetObject, HeadObject and ListObjectsV2 on general purpose buckets
-// without versions. A bucket is addressed by the path, or by a host of the form <bucket>.s3.<region>.<suffix>.
+// S3 emulates CreateBucket, HeadBucket, PutObject, GetObject, HeadObject, ListObjectsV2 and ListBuckets on general
+// purpose buckets without versions. A bucket is addressed by the path, or by a host of the form <bucket>.s3.<region>.<suffix>.
 //
 // Faithful are the names that are accepted, the limits of keys and pages, checksums of type CRC32, and that a second
-// PutObject replaces the object. Conditions, ranges, delimiters and every other parameter that would change the answer
+// PutObject replaces the object. Conditions, ranges and every other parameter that would change the answer
 // are refused with NotImplemented.
 //
 // It is safe for concurrent use.
@@ -79,6 +79,7 @@ func (s *S3) operations() map[string]operation {
 			return res, err
 		},
 		"ListObjectsV2": s.listObjects,
+		"ListBuckets":   s.listBuckets,
 	} {
 		operations[op] = func(_ context.Context, req *Request) (any, error) {
 			s.mu.Lock()
@@ -118,6 +119,8 @@ func s3Operation(r *http.Request, req *Request) string {
 		return "GetObject"
 	case r.Method == http.MethodGet && req.Form.Get("list-type") == "2":
 		return "ListObjectsV2"
+	case r.Method == http.MethodGet && req.Bucket == "":
+		return "ListBuckets"
 	case r.Method == http.MethodHead && object:
 		return "HeadObject"
 	case r.Method == http.MethodHead && req.Bucket != "":
@@ -131,7 +134,7 @@ func s3Parameter(name string, object bool) bool {
 	switch name {
 	case "x-id": // the SDK's own note of the operation
 		return true
-	case "list-type", "prefix", "max-keys", "start-after", "continuation-token":
+	case "list-type", "prefix", "max-keys", "start-after", "continuation-token", "delimiter", "encoding-type":
 		return !object
 	}
 	return false

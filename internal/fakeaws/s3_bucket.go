@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -77,8 +78,13 @@ type s3Page struct {
 	KeyCount              int
 	MaxKeys               int
 	IsTruncated           bool
+	Delimiter             string `xml:",omitempty"`
+	EncodingType          string `xml:",omitempty"`
 	Contents              []s3Content
+	CommonPrefixes        []s3Prefix
 }
+
+type s3Prefix struct{ Prefix string }
 
 func (s *S3) listObjects(req *Request) (restResult, error) {
 	objects, err := s.find(req.Bucket)
@@ -88,6 +94,7 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 	out := s3Page{
 		NS: s3Namespace, Name: req.Bucket, Prefix: req.Form.Get("prefix"), StartAfter: req.Form.Get("start-after"),
 		ContinuationToken: req.Form.Get("continuation-token"), MaxKeys: s3MaxPage,
+		Delimiter: req.Form.Get("delimiter"), EncodingType: req.Form.Get("encoding-type"),
 	}
 	if asked := req.Form.Get("max-keys"); asked != "" {
 		n, err := strconv.Atoi(asked)
@@ -98,12 +105,7 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 		}
 		out.MaxKeys = min(n, s3MaxPage)
 	}
-	var keys []string
-	for _, key := range sortedKeys(objects) {
-		if strings.HasPrefix(key, out.Prefix) {
-			keys = append(keys, key)
-		}
-	}
+	keys := grouped(sortedKeys(objects), out.Prefix, out.Delimiter)
 	after := out.StartAfter
 	if out.ContinuationToken != "" {
 		after = out.ContinuationToken
@@ -114,12 +116,56 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 		keys = nil
 	}
 	out.KeyCount, out.IsTruncated = len(keys), out.NextContinuationToken != ""
+	written := func(key string) string { return key }
+	if out.EncodingType == "url" {
+		written = func(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
+	}
 	for _, key := range keys {
 		o := objects[key]
+		if out.Delimiter != "" && strings.Contains(key[len(out.Prefix):], out.Delimiter) {
+			out.CommonPrefixes = append(out.CommonPrefixes, s3Prefix{written(key)})
+			continue
+		}
 		out.Contents = append(out.Contents, s3Content{
-			Key: key, LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag, Size: len(o.data),
+			Key: written(key), LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag, Size: len(o.data),
 			StorageClass: "STANDARD",
 		})
+	}
+	body, err := xml.Marshal(out)
+	return restResult{
+		header: http.Header{"Content-Type": {"application/xml"}}, body: append([]byte(xml.Header), body...),
+	}, err
+}
+
+// grouped are the keys with a prefix; those that go on with the delimiter are one, up to it.
+func grouped(keys []string, prefix, delimiter string) []string {
+	var out []string
+	for _, key := range keys {
+		rest, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			continue
+		}
+		if delimiter != "" {
+			if folder, _, more := strings.Cut(rest, delimiter); more {
+				key = prefix + folder + delimiter
+			}
+		}
+		if len(out) == 0 || out[len(out)-1] != key {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+func (s *S3) listBuckets(*Request) (restResult, error) {
+	type bucket struct{ Name, CreationDate string }
+	out := struct {
+		XMLName xml.Name `xml:"ListAllMyBucketsResult"`
+		NS      string   `xml:"xmlns,attr"`
+		Buckets []bucket `xml:"Buckets>Bucket"`
+	}{NS: s3Namespace}
+	for _, name := range sortedKeys(s.buckets) {
+		out.Buckets = append(out.Buckets, bucket{name, "2006-03-01T00:00:00.000Z"})
 	}
 	body, err := xml.Marshal(out)
 	return restResult{

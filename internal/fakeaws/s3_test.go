@@ -81,12 +81,51 @@ func TestS3RefusesWhatItDoesNotEmulate(t *testing.T) {
 			t.Context(), &s3.GetObjectInput{Bucket: new("letters"), Key: new("k"), Range: new("bytes=0-1")},
 		)
 		requireS3Error(t, "NotImplemented", err)
-		_, err = c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: new("letters"), Delimiter: new("/")})
-		requireS3Error(t, "NotImplemented", err)
 		_, err = c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: new("letters"), Key: new("k")})
 		requireS3Error(t, "NotImplemented", err)
 		_, err = c.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: new("letters")})
 		requireS3Error(t, "NotImplemented", err)
+	})
+}
+
+// As a shell lists what is in a bucket: folder by folder, in pages.
+func TestS3Folders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := s3Client(New(Options{}), "us-east-1")
+		_, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: new("letters")})
+		require.NoError(t, err)
+		for _, key := range []string{"a", "b/", "b/1", "b/c/2", "d e/3", "é"} {
+			_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
+				Bucket: new("letters"), Key: &key, Body: bytes.NewReader([]byte("x")),
+			})
+			require.NoError(t, err)
+		}
+		list := func(prefix string) (objects, folders []string) {
+			pages := s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{
+				Bucket: new("letters"), Prefix: &prefix, Delimiter: new("/"), EncodingType: s3types.EncodingTypeUrl,
+				MaxKeys: aws.Int32(2),
+			})
+			for pages.HasMorePages() {
+				page, err := pages.NextPage(t.Context())
+				require.NoError(t, err)
+				for _, o := range page.Contents {
+					objects = append(objects, *o.Key)
+				}
+				for _, p := range page.CommonPrefixes {
+					folders = append(folders, *p.Prefix)
+				}
+			}
+			return objects, folders
+		}
+		objects, folders := list("")
+		require.Equal(t, []string{"a", "%C3%A9"}, objects)
+		require.Equal(t, []string{"b/", "d+e/"}, folders)
+		objects, folders = list("b/")
+		require.Equal(t, []string{"b/", "b/1"}, objects)
+		require.Equal(t, []string{"b/c/"}, folders)
+		all, err := c.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+		require.NoError(t, err)
+		require.Equal(t, "letters", *all.Buckets[0].Name)
 	})
 }
 

@@ -22,7 +22,8 @@ type Record struct {
 
 // field is what is known of a field after all records.
 type field struct {
-	path  string   // as a rule names it: order.price
+	path  string   // as people name it: order.price
+	expr  string   // as a rule names it: order.price, detail["instance-id"]
 	words []string // of its last name, in lower case
 	// How often it was seen with a value of each kind.
 	numbers, texts, bools int
@@ -79,7 +80,7 @@ func fieldsOf(records []Record) (fields []*field, objects int) {
 						return
 					}
 					f = &field{
-						path: name, words: wordsOf(path[len(path)-1]), whole: true, first: i,
+						path: name, expr: expression(path), words: wordsOf(path[len(path)-1]), whole: true, first: i,
 						byRecord: map[int]string{},
 						min:      math.Inf(1), max: math.Inf(-1),
 					}
@@ -94,10 +95,29 @@ func fieldsOf(records []Record) (fields []*field, objects int) {
 	return fields, objects
 }
 
-// nameable reports whether a rule can name a path as it is.
+// nameable reports whether a path can stand in a rule, a comment and a message as it is.
 func nameable(path []string) bool {
-	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_ -]*$`)
 	return !slices.ContainsFunc(path, func(s string) bool { return !name.MatchString(s) })
+}
+
+// expression is a path in a rule.
+func expression(path []string) string {
+	plain := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	var b strings.Builder
+	for i, name := range path {
+		switch {
+		case !plain.MatchString(name) && i == 0:
+			b.WriteString("$env[" + text(name) + "]")
+		case !plain.MatchString(name):
+			b.WriteString("[" + text(name) + "]")
+		case i > 0:
+			b.WriteString("." + name)
+		default:
+			b.WriteString(name)
+		}
+	}
+	return b.String()
 }
 
 func (f *field) add(record int, token jsontext.Token) {

@@ -101,7 +101,7 @@ func (r *Request) config(x *idea, records int) []byte {
 			"    # What an alert is about. If it is not the partition key, each shard looks at its own part of the " +
 				"records.",
 		)
-		line("    key: %s", x.key.path)
+		line("    key: %s", value(x.key.expr))
 	}
 	if x.over != "" {
 		line("    # One alert when it begins, and one when no record says so for 2 minutes.")

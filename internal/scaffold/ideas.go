@@ -161,7 +161,7 @@ func figure(f *field, records []Record) (x idea, rank int) {
 	name, bound := f.path, number(limit)
 	x = idea{
 		name: ruleName(f.path, map[string]string{">": "high", "<": "low"}[sign]),
-		when: fmt.Sprintf("%s %s %s", name, sign, bound),
+		when: fmt.Sprintf("%s %s %s", f.expr, sign, bound),
 		why: fmt.Sprintf(
 			"The sample had %s to %s. Set the limit at which a person should act.", number(f.min), number(f.max),
 		),
@@ -251,7 +251,7 @@ func httpStatus(f *field, records []Record) (x idea, rank int) {
 		return x, 0
 	}
 	x = idea{
-		name: ruleName(f.path, "failed"), when: f.path + " >= 500",
+		name: ruleName(f.path, "failed"), when: f.expr + " >= 500",
 		why:     "A status of 500 and above is a failure of the server.",
 		seen:    fmt.Sprintf("%s was %s to %s", f.path, number(f.min), number(f.max)),
 		subject: fmt.Sprintf("{{ .Key }}: %s 500 or above", f.path),
@@ -294,15 +294,15 @@ func word(f *field, records []Record) (x idea, rank int) {
 	}
 	switch {
 	case len(bad) > 0:
-		x.when, rank = oneOf(f.path, bad), 3
+		x.when, rank = oneOf(f.expr, bad), 3
 		x.why = "The sample has records with these values."
 	case level:
 		bad = styled(f.values[0], "error", "critical", "fatal")
-		x.when, rank = oneOf(f.path, bad), 5
+		x.when, rank = oneOf(f.expr, bad), 5
 		x.why = "The sample had none of these: check how the producer writes them."
 	case len(good) == 1 && f.seen() >= 3 && f.is("status", "state", "result", "outcome", "health", "condition"):
 		bad = styled(good[0], "failed")
-		x.when, rank = fmt.Sprintf("%s != %s", f.path, text(good[0])), 8
+		x.when, rank = fmt.Sprintf("%s != %s", f.expr, text(good[0])), 8
 		x.why = "It was the same in all records of the sample."
 	default:
 		return x, 0
@@ -322,7 +322,7 @@ func flag(f *field, records []Record) (x idea, rank int) {
 	}
 	trouble := strconv.FormatBool(bad)
 	x = idea{
-		name: ruleName(f.path, "trouble"), when: f.path + " == " + trouble,
+		name: ruleName(f.path, "trouble"), when: f.expr + " == " + trouble,
 		why:     "It is the field that says so.",
 		seen:    fmt.Sprintf("%s was %s", f.path, strings.Join(f.values, " and ")),
 		subject: fmt.Sprintf("{{ .Key }}: %s is %s", f.path, trouble),
@@ -373,15 +373,15 @@ func text(s string) string {
 	return string(b)
 }
 
-func oneOf(path string, values []string) string {
+func oneOf(expr string, values []string) string {
 	if len(values) == 1 {
-		return path + " == " + text(values[0])
+		return expr + " == " + text(values[0])
 	}
 	var quoted []string
 	for _, v := range values {
 		quoted = append(quoted, text(v))
 	}
-	return path + " in [" + strings.Join(quoted, ", ") + "]"
+	return expr + " in [" + strings.Join(quoted, ", ") + "]"
 }
 
 // styled are words in the case in which a value is written.
@@ -408,6 +408,6 @@ func steps(path string) string {
 
 // ruleName is a name in which only what a rule's name may have is left.
 func ruleName(path, what string) string {
-	name := strings.ReplaceAll(path, ".", "-")
+	name := strings.NewReplacer(".", "-", " ", "-").Replace(path)
 	return name[:min(len(name), 64-len(what)-1)] + "-" + what
 }

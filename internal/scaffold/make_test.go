@@ -93,6 +93,19 @@ func TestProposals(t *testing.T) {
 			`{"host":"a'b: ${X} \u0007 {{ .Key }}","latency":1,"x":"${HOME}\n"}|{"host":"#","latency":2,"x":"'"}`,
 			"latency > 2.5", "host",
 		},
+		"an event of AWS": {
+			`{"detail-type":"x","detail":{"instance-id":"i-1","cpu-load":9.5}}|` +
+				`{"detail-type":"x","detail":{"instance-id":"i-2","cpu-load":3}}`,
+			`detail["cpu-load"] > 15`, "detail.instance-id",
+		},
+		"names of several words": {
+			`{"host name":"a","heart rate":72}|{"host name":"b","heart rate":98}`, `$env["heart rate"] > 150`,
+			"host name",
+		},
+		"names that would be YAML": {
+			`{"latency\n    x":5,"{{ .Key }}":7,"a: b":9}|{"latency\n    x":6,"{{ .Key }}":8,"a: b":10}`, "true",
+			"partition key",
+		},
 		"a hostile status": {
 			`{"status":"it's \"${X}\""}|{"status":"it's \"${X}\""}|{"status":"it's \"${X}\""}`,
 			`status != "it's \"$${X}\""`, "partition key",

@@ -28,7 +28,7 @@ for (const [name, height, options] of [
   // As many whole cards as fit.
   const bottom = await page.evaluate((height) => Math.max(...[...document.querySelectorAll(".card")]
     .map((c) => Math.ceil(c.getBoundingClientRect().bottom)).filter((b) => b < height)), height);
-  await picture(page, join(out, name), { clip: { x: 0, y: 0, width: options.viewport.width, height: bottom + 14 } });
+  await picture(page, join(out, name), { clip: { x: 0, y: 0, width: options.viewport.width, height: bottom + 8 } });
   await page.close();
 }
 await browser.close();
