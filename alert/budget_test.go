@@ -14,6 +14,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/budget"
+	"kinesis-alerter/internal/testkit"
 )
 
 // numbers is a JSON list of that many.
@@ -230,7 +231,7 @@ func TestSilenceOverBudget(t *testing.T) {
 
 // A template that costs too much is replaced by the default words, and the alert is sent. The memory is not allocated.
 func TestTemplateOverBudget(t *testing.T) {
-	for name, c := range map[string]struct{ message, payload string }{
+	for name, c := range testkit.Named(map[string]struct{ message, payload string }{
 		"loops": {
 			`{{range .Fields.xs}}{{range $.Fields.xs}}{{end}}{{end}}`,
 			`{"xs":` + numbers(20_000) + `}`,
@@ -283,7 +284,7 @@ func TestTemplateOverBudget(t *testing.T) {
 			`{{range .Fields.xs}}{{$.Record.Data}}{{end}}`,
 			`{"xs":` + numbers(9000) + `,"s":` + textOf(700_000) + `}`,
 		},
-	} {
+	}, 6) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, oneRule(alert.RuleConfig{Name: "r", When: "true", Message: c.message}))
 			d := w.evaluator.Evaluate(record("1", c.payload))

@@ -15,6 +15,7 @@ import (
 // Anyone with write access to the state table can write anything, with a valid checksum. A refused snapshot has cost
 // nothing, and an accepted one is bounded like everything that rules remember.
 func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
+	testkit.Long(t)
 	rules := []alert.RuleConfig{
 		{Name: "plain", When: "v > 0", Dedup: time.Hour},
 		{Name: "panes", When: "v > 0", Window: alert.WindowConfig{
@@ -26,7 +27,7 @@ func TestHostileSnapshotsTakeNoMemory(t *testing.T) {
 			Is: "> 1000",
 		}},
 	}
-	for name, state := range testkit.Named(alert.HostileStates(rules), 4) {
+	for name, state := range alert.HostileStates(rules) {
 		t.Run(name, func(t *testing.T) {
 			e := newStory(t, rules...).evaluator
 			for what, read := range map[string]func() error{

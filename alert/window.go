@@ -384,7 +384,8 @@ func (f *faults) window(field string, c WindowConfig, s *condition.Schema) *wind
 	counts := w.aggregate == AggregateCount || w.aggregate == AggregateRate
 	switch {
 	case !slices.Contains(known, w.aggregate):
-		f.add(field+".aggregate", c.Aggregate, "must be one of %s", strings.Join(known, ", "))
+		f.add(field+".aggregate", c.Aggregate, "must be one of %s; a share of records is the avg of a condition, with "+
+			"of: status >= 500 and is: \"> 0.05\" for 5 %%", strings.Join(known, ", "))
 	case counts && c.Of != "":
 		f.add(field+".of", c.Of, "%s counts records and takes no expression; narrow them down with when", w.aggregate)
 	case !counts && c.Of == "":

@@ -6,10 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [[ ${1:-} != --here ]] && unshare --map-root-user --net true 2>/dev/null; then
+if [[ ${1:-} == --here ]]; then
+	ip link set lo up
+elif unshare --map-root-user --net ip link set lo up 2>/dev/null; then
 	exec unshare --map-root-user --net "$0" --here
 fi
-[[ $(ip -o link show up 2>/dev/null) == *" lo:"* ]] || ip link set lo up
 
 folder=$(mktemp -d)
 terminals=()
@@ -56,10 +57,9 @@ await() {
 
 for block in "$folder"/[0-9]*; do
 	case $block in
-	*.console)
-		cat "$block"
-		commands=$((commands + $(grep -c '^\$ ' "$block")))
-		sed -i 's/^\$ //' "$block"
+	*.sh)
+		sed 's/^/$ /' "$block"
+		commands=$((commands + $(grep -c . "$block")))
 		type_in "$block"
 		;;
 	*.text)

@@ -174,3 +174,29 @@ func TestExplainSearchUsage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, time.Date(2026, 11, 21, 14, 2, 0, 0, time.UTC), at, "it was yesterday")
 }
+
+// Without the permission to list shards the record is explained on its own, and it is said what is missing.
+func TestExplainWithoutTheRecordsBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		_, number := fake.Kinesis.Put(testkit.TestStream, "web-7", []byte(`{"kind":"reading","score":4,"ward":"7b"}`))
+		fake.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceKinesis, Operation: "ListShards", Kind: fakeaws.Before,
+			Err: &fakeaws.Error{Code: "AccessDeniedException", Status: 400},
+		})
+		time.Sleep(time.Second)
+		var out, errs bytes.Buffer
+		p := &program{
+			env: testkit.Environment(nil), stdout: &out, stderr: &errs, now: time.Now,
+			load: func(context.Context) (aws.Config, error) { return testkit.Emulated(fake), nil },
+		}
+		require.NoError(t, p.Run(t.Context(), []string{
+			"explain", "--config", "testdata/explain.yaml", "--shard", testkit.Shard0, "--sequence", number,
+		}))
+		require.Contains(t, out.String(), "score 4 > 3: true")
+		require.Contains(t, errs.String(), "warning: the records before it cannot be read")
+		require.Contains(t, errs.String(), "kinesis:ListShards")
+	})
+}

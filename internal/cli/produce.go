@@ -13,6 +13,9 @@ import (
 	"kinesis-alerter/internal/produce"
 )
 
+// mostProduced bounds --rate: one process puts a tenth of it.
+const mostProduced = 1_000_000
+
 // producing carries out the command produce.
 type producing struct {
 	stream      string
@@ -38,6 +41,8 @@ func produceCommand(p *program) *cobra.Command {
 				return usage(c, "which records? heart-rate or stock-ticker")
 			case x.stream == "":
 				return usage(c, "give --stream NAME")
+			case !(x.rate <= mostProduced): // more than any stream takes, or no number
+				return usage(c, "--rate %g: must be 0 to %d records a second", x.rate, mostProduced)
 			case x.rate < 0 || x.count < 0 || x.keys < 0 || x.limit < 0:
 				return usage(c, "--rate, --count, --for and --keys cannot be negative")
 			}

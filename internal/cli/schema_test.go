@@ -23,3 +23,13 @@ func TestCheckPrintsTheSchema(t *testing.T) {
 	require.Equal(t, ExitUsage, code)
 	require.Contains(t, stderr, "--schema goes alone")
 }
+
+// A rate that no process reaches is refused: 1e300 put nothing at all.
+func TestProduceHasARange(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []string{"1e300", "NaN", "1000001", "+Inf"} {
+		code, _, stderr := invoke(t, "produce", "heart-rate", "--stream", "s", "--rate", rate)
+		require.Equal(t, ExitUsage, code, rate)
+		require.Contains(t, stderr, "must be 0 to 1000000 records a second")
+	}
+}

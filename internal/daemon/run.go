@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -285,7 +286,12 @@ func listen(ctx context.Context, c config.Config, o Options) (net.Listener, erro
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Server.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("admin server: %w; choose another server.listen", err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("admin server: another process listens at %s already, perhaps a demo or another "+
+				"worker; give this one another address, by server.listen or --listen 127.0.0.1:9465: %w",
+				c.Server.Listen, err)
+		}
+		return nil, fmt.Errorf("admin server: %w; choose another address, by server.listen or --listen", err)
 	}
 	return l, nil
 }

@@ -94,8 +94,8 @@ func TestProposals(t *testing.T) {
 			"latency > 2.5", "host",
 		},
 		"an event of AWS": {
-			`{"detail-type":"x","detail":{"instance-id":"i-1","cpu-load":9.5}}|{"detail-type":"x","detail":{"instance-id":"i-2",` +
-				`"cpu-load":3}}`,
+			`{"detail-type":"x","detail":{"instance-id":"i-1","cpu-load":9.5}}|` +
+				`{"detail-type":"x","detail":{"instance-id":"i-2","cpu-load":3}}`,
 			`detail["cpu-load"] > 15`, "detail.instance-id",
 		},
 		"names of several words": {

@@ -31,6 +31,7 @@ type curveOf struct {
 	write     func(float64) string
 	shared    bool // there are several workers
 	now, here string
+	latest    float64 // what now stands for
 	// least is what the top of the box stands for at least, so that nothing looks like much.
 	least float64
 }
@@ -50,6 +51,7 @@ func newCurve(c curveOf) curve {
 		out.Text = c.what + ": no figures yet"
 		return out
 	}
+	most = max(most, c.latest)
 	out.Peak, out.Since = c.write(most), words(time.Duration(len(c.all))*c.interval)
 	out.Text = fmt.Sprintf("%s over the last %s: now %s, lowest %s, peak %s", c.what, out.Since, c.now, c.write(fewest),
 		out.Peak)
@@ -129,7 +131,7 @@ func (v *view) curves(st *Status) {
 			c.here, c.now = write(x), write(x)
 		}
 		if shared {
-			c.now = write(now)
+			c.now, c.latest = write(now), now
 			switch {
 			case t.Unsaid >= len(st.Workers):
 				c.now = "–"

@@ -159,7 +159,7 @@ func pausedShards(m *model, _ thresholds) findings {
 	}
 	since, level := "", when(n > 0, LevelWarning)
 	if oldest != nil {
-		since = ", the first of them resolved up to " + words(m.ago(oldest)) + " ago"
+		since = ", the first of them finished up to " + words(m.ago(oldest)) + " ago"
 	}
 	if half := m.Stream.Retention / 2; n > 0 && half > 0 && m.ago(oldest).Seconds() >= half {
 		level, since = LevelCritical, since+", which is more than half of the stream's retention"

@@ -85,7 +85,7 @@ func TestStatusSummary(t *testing.T) {
 		"paused for long": {func(s *Status) {
 			s.ShardCounts["paused"], s.Stream.Retention = 1, 86400
 			s.Shards[1].State, s.Shards[1].CaughtUp = "paused", Moment(at.Add(-13*time.Hour))
-		}, LevelCritical, "1 shard is paused by an operator, the first of them resolved up to 13 h ago, which is " +
+		}, LevelCritical, "1 shard is paused by an operator, the first of them finished up to 13 h ago, which is " +
 			"more than half of the stream's retention."},
 		"a reload of a part": {func(s *Status) {
 			s.Reload = &Reload{

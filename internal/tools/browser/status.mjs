@@ -35,10 +35,12 @@ async function structure(name, page) {
     lang: document.documentElement.lang, title: document.title, scroll: Math.max(innerWidth, document.documentElement.scrollWidth),
     headings: [...document.querySelectorAll("h1,h2,h3,h4")].map((h) => +h.tagName[1]),
     heads: [...document.querySelectorAll("th")].filter((t) => !t.scope).length,
+    out: [...document.querySelectorAll(".card table, .tile *")].filter((e) => !e.closest("thead") && e.getClientRects().length > 0 && e.getBoundingClientRect().right > e.closest(".card, .tile").getBoundingClientRect().right + 1).map((e) => `${e.tagName}.${e.className}`),
     wide: [...document.querySelectorAll("body *")].filter((e) => !e.closest("thead") && e.getBoundingClientRect().right > wide + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)),
   }), wide);
   check(s.lang === "en" && s.title.length > 5, `${name}: language and title`);
   check(s.headings[0] === 1 && s.headings.filter((h) => h === 1).length === 1 && s.headings.every((h, i) => i === 0 || h - s.headings[i - 1] <= 1), `${name}: headings in order: ${s.headings}`);
+  check(s.out.length === 0, `${name}: out of their cards: ${s.out}`);
   check(s.heads === 0, `${name}: every heading of a table has its scope`);
   check(s.scroll <= wide, `${name}: ${s.scroll} pixels in a window of ${wide}: ${s.wide.join(" ; ")}`);
 }
@@ -85,13 +87,17 @@ const sizes = [
   ["phone-360", { viewport: { width: 360, height: 780 }, deviceScaleFactor: 3, isMobile: true, hasTouch: true }],
   ["wide-light", { colorScheme: "light", viewport: { width: 1920, height: 1080 } }],
   ["wide-dark", { colorScheme: "dark", viewport: { width: 1920, height: 1080 } }],
+  ["notebook", { viewport: { width: 1500, height: 900 } }],
+  ["two-columns", { viewport: { width: 1800, height: 1000 } }],
+  ["screen-2560", { viewport: { width: 2560, height: 1300 } }],
+  ["half-screen", { viewport: { width: 900, height: 1000 } }],
   ["narrow", { viewport: { width: 320, height: 640 } }],
 ];
 for (const [name, options] of sizes) {
   const page = await open(name, url, options);
   await structure(name, page);
   await accessible(name, page);
-  if (name !== "narrow") await picture(page, join(out, `status-${name}.png`));
+  if (/^(desktop|phone|wide)/.test(name)) await picture(page, join(out, `status-${name}.png`));
   if (name.startsWith("wide")) await filled(name, page);
   await fleet(name, page);
   await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
