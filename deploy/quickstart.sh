@@ -57,10 +57,9 @@ await() {
 
 for block in "$folder"/[0-9]*; do
 	case $block in
-	*.console)
-		cat "$block"
-		commands=$((commands + $(grep -c '^\$ ' "$block")))
-		sed -i 's/^\$ //' "$block"
+	*.sh)
+		sed 's/^/$ /' "$block"
+		commands=$((commands + $(grep -c . "$block")))
 		type_in "$block"
 		;;
 	*.text)

@@ -118,7 +118,8 @@ func TestWrongUsage(t *testing.T) {
 		"misspelt verb after flags": {
 			[]string{"leases", "--table", "t", "--yes", "rewnd", "s"}, `leases: no command "rewnd"; did you mean "rewind"?`,
 		},
-		"help of nothing": {[]string{"help", "leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
+		"help below a command": {[]string{"help", "run", "now"}, `run: has no commands, so there is no "now"`},
+		"help of nothing":      {[]string{"help", "leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
 		"address without port": {
 			[]string{"healthcheck", "--listen", "localhost"}, "healthcheck: --listen localhost: want HOST:PORT",
 		},

@@ -200,6 +200,8 @@ func noCommand(c *cobra.Command, name string) error {
 		return config.UsageError(fmt.Sprintf("no command %q; did you mean %q?", name, near))
 	case !c.HasParent():
 		return config.UsageError(fmt.Sprintf("no command %q; see kinesis-alerter help", name))
+	case !c.HasSubCommands():
+		return usage(c, "has no commands, so there is no %q", name)
 	case near != "":
 		return usage(c, "no command %q; did you mean %q?", name, near)
 	}

@@ -94,7 +94,9 @@ func TestFlagsStandAnywhere(t *testing.T) {
 // A value may begin with a dash.
 func TestValuesWithADash(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--from", "-1h", "--to", "-2h"}, {"--from=-1h", "--to=-2h"}} {
+	for _, args := range [][]string{
+		{"--from", "-1h", "--to", "-2h"}, {"--from=-1h", "--to=-2h"}, {"--svg", "-from", "--from", "-1h", "--to", "-2h"},
+	} {
 		var r backtestRun
 		err := r.Run(t.Context(), args...)
 		require.Equal(t, config.UsageError("rules backtest: --to -2h: is not after --from -1h"), err)
