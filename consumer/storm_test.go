@@ -72,6 +72,7 @@ func TestStorm(t *testing.T) {
 
 // TestStormFillsTheDigests: beyond what may wait in digests a shard is not read on, and then it is.
 func TestStormFillsTheDigests(t *testing.T) {
+	testkit.Long(t)
 	inWorld(t, 1, func(w *world) {
 		w.cloud.History.CountOnly()
 		d := &testkit.Digester{On: true}

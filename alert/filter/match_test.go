@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/internal/testkit"
 )
 
 func TestNoPatternsMatchEverything(t *testing.T) {
@@ -101,6 +102,7 @@ func TestMatcherForgets(t *testing.T) {
 // TestLongArrays would not end if the elements of the arrays were multiplied: 4 x 10^8 choices for each of the
 // patterns, and 10^12 for the third.
 func TestLongArrays(t *testing.T) {
+	testkit.Long(t)
 	const n = 20_000
 	rows := func(text string) string { return `[` + strings.Repeat(text+",", n) + text + `]` }
 	payload := []byte(fmt.Sprintf(`{"l":%s,"m":%s,"r":%s}`, rows(`{"a":1,"b":1}`), rows(`{"a":1,"b":1}`),
@@ -120,6 +122,7 @@ func TestLongArrays(t *testing.T) {
 
 // TestDottedArraysAreBounded has the one kind of record for which elements do multiply: 6,000^3 choices.
 func TestDottedArraysAreBounded(t *testing.T) {
+	testkit.Long(t)
 	rows := func(text string) string { return `[` + strings.Repeat(text+",", 3000) + text + `]` }
 	set := compile(t, `{"data":{"a":{"b":{"c":{"1":[1],"2":[1],"3":[1],"4":[1],"5":[1],"6":[1],"7":[1]}}}}}`)
 	payload := fmt.Sprintf(`{"a":%s,"a.b":%s,"a.b.c":%s}`, rows(`{"b":{"c":{"1":1}}},{"b":{"c":{"4":1}}}`),

@@ -88,7 +88,7 @@ const sizes = [
   ["wide-light", { colorScheme: "light", viewport: { width: 1920, height: 1080 } }],
   ["wide-dark", { colorScheme: "dark", viewport: { width: 1920, height: 1080 } }],
   ["notebook", { viewport: { width: 1500, height: 900 } }],
-  ["two-columns", { viewport: { width: 1680, height: 1000 } }],
+  ["two-columns", { viewport: { width: 1800, height: 1000 } }],
   ["screen-2560", { viewport: { width: 2560, height: 1300 } }],
   ["half-screen", { viewport: { width: 900, height: 1000 } }],
   ["narrow", { viewport: { width: 320, height: 640 } }],
