@@ -16,7 +16,8 @@ func main() {
 	// The first signal stops in order, the second one at once.
 	ctx, _ := daemon.StopOnSignal(context.Background(), os.Exit)
 	if i := slices.Index(os.Args, "--serve"); i > 0 {
-		os.Exit(emulator.Main(ctx, slices.Delete(slices.Clone(os.Args[1:]), i-1, i), os.LookupEnv, os.Stdout, os.Stderr))
+		os.Exit(emulator.Main(ctx, slices.Delete(slices.Clone(os.Args[1:]), i-1, i), os.LookupEnv, os.Stdout,
+			os.Stderr))
 	}
 	os.Exit(demo.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -103,8 +103,9 @@ func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig,
 	if err := x.find(ctx, loaded, s); err != nil && ctx.Err() != nil {
 		return nil, err
 	} else if err != nil { // what the rules say of the record alone is an answer, too
-		_, _ = plain.Fprintf(x.program.stderr, "warning: the records before it cannot be read, so what depends on them is "+
-			"left open: %v\n", err)
+		_, _ = plain.Fprintf(x.program.stderr,
+			"warning: the records before it cannot be read, so what depends on them is "+
+				"left open: %v\n", err)
 	}
 	return s.Found, nil
 }

@@ -27,7 +27,8 @@ func leasesCommand(p *program) *cobra.Command {
 		Short:   "Look at the lease table, and operate it beside the running workers",
 		GroupID: groupOperate,
 		Long: "Look at the lease table, and operate it beside the running workers, which notice a change within a " +
-			"second. Every change is shown first, and made with --yes or when you type yes on a terminal. A shard is named by its id, or by a suffix that no other has, as the status page shows it: 0002.",
+			"second. Every change is shown first, and made with --yes or when you type yes on a terminal. A shard " +
+			"is named by its id, or by a suffix that no other has, as the status page shows it: 0002.",
 		Example: "kinesis-alerter leases list --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases pause 0002 --config kinesis-alerter.yaml",
 	})
@@ -44,8 +45,8 @@ func leasesCommand(p *program) *cobra.Command {
 	return c
 }
 
-// command adds to a command on the lease table the flags that all of them have, what is wrong with these, and what runs.
-// The flags that only some have are declared by them.
+// command adds to a command on the lease table the flags that all of them have, what is wrong with these, and what
+// runs. The flags that only some have are declared by them.
 func (o *operator) command(c *cobra.Command, run func(context.Context, []string) error) *cobra.Command {
 	fs := c.Flags()
 	declareConfig(fs, &o.config)

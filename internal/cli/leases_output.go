@@ -175,7 +175,9 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 		c := &changes[i]
 		line := func(what, before, after string) {
 			if before != after {
-				rows = append(rows, []cell{{text: c.After.Shard}, {text: what}, {text: before}, {text: "->"}, {after, bold}})
+				rows = append(rows, []cell{
+					{text: c.After.Shard}, {text: what}, {text: before}, {text: "->"}, {after, bold},
+				})
 			}
 		}
 		line("owner", cmp.Or(c.Before.Owner, "-"), cmp.Or(c.After.Owner, "-"))

@@ -70,7 +70,8 @@ func (o *operator) drained(ctx context.Context, a *admin.Admin, shards []string,
 			held[i] = fmt.Sprintf("%s by %s, caught up %s", left[i].Shard, left[i].Owner, age(now, left[i].CaughtUp))
 		}
 		if now.Sub(began) >= wait {
-			return errors.New(config.Plural(len(left), "shard") + " paused and not drained after " + wait.String() + ": " +
+			return errors.New(config.Plural(len(left), "shard") + " paused and not drained after " + wait.String() +
+				": " +
 				strings.Join(held, "; ") + ". What was read is published first; the status page of the worker says " +
 				"what " +
 				"keeps it. The pause stays: repeat the command to wait on, or take the shard back with leases resume")

@@ -233,7 +233,8 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		text = fmt.Sprintf("--%s %s: %s", value.GetFlag().Name, given, wanted(value))
 	}
-	return config.UsageError(strings.TrimPrefix(strings.TrimSpace(where)+": "+text, ": ") + "; see kinesis-alerter help" +
+	return config.UsageError(strings.TrimPrefix(strings.TrimSpace(where)+": "+text, ": ") +
+		"; see kinesis-alerter help" +
 		where)
 }
 

@@ -17,8 +17,8 @@ import (
 const reachTimeout = 3 * time.Second
 
 // Reach reports why the endpoints of a configuration cannot be reached, before a command begins that would try for a
-// while: nothing listens at an address of AWS_ENDPOINT_URL, or the region's host does not exist. It decides about nothing
-// that a proxy reaches, or a client of its own.
+// while: nothing listens at an address of AWS_ENDPOINT_URL, or the region's host does not exist. It decides about
+// nothing that a proxy reaches, or a client of its own.
 func Reach(ctx context.Context, cfg aws.Config, env func(string) (string, bool)) error {
 	if _, own := cfg.HTTPClient.(*http.Client); own { // of a test or a demo, which reaches what it likes
 		return nil

@@ -202,7 +202,9 @@ func (d *demo) kill(ctx context.Context) error {
 			return ok()
 		})
 	}
-	if err := steadily("five seconds have passed", func() bool { return time.Since(since) > 5*time.Second }); err != nil {
+	if err := steadily("five seconds have passed", func() bool {
+		return time.Since(since) > 5*time.Second
+	}); err != nil {
 		return err
 	}
 	d.killed = victim

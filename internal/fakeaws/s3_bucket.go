@@ -127,7 +127,8 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 			continue
 		}
 		out.Contents = append(out.Contents, s3Content{
-			Key: written(key), LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag, Size: len(o.data),
+			Key: written(key), LastModified: o.modified.Format("2006-01-02T15:04:05.000Z"), ETag: o.etag,
+			Size:         len(o.data),
 			StorageClass: "STANDARD",
 		})
 	}

@@ -169,15 +169,16 @@ func (r *SampleReport) Print(w io.Writer) {
 	if !r.rules {
 		matching = fmt.Sprintf("%d alert, as there are no rules", r.Matched)
 	}
-	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", r.File, config.Plural(r.Records, "record"), matching,
+	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", r.File, config.Plural(r.Records, "record"),
+		matching,
 		r.Filtered, r.Invalid)
 	for _, warning := range r.Warnings {
 		_, _ = plain.Fprintf(w, "warning: %s\n", warning)
 	}
 }
 
-// CheckSample reads a sample of records the way the rules do. It reports what looks wrong, and returns what is: names of
-// fields that no record has, each with its place in the configuration. The report is nil where the sample cannot be
+// CheckSample reads a sample of records the way the rules do. It reports what looks wrong, and returns what is: names
+// of fields that no record has, each with its place in the configuration. The report is nil where the sample cannot be
 // read.
 func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) (*SampleReport, error) {
 	records, err := readSample(ctx, file)

@@ -38,7 +38,8 @@ func frame(e fakeaws.Email, paint func(Style, string) string) string {
 			if style != "" {
 				line = paint(style, line)
 			}
-			b.WriteString(paint(Dim, "│") + " " + line + strings.Repeat(" ", frameWidth-n) + " " + paint(Dim, "│") + "\n")
+			b.WriteString(paint(Dim, "│") + " " + line + strings.Repeat(" ", frameWidth-n) + " " + paint(Dim, "│") +
+				"\n")
 			runes = runes[n:]
 		}
 	}

@@ -11,7 +11,8 @@ func ExplainCommand(file string, a *Alert, sub uint32) string {
 	if file == "" || file == "-" {
 		file = "FILE"
 	}
-	command := fmt.Sprintf("kinesis-alerter explain --config %s --shard %s --sequence %s", quoted(file), quoted(a.Shard),
+	command := fmt.Sprintf("kinesis-alerter explain --config %s --shard %s --sequence %s", quoted(file),
+		quoted(a.Shard),
 		quoted(a.Sequence))
 	if sub > 0 {
 		command += fmt.Sprintf(" --sub %d", sub)
@@ -22,7 +23,8 @@ func ExplainCommand(file string, a *Alert, sub uint32) string {
 // quoted is a word as a shell reads it.
 func quoted(word string) string {
 	plain := !strings.ContainsFunc(word, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("_./:@%+=-", c)
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
+			!strings.ContainsRune("_./:@%+=-", c)
 	})
 	if plain && word != "" {
 		return word

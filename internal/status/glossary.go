@@ -142,7 +142,8 @@ func Glossary() []chapter {
 				nil,
 			},
 			{
-				"worker-alerts", "Alerts/s", "Alerts that SNS accepted from it, a second, as of its last heartbeat.", "",
+				"worker-alerts", "Alerts/s",
+				"Alerts that SNS accepted from it, a second, as of its last heartbeat.", "",
 				[]string{"alerts_published_total"},
 				nil,
 			},
@@ -173,7 +174,8 @@ func Glossary() []chapter {
 		}},
 		{"topics", "Topics", []term{
 			{
-				"topic", "Topic", "The name of the topic in the configuration, and the destination of dead letters.", "",
+				"topic", "Topic",
+				"The name of the topic in the configuration, and the destination of dead letters.", "",
 				nil, nil,
 			},
 			{
@@ -256,7 +258,8 @@ func Glossary() []chapter {
 			},
 			{
 				"published", "Published",
-				"Alerts that SNS accepted: fired, repeats and resolves together, inside digests or not. In mode shadow, " +
+				"Alerts that SNS accepted: fired, repeats and resolves together, inside digests or not. In " +
+					"mode shadow, " +
 					"the alerts that there would have been.",
 				"",
 				[]string{"alerts_published_total", "shadow_alerts_total"},
@@ -302,7 +305,8 @@ func Glossary() []chapter {
 			{"alert-topic", "Topic", "The topic that it went to.", "", nil, nil},
 			{
 				"latency", "Latency",
-				"From the record's arrival in the stream, or from the timer that caused the alert, to the answer of SNS.",
+				"From the record's arrival in the stream, or from the timer that caused the alert, to the " +
+					"answer of SNS.",
 				"Below 1 s, a digest's below its interval.",
 				[]string{"alert_latency_seconds"},
 				[]string{"SLOBurnFast", "SLOBurnMedium", "SLOBurnSlow"},

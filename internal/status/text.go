@@ -135,10 +135,10 @@ func Text(st *Status) string {
 			}
 		}
 	}
-	if len(v.WorkerRows) > 0 {
+	if len(v.Crew.Rows) > 0 {
 		row, end := table("WORKER", "STATE", "HEARD", "RECORDS/S", "ALERTS/S", "LAG", "SHARDS", "VERSION", "CONFIGURATION")
-		for i := range v.WorkerRows {
-			w := &v.WorkerRows[i]
+		for i := range v.Crew.Rows {
+			w := &v.Crew.Rows[i]
 			row(w.Short, w.State, w.Heard, w.Records, w.Alerts, w.Lag, w.holding(), w.Version,
 				strings.TrimRight(w.Config+" "+w.ConfigNote, " "))
 		}

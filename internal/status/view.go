@@ -24,19 +24,16 @@ type view struct {
 	Icon   template.URL
 	Title  string
 
-	Records, Alerts curve
-	Lag             curve
-	Coverage        coverage
-	Chapters        []chapter
-	// ShareRows are the workers with most shards, SharesMore are how many there are besides.
-	ShareRows           []workerShare
-	SharesMore          string
+	Records, Alerts     curve
+	Lag                 curve
+	Coverage            coverage
+	Chapters            []chapter
 	Advice              string
 	List                []Problem
 	Outcomes            []labelled
 	Resolved            uint64
 	ShardTable          shardTable
-	WorkerRows          []workerView
+	Crew                crew
 	RuleRows            []ruleView
 	SilenceRows         []silenceView
 	TopicRows           []topicView
@@ -44,6 +41,13 @@ type view struct {
 	Letters             *lettersView
 	UpWords, ReloadLine string
 	BuildLine           string
+}
+
+// crew is all workers: a row for each, and for the totals those with most shards and how many there are besides.
+type crew struct {
+	Rows   []workerView
+	Shares []workerShare
+	More   string
 }
 
 type labelled struct {
@@ -92,7 +96,7 @@ func NewView(st *Status) *view {
 	v.ShardTable = newShardTable(st)
 	v.curves(st)
 	for i := range st.Workers {
-		v.WorkerRows = append(v.WorkerRows, newWorkerView(&st.Workers[i], st))
+		v.Crew.Rows = append(v.Crew.Rows, newWorkerView(&st.Workers[i], st))
 	}
 	v.shares(st)
 	for i := range st.Rules {
@@ -553,10 +557,10 @@ func (v *view) shares(st *Status) {
 		all[i].Of = max(1, of)
 	}
 	if n := len(all) - sharesShown; n > 0 {
-		v.SharesMore = Number(n, "more worker")
+		v.Crew.More = Number(n, "more worker")
 		all = all[:sharesShown]
 	}
-	v.ShareRows = all
+	v.Crew.Shares = all
 }
 
 // coverage is who reads the shards.

@@ -217,7 +217,8 @@ func node22(tb testing.TB, tools string) string {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < 22 {
 		tb.Fatalf(
-			"npm: fauxqs needs node 22 and %s is %s; run `make npm-emulators` (Linux) or install node 22", node, version,
+			"npm: fauxqs needs node 22 and %s is %s; run `make npm-emulators` (Linux) or install node 22", node,
+			version,
 		)
 	}
 	return node
