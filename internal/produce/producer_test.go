@@ -2,6 +2,10 @@ package produce
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,6 +159,16 @@ func TestProducerRidesOverWhatPasses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A connection that was refused brought nothing into the stream.
+func TestRefusedConnectionsRepeatNothing(t *testing.T) {
+	t.Parallel()
+	refused := &url.Error{Op: "Post", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}
+	require.False(t, sent(fmt.Errorf("operation error: %w", refused)))
+	require.True(t, passes(refused))
+	cut := &url.Error{Op: "Post", Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}
+	require.True(t, sent(fmt.Errorf("operation error: %w", cut)))
 }
 
 // What does not pass ends it: at once where AWS says so, else after two minutes. The count is right.

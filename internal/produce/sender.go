@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -71,7 +72,7 @@ func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry)
 				"no success for %s: %w", patience, awsfault.Advise(err, "PutRecords", "stream "+s.Stream),
 			)
 		}
-		if !answered(err) {
+		if !answered(err) && sent(err) {
 			s.repeated += len(batch)
 		}
 		if !s.failing {
@@ -139,6 +140,12 @@ func passes(err error) bool {
 	}
 	kind := awsfault.Of(api.ErrorCode())
 	return kind == awsfault.Throttled || kind == awsfault.KMSThrottled || kind == awsfault.Unavailable
+}
+
+// sent reports whether the service may have the call: there was a connection.
+func sent(err error) bool {
+	network, ok := errors.AsType[*net.OpError](err)
+	return !ok || network.Op != "dial"
 }
 
 // answered reports whether the service sent anything back.
