@@ -55,7 +55,7 @@ build: ## the static daemon, bin/kinesis-alerter
 test: ## every test, in random order; simulations and properties with few seeds: make sim plays them whole; 1.5 minutes
 	$(GOTEST) -short -timeout 10m ./...
 
-test-race: ## the same with the race detector, of the packages that have more than one goroutine; 5 minutes
+test-race: ## the same with the race detector, of the packages that have more than one goroutine; 6 minutes
 	$(GOTEST) -race -short -timeout 20m $(RACED)
 
 quickstart: ## the README's quick start, word by word, from a fresh clone to its alert; half a minute
@@ -119,7 +119,7 @@ fuzz: ## each fuzz target for FUZZTIME (1m); a crasher stays under testdata/fuzz
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found" >&2; exit 1; }
 
-sim: ## what make test shortens, whole; RUNS=200 plays so many schedules of each simulation alone, SEED=n repeats one; 4 minutes
+sim: ## what make test shortens, whole; RUNS=200 plays so many schedules of each simulation alone, SEED=n repeats one; 3 minutes
 ifeq ($(RUNS)$(SEED),)
 	$(GOTEST) $(SIMFLAGS) -timeout 30m $(LONG)
 else
