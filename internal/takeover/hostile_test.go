@@ -21,12 +21,14 @@ func TestHostileFiles(t *testing.T) {
 		return "Resources:\n  M:\n    Type: AWS::Lambda::EventSourceMapping\n    Properties: " + properties
 	}
 	for name, test := range map[string]struct{ text, want string }{
-		"aliases of aliases":     {bomb.String(), "is more than 200000 values, with its aliases"},
-		"an alias of itself":     {"a: &a [*a]", "is nested more than 100 deep, or an alias contains itself"},
-		"deep YAML":              {"a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "deep"},
-		"deep JSON":              {strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "is nested more than 100 deep"},
-		"large YAML":             {"a: " + strings.Repeat("x", maxTemplate), "is larger than 1 MiB"},
-		"a key twice, YAML":      {mapping("{BatchSize: 1,\n BatchSize: 2}"), `file:5:2: has the key "BatchSize" a second time`},
+		"aliases of aliases": {bomb.String(), "is more than 200000 values, with its aliases"},
+		"an alias of itself": {"a: &a [*a]", "is nested more than 100 deep, or an alias contains itself"},
+		"deep YAML":          {"a: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "deep"},
+		"deep JSON":          {strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "is nested more than 100 deep"},
+		"large YAML":         {"a: " + strings.Repeat("x", maxTemplate), "is larger than 1 MiB"},
+		"a key twice, YAML": {
+			mapping("{BatchSize: 1,\n BatchSize: 2}"), `file:5:2: has the key "BatchSize" a second time`,
+		},
 		"a key twice, JSON":      {"{\"Source\": 1,\n\"Source\": 2}", `line 2 has the key "Source" a second time`},
 		"several documents":      {"a: 1\n---\nb: 2", "has more than one YAML document"},
 		"no YAML":                {"a: [", "neither JSON nor YAML"},

@@ -244,8 +244,8 @@ func (x *LambdaExplainer) Fault(field, value, rule string, args ...any) *config.
 }
 
 // Wanted says where a mapping comes from.
-const Wanted = "want what `aws lambda get-event-source-mapping --uuid UUID --output json`, `aws pipes describe-pipe` or " +
-	"`terraform show -json` prints, or a template of CloudFormation or SAM"
+const Wanted = "want what `aws lambda get-event-source-mapping --uuid UUID --output json`, `aws pipes describe-pipe` " +
+	"or `terraform show -json` prints, or a template of CloudFormation or SAM"
 
 func (x *LambdaExplainer) Read(ctx context.Context) ([]byte, error) {
 	data, err := config.ReadInput(ctx, x.Stdin, x.File, MaxMapping)
@@ -345,7 +345,8 @@ func (x *LambdaExplainer) refuse(m *lambdaMapping, missing map[string]unresolved
 			x.Fault("StartingPosition", m.StartingPosition, "needs StartingPositionTimestamp, which is not there"),
 		}
 	}
-	if missing["StartingPosition"].Text == "" && !slices.Contains([]string{"", "LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"}, m.StartingPosition) {
+	positions := []string{"", "LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"}
+	if missing["StartingPosition"].Text == "" && !slices.Contains(positions, m.StartingPosition) {
 		return config.FieldErrors{
 			x.Fault("StartingPosition", m.StartingPosition, "Lambda allows LATEST, TRIM_HORIZON and AT_TIMESTAMP"),
 		}

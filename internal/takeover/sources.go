@@ -446,7 +446,8 @@ func (t template) variable(name string) (s string, exact, ok bool) {
 		return "", false, false
 	}
 	properties := object(at(t.resources[id], "Properties"))
-	if strings.HasSuffix(strings.ToLower(attribute), "arn") || attribute == "" && (kind[0] == "sns" || kind[0] == "kafka") {
+	refIsARN := kind[0] == "sns" || kind[0] == "kafka"
+	if strings.HasSuffix(strings.ToLower(attribute), "arn") || attribute == "" && refIsARN {
 		s, ok = arn(kind, properties)
 		return s, false, ok
 	}
