@@ -158,7 +158,9 @@ func TestPutAndProduceDoNotTrustTheEndpoint(t *testing.T) {
 		}, "it has more than 1024 KiB"},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
-			require.Equal(t, "/", r.URL.Path)
+			if r.URL.Path != "/" {
+				t.Error("the redirect was followed")
+			}
 		}, "it is a redirect, which is not followed"},
 		"silent": {func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)

@@ -94,11 +94,12 @@ func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry)
 func (s *sender) call(ctx context.Context, batch []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		if sleep.For(call, lastAnswer) {
 			cancel()
 		}
-	})()
+	})
+	defer stop()
 	in := &kinesis.PutRecordsInput{Records: batch}
 	if arns.Region(s.Stream) != "" {
 		in.StreamARN = &s.Stream
