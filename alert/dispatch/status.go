@@ -163,4 +163,6 @@ func (m *minute) count(now time.Time) int {
 func (p *Publisher) Published() map[string]uint64 { return counts.By(p.metrics.published, "rule") }
 
 // PublishedByTopic is the same by topic. Those of a topic that was taken away are not among them.
-func (p *Publisher) PublishedByTopic() map[string]uint64 { return counts.By(p.metrics.published, "topic") }
+func (p *Publisher) PublishedByTopic() map[string]uint64 {
+	return counts.By(p.metrics.published, "topic")
+}
