@@ -51,6 +51,16 @@ func (c Change) row() *table.Row {
 	return r
 }
 
+// Skips says whether a rewind goes forward, over records that are not settled: those that arrived since then make no
+// alert. Since is zero where the table does not say how far the shard was read.
+func (c Change) Skips() (since time.Time, skips bool) {
+	to := c.After.StartAt
+	if c.Verb != VerbRewind || to.Kind != table.StartTime || c.Before.Position.Sequence == position.ShardEnd {
+		return time.Time{}, false
+	}
+	return c.Before.CaughtUp, c.Before.CaughtUp.Before(to.Time)
+}
+
 // Release plans to take the owner off these shards, so that any worker takes them next. Shards without an owner need
 // nothing.
 func (a *Admin) Release(ctx context.Context, shards []string) ([]Change, error) {

@@ -327,6 +327,42 @@ func rewindGently(t *testing.T, fake *fakeaws.AWS, to string) {
 	time.Sleep(4 * time.Second)
 }
 
+// Forward is possible, too, after it was said how much that leaves out: also for a time that the shard has not reached.
+func TestLeasesRewindSaysWhatItSkips(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		_, err := operate(t, fake, "pause", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		puts(fake, 10, 15)
+		time.Sleep(3*time.Hour - 20*time.Second)
+
+		for _, to := range []string{"latest", "-1m"} {
+			out, err := operate(t, fake, "rewind", "--all", "--to", to)
+			require.ErrorContains(t, err, "nothing was changed")
+			require.Contains(t, out, testkit.Shard0+": up to 3.0 hours are SKIPPED: records that arrived from ")
+			require.NotContains(t, out, "people are paged again")
+		}
+		out, err := operate(t, fake, "rewind", "--all", "--to", "-4h")
+		require.Error(t, err)
+		require.NotContains(t, out, "SKIPPED")
+		require.Contains(t, out, "people are paged again")
+		out, err = operate(t, fake, "rewind", "--all", "--to", "latest", "--json")
+		require.Error(t, err)
+		require.Contains(t, out, `"skips": true`)
+		require.Contains(t, out, `"skips_since": "`)
+
+		_, err = operate(t, fake, "rewind", "--all", "--to", "latest", "--yes")
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		puts(fake, 15, 16)
+		_, err = operate(t, fake, "resume", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		require.Len(t, alertIDs(fake), 11, "the five that were skipped made none, and what came later did")
+	})
+}
+
 // A shard that was read to its end can be sent back too: it is read again, and its children after it.
 func TestLeasesRewindOverAReshard(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
