@@ -3,14 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,8 +124,8 @@ func TestPutRefuses(t *testing.T) {
 		"put: give either --key or --key-field": {
 			"put", "--stream", "s", "1", "--key", "a", "--key-field", "b",
 		},
-		"put: --file /nowhere: no such file":    {"put", "--stream", "s", "--file", "/nowhere"},
-		"give --config FILE, or --stream NAME;": {"put", "1"},
+		"put: --file /nowhere: no such file": {"put", "--stream", "s", "--file", "/nowhere"},
+		"give --config FILE, or --stream NAME;":   {"put", "1"},
 	} {
 		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", args...)
 		require.ErrorContains(t, err, text)
@@ -139,76 +134,46 @@ func TestPutRefuses(t *testing.T) {
 	}
 }
 
-// What answers is not always AWS: an answer without an end takes no memory, a redirect is not followed, and a signal
-// ends the command.
-func TestPutAndProduceDoNotTrustTheEndpoint(t *testing.T) {
+// A command that cannot reach AWS says so while it tries, and why, when it gives up.
+func TestCommandsSayThatTheyTryInVain(t *testing.T) {
 	t.Parallel()
-	const much = 64 << 20
-	for name, tt := range map[string]struct {
-		serve http.HandlerFunc
-		says  string
+	const file = "testdata/explain.yaml"
+	for _, c := range []struct {
+		operation, says, ends string
+		args                  []string
 	}{
-		"endless": {func(w http.ResponseWriter, _ *http.Request) {
-			for range much >> 16 {
-				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
-					return
-				}
-			}
-			t.Error("all of it was read")
-		}, "it has more than 1024 KiB"},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/elsewhere", http.StatusFound)
-			if r.URL.Path != "/" {
-				t.Error("the redirect was followed")
-			}
-		}, "it is a redirect, which is not followed"},
-		"silent": {func(_ http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			<-r.Context().Done()
-		}, "it may have 1 record more: "},
+		{
+			"ListShards", "explain: trying again, for up to five minutes: ListShards: ", "no success for 5m0s: stream ",
+			[]string{"explain", "--config", file, "--key", "a", "--at", "-1m"},
+		},
+		{
+			"ListShards", "rules backtest: trying again, for up to five minutes: ListShards: ", "check the credentials",
+			[]string{"rules", "backtest", "--config", file, "--from", "-1m"},
+		},
+		{
+			"GetRecords", "rules backtest: trying again, for up to five minutes: shard " + testkit.Shard0 + ": ",
+			"this usually passes", []string{"rules", "backtest", "--config", file, "--from", "-1m"},
+		},
+		{
+			"ListShards", "", "init: no call for records of " + testkit.TestStream + " succeeded within 20s: ListShards: ",
+			[]string{
+				"init", "--stream", testkit.TestStream, "--topic-arn", testkit.TestTopicARN, "--output", "-",
+			},
+		},
+		{
+			"PublishBatch", "", "SNS did not accept it within 30s; the last call failed: ",
+			[]string{"drill", "--stream", testkit.TestStream, "--topic-arn", testkit.TestTopicARN},
+		},
 	} {
-		for _, args := range [][]string{
-			{"put", "--stream", "s", "1"}, {"produce", "heart-rate", "--stream", "s", "--count", "1"},
-		} {
-			t.Run(name+" "+args[0], func(t *testing.T) {
-				t.Parallel()
-				server := httptest.NewServer(tt.serve)
-				defer server.Close()
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second) // the signal
-				defer cancel()
-				var out, errs bytes.Buffer
-				p := &program{
-					env: testkit.Environment(nil), stdout: plain.NewWriter(&out), stderr: plain.NewWriter(&errs),
-					stdin: strings.NewReader(""), now: time.Now,
-					load: func(context.Context) (aws.Config, error) {
-						c := testkit.Emulated(fakeaws.New(fakeaws.Options{}))
-						c.BaseEndpoint, c.HTTPClient = &server.URL, &http.Client{Transport: &http.Transport{
-							DisableKeepAlives: true,
-						}}
-						return c, nil
-					},
-				}
-				began := time.Now()
-				err := p.Run(ctx, args)
-				require.Less(t, time.Since(began), 10*time.Second)
-				require.Contains(t, fmt.Sprint(errs.String(), err), tt.says)
-			})
-		}
-	}
-}
-
-// Whoever names a pipe that nobody writes into, or a folder, gets an answer, and no success.
-func TestPutReadsOnlyWhatEnds(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	pipe := filepath.Join(folder, "pipe")
-	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	for file, says := range map[string]string{
-		pipe:        "put: --file " + pipe + ": is a pipe without a writer",
-		folder:      "put: --file " + folder + ": is a directory; name a file in it",
-		"/dev/zero": "put: --file /dev/zero: is a device, not a file",
-	} {
-		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", "put", "--stream", "s", "--file", file)
-		require.ErrorContains(t, err, says)
+		synctest.Test(t, func(t *testing.T) {
+			fake := fakeaws.New(fakeaws.Options{})
+			fake.Kinesis.Create(testkit.TestStream, 1)
+			testkit.CreateTopic(t, fake)
+			fake.Faults.Add(fakeaws.Fault{Operation: c.operation, Kind: fakeaws.Partition})
+			_, errs, err := runPut(t, fake, "", c.args...)
+			require.ErrorContains(t, err, c.ends)
+			require.Contains(t, errs, c.says)
+			require.LessOrEqual(t, strings.Count(errs, "trying again"), 1, errs)
+		})
 	}
 }
