@@ -124,8 +124,8 @@ func TestPutRefuses(t *testing.T) {
 		"put: give either --key or --key-field": {
 			"put", "--stream", "s", "1", "--key", "a", "--key-field", "b",
 		},
-		"put: --file /nowhere: no such file": {"put", "--stream", "s", "--file", "/nowhere"},
-		"give --config FILE, or --stream NAME;":   {"put", "1"},
+		"put: --file /nowhere: no such file":    {"put", "--stream", "s", "--file", "/nowhere"},
+		"give --config FILE, or --stream NAME;": {"put", "1"},
 	} {
 		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", args...)
 		require.ErrorContains(t, err, text)
