@@ -17,7 +17,7 @@ locals {
   # What the configuration names itself, as far as it can be read here: ${VARIABLE} within braces is not YAML. A file of
   # kinesis-alerter init names stream, application and topic. The module would make others beside them, and give the role
   # nothing of the file's.
-  file        = try(yamldecode(var.config), null)
+  file        = contains(keys(var.secrets), "KINESIS_ALERTER_CONFIG") ? null : try(yamldecode(var.config), null)
   application = try(tostring(local.file.stream.application), "")
   stream      = { arn = try(tostring(local.file.stream.arn), ""), name = try(tostring(local.file.stream.name), "") }
   topics      = [for topic in try(values(local.file.topics), []) : try(tostring(topic.arn), "")]

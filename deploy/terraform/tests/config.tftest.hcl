@@ -57,6 +57,15 @@ run "variables_in_braces" {
   }
 }
 
+# The secret replaces it.
+run "replaced_by_a_secret" {
+  command = plan
+  variables {
+    name    = "orders-alerts"
+    secrets = { KINESIS_ALERTER_CONFIG = "arn:aws:ssm:us-east-1:000000000000:parameter/alerts/config" }
+  }
+}
+
 run "another_application" {
   command = plan
   variables {
