@@ -90,7 +90,8 @@ func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	})
 }
 
-// Draining are those of these shards, or of all without any, that are paused and that a live worker has not let go yet.
+// Draining are those of these shards, or of all without any, that are paused and still have an owner. A dead one drains
+// nothing: it is Silent, or Alive misses it.
 func (a *Admin) Draining(ctx context.Context, shards []string) ([]LeaseRow, error) {
 	t, err := a.Table(ctx)
 	if err != nil {
@@ -98,8 +99,17 @@ func (a *Admin) Draining(ctx context.Context, shards []string) ([]LeaseRow, erro
 	}
 	rows, err := t.pick(shards)
 	return slices.DeleteFunc(slices.Clone(rows), func(r LeaseRow) bool {
-		return !r.Paused || r.Owner == "" || r.Silent || r.Position.Sequence == position.ShardEnd
+		return !r.Paused || r.Owner == "" || r.Position.Sequence == position.ShardEnd
 	}), err
+}
+
+// Alive watches the owners of these shards for half a lease duration, and returns those that show a heartbeat.
+func (a *Admin) Alive(ctx context.Context, rows []LeaseRow) (map[string]bool, error) {
+	owners := map[string]bool{}
+	for i := range rows {
+		owners[rows[i].Owner] = true
+	}
+	return a.observe(ctx, owners)
 }
 
 // Resume ends a pause.

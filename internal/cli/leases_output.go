@@ -104,9 +104,9 @@ func changesJSON(changes, made []admin.Change) []changeJSON {
 // leaseState is a lease's state in a word.
 func leaseState(r *admin.LeaseRow) string {
 	switch {
-	case r.Paused && r.Owner != "":
+	case r.Paused && r.Owner != "" && !r.Silent:
 		return "pausing" // its worker has not let it go yet
-	case r.Silent:
+	case r.Silent && !r.Paused:
 		return "silent"
 	case r.State == table.ShardForeign:
 		return "held"
@@ -198,7 +198,7 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 				"%s is held by %s, which is alive: it loses the shard at its next write, and what it has published "+
 					"since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
 		}
-		if c := &changes[i]; c.Verb == admin.VerbPause && c.Before.Owner != "" {
+		if c := &changes[i]; c.Verb == admin.VerbPause && c.Before.Owner != "" && !c.Before.Silent {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
 		}
 	}

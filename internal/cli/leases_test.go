@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,6 +175,52 @@ func TestLeasesPauseWaitsForSNS(t *testing.T) {
 		require.Len(t, fake.SNS.Messages(testkit.TestTopicARN), 20)
 	})
 }
+
+// A dead worker drains nothing: neither before the others notice that it is dead, nor afterwards.
+func TestLeasesPauseOfADeadWorkerIsNoDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		testkit.CreateTopic(t, fake)
+		var dead atomic.Bool
+		first := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+			o.AWS.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+				if dead.Load() {
+					return nil, errors.New("the process is gone")
+				}
+				return testkit.Emulated(fake).HTTPClient.Do(r)
+			})
+		})
+		time.Sleep(5 * time.Second)
+		owner := listed(t, fake)[testkit.Shard0].Owner
+		require.NotEmpty(t, owner)
+		dead.Store(true)
+
+		_, err := operate(t, fake, "pause", testkit.Shard0, "--yes", "--wait", "30s")
+		for _, text := range []string{
+			"1 shard paused and not drained, because the worker is dead: " + testkit.Shard0 + " by " + owner,
+			"those since the checkpoint are published again",
+		} {
+			require.ErrorContains(t, err, text)
+		}
+		require.NotContains(t, err.Error(), "status page")
+
+		second := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Host = "second" })
+		time.Sleep(2 * time.Minute)
+		out, err := operate(t, fake, "pause", testkit.Shard0, "--yes")
+		require.Contains(t, out, "nothing to change")
+		require.ErrorContains(t, err, "because the worker is dead: "+testkit.Shard0+" by "+owner)
+		require.Equal(t, "paused", listed(t, fake)[testkit.Shard0].State, "nobody drains it")
+		_ = first.End()
+		require.NoError(t, second.End())
+	})
+}
+
+// doer is an HTTP client.
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
 // A daemon that starts while shards are paused leaves them alone.
 func TestLeasesStayPausedOverARestart(t *testing.T) {
