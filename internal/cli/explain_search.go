@@ -34,8 +34,9 @@ func (x *explainer) checkTimes() error {
 			return fmt.Errorf("--at %s: is in the future, and nothing was there yet", x.at)
 		}
 	}
-	if x.window <= 0 {
-		return fmt.Errorf("--window %s: want a duration above 0", x.window)
+	if x.window <= 0 || x.window > longestRetention {
+		return fmt.Errorf("--window %s: want a duration above 0, and up to %s: no stream retains more", x.window,
+			longestRetention)
 	}
 	if x.since != "" {
 		if _, err := timeOfDay(x.since, now); err != nil {
@@ -204,6 +205,9 @@ func (x *explainer) printSearch(s *rehearse.Search, all []alert.Explanation) err
 	return err
 }
 
+// longestRetention is what Kinesis retains at most: a year.
+const longestRetention = 365 * 24 * time.Hour
+
 // mostListed is how many records and alerts are listed for a person: those around the time that was asked for.
 const mostListed = 20
 
@@ -224,8 +228,8 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	} else if len(all) > 0 {
 		line("\nNo alert about it since %s, by these rules.", s.From.Format(time.RFC3339))
 	}
-	line("\nThe rules are those of %s as they are now. They know the records since %s, and nothing from "+
-		"before. What the daemon did is in its audit log.",
+	line("\nThe rules are those of %s as they are now. They know the records since %s that the stream "+
+		"retains, and nothing from before. What the daemon did is in its audit log.",
 		x.from.name(), s.From.Format(time.RFC3339))
 	if short > 0 {
 		line("They remember for up to %s: --since %s gives them all of that.", short,

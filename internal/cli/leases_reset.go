@@ -91,7 +91,7 @@ func (o *operator) reset(ctx context.Context, to checkpoint.Start) error {
 	if !o.json {
 		o.describeReset(r)
 	}
-	if err = o.confirm(len(r.Changes) + len(r.Gone) + 1); err == nil {
+	if err = o.confirm(ctx, len(r.Changes)+len(r.Gone)+1); err == nil {
 		done = o.program.during(ctx, "looking which workers are alive, and making the changes")
 		err = r.Apply(ctx, o.force)
 		done()

@@ -222,6 +222,19 @@ type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
+// Ctrl-C at the question ends the command, and changes nothing.
+func TestLeasesConfirmationIsInterrupted(t *testing.T) {
+	t.Parallel()
+	silent, typist := io.Pipe()
+	defer typist.Close() //nolint:errcheck // a pipe
+	var errs bytes.Buffer
+	o := &operator{program: &program{stderr: &errs, answers: silent}}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupted"))
+	require.EqualError(t, o.confirm(ctx, 1), "leases: nothing was changed: interrupted")
+	require.Equal(t, "make this change? type yes: ", errs.String())
+}
+
 // A daemon that starts while shards are paused leaves them alone.
 func TestLeasesStayPausedOverARestart(t *testing.T) {
 	operated(t, 2, func(w operatedDaemon) {
