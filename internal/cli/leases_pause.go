@@ -27,6 +27,9 @@ func leasesPauseCommand(p *program) *cobra.Command {
 			"kinesis-alerter leases pause --all --yes --config kinesis-alerter.yaml",
 		Args: o.shards,
 	}, func(ctx context.Context, shards []string) error {
+		if wait < 0 {
+			return config.UsageError("leases: --wait " + wait.String() + ": cannot be negative; 0 is not to wait")
+		}
 		var table *admin.Admin
 		err := o.planned(ctx, func(a *admin.Admin) ([]admin.Change, error) {
 			table = a
