@@ -63,6 +63,10 @@ func (o *operator) drained(ctx context.Context, a *admin.Admin, shards []string,
 			if now.Sub(began) >= drainWord {
 				_, _ = plain.Fprintf(o.program.stderr, "drained after %s\n", now.Sub(began).Round(time.Second))
 			}
+			if !o.json {
+				_, _ = plain.Fprintln(o.program.stdout, "drained and released: leases rewind is possible now, and "+
+					"leases resume continues")
+			}
 			return nil
 		}
 		held := make([]string, len(left))

@@ -19,7 +19,8 @@ func leasesRewindCommand(p *program) *cobra.Command {
 		Short: "Read shards again from a time, and publish again",
 		Long: "Read shards again from a time, and publish again what the rules make of their records. The " +
 			"generation of each shard goes up, so the alerts have new ids, and a FIFO topic does not take " +
-			"them for repetitions. The gentle way is pause, rewind, resume: a shard of a worker that is " +
+			"them for repetitions. The rules of the shards start with an empty memory: a key that fires gets no end, " +
+			"unless it fires again when its records are read. The gentle way is pause, rewind, resume: a shard of a worker that is " +
 			"alive is left alone, unless --force is given.",
 		Example: "kinesis-alerter leases rewind 0002 --to -2h --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases rewind shardId-000000000002 --to 2026-11-22T09:00:00Z " +

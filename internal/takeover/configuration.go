@@ -20,7 +20,7 @@ import (
 )
 
 // placeholderTopic replaces the topic, which a mapping does not know.
-const placeholderTopic = "REPLACE-ME"
+const placeholderTopic = alert.Placeholder
 
 // configuration is the file that takes over the mapping. It was read back and is valid, but for the patterns that left
 // names: it has placeholders in their places, which check refuses.
