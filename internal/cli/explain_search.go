@@ -249,14 +249,14 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 
 // rankOf is how much a person wants to see a record: one that alerted most, then one whose alert was suppressed or lost.
 func rankOf(e *alert.Explanation) int {
-	switch outcome, _ := outcomeOf(e); outcome {
-	case alert.Alerted:
+	outcome, _ := outcomeOf(e)
+	if outcome == alert.Alerted {
 		return 0
-	case alert.Unmatched, alert.Filtered:
-		return 2
-	default:
-		return 1
 	}
+	if outcome == alert.Unmatched || outcome == alert.Filtered {
+		return 2
+	}
+	return 1
 }
 
 // interesting are the places of records, the most interesting first, and among equals the nearest to a time.
