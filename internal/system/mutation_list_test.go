@@ -12,8 +12,9 @@ func mutations() []mutation {
 		ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
 		cliMutations(),
-		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(),
-		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
+		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
+		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
+		pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
 	)
 }
