@@ -6,15 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
@@ -109,6 +107,10 @@ func (x *putting) Run(ctx context.Context) error {
 		sum, err = to.One(ctx, []byte(x.data))
 	} else {
 		sum, err = to.Lines(ctx, text)
+		if info, gone := config.StatFile(x.file); err == nil && sum.Accepted == 0 && gone == nil &&
+			!info.Mode().IsRegular() {
+			return config.UsageError(fmt.Sprintf("put: --file %s: is a pipe without a writer", x.file))
+		}
 	}
 	x.end(sum, time.Since(began))
 	if err != nil {
@@ -156,9 +158,9 @@ func (x *putting) open() (text io.Reader, closeText func(), err error) {
 	case x.file == config.StandardInput:
 		return x.program.stdin, func() {}, nil
 	}
-	f, err := os.Open(x.file)
+	f, err := config.OpenFile(x.file)
 	if err != nil {
-		return nil, nil, config.UsageError(fmt.Sprintf("put: --file %v", err))
+		return nil, nil, config.UsageError(fmt.Sprintf("put: --file %s: %v", x.file, err))
 	}
 	return f, func() { _ = f.Close() }, nil
 }
@@ -248,11 +250,7 @@ func (p *program) writer(ctx context.Context, stream string) (*kinesis.Client, e
 	if err != nil {
 		return nil, err
 	}
-	cfg.HTTPClient = daemon.SteadyBody{Next: cfg.HTTPClient}
-	return kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
-		o.Retryer = aws.NopRetryer{}
-		o.Region = cmp.Or(arns.Region(stream), o.Region)
-	}), nil
+	return daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(stream).Kinesis, nil
 }
 
 // trouble says on standard error that a command waits for a stream, and that it does no longer.

@@ -124,10 +124,10 @@ func TestPutRefuses(t *testing.T) {
 		"put: give either --key or --key-field": {
 			"put", "--stream", "s", "1", "--key", "a", "--key-field", "b",
 		},
-		"put: --file open /nowhere: no such file": {"put", "--stream", "s", "--file", "/nowhere"},
-		"give --config FILE, or --stream NAME;":   {"put", "1"},
-		"--for and --count must be above 0":       {"produce", "heart-rate", "--stream", "s", "--for", "0s"},
-		"leases: --wait -5s: cannot be negative":  {"leases", "pause", "--all", "--table", "t", "--wait", "-5s"},
+		"put: --file /nowhere: no such file":     {"put", "--stream", "s", "--file", "/nowhere"},
+		"give --config FILE, or --stream NAME;":  {"put", "1"},
+		"--for and --count must be above 0":      {"produce", "heart-rate", "--stream", "s", "--for", "0s"},
+		"leases: --wait -5s: cannot be negative": {"leases", "pause", "--all", "--table", "t", "--wait", "-5s"},
 	} {
 		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", args...)
 		require.ErrorContains(t, err, text)
