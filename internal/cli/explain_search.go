@@ -29,7 +29,7 @@ func (x *explainer) checkTimes() error {
 	if x.at != "" {
 		switch at, err := timeOfDay(x.at, now); {
 		case err != nil:
-			return fmt.Errorf("--at %s: %w", x.at, err)
+			return fmt.Errorf("--at %s: %w, or a time of day in UTC such as 14:02", x.at, err)
 		case at.After(now):
 			return fmt.Errorf("--at %s: is in the future, and nothing was there yet", x.at)
 		}
@@ -40,7 +40,7 @@ func (x *explainer) checkTimes() error {
 	}
 	if x.since != "" {
 		if _, err := timeOfDay(x.since, now); err != nil {
-			return fmt.Errorf("--since %s: %w", x.since, err)
+			return fmt.Errorf("--since %s: %w, or a time of day in UTC such as 14:02", x.since, err)
 		}
 	}
 	return nil
@@ -238,29 +238,79 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	if len(all) == 0 {
 		return
 	}
-	n := s.Nearest(at)
-	line("\nNearest to %s:", at.Format(time.RFC3339))
+	n := interesting(all, at)[0]
+	which := "Nearest"
+	switch outcome, _ := outcomeOf(&all[n]); {
+	case outcome == alert.Alerted:
+		which = "The record that alerted, nearest"
+	case rankOf(&all[n]) == 1:
+		which = "The record whose outcome is " + strings.ReplaceAll(outcome.String(), "_", " ") + ", nearest"
+	}
+	line("\n%s to %s:", which, at.Format(time.RFC3339))
 	writeExplanation(x.program.results(), &all[n], s.Found[n].Record.Data)
 	writeRates(w, loaded.Config, all[n:n+1])
 }
 
-// listRecords lists the records that were found, those nearest to the time if they are many.
+// rankOf is how much a person wants to see a record: one that alerted most, then one whose alert was suppressed or lost.
+func rankOf(e *alert.Explanation) int {
+	outcome, _ := outcomeOf(e)
+	if outcome == alert.Alerted {
+		return 0
+	}
+	if outcome == alert.Unmatched || outcome == alert.Filtered {
+		return 2
+	}
+	return 1
+}
+
+// interesting are the places of records, the most interesting first, and among equals the nearest to a time.
+func interesting(all []alert.Explanation, at time.Time) []int {
+	places := make([]int, len(all))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(i, j int) int {
+		return cmp.Or(cmp.Compare(rankOf(&all[i]), rankOf(&all[j])),
+			cmp.Compare(all[i].Arrival.Sub(at).Abs(), all[j].Arrival.Sub(at).Abs()))
+	})
+	return places
+}
+
+// outcomeOf is the outcome of a record after those before it, where they are known.
+func outcomeOf(e *alert.Explanation) (alert.Outcome, alert.Reason) {
+	if a := e.AfterReplay; a != nil {
+		return a.Outcome, a.Reason
+	}
+	return e.Outcome, e.Reason
+}
+
+// outcomeText is an outcome for people. A record may match a rule that only counts it: it is not unmatched then.
+func outcomeText(e *alert.Explanation, outcome alert.Outcome, reason alert.Reason) string {
+	text := outcome.String()
+	if outcome == alert.Unmatched && slices.ContainsFunc(e.Rules, func(r alert.RuleExplanation) bool {
+		return r.Verdict == alert.VerdictTrue
+	}) {
+		text = "no alert"
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s (%s)", text, reason), " ()")
+}
+
+// listRecords lists the records that were found: if they are many, those that alerted or whose alert was suppressed
+// first, and then those nearest to the time.
 func (x *explainer) listRecords(s *rehearse.Search, all []alert.Explanation, at time.Time) {
-	first := max(0, min(s.Nearest(at)-mostListed/2, len(all)-mostListed))
-	shown := all[first:min(len(all), first+mostListed)]
+	places := interesting(all, at)
+	places = places[:min(len(places), mostListed)]
+	slices.Sort(places)
 	tab := tabwriter.NewWriter(x.program.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tab, "  ARRIVED\tSHARD\tSEQUENCE NUMBER\tOUTCOME")
-	for i := range shown {
-		e := &shown[i]
-		outcome, reason := e.Outcome, e.Reason
-		if a := e.AfterReplay; a != nil {
-			outcome, reason = a.Outcome, a.Reason
-		}
+	for _, i := range places {
+		e := &all[i]
+		outcome, reason := outcomeOf(e)
 		_, _ = plain.Fprintf(tab, "  %s\t%s\t%s\t%s\n", e.Arrival.Format("2006-01-02T15:04:05.000Z"), e.Shard,
-			e.SequenceNumber, strings.TrimSuffix(fmt.Sprintf("%s (%s)", outcome, reason), " ()"))
+			e.SequenceNumber, outcomeText(e, outcome, reason))
 	}
 	_ = tab.Flush()
-	if more := len(all) + s.More - len(shown); more > 0 {
+	if more := len(all) + s.More - len(places); more > 0 {
 		_, _ = plain.Fprintf(
 			x.program.stdout, "  and %s; --json has %d\n", config.Plural(more, "more record"), len(all),
 		)
@@ -284,6 +334,20 @@ func writeAlerts(w io.Writer, all []rehearse.FoundAlert) {
 	}
 }
 
+// muters are what suppressed an alert, by the reasons of the metrics.
+func muters(reasons []string) string {
+	words := map[alert.Reason]string{
+		alert.ReasonFiring: "firing (the key fires already)", alert.ReasonInhibited: "a rule that inhibits this one",
+		alert.ReasonSilenced: "a silence", alert.ReasonQuietHours: "quiet hours", alert.ReasonRateLimit: "the rate limit",
+		alert.ReasonOverdue: "a later repetition, which is due",
+	}
+	out := make([]string, len(reasons))
+	for i, r := range reasons {
+		out[i] = cmp.Or(words[alert.Reason(r)], r)
+	}
+	return strings.Join(out, ", ")
+}
+
 // writeReplay writes what a rule made of the record after those before it.
 func writeReplay(w io.Writer, r *alert.RuleExplanation) {
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
@@ -297,7 +361,7 @@ func writeReplay(w io.Writer, r *alert.RuleExplanation) {
 		}
 	}
 	if len(a.Suppressed) > 0 {
-		line("suppressed by %s", strings.Join(a.Suppressed, ", "))
+		line("suppressed by %s", muters(a.Suppressed))
 		for _, m := range r.Mutes {
 			line("  %s", m)
 		}

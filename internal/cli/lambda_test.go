@@ -388,6 +388,7 @@ func TestExplainLambdaLeavesAPatternToAPerson(t *testing.T) {
 	require.Equal(t, ExitUsage, code)
 	require.Contains(t, stderr, "filter[1]")
 	require.Contains(t, stderr, "filter[2]")
+	require.Equal(t, 2, strings.Count(stderr, "is a placeholder: write the pattern here"), stderr)
 
 	// Lambda's console escapes what HTML does; an escaped backslash before u003e is none of that.
 	mapping(`{"data": {"a": [{"numeric": ["\u003e", 3]}], "b": ["\\u003E \u0026 \u00e9"]}}`)

@@ -54,7 +54,11 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 	if o.json {
 		return errors.Join(o.program.printJSON(changesJSON(changes, made)), err)
 	}
-	_, _ = plain.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
+	what := "changed"
+	if changes[0].Verb == admin.VerbPause {
+		what = "paused"
+	}
+	_, _ = plain.Fprintf(o.program.stdout, "%d of %d %s\n", len(made), len(changes), what)
 	return err
 }
 

@@ -234,6 +234,10 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 			"people are paged again: what the rules make of the records since %s is published once "+
 				"more, with new ids; rules backtest %s says how many alerts that is\n", since, how)
 	}
+	if changes[0].Verb == admin.VerbRewind {
+		_, _ = plain.Fprintln(w, "the rules of these shards forget which keys fire: a key that fires now gets no end, "+
+			"unless it fires again when its records are read; close these incidents by hand")
+	}
 	_, err = plain.Fprintln(w)
 	return err
 }

@@ -125,6 +125,7 @@ func (o *operator) describeReset(r *admin.Reset) {
 	}
 	say("progress and memory of the old stream are dropped: %s of it, %s start again",
 		status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
+	say("a key that fires now gets no end: close these incidents by hand")
 	if len(r.Live) > 0 {
 		say("workers are alive on the table: %s", strings.Join(r.Live, ", "))
 	}

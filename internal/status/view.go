@@ -89,7 +89,11 @@ func NewView(st *Status) *view {
 		"alerted", "suppressed", "unmatched", "filtered", "invalid", "over_budget", "expired", "dead_lettered",
 	} {
 		if n, ok := st.Records[name]; ok {
-			v.Outcomes = append(v.Outcomes, labelled{strings.ReplaceAll(name, "_", " "), n})
+			label := strings.ReplaceAll(name, "_", " ")
+			if name == "unmatched" { // some of them matched a rule that waits for more
+				label = "no alert"
+			}
+			v.Outcomes = append(v.Outcomes, labelled{label, n})
 			v.Resolved += n
 		}
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // placeholderTopic replaces the topic, which a mapping does not know.
-const placeholderTopic = "REPLACE-ME"
+const placeholderTopic = alert.Placeholder
 
 // topicFlag says where alerts go.
 const topicFlag = "--topic-arn"
