@@ -35,6 +35,9 @@ func leasesImportCommand(p *program) *cobra.Command {
 		},
 	}, func(ctx context.Context, args []string) error {
 		if from != "" {
+			if wait <= 0 { // a lease that moves would not be seen
+				return config.UsageError("leases: --wait " + wait.String() + ": want more than the lease duration of that table")
+			}
 			return o.importTable(ctx, from, wait)
 		}
 		return o.importFile(ctx, args[0])

@@ -128,6 +128,7 @@ func TestPutRefuses(t *testing.T) {
 		"give --config FILE, or --stream NAME;":  {"put", "1"},
 		"--for and --count must be above 0":      {"produce", "heart-rate", "--stream", "s", "--for", "0s"},
 		"leases: --wait -5s: cannot be negative": {"leases", "pause", "--all", "--table", "t", "--wait", "-5s"},
+		"leases: --wait -5s: want more than":     {"leases", "import", "--from", "old", "--table", "t", "--wait", "-5s"},
 	} {
 		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", args...)
 		require.ErrorContains(t, err, text)
