@@ -125,6 +125,7 @@ func TestNotes(t *testing.T) {
 		call("RegisterStreamConsumer", "{}")
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.Host = address
 	r.Header.Set("Content-Type", "application/x-amz-cbor-1.1")
 	w := httptest.NewRecorder()
 	e.handler(t.Context().Done()).ServeHTTP(w, r)
