@@ -133,6 +133,10 @@ func (m *ruleMemory) addAudience(en *entry) {
 // unknown.
 func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
 	place := en.audience
+	if t != nil && t.shadow && !m.rule.shadow {
+		// Nobody has read an alert of the key, so none suppresses the first one that somebody can read.
+		en.sent, en.suppressed = 0, 0
+	}
 	if en.audience = 0; t == nil || !en.firing || !en.notified {
 		return
 	}

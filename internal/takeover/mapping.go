@@ -180,8 +180,9 @@ func (x *LambdaExplainer) write(all []taken) error {
 		"  3. kinesis-alerter rules backtest --config %s --from -24h, which says what it would have published\n"+
 		"  4. give its role the permissions of deploy/iam, and run it beside the function: the rule is in mode "+
 		"shadow\n"+
-		"  5. remove mode: shadow and reload, wait a minute, and only then disable the mapping: in the other order "+
-		"alerts are lost. docs/migrate.md has the way back\n",
+		"  5. remove mode: shadow and reload; when the status page shows the new configuration for every worker, wait a "+
+		"minute, and only then disable the mapping: in the other order alerts are lost. docs/migrate.md has the way "+
+		"back\n",
 		files[0], files[0], files[0])
 	return err
 }
