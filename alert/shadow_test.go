@@ -11,7 +11,8 @@ import (
 )
 
 // TestShadowMutesNothingLive: while a rule is in mode shadow, nobody reads its alerts. So what it would have said then
-// suppresses no alert once it is live: a takeover from Lambda runs in shadow first, and would be silent for a whole dedup.
+// suppresses no alert once it is live: a takeover from Lambda runs in shadow first, and would be silent for a whole
+// dedup.
 func TestShadowMutesNothingLive(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]alert.RuleConfig{

@@ -7,8 +7,8 @@ import (
 // notifiedPrefix precedes the name of a rule in the name of a section. That section says what the rule's own section
 // means to another version of the rule, and holds what the ends of its alerts need. It comes with formatEnds.
 //
-//	version | memory, condition | flags: ends are notified, in mode shadow | words of the rule | topics { name, words } |
-//	audiences { places of topics }
+//	version | memory, condition | flags: ends are notified, in mode shadow | words of the rule |
+//	topics { name, words } | audiences { places of topics }
 const (
 	notifiedPrefix  = "told:"
 	notifiedVersion = 1

@@ -71,7 +71,8 @@ func (x *backtester) declare(fs *pflag.FlagSet) {
 		"the `TIME` between records of an archive that do not carry their own")
 	fs.BoolVar(&x.fast, "fast", false,
 		"read 4 times a second and all that a shard gives, which slows other readers down")
-	fs.StringVar(&x.svg, "svg", "", "write a plot of values and alerts over time to this `FILE`, whose name ends with .svg")
+	fs.StringVar(&x.svg, "svg", "",
+		"write a plot of values and alerts over time to this `FILE`, whose name ends with .svg")
 }
 
 func (x *backtester) Run(ctx context.Context) error {

@@ -251,7 +251,8 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	writeRates(w, loaded.Config, all[n:n+1])
 }
 
-// rankOf is how much a person wants to see a record: one that alerted most, then one whose alert was suppressed or lost.
+// rankOf is how much a person wants to see a record: one that alerted most, then one whose alert was suppressed or
+// lost.
 func rankOf(e *alert.Explanation) int {
 	outcome, _ := outcomeOf(e)
 	if outcome == alert.Alerted {
@@ -338,8 +339,9 @@ func writeAlerts(w io.Writer, all []rehearse.FoundAlert) {
 func muters(reasons []string) string {
 	words := map[alert.Reason]string{
 		alert.ReasonFiring: "firing (the key fires already)", alert.ReasonInhibited: "a rule that inhibits this one",
-		alert.ReasonSilenced: "a silence", alert.ReasonQuietHours: "quiet hours", alert.ReasonRateLimit: "the rate limit",
-		alert.ReasonOverdue: "a later repetition, which is due",
+		alert.ReasonSilenced: "a silence", alert.ReasonQuietHours: "quiet hours",
+		alert.ReasonRateLimit: "the rate limit",
+		alert.ReasonOverdue:   "a later repetition, which is due",
 	}
 	out := make([]string, len(reasons))
 	for i, r := range reasons {

@@ -215,7 +215,8 @@ func TestByteOrderMarks(t *testing.T) {
 		_, _, err = runPut(t, fake, "\xff\xfe{\x00}\x00", "put", "--stream", "s", "--file", "-")
 		require.ErrorContains(t, err, "line 1: the text is in UTF-16: save it as UTF-8")
 	})
-	report, _, err := runPut(t, nil, "", "rules", "backtest", "--config", "testdata/explain.yaml", "--json", "--archive",
+	report, _, err := runPut(t, nil, "", "rules", "backtest", "--config", "testdata/explain.yaml", "--json",
+		"--archive",
 		testkit.ConfigFile(t, mark+`{"data":"eyJhIjoxfQ=="}`+"\n"))
 	require.NoError(t, err)
 	require.Contains(t, report, `"records": 1`)

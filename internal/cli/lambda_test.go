@@ -265,7 +265,8 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		"many": {
 			`{"EventSourceMappings": [{"UUID": "1", "EventSourceArn": "a", "FunctionArn": "f"}, {"UUID": "2"}]}`,
 			"FILE: EventSourceMappings[0].EventSourceArn: a: must look like arn:aws:kinesis:us-east-1:123456789012:" +
-				"stream/NAME" + leave + "\nFILE: EventSourceMappings[1].EventSourceArn: is not there; " + takeover.Wanted,
+				"stream/NAME" + leave + "\nFILE: EventSourceMappings[1].EventSourceArn: is not there; " +
+				takeover.Wanted,
 		},
 	}
 	for name, test := range tests {

@@ -110,8 +110,9 @@ func (o *operator) drainEnd(ctx context.Context, a *admin.Admin, dead, left []ad
 		_, _ = plain.Fprintf(o.program.stderr, "drained after %s\n", took.Round(time.Second))
 	}
 	if errs == nil && !o.json {
-		_, _ = plain.Fprintln(o.program.stdout, "drained and released: leases rewind is possible now, and leases resume "+
-			"continues")
+		_, _ = plain.Fprintln(o.program.stdout,
+			"drained and released: leases rewind is possible now, and leases resume "+
+				"continues")
 	}
 	return errors.Join(errs...)
 }

@@ -342,7 +342,8 @@ func rewindGently(t *testing.T, fake *fakeaws.AWS, to string) {
 	time.Sleep(4 * time.Second)
 }
 
-// A rewind empties the memory of the rules, so a key that fires gets no end. Plan and log say so, and only when it is so.
+// A rewind empties the memory of the rules, so a key that fires gets no end. Plan and log say so, and only when it is
+// so.
 func TestLeasesRewindSaysThatRulesForget(t *testing.T) {
 	const forgets = "the shard was rewound, and its rules start with an empty memory"
 	t.Parallel()

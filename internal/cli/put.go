@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -143,7 +142,7 @@ func (x *putting) find(ctx context.Context) error {
 	x.stream = cmp.Or(x.stream, own)
 	x.explain = "kinesis-alerter explain"
 	if x.config != "" {
-		x.explain += " --config " + quoted(x.config)
+		x.explain += " --config " + plain.ShellWord(x.config)
 	}
 	return nil
 }
@@ -234,14 +233,6 @@ func count(n int, one, many string) string {
 		many = one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// quoted is an argument as a shell takes it.
-func quoted(arg string) string {
-	if strings.Trim(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+@%") == "" {
-		return arg
-	}
-	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
 // writer is a client for calls that put records into a stream; who calls it repeats what fails.

@@ -128,7 +128,9 @@ func TestPutRefuses(t *testing.T) {
 		"give --config FILE, or --stream NAME;":  {"put", "1"},
 		"--for and --count must be above 0":      {"produce", "heart-rate", "--stream", "s", "--for", "0s"},
 		"leases: --wait -5s: cannot be negative": {"leases", "pause", "--all", "--table", "t", "--wait", "-5s"},
-		"leases: --wait -5s: want more than":     {"leases", "import", "--from", "old", "--table", "t", "--wait", "-5s"},
+		"leases: --wait -5s: want more than": {
+			"leases", "import", "--from", "old", "--table", "t", "--wait", "-5s",
+		},
 	} {
 		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", args...)
 		require.ErrorContains(t, err, text)
@@ -159,7 +161,8 @@ func TestCommandsSayThatTheyTryInVain(t *testing.T) {
 			[]string{"rules", "backtest", "--config", file, "--from", "-1m"},
 		},
 		{
-			"ListShards", "", "init: no call for records of " + testkit.TestStream + " succeeded within 20s: ListShards: ",
+			"ListShards", "", "init: no call for records of " + testkit.TestStream +
+				" succeeded within 20s: ListShards: ",
 			[]string{
 				"init", "--stream", testkit.TestStream, "--topic-arn", testkit.TestTopicARN, "--output", "-",
 			},

@@ -89,6 +89,7 @@ func TestMetricLinesAreOneAMinute(t *testing.T) {
 		require.ErrorIs(t, <-done, context.Canceled)
 		all := testkit.EMFLines(t, printed())
 		require.Len(t, all, len(lines)+1)
-		require.Equal(t, time.Minute, all[len(lines)].At.Sub(all[len(lines)-1].At), "the last line is of its own minute")
+		require.Equal(t, time.Minute, all[len(lines)].At.Sub(all[len(lines)-1].At),
+			"the last line is of its own minute")
 	})
 }

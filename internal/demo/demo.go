@@ -19,6 +19,7 @@ import (
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/screen"
+	"kinesis-alerter/internal/status"
 )
 
 const (
@@ -253,8 +254,8 @@ func (d *demo) progress() {
 		d.progressed = now
 		c := d.count()
 		line := fmt.Sprintf("%3.0f s | records %s | alerts due %s, delivered %s | e-mails %s",
-			now.Sub(d.began).Seconds(), thousands(c.records), thousands(c.due), thousands(c.delivered),
-			thousands(c.messages))
+			now.Sub(d.began).Seconds(), status.Count(c.records), status.Count(c.due), status.Count(c.delivered),
+			status.Count(c.messages))
 		if d.began.IsZero() {
 			line = "the workers start, and divide the stream and the topic's rate among them ..."
 		}

@@ -64,7 +64,9 @@ func started(t *testing.T, args ...string) (address string, out *writer) {
 		stop()
 		require.Equal(t, 0, <-ended, out)
 	})
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), "bin/kinesis-alerter put") }, 5*time.Second,
+	require.Eventually(t, func() bool {
+		return strings.Contains(out.String(), "bin/kinesis-alerter put")
+	}, 5*time.Second,
 		time.Millisecond, out)
 	return address, out
 }

@@ -47,8 +47,8 @@ func fleetMutations() []mutation {
 		},
 		{
 			breaks: "a shell reads the command as it is meant",
-			file:   "internal/status/explain.go", old: "if plain && word != \"\" {", new: "if plain || word != \"\" {",
-			by: page("TestExplainCommand"), says: `.*it's mine.*`,
+			file:   "internal/plain/terminal.go", old: "if s != \"\" && strings", new: "if s != \"\" || strings",
+			by: killer{pkg: "internal/plain", test: "TestShellWord"}, says: `.*Error:.*`,
 		},
 	}
 }

@@ -378,7 +378,8 @@ func (w *takeover) writeHead() {
 			"that holds it: aws lambda get-function-configuration --function-name %s", cmp.Or(w.function, "NAME"))
 	}
 	if isPipe {
-		todo("Which records alert? The rule below holds for every one%s, as the pipe's target gets every one. rules[0].when "+
+		todo("Which records alert? The rule below holds for every one%s, as the pipe's target gets every one. "+
+			"rules[0].when "+
 			"may say more than a filter can, such as ANOMALY_SCORE > 3.0; check --sample FILE then says which of its "+
 			"names no record has. Where records are no JSON objects, add format: text.", w.thatPasses())
 	} else {

@@ -29,11 +29,13 @@ func TestHostileFiles(t *testing.T) {
 		"a key twice, YAML": {
 			mapping("{BatchSize: 1,\n BatchSize: 2}"), `file:5:2: has the key "BatchSize" a second time`,
 		},
-		"a key twice, JSON":      {"{\"Source\": 1,\n\"Source\": 2}", `line 2 has the key "Source" a second time`},
-		"several documents":      {"a: 1\n---\nb: 2", "has more than one YAML document"},
-		"no YAML":                {"a: [", "neither JSON nor YAML"},
-		"a key that is a list":   {"? [a]\n: b", "has a key that is no text"},
-		"nothing of the kind":    {"Resources: {T: {Type: AWS::SNS::Topic}}", "has no event source mapping, no Kinesis"},
+		"a key twice, JSON":    {"{\"Source\": 1,\n\"Source\": 2}", `line 2 has the key "Source" a second time`},
+		"several documents":    {"a: 1\n---\nb: 2", "has more than one YAML document"},
+		"no YAML":              {"a: [", "neither JSON nor YAML"},
+		"a key that is a list": {"? [a]\n: b", "has a key that is no text"},
+		"nothing of the kind": {
+			"Resources: {T: {Type: AWS::SNS::Topic}}", "has no event source mapping, no Kinesis",
+		},
 		"resources of a number":  {"Resources: 3", "is no event source mapping"},
 		"properties of a number": {mapping("3"), "Resources.M.EventSourceArn: is not there"},
 		"a type": {
