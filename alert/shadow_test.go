@@ -20,10 +20,14 @@ func TestShadowMutesNothingLive(t *testing.T) {
 		"with an end":  {Resolve: alert.Stretch{Records: 1}},
 		"a window":     {Window: alert.WindowConfig{Length: 10 * time.Minute, Is: ">= 1"}},
 		"for":          {For: alert.Stretch{Records: 1}},
+		"a rate limit": {RateLimit: alert.Rate{Events: 1, Per: time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rule.Name, rule.When, rule.Dedup, rule.Mode = "r", "v > 3", time.Hour, alert.ModeShadow
+			rule.Name, rule.When, rule.Mode = "r", "v > 3", alert.ModeShadow
+			if rule.RateLimit.IsZero() {
+				rule.Dedup = time.Hour
+			}
 			eachSilenced(t, []alert.RuleConfig{rule}, nil, func(s *silenced) {
 				s.at(0, "a", "h1", 9)
 				s.at(1, "a", "h1", 9)
@@ -39,7 +43,7 @@ func TestShadowMutesNothingLive(t *testing.T) {
 				s.at(61, "a", "h1", 1)
 				s.lines = nil // the end, where there is one
 				s.at(120, "a", "h1", 9)
-				s.said() // dedup, of an alert that somebody has read
+				s.said() // suppressed, by an alert that somebody has read
 			})
 		})
 	}

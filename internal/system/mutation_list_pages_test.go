@@ -137,7 +137,7 @@ func pageMutations() []mutation {
 		},
 		{
 			breaks: "what a rule said in mode shadow suppresses nothing once it is live",
-			file:   "alert/audience.go", old: "t.shadow && !m.rule.shadow {", new: "t.shadow && m.rule.shadow {",
+			file:   "alert/audience.go", old: "t.shadow && !r.shadow }", new: "t.shadow && r.shadow }",
 			by: only("alert", "TestShadowMutesNothingLive"), says: `.*Error:.*`,
 		},
 	}
