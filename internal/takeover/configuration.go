@@ -473,9 +473,9 @@ func (w *takeover) writeStream() {
 		start = m.StartingPositionTimestamp.Truncate(time.Second).Format(time.RFC3339)
 	}
 	w.comment(2,
-		"StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s To go on where it "+
-			"stops, put the time of a minute "+
-			"before you disable it here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
+		"StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s Beside the running "+
+			"function, latest is right. To start only after it was disabled, put the time of a minute before that "+
+			"here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
 		cmp.Or(m.StartingPosition, "(not given)"), w.startTime(), w.startMeans())
 	if !w.instead(2, "start", "stream.start") {
 		w.line("  start: %s", start)
