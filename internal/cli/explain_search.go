@@ -111,7 +111,7 @@ func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig,
 	return s.Found, nil
 }
 
-// search finds the records of a key around a time, and explains the nearest, or all of them as JSON.
+// search finds the records of a key around a time, and explains the one that was asked about, or all of them as JSON.
 func (x *explainer) search(ctx context.Context, loaded *config.LoadedConfig) error {
 	cfg, err := x.program.loadAWS(ctx)
 	if err != nil {
@@ -238,7 +238,7 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	if len(all) == 0 {
 		return
 	}
-	n := interesting(all, at)[0]
+	n := asked(all, at)
 	which := "Nearest"
 	switch outcome, _ := outcomeOf(&all[n]); {
 	case outcome == alert.Alerted:
@@ -262,6 +262,20 @@ func rankOf(e *alert.Explanation) int {
 		return 2
 	}
 	return 1
+}
+
+// asked is the place of the record that a person asks about: the nearest to a time of those that alerted or whose alert
+// was suppressed, and of all where there is none.
+func asked(all []alert.Explanation, at time.Time) int {
+	matter := func(i int) int { return rankOf(&all[i]) / 2 }
+	best := 0
+	for i := range all {
+		if cmp.Or(cmp.Compare(matter(i), matter(best)),
+			cmp.Compare(all[i].Arrival.Sub(at).Abs(), all[best].Arrival.Sub(at).Abs())) < 0 {
+			best = i
+		}
+	}
+	return best
 }
 
 // interesting are the places of records, the most interesting first, and among equals the nearest to a time.
@@ -307,8 +321,12 @@ func (x *explainer) listRecords(s *rehearse.Search, all []alert.Explanation, at 
 	for _, i := range places {
 		e := &all[i]
 		outcome, reason := outcomeOf(e)
+		number := e.SequenceNumber
+		if e.SubSequence > 0 { // of an aggregate, as the flags name it
+			number += fmt.Sprintf(" --sub %d", e.SubSequence)
+		}
 		_, _ = plain.Fprintf(tab, "  %s\t%s\t%s\t%s\n", e.Arrival.Format("2006-01-02T15:04:05.000Z"), e.Shard,
-			e.SequenceNumber, outcomeText(e, outcome, reason))
+			number, outcomeText(e, outcome, reason))
 	}
 	_ = tab.Flush()
 	if more := len(all) + s.More - len(places); more > 0 {

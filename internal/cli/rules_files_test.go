@@ -97,6 +97,9 @@ func TestRulesTestWritesJUnit(t *testing.T) {
 	code, _, stderr = invoke(t, "rules", "test", folder+"/two.test.yml", "--junit", folder+"/two.test.yml")
 	require.Equal(t, ExitUsage, code)
 	require.Contains(t, stderr, "is no JUnit report; name another file")
+	code, _, stderr = invoke(t, "rules", "test", folder+"/two.test.yml", "--junit", "-")
+	require.Equal(t, ExitUsage, code)
+	require.Contains(t, stderr, "--junit -: name a file")
 	after, err := os.ReadFile(folder + "/two.test.yml") //nolint:gosec // in the folder of the test
 	require.NoError(t, err)
 	require.Equal(t, before, after)

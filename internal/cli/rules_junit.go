@@ -73,6 +73,9 @@ func (s *junitSuites) add(c junitCase) {
 // replaceable refuses a file that is there and is no report of an earlier run: a test, or the configuration. A pipe or
 // a folder is none either.
 func replaceable(ctx context.Context, file string) error {
+	if file == config.StandardInput {
+		return config.UsageError("rules test: --junit -: name a file, such as /dev/stdout")
+	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(file, "/dev/") { // as /dev/stdout
 		return nil
 	}
