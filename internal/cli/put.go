@@ -133,7 +133,7 @@ func (x *putting) find(ctx context.Context) error {
 	case err != nil && (x.stream == "" || x.config != ""):
 		return err
 	case err != nil: // the stream is known; a file that is only there by chance does not matter
-		return nil //nolint:nilerr // as said
+		return nil //nolint:nilerr // the stream is known
 	}
 	own := cmp.Or(loaded.Stream.ARN, loaded.Stream.Name)
 	if x.stream != "" && x.stream != own && x.stream != loaded.StreamName() {

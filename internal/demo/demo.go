@@ -190,7 +190,7 @@ func (d *demo) owners(ctx context.Context) map[string]int {
 	return out
 }
 
-// until lets the story go on until something is true. The error is that of ctx, or why it can never be true.
+// until continues the story until something is true. The error is that of ctx, or why it can never be true.
 func (d *demo) until(ctx context.Context, what string, ok func() bool) error {
 	limit := time.Now().Add(patience)
 	for !ok() {
@@ -204,7 +204,7 @@ func (d *demo) until(ctx context.Context, what string, ok func() bool) error {
 	return nil
 }
 
-// pass lets the story go on for a while: e-mails come, and the progress line moves.
+// pass continues the story for a while: e-mails come, and the progress line moves.
 func (d *demo) pass(ctx context.Context, span time.Duration) error {
 	end := time.Now().Add(span)
 	for {

@@ -47,7 +47,7 @@ func (s *Screen) Paint(style Style, text string) string {
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
 }
 
-// Terminal says that somebody looks on while it is written.
+// Terminal reports whether a person watches the output.
 func (s *Screen) Terminal() bool { return s.tty }
 
 // Interval is how often the progress line is worth renewing.

@@ -28,7 +28,7 @@ func fleetMutations() []mutation {
 			by: system("TestStatusOfTheFleet"), says: `.*Error:.*`,
 		},
 		{
-			breaks: "a rule that no record can match is told from one that no record has matched",
+			breaks: "a rule that no record can match differs from one that no record has matched",
 			file:   "internal/status/standing.go", old: "r.Undefined >= fewRecords && r.Undefined >= r.Judged",
 			new: "r.Undefined > r.Judged",
 			by:  page("TestStanding"), says: `.*all undefined.*`,
