@@ -18,4 +18,7 @@ type Letter struct {
 	Attempts int
 	// AlertID, Rule and Topic are those of the alert; empty for a record that never became one.
 	AlertID, Rule, Topic string
+	// Output names the output that could not be written, and OutputKey is the partition key there; Record.Data is then
+	// what would have been written. Empty for a letter about an alert or a record.
+	Output, OutputKey string
 }
