@@ -1,0 +1,4 @@
+package output
+
+// stream is one output with its stream.
+type stream struct{}
