@@ -142,8 +142,10 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	sampling := life.keep(work, "status", page.Run)
 	stop.Add("status", config.StopShareStatus, sampling.stop)
 
-	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN)
+	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN, c.StreamRole())
 	page.credentials.Store(clients.Credentials)
+	topicClients := NewTopicClients(clients, &c)
+	reloads.roles = topicClients
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
 		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the "+
@@ -159,7 +161,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	if o.FailFast {
-		if err := checkTopics(ctx, c, clients.SNS); err != nil {
+		if err := checkTopics(ctx, c, topicClients); err != nil {
 			return err
 		}
 	}
@@ -184,19 +186,15 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	topics, err := sns.New(clients.SNS, series)
-	if err != nil {
-		return err
-	}
 	publisher, err := dispatch.New(p.SNS, dispatch.Deps{
-		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share,
+		Service: sns.NewOf(topicClients.Of, series), At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share,
 		Lease: Leases{store}.context,
 		Log:   log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
 		return err
 	}
-	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients, logs, series)
+	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients.As(c.DeadLetterRole()), logs, series)
 	if err != nil {
 		return err
 	}
