@@ -21,8 +21,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
-	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/testkit"
 )
 

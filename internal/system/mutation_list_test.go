@@ -14,7 +14,7 @@ func mutations() []mutation {
 		cliMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
-		editMutations(), fleetMutations(), docsMutations(),
+		editMutations(), fleetMutations(), docsMutations(), roleMutations(),
 	)
 }
 

@@ -1,7 +1,11 @@
 package system
 
 import (
+	"context"
 	"fmt"
+	"maps"
+	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,3 +193,38 @@ func TestStreamAndDeadLettersOfAnotherAccount(t *testing.T) {
 	})
 }
 
+// A topic with the wrong role is corrected by a reload: what waits for it is published as the new one.
+func TestRoleIsCorrectedByAReload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		home, other := accounts(t)
+		const wrong = "arn:aws:iam::" + otherAccount + ":role/alrts"
+		home.STS.Set(wrong, fakeaws.AssumedRole{Denied: true})
+		home.STS.Set(otherRole, fakeaws.AssumedRole{In: other, ExternalID: "alerts-of-home"})
+		page, reloads := testdaemon.NewPage(), make(chan os.Signal, 1)
+		d := testdaemon.StartDaemon(t, home, func(c *config.Config, o *daemon.Options) {
+			withOtherTopic(c)
+			next := *c
+			next.Topics = maps.Clone(c.Topics)
+			far := c.Topics["far"]
+			far.RoleARN = wrong
+			c.Topics["far"] = far
+			o.Listener, o.Reloads = page, reloads
+			o.Reload = func(context.Context) (*config.LoadedConfig, error) {
+				return &config.LoadedConfig{Config: next.WithDefaults()}, nil
+			}
+		})
+		put := 0
+		for range 8 {
+			putHigh(home, &put)
+		}
+		time.Sleep(40 * time.Second)
+		require.Empty(t, other.SNS.Messages(otherTopic))
+		require.Contains(t, page.Status(t).Summary, "Credentials of "+wrong+" (topics.far): there are none")
+		reloads <- syscall.SIGHUP
+		time.Sleep(5 * time.Second)
+		require.Len(t, other.SNS.Messages(otherTopic), put)
+		require.NotContains(t, page.Status(t).Summary, "redentials")
+		require.NoError(t, d.End())
+	})
+}
