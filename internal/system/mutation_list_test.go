@@ -12,7 +12,7 @@ func mutations() []mutation {
 		ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
 		cliMutations(),
-		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(),
+		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(), roleMutations(),
 	)
