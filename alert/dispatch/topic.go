@@ -135,7 +135,8 @@ func (t *topic) ask(ctx context.Context) {
 			}
 		}
 		wait := askEvery - askEvery/5 + time.Duration(delivery.Lot()*float64(2*askEvery/5))
-		passes := v.Class == delivery.Retry || v.Reason == ReasonMissing || v.Reason == delivery.ReasonCredentialsRefused
+		passes := v.Class == delivery.Retry || v.Reason == ReasonMissing ||
+			v.Reason == delivery.ReasonCredentialsRefused
 		if err == nil || !passes {
 			failures = 0
 		} else {

@@ -66,9 +66,8 @@ func (c Config) role(arn, externalID string) credentials.Role {
 	if arn == "" {
 		return credentials.Role{ExternalID: externalID}
 	}
-	return credentials.Role{
-		ARN: arn, ExternalID: externalID, Session: c.Stream.Application[:min(len(c.Stream.Application), longestSession)],
-	}
+	session := c.Stream.Application[:min(len(c.Stream.Application), longestSession)]
+	return credentials.Role{ARN: arn, ExternalID: externalID, Session: session}
 }
 
 func externalID(s string) bool {

@@ -26,8 +26,8 @@ type Role struct {
 const roleSession = time.Hour
 
 // RoleRemedy is what to do about a role that cannot be assumed.
-const RoleRemedy = "let the role's trust policy name the role of this process, with the external id where it wants one, " +
-	"and allow sts:AssumeRole on the role in the policy of this process; it is tried again every few seconds"
+const RoleRemedy = "let the role's trust policy name the role of this process, with the external id where it wants " +
+	"one, and allow sts:AssumeRole on the role in the policy of this process; it is tried again every few seconds"
 
 // As returns the Provider of a role; it is p itself for the zero Role. There is one for each role. cfg says how STS is
 // reached: with the credentials of p.

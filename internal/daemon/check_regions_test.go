@@ -84,7 +84,8 @@ func TestCheckOfRoles(t *testing.T) {
 		"arn:aws:sts::000000000000:assumed-role/alerts/x": "an IAM role", "alerts": "an IAM role",
 		"arn:aws:iam::000000000000:role/": "an IAM role", "arn:aws:iam::000000000000:role/*": "an IAM role",
 		"arn:aws:iam:us-east-1:000000000000:role/alerts": "an IAM role",
-		"arn:aws:iam::1:role/alerts":                     "account", "arn:nowhere:iam::000000000000:role/alerts": "partition",
+		"arn:aws:iam::1:role/alerts":                     "account",
+		"arn:nowhere:iam::000000000000:role/alerts":      "partition",
 	} {
 		err := of(role, "ab").Validate()
 		if want == "" {
@@ -100,8 +101,8 @@ func TestCheckOfRoles(t *testing.T) {
 	require.ErrorContains(t, of("arn:aws:iam::000000000000:role/alerts", "a b").Validate(), "dead_letter.external_id")
 	c := of("arn:aws-cn:iam::000000000000:role/alerts", "")
 	require.Len(t, RegionWarnings(&c), 2)
-	require.Contains(t, RegionWarnings(&c)[0], "topics.t.role_arn: arn:aws-cn:iam::000000000000:role/alerts: the role is "+
-		"in the partition aws-cn")
+	require.Contains(t, RegionWarnings(&c)[0],
+		"topics.t.role_arn: arn:aws-cn:iam::000000000000:role/alerts: the role is in the partition aws-cn")
 	c = of("arn:aws:iam::000000000000:role/alerts", "")
 	require.Empty(t, RegionWarnings(&c))
 }

@@ -187,9 +187,9 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	publisher, err := dispatch.New(p.SNS, dispatch.Deps{
-		Service: sns.NewOf(topicClients.Of, series), At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share,
-		Lease: Leases{store}.context,
-		Log:   log.Named("sns"), Audit: logs.Audit, Registerer: series,
+		Service: sns.NewOf(topicClients.Of, series), At: now.At, Within: now.Within, Trust: store.Trust,
+		Share: store.Share, Lease: Leases{store}.context,
+		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
 		return err

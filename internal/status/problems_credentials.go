@@ -44,7 +44,8 @@ func roleCredentials(m *model, after thresholds) findings {
 		r := &m.Credentials.Roles[i]
 		c := held{
 			Credentials{
-				Known: r.Known, Expires: r.Expires, Failing: r.Failing, FailingSince: r.FailingSince, Refused: r.Refused,
+				Known: r.Known, Expires: r.Expires, Failing: r.Failing, FailingSince: r.FailingSince,
+				Refused: r.Refused,
 			}, r,
 		}
 		found := append(c.refused(m, after), c.unrenewed(m, after)...)

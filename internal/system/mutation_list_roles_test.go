@@ -1,6 +1,6 @@
 //go:build mutation
 
-package system
+package system_test
 
 // roleMutations break how other accounts are called.
 func roleMutations() []mutation {
@@ -9,8 +9,9 @@ func roleMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a topic of another account is called as its role",
-			file:   "internal/daemon/clients.go", old: "	if r.ARN == \"\" {\n		return c\n	}\n", new: "	if r.ARN != \"x\" {\n		return c\n	}\n",
-			by: by(ends), says: `.*Error:.*`,
+			file:   "internal/daemon/clients.go", old: "	if r.ARN == \"\" {\n		return c\n",
+			new: "	if r.ARN != \"x\" {\n		return c\n",
+			by:  by(ends), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a role that STS refuses holds its topic",
