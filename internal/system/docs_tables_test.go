@@ -14,7 +14,7 @@ import (
 
 // lastCells are the last columns of a page's tables whose first column is code.
 func lastCells(page string) (cells []string) {
-	for _, m := range regexp.MustCompile("(?m)^\\| `[^|]*\\|.*\\| (.*) \\|$").FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `.* \\| (.*) \\|$").FindAllStringSubmatch(page, -1) {
 		cells = append(cells, m[1])
 	}
 	slices.Sort(cells)

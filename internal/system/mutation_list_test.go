@@ -13,7 +13,8 @@ func mutations() []mutation {
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
 		cliMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
-		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
+		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
+		pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(), roleMutations(),
 	)
 }
