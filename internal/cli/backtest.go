@@ -201,6 +201,7 @@ func (x *backtester) records(ctx context.Context, loaded *config.LoadedConfig, f
 			Of(loaded.Stream.ARN, loaded.StreamRole()).Kinesis,
 		Stream: loaded.Parts().Consumer, From: from, To: to,
 		Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 2,
+		Trouble: x.program.reading("rules backtest"),
 	}
 	if x.fast {
 		s.Interval, s.BytesPerSecond = time.Second/4, rehearse.ShardReadRate
