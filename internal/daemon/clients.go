@@ -104,7 +104,7 @@ func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, w
 	return newClientsOf(held, cfg, now)
 }
 
-// newClientsOf makes the clients that call with these credentials.
+// newClientsOf makes the clients that call with these credentials, in the region of cfg.
 func newClientsOf(held *credentials.Provider, cfg aws.Config, now *clock.Clock) clients {
 	c := clients{Credentials: held, clock: now, cfg: cfg}
 	cfg = c.signed()
@@ -134,20 +134,22 @@ func (c clients) signed() aws.Config {
 	return cfg
 }
 
-// As returns the clients that call as a role; they are c itself for the zero Role.
-func (c clients) As(r credentials.Role) clients {
-	if r.ARN == "" {
+// As returns the clients that call as a role and in the region of an ARN or of a queue's URL; they are c itself where
+// there is neither. It is cheap: the credentials of a role are kept by those of the process, one for all who ask for
+// it, renewed before their end and asked of STS in the region of the process. The page has them where
+// config.Config.Roles names the role.
+func (c clients) As(r credentials.Role, address string) clients {
+	cfg := c.cfg.Copy()
+	cfg.Region = cmp.Or(arns.Region(address), cfg.Region)
+	if r.ARN == "" && cfg.Region == c.cfg.Region {
 		return c
 	}
-	return newClientsOf(c.Credentials.As(r, c.signed()), c.cfg, c.clock)
+	return newClientsOf(c.Credentials.As(r, c.signed()), cfg, c.clock)
 }
 
-// Of returns the clients with that of Kinesis in the region of a stream's ARN, and as the role that reads the stream.
-// The tables stay where they are: they belong to the process.
+// Of returns the clients with that of Kinesis for a stream. The tables stay where they are: they belong to the process.
 func (c clients) Of(streamARN string, role credentials.Role) clients {
-	c.Kinesis = kinesis.New(c.As(role).Kinesis.Options(), func(o *kinesis.Options) {
-		o.Region = cmp.Or(arns.Region(streamARN), o.Region)
-	})
+	c.Kinesis = c.As(role, streamARN).Kinesis
 	return c
 }
 

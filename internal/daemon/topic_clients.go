@@ -36,7 +36,7 @@ func (t *TopicClients) Set(c *config.Config) {
 		role := c.TopicRole(name)
 		t.roles[[2]string{name, topic.ARN}] = role
 		if t.made[role] == nil {
-			t.made[role] = t.clients.As(role).SNS
+			t.made[role] = t.clients.As(role, "").SNS
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
@@ -96,7 +97,7 @@ func TestRoleIsDeniedAtStartAndGrantedLater(t *testing.T) {
 		home.STS.Set(otherRole, fakeaws.AssumedRole{In: other, ExternalID: "alerts-of-home"})
 		time.Sleep(15 * time.Second)
 		require.Len(t, other.SNS.Messages(otherTopic), put)
-		time.Sleep(30 * time.Second) // the subscriptions are asked for
+		time.Sleep(delivery.LongestProbe) // the subscriptions are asked for
 		require.Equal(t, status.LevelOK, page.Status(t).Level, page.Status(t).Summary)
 		require.NoError(t, d.End())
 	})
@@ -137,7 +138,7 @@ func TestRoleEndsWhileRunning(t *testing.T) {
 		home.STS.Set(otherRole, granted)
 		time.Sleep(15 * time.Second)
 		require.Len(t, other.SNS.Messages(otherTopic), put)
-		time.Sleep(30 * time.Second) // the subscriptions are asked for
+		time.Sleep(delivery.LongestProbe) // the subscriptions are asked for
 		require.Equal(t, status.LevelOK, page.Status(t).Level)
 		require.NoError(t, d.End())
 	})
@@ -224,6 +225,7 @@ func TestRoleIsCorrectedByAReload(t *testing.T) {
 		reloads <- syscall.SIGHUP
 		time.Sleep(5 * time.Second)
 		require.Len(t, other.SNS.Messages(otherTopic), put)
+		time.Sleep(delivery.LongestProbe) // the subscriptions are asked for
 		require.NotContains(t, page.Status(t).Summary, "redentials")
 		require.NoError(t, d.End())
 	})
