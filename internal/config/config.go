@@ -65,6 +65,9 @@ type Config struct {
 	State alert.StateConfig `yaml:"state"`
 	// The SNS topics, by the names that rules use: 1 to 64 letters, digits, dashes or underscores.
 	Topics map[string]alert.TopicConfig `yaml:"topics"`
+	// Kinesis streams to which records are written onward, with their scores, as JSON, by names of their own: 1 to 64
+	// letters, digits, dashes or underscores. A record is done when its alerts and its outputs are accepted.
+	Outputs map[string]alert.OutputConfig `yaml:"outputs"`
 	// Where records and alerts go that can never be published, as Lambda's on-failure document with the payload and the
 	// reason; at most one of `sqs`, `sns` and `s3`. Without it, see `processing.on_rejected`.
 	DeadLetter DeadLetterConfig `yaml:"dead_letter"`
@@ -169,7 +172,7 @@ func (c Config) Parts() parts {
 		Alert: alert.Config{
 			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules,
 			Silences: c.Silences,
-			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
+			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, Outputs: c.Outputs,
 		}.WithDefaults(),
 		DeadLetter: c.DeadLetter.destination(),
 		Checkpoint: checkpoint.Config{
@@ -229,7 +232,7 @@ func (c Config) WithDefaults() Config {
 	c.Processing.PollInterval = p.Consumer.PollInterval
 	c.Processing.MaxRetryAttempts = cmp.Or(c.Processing.MaxRetryAttempts, new(-1))
 	c.Processing.OnRejected = p.Consumer.OnRejected
-	c.Format, c.Rules, c.Topics = p.Alert.Format, p.Alert.Rules, p.Alert.Topics
+	c.Format, c.Rules, c.Topics, c.Outputs = p.Alert.Format, p.Alert.Rules, p.Alert.Topics, p.Alert.Outputs
 	c.Watchdog, c.State, c.Score = p.Alert.Watchdog, p.Alert.State, p.Alert.Score
 	return c
 }
@@ -314,6 +317,7 @@ func (c Config) faults(p parts, ofRules error) error {
 		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name,
 			"want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
 	}
+	errs = append(errs, c.outputFaults(p.Alert.Outputs)...)
 	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
 		p.DeadLetter.Validate(), c.ranges())...)
 }
