@@ -182,7 +182,7 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 	if in.unknown.After(arrival) { // its age is not known: it adds no lag
 		arrival = in.unknown
 	}
-	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts)+len(d.Outputs))
+	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts), len(d.Outputs))
 	in.metrics.recordsRead.Inc()
 	if err := in.submit(e, parts, behindTime || len(d.Outputs) > 0); err != nil {
 		return err

@@ -90,6 +90,7 @@ func takenOver(path string) bool {
 	return path == "dead_letter.invalid" ||
 		slices.Contains([]string{
 			"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics",
+			"outputs",
 		}, section)
 }
 
@@ -136,7 +137,7 @@ func (g substitutions) inner(path, text string) string {
 // expressive reports whether the value at a path is parsed, so that an error may quote any part of it.
 func expressive(path string) bool {
 	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
-	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "tests"}, section) ||
+	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "outputs", "tests"}, section) ||
 		section == "topics" &&
 			(strings.Contains(path, ".bodies.") || slices.ContainsFunc([]string{
 				".subject", ".message", ".group_id",
