@@ -139,6 +139,20 @@ func (p *progress) settle(of *part) (whole bool) {
 	return whole
 }
 
+// settleOutput marks an output of an entry as done and reports whether the entry waits for nothing more. An output that
+// was written changes nothing about the outcome.
+func (p *progress) settleOutput(e *watermark.Entry, result alert.Decision) (whole bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if result.Outcome != alert.Unmatched {
+		lanes.MergeOutcome(&e.Decision, result.Outcome, result.Reason)
+	}
+	if whole = p.mark.Resolve(e); whole {
+		p.keepDealt(e)
+	}
+	return whole
+}
+
 // unsettled counts the entries that wait.
 func (p *progress) unsettled() int {
 	p.mu.Lock()
