@@ -25,14 +25,21 @@ type Item struct {
 
 	feed *Feed
 	to   *stream
-	cost int       // of the budget of to
-	at   time.Time // when it was submitted
+	cost int // of the budget of to
+
+	// Of the schedule.
+
+	at            time.Time // when it was submitted
+	lane          *lane
+	ahead, behind *Item // in its lane
+	older, newer  *Item // in the schedule
+	dropped       bool  // its feed has ended while a call or a dead letter has it
 }
 
 // Owner learns what happens to the items of a Feed.
 type Owner interface {
-	// Written says that items have met their end, as their Result says, in the order of each key. It is called without a
-	// lock held, from any goroutine of the Writer and from several at a time, never from Submit, and never after
-	// Feed.Stop has returned. It must not call Feed.Stop.
+	// Written says that items have met their end, as their Result says. It is called without a lock held, from any
+	// goroutine of the Writer and from several at a time, in no order, never from Submit, and never after Feed.Stop has
+	// returned. It must not call Feed.Stop. The slice may be kept.
 	Written(items []*Item)
 }

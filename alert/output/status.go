@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"time"
 
 	"kinesis-alerter/alert"
@@ -39,4 +40,56 @@ type Status struct {
 	Written, DeadLettered, Skipped uint64
 	// Ending says that the output has left the configuration and is kept until nothing waits.
 	Ending bool
+}
+
+func (s *stream) status() Status {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := Status{
+		Name: s.name, Stream: s.config.Stream,
+		Waiting: s.items, Bytes: s.bytes, MaxBytes: s.settings.Load().MaxBytes,
+		HeldKeys: s.held, Crowded: len(s.waiters) > 0,
+		Fault: s.health.Fault(), Failures: s.health.Failures(), FailingSince: s.health.Since(),
+		FailingKeys: s.failing, KeysFailingSince: s.failingSince,
+		WrittenLastMinute: s.written.count(now), LastWritten: s.last,
+		Written: s.writtenEver, DeadLettered: s.lettersEver, Skipped: s.skipEver,
+		Ending: s.ending,
+	}
+	if s.oldest != nil {
+		out.Oldest = s.oldest.at
+	}
+	switch {
+	case out.Failures > 0:
+		out.Failing, out.Error = s.health.failing, s.health.text
+	case len(s.delayed) > 0:
+		out.Failing, out.Error = s.delayed[0].reason, alert.ErrorText(s.delayed[0].err)
+	}
+	out.Remedy = remedy(cmp.Or(out.Fault, out.Failing))
+	return out
+}
+
+// minute counts events of the last sixty seconds, to the second.
+type minute struct {
+	counts  [60]int
+	seconds [60]int64 // of counts, since 1970
+}
+
+func (m *minute) add(now time.Time, n int) {
+	s := now.Unix()
+	i := s % 60
+	if m.seconds[i] != s {
+		m.seconds[i], m.counts[i] = s, 0
+	}
+	m.counts[i] += n
+}
+
+func (m *minute) count(now time.Time) int {
+	n, oldest := 0, now.Unix()-60
+	for i, s := range m.seconds {
+		if s > oldest {
+			n += m.counts[i]
+		}
+	}
+	return n
 }
