@@ -35,6 +35,10 @@ type OutputConfig struct {
 	// `subSequenceNumber`, by which a reader recognises a record that was written twice. It replaces a member of that
 	// name. Empty (`""`) adds nothing.
 	Source *string `yaml:"source" default:"sourcePosition"`
+	// A role to write as, for a stream of another account.
+	RoleARN string `yaml:"role_arn" unset:"the credentials of the process"`
+	// The external id that the trust policy of `role_arn` wants.
+	ExternalID string `yaml:"external_id"`
 }
 
 // output is one compiled output. It does not change.

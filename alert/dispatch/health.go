@@ -31,7 +31,7 @@ type health struct {
 	log    *zap.Logger
 	faults delivery.Faults
 	remedy func(alert.Reason) string
-	ages   *ages
+	ages   *delivery.Ages
 }
 
 // settle draws the conclusions from what became of a call.
@@ -92,7 +92,7 @@ func (h *health) failed(now time.Time, epoch int, fault alert.Reason, err error)
 	if held != before {
 		h.faults.Move(before, held)
 		if before == "" {
-			h.ages.holds(now)
+			h.ages.Holds(now)
 		}
 		h.log.Error("topic refuses alerts, they wait and the topic is probed",
 			zap.String("reason", string(held)), zap.String("remedy", h.remedy(held)), zap.Error(err))
@@ -112,7 +112,7 @@ func (h *health) answered(now time.Time, epoch int) {
 	h.careful, h.failing = false, ""
 	if before.Fault() != "" {
 		h.faults.Move(before.Fault(), "")
-		h.ages.released(now)
+		h.ages.Released(now)
 	}
 	if before.Fault() != "" || h.logged {
 		h.logged = false

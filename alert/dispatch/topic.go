@@ -27,7 +27,7 @@ type topic struct {
 	log         *zap.Logger
 	metrics     *topicMetrics
 	receipts    *receipts
-	ages        *ages
+	ages        *delivery.Ages
 	vitals      vitals
 	hurry       atomic.Bool   // see Publisher.Hurry
 	known       chan struct{} // closed when the destination was asked for the first time
@@ -135,7 +135,9 @@ func (t *topic) ask(ctx context.Context) {
 			}
 		}
 		wait := askEvery - askEvery/5 + time.Duration(delivery.Lot()*float64(2*askEvery/5))
-		if err == nil || v.Class != delivery.Retry && v.Reason != ReasonMissing {
+		passes := v.Class == delivery.Retry || v.Reason == ReasonMissing ||
+			v.Reason == delivery.ReasonCredentialsRefused
+		if err == nil || !passes {
 			failures = 0
 		} else {
 			wait = min(wait, delivery.Probe(failures, delivery.Lot()))
@@ -310,7 +312,7 @@ func (t *topic) judge(now time.Time, attempts int, last error) func(*member, *or
 		if err := o.lease.ended(); err != nil {
 			return err
 		}
-		if most > 0 && t.ages.of(m.arrived(), now) > most {
+		if most > 0 && t.ages.Of(m.arrived(), now) > most {
 			return &alert.GivenUpError{Condition: alert.ConditionAge, Attempts: attempts, Err: last}
 		}
 		return nil

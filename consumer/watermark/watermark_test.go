@@ -40,7 +40,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 			"wait": func(t *rapid.T) {
 				next++
 				r := &ref{at: last(), left: parts.Draw(t, "parts")}
-				r.entry = w.Wait(r.at, time.Unix(int64(len(all)), 0), r.left)
+				r.entry = w.Wait(r.at, time.Unix(int64(len(all)), 0), r.left, 0)
 				all = append(all, r)
 			},
 			"time": func(t *rapid.T) {
@@ -102,9 +102,9 @@ func TestWatermarkAgainstReference(t *testing.T) {
 // TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys continue.
 func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
 	var w Watermark
-	w.Wait(position.Past("1"), time.Time{}, 1)
+	w.Wait(position.Past("1"), time.Time{}, 1, 0)
 	for i := range 10_000 {
-		w.Resolve(w.Wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1))
+		w.Resolve(w.Wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1, 0))
 	}
 	require.Equal(t, 1, w.Waiting())
 	require.Same(t, w.First, w.tail)

@@ -39,3 +39,18 @@ func DeadLetters() Resource {
 		Reference: "the API reference of the destination's service",
 	}
 }
+
+// OutputStream is the resource of writing to an output stream.
+func OutputStream() Resource {
+	return Resource{
+		Name:       "the output stream",
+		Actions:    "kinesis:PutRecords",
+		KeyActions: "kms:GenerateDataKey",
+		HasPolicy:  true,
+		Crowded: "give the output stream more shards or on-demand mode: Kinesis takes 1 MB/s and 1,000 records/s a " +
+			"shard, and all records of a key go to one",
+		Found:     "create the output stream, or correct its name or ARN and AWS_REGION",
+		Accepted:  "check that the output names a stream that is active, and its account and region",
+		Reference: "the Kinesis API reference",
+	}
+}

@@ -21,6 +21,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/guard"
@@ -34,6 +35,8 @@ type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *dispatch.Publisher
+	outputs   *output.Writer
+	roles     func(*config.Config)          // nil in tests that have none
 	shards    func() []consumer.ShardStatus // nil where none is read
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter
@@ -48,6 +51,8 @@ type reloader struct {
 	shown atomic.Pointer[config.ShownConfig]
 	last  atomic.Pointer[status.Reload]
 	began atomic.Pointer[time.Time] // of a reload that is under way
+	// inForce is the active configuration.
+	inForce atomic.Pointer[config.Config]
 	// active is the configuration whose hash the heartbeat writes. A heartbeat must not wait for a reload either.
 	active atomic.Pointer[[]byte]
 	// doubts are the doubts about the active configuration.
@@ -80,6 +85,7 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 	}
 	r.shown.Store(config.NewShownConfig(c, config.NewSubstitutions()))
 	r.active.Store(new(c.Meaning()))
+	r.inForce.Store(&c)
 	return r
 }
 
@@ -162,8 +168,14 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	both := p.SNS
 	both.Topics = r.current.Parts().SNS.Topics
 	maps.Copy(both.Topics, p.SNS.Topics)
-	if err := r.publisher.Update(both); err != nil {
-		r.log.Error("topics could not be put into force", zap.Error(err))
+	if r.roles != nil {
+		r.roles(&next)
+	}
+	outputs := p.Output
+	outputs.Outputs = r.current.Parts().Output.Outputs
+	maps.Copy(outputs.Outputs, p.Output.Outputs)
+	if err := errors.Join(r.publisher.Update(both), r.updateOutputs(outputs)); err != nil {
+		r.log.Error("topics or outputs could not be put into force", zap.Error(err))
 		return nil, err
 	}
 	rules, err := loaded.TakeRules()
@@ -179,7 +191,11 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
 	}
-	if err := r.publisher.Update(p.SNS); err != nil { // unreachable: it took these, and more
+	err = r.publisher.Update(p.SNS) // unreachable: it took these, and more
+	if err == nil {
+		err = r.updateOutputs(p.Output)
+	}
+	if err != nil {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
@@ -192,10 +208,19 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		}
 	}
 	r.current = next
+	r.inForce.Store(&next)
+	r.publisher.Hurry() // a topic may have another role
 	r.shown.Store(r.shown.Load().Reloaded(loaded, next))
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
+}
+
+func (r *reloader) updateOutputs(c output.Config) error {
+	if r.outputs == nil { // in tests that have none
+		return nil
+	}
+	return r.outputs.Update(c)
 }
 
 // firing counts, by rule, the keys of this worker whose firing was notified.

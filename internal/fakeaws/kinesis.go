@@ -25,6 +25,7 @@ type Kinesis struct {
 	mu        sync.Mutex
 	account   account
 	iterators iterators
+	refuse    func(shardID, partitionKey string) *Error // see RefuseEntries
 }
 
 func newKinesis(o Options) *Kinesis {
