@@ -147,13 +147,23 @@ func (in *reading) render(o *output, head []byte, rec *Record) []byte {
 	if head != nil {
 		b = appendComma(b)
 		b = append(b, head...)
-		b = appendText(b, rec.SequenceNumber)
+		b = appendSequence(b, rec.SequenceNumber)
 		b = append(b, `,"subSequenceNumber":`...)
 		b = strconv.AppendUint(b, uint64(rec.SubSequence), 10)
 		b = append(b, '}')
 	}
 	in.written = append(b, tail...)
 	return in.written
+}
+
+// appendSequence appends a sequence number as a text: nearly always digits, in which nothing has to be escaped.
+func appendSequence(b []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i]-'0' > 9 {
+			return appendText(b, s)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // appendComma appends what has to stand before a further member of an unfinished object.

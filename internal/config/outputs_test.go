@@ -48,7 +48,7 @@ topics: {t: {arn: "`+testkit.TestTopicARN+`"}}
 outputs:
   scored: {stream: out, when: a >, fields: [a, a], key: "b +", sources: x}
 `), testkit.Environment(nil))
-	require.EqualError(t, err, `c.yaml:4:34: outputs.scored.when: a >: unexpected token EOF
+	require.EqualError(t, err, `c.yaml:4:33: outputs.scored.when: a >: unexpected token EOF
 c.yaml:4:48: outputs.scored.fields[1]: a: is listed twice; a member of JSON has a name of its own
 c.yaml:4:60: outputs.scored.key: b +: unexpected token EOF
 c.yaml:4:64: outputs.scored.sources: unknown key; did you mean "source"?`)

@@ -313,7 +313,8 @@ func leadingVariable(text string) string {
 // ExplanationCover puts variables back into explanations of records, where they quote the configuration. What the
 // record has stays.
 type ExplanationCover struct {
-	rules, filters []map[string]string // what variables gave to each, by value
+	rules, filters []map[string]string          // what variables gave to each, by value
+	outputs        map[string]map[string]string // and to each output
 }
 
 // Cover is what hides the values of variables in an explanation; nil if the file uses none.
@@ -321,7 +322,10 @@ func (c *LoadedConfig) Cover() *ExplanationCover {
 	if c.Doc == nil || len(c.Doc.given.variables) == 0 {
 		return nil
 	}
-	x := &ExplanationCover{}
+	x := &ExplanationCover{outputs: map[string]map[string]string{}}
+	for name := range c.Outputs {
+		x.outputs[name] = c.Doc.given.Of("outputs." + name)
+	}
 	for i := range c.Rules {
 		x.rules = append(x.rules, c.Doc.given.Of(fmt.Sprintf("rules[%d]", i)))
 	}
@@ -354,6 +358,26 @@ func (x *ExplanationCover) Explanation(e *alert.Explanation) {
 		}
 		for _, text := range texts {
 			*text = conceal(*text, given, 1)
+		}
+	}
+	for i := range e.Outputs {
+		o := &e.Outputs[i]
+		given := x.outputs[o.Output]
+		texts := []*string{&o.First}
+		if o.Writes != nil {
+			texts = append(texts, &o.Writes.Detail)
+		}
+		for j := range o.Terms {
+			texts = append(texts, &o.Terms[j].Term, &o.Terms[j].Compared)
+		}
+		for _, text := range texts {
+			*text = conceal(*text, given, 1)
+		}
+	}
+	if e.AfterReplay != nil {
+		for i := range e.AfterReplay.Outputs {
+			o := &e.AfterReplay.Outputs[i]
+			o.Detail = conceal(o.Detail, x.outputs[o.Output], 1)
 		}
 	}
 }
