@@ -158,6 +158,6 @@ func TestOutputRows(t *testing.T) {
 	row := newOutputView(&Output{
 		Waiting: 1204, Bytes: 30, MaxBytes: 1000, WrittenLastMinute: 9000, LastWritten: Moment(at.Add(-time.Second)),
 	}, &s)
-	require.Equal(t, []string{"1,204", "3 % of its room", "9,000", "1.0 s", " ago"},
+	require.Equal(t, []string{"1,204", "3 % of its memory", "9,000", "1.0 s", " ago"},
 		[]string{row.Waiting, row.Share, row.Written, row.Last, row.Ago})
 }

@@ -777,7 +777,8 @@ func newOutputView(o *Output, st *Status) outputView {
 		Waiting: Count(o.Waiting), Written: Count(o.WrittenLastMinute), Last: "never",
 	}
 	if o.Waiting > 0 {
-		row.Share = decimals(float64(o.filled())) + " % of its room"
+		row.Share = strings.Replace(percent(uint64(max(0, o.Bytes)), uint64(max(1, o.MaxBytes))), "less than ", "< ", 1) +
+			" of its memory"
 	}
 	if o.LastWritten != nil {
 		row.Last, row.Ago = words(st.At.Sub(*o.LastWritten)), " ago"
