@@ -103,13 +103,13 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait adds a record that waits for so many parts. behindTime says that an entry caused by a timer waits before it.
-func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
+// wait adds a record that waits for so many parts and outputs. behindTime says that an entry caused by a timer waits before it.
+func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts, outputs int) (
 	e *watermark.Entry, behindTime bool,
 ) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e = p.mark.Wait(at, arrival, parts)
+	e = p.mark.Wait(at, arrival, parts, outputs)
 	if e.Decided = d.Outcome == alert.Alerted; !e.Decided {
 		e.Decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
@@ -147,7 +147,7 @@ func (p *progress) settleOutput(e *watermark.Entry, result alert.Decision) (whol
 	if result.Outcome != alert.Unmatched {
 		lanes.MergeOutcome(&e.Decision, result.Outcome, result.Reason)
 	}
-	if whole = p.mark.Resolve(e); whole {
+	if whole = p.mark.ResolveOutput(e); whole {
 		p.keepDealt(e)
 	}
 	return whole
@@ -278,12 +278,13 @@ func (p *progress) report() (lastArrival, caughtUp time.Time) {
 	return p.eventTime, p.caughtUp
 }
 
-// status returns the arrival of the oldest entry that waits, and how many wait.
+// status returns the arrival of the oldest entry that waits for alerts, and how many do. What waits only for outputs is
+// no lag: its alerts are out.
 func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	oldest, _ = p.mark.Oldest()
-	return oldest, p.mark.Waiting(), p.load.Rate(now)
+	return oldest, p.mark.Alerting(), p.load.Rate(now)
 }
 
 // recall begins with what this process has already dealt with above the checkpoint. The watermark is the position below

@@ -13,7 +13,7 @@ type ShardStatus struct {
 	Phase string `json:"phase"`
 	// Began is when reading began here.
 	Began time.Time `json:"began"`
-	// Lag is the age of the oldest record that is not settled.
+	// Lag is the age of the oldest record whose alerts are not settled.
 	Lag time.Duration `json:"lag"`
 	// Behind is how far reading was from the tip at LastFetch.
 	Behind     time.Duration `json:"behind"`

@@ -13,6 +13,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -58,6 +59,7 @@ type statusParts struct {
 	shards    *consumer.Consumer
 	pipeline  *alert.Pipeline
 	publisher *dispatch.Publisher
+	outputs   *output.Writer
 	letters   *deadletter.Sender
 	had       *subscriptionMemory
 }
@@ -439,6 +441,29 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 				Had:       p.had.most(t.ARN),
 				Unknown:   heard.Unknown,
 			},
+		})
+	}
+	for _, o := range p.outputs.Status() {
+		out.Outputs = append(out.Outputs, status.Output{
+			Name:              o.Name,
+			Stream:            o.Stream,
+			WrittenLastMinute: o.WrittenLastMinute,
+			LastWritten:       status.Moment(o.LastWritten),
+			Waiting:           o.Waiting,
+			Oldest:            status.Moment(o.Oldest),
+			Bytes:             o.Bytes,
+			MaxBytes:          o.MaxBytes,
+			Crowded:           o.Crowded,
+			HeldKeys:          o.HeldKeys,
+			Fault:             string(o.Fault),
+			Remedy:            o.Remedy,
+			Failures:          o.Failures,
+			FailingSince:      status.Moment(o.FailingSince),
+			Failing:           string(o.Failing),
+			Error:             o.Error,
+			FailingKeys:       o.FailingKeys,
+			KeysFailingSince:  status.Moment(o.KeysFailingSince),
+			Ending:            o.Ending,
 		})
 	}
 	if p.letters != nil {

@@ -428,6 +428,8 @@ func stalled(cause string, r *Reading) string {
 		return "waits for memory"
 	case "alerts_awaited":
 		return "waits for its alerts"
+	case "outputs_awaited":
+		return "waits for an output"
 	case "reads_throttled":
 		return "is throttled"
 	case "evaluation_stuck":
