@@ -350,7 +350,7 @@ func (m *letter) text() (*alert.Letter, alertRef) {
 	a := m.alert
 	out := &alert.Letter{
 		Record: a.Record, Condition: alert.ConditionRetries, Detail: m.err.Error(), Attempts: 1,
-		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic,
+		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic, Kind: a.Kind, Severity: a.Severity, Message: rendered(a),
 	}
 	if rejected, ok := errors.AsType[*alert.RejectedError](m.err); ok {
 		out.Reason = rejected.Reason
@@ -359,6 +359,20 @@ func (m *letter) text() (*alert.Letter, alertRef) {
 		out.Condition, out.Attempts, out.Reason = given.Condition, given.Attempts, GivenUpReason(given)
 	}
 	return out, refOf(a)
+}
+
+// rendered is what an alert says, or nil where that cannot be rendered: then its dead letter has the record alone.
+func rendered(a *alert.Alert) (said *alert.Message) {
+	defer func() {
+		if recover() != nil {
+			said = nil
+		}
+	}()
+	m, err := a.Render()
+	if err != nil {
+		return nil
+	}
+	return &m
 }
 
 // hold stops a key.
