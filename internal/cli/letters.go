@@ -342,8 +342,12 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 			at = l.At.Format(time.RFC3339)
 		}
 		rows = append(rows, []cell{
-			{text: cmp.Or(l.ID, l.Where)}, {text: at}, {text: cmp.Or(string(l.Reason), "-")}, {text: cmp.Or(l.Rule, "-")},
-			{text: cmp.Or(l.Topic, "-")}, {fate, in},
+			{text: cmp.Or(l.ID, l.Where)},
+			{text: at},
+			{text: cmp.Or(string(l.Reason), "-")},
+			{text: cmp.Or(l.Rule, "-")},
+			{text: cmp.Or(l.Topic, "-")},
+			{fate, in},
 		})
 	}
 	s := p.results()

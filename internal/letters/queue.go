@@ -19,16 +19,13 @@ const (
 	// in which a FIFO topic drops repeats, so that what was interrupted is repeated in time.
 	invisible = time.Minute
 	mostBatch = 10
-	// dry is after how many answers without anything new a queue is empty: one answer does not ask all of its servers.
-	dry = 3
 )
 
 // Queue reads the letters of an SQS queue.
 type Queue struct {
 	client *sqs.Client
 	url    string
-	empty  int       // answers without anything new, one after the other
-	since  time.Time // the first of them
+	since  time.Time // since when it has had nothing new; zero while it has
 
 	mu   sync.Mutex
 	held map[string]*receipt // by message id; nil for what was removed
@@ -61,14 +58,11 @@ func (q *Queue) Next(ctx context.Context) ([]Letter, error) {
 			return nil, err
 		}
 		if found := q.take(out.Messages); len(found) > 0 {
-			q.empty = 0
+			q.since = time.Time{}
 			return found, nil
 		}
-		if q.empty++; q.empty == 1 {
+		if q.since.IsZero() { // with a wait all servers of the queue are asked, so there is nothing
 			q.since = time.Now()
-		}
-		if q.empty < dry {
-			continue
 		}
 		others, err := q.others(ctx)
 		if err != nil {

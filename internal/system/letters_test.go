@@ -1,6 +1,4 @@
-
-
-package system_test
+package system
 
 import (
 	"bytes"
@@ -21,7 +19,8 @@ import (
 // An alert that SNS refuses becomes a dead letter, and once SNS takes it, letters redrive publishes the same alert, with
 // the same words and the same id.
 func TestLettersComeBack(t *testing.T) {
-	fake, file, _ := loopbackDaemon(t)
+	testkit.Long(t)
+	fake, file, _ := loopbackDaemon(t) // whose rule does not match
 	const queue = "https://sqs.us-east-1.amazonaws.com/000000000000/letters"
 	_, err := sqs.NewFromConfig(testkit.Emulated(fake)).CreateQueue(
 		t.Context(), &sqs.CreateQueueInput{QueueName: new("letters")},
@@ -29,23 +28,25 @@ func TestLettersComeBack(t *testing.T) {
 	require.NoError(t, err)
 	text, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
 	require.NoError(t, err)
-	file = testkit.ConfigFile(t, strings.Replace(string(text), "application: loopback", "application: letters", 1)+
-		"dead_letter: {sqs: "+queue+"}\n")
+	file = testkit.ConfigFile(t, strings.NewReplacer(
+		"application: loopback", "application: letters", "heartRate > 149", "heartRate < 50",
+	).Replace(string(text))+"dead_letter: {sqs: "+queue+"}\n")
 
 	var refused string
 	takes := fake.SNS.FailEntries(func(e fakeaws.BatchEntry) *fakeaws.EntryFailure {
-		if !strings.Contains(e.Body, "199") {
+		if !strings.Contains(e.Body, "42") {
 			return nil
 		}
 		refused = e.Body
 		return &fakeaws.EntryFailure{Code: "InvalidParameter", Message: "Invalid parameter", SenderFault: true}
 	})
-	fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"heartRate":199}`))
+	fake.Kinesis.Put(testkit.TestStream, "a", []byte(`{"heartRate":42}`))
 	ctx, stop := context.WithCancel(t.Context())
 	exit := make(chan int, 1)
 	go func() {
 		out := &testkit.SyncBuffer{}
-		exit <- cli.Main(ctx, []string{"run", "--config", file, "--listen", "127.0.0.1:0"}, testkit.Environment(nil), out, out)
+		exit <- cli.Main(ctx, []string{"run", "--config", file, "--listen", "127.0.0.1:0"},
+			testkit.Environment(nil), out, out)
 	}()
 	testkit.WaitFor(t, "the dead letter", func() bool { return fake.SQS.Len(queue) > 0 })
 	stop()
@@ -78,9 +79,10 @@ func TestLettersComeBack(t *testing.T) {
 	id := all.Letters[0].ID
 	out, _ = letters(cli.ExitOK, "show", id, "--config", file)
 	require.Contains(t, out, "alert_id  "+all.Letters[0].AlertID)
-	require.Contains(t, out, `{"heartRate":199}`)
+	require.Contains(t, out, `{"heartRate":42}`)
 	out, _ = letters(cli.ExitOK, "redrive", "--config", file)
-	require.Contains(t, out, "1 letter: 0 published, 1 to publish, 0 stay\nnothing was published; repeat the command with --yes\n")
+	require.Contains(t, out, "1 letter: 0 published, 1 to publish, 0 stay\n"+
+		"nothing was published; repeat the command with --yes\n")
 	require.Equal(t, 1, fake.SQS.Len(queue), "it is dry without --yes")
 	out, _ = letters(cli.ExitOK, "redrive", "--config", file, "--rule", "other", "--yes")
 	require.Contains(t, out, "0 letters: 0 published")
