@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
@@ -256,6 +257,15 @@ func (m *memory) beyondTip(p *read.Page) bool {
 	m.progress.resume(m.from, start)
 	m.replays, m.opened, m.tips = false, false, 0 // the snapshot is restored once more
 	return true
+}
+
+// replaysUntil reports whether everything up to the end of a page is below the checkpoint, so that it is settled.
+func (m *memory) replaysUntil(p *read.Page) bool {
+	at := m.at
+	if n := len(p.Records); n > 0 {
+		at = position.Past(aws.ToString(p.Records[n-1].SequenceNumber))
+	}
+	return m.replays && at.Compare(m.progress.startAt) < 0
 }
 
 // trimmed reports whether only records below the checkpoint have left the stream, which the state still needs. Then

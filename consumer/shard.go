@@ -92,6 +92,8 @@ type shard struct {
 	claim      *endClaim // written here, read by the status
 	lastFetch  time.Time // of the last answer of Kinesis; written here, read by the status
 	lastBehind time.Duration
+	// replaying says that the last page was below the checkpoint: read again for the memory of the rules.
+	replaying bool
 }
 
 // newShard makes a shard. The lanes get the owner of their tasks, and their publisher, from cfg.
@@ -397,7 +399,8 @@ func (s *shard) Refused(r lanes.Refusal) { s.outcomes.refused(r) }
 
 func (s *shard) recordFetch(p *read.Page) {
 	s.progress.recordLoad(p)
+	replaying := s.memory.replaysUntil(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastFetch, s.lastBehind = p.At, p.Behind
+	s.lastFetch, s.lastBehind, s.replaying = p.At, p.Behind, replaying
 }

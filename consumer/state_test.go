@@ -114,6 +114,42 @@ func TestRestartRightAfterTheStart(t *testing.T) {
 	}
 }
 
+// TestReplayIsNoLag: records that a new owner reads again for its memory are old, and settled. The shard lags by what
+// nobody has read, or a takeover would page about a lag of minutes that no alert has.
+func TestReplayIsNoLag(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		one := w.join("one")
+		n := 0
+		age := func() float64 { return counter(t, one, "kinesis_alerter_state_age_seconds", "", "") }
+		for n < 6000 || age() < 30 || age() > 50 {
+			for range 20 {
+				s.put(n, fmt.Sprint("key-", n%7))
+				n++
+			}
+			time.Sleep(300 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Second) // committed
+		one.crash(w)
+		crashed := time.Now()
+		w.cloud.Faults.Add(fakeaws.Fault{Operation: "GetRecords", Kind: fakeaws.Delay, Delay: time.Second})
+		two := w.join("two")
+		var pages int
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			for _, shard := range two.consumer.Status() {
+				if shard.Behind > 0 {
+					pages++
+				}
+				require.LessOrEqual(t, shard.Lag, time.Since(crashed)+10*time.Second)
+			}
+		}
+		require.Greater(t, pages, 5, "it takes a while")
+		require.Zero(t, two.consumer.Status()[0].Lag)
+		s.checkMemory()
+	})
+}
+
 // TestReplayRunsThroughWhatWasResolvedAbove: also what later keys had while one was stuck.
 func TestReplayRunsThroughWhatWasResolvedAbove(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

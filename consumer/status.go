@@ -76,6 +76,10 @@ func (s *shard) status(now time.Time) ShardStatus {
 		heard = read.Unheard(now, s.began, s.ago(s.lease.CaughtUp(), now))
 	}
 	out.Lag = read.LagAt(now, s.ago(oldest, now), out.Unresolved > 0, heard, s.lastBehind)
+	// What is read again for the memory of the rules is old and settled: the shard lags by what comes behind that.
+	if settled := s.lease.CaughtUp(); s.replaying && !settled.IsZero() {
+		out.Lag = min(out.Lag, max(0, now.Sub(s.ago(settled, now))))
+	}
 	return out
 }
 

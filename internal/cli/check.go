@@ -34,7 +34,7 @@ func checkCommand(p *program) *cobra.Command {
 		Long: "Check a configuration without AWS: every fault at once, with file, line and column, and each " +
 			"template tried. With --sample it also names the fields in rules that no record of a sample " +
 			"has, and the rules that match none of them. With --explain-lambda it makes a configuration " +
-			"from a Lambda event source mapping instead.",
+			"from each Lambda event source mapping or EventBridge pipe of a file instead.",
 		Example: "kinesis-alerter check --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --sample records.jsonl\n" +
 			"kinesis-alerter check kinesis-alerter.yaml --print\n" +
@@ -72,10 +72,12 @@ func checkCommand(p *program) *cobra.Command {
 	c.Flags().StringVar(&x.sample, "sample", "",
 		"a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
-		"print the configuration that takes over the Lambda event source mapping in `FILE`, the JSON of aws lambda "+
-			"get-event-source-mapping; - is standard input; --topic-arn says where alerts go")
+		"print the configurations that take over the Lambda event source mappings and EventBridge pipes in `FILE`: what "+
+			"aws lambda get-event-source-mapping, aws pipes describe-pipe or terraform show -json prints, or a "+
+			"template of CloudFormation or SAM; - is standard input; --topic-arn says where alerts go")
 	c.Flags().StringVar(&x.output, "output", "",
-		"with --explain-lambda: write to this `FILE`, which must not exist, and nothing where that fails")
+		"with --explain-lambda: write to this `FILE`, which must not exist, or a file for each mapping into this "+
+			"folder; nothing where that fails")
 	return c
 }
 

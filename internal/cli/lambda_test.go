@@ -150,7 +150,7 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		},
 		"a table": {
 			"------------\n|  GetEventSourceMapping |",
-			"FILE:1:2: not valid JSON: invalid character '-' in numeric literal; " + takeover.Wanted,
+			"FILE: \"------------ | GetEventSourceMapping |\": want an object; " + takeover.Wanted,
 		},
 		"two documents": {
 			"{}{}", "FILE:1:3: not valid JSON: invalid character '{' after top-level value; " + takeover.Wanted,
@@ -171,7 +171,7 @@ func TestExplainLambdaRefuses(t *testing.T) {
 			"FILE: is no event source mapping: it has none of its fields; " + takeover.Wanted,
 		},
 		"too large": {
-			strings.Repeat(" ", takeover.MaxMapping+1), "FILE: is larger than 1 MiB; " + takeover.Wanted,
+			strings.Repeat(" ", takeover.MaxMapping+1), "FILE: is larger than 32 MiB; " + takeover.Wanted,
 		},
 		"none": {
 			`{"EventSourceMappings": []}`,
@@ -264,8 +264,8 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		},
 		"many": {
 			`{"EventSourceMappings": [{"UUID": "1", "EventSourceArn": "a", "FunctionArn": "f"}, {"UUID": "2"}]}`,
-			"FILE: EventSourceMappings: there are 2, and one configuration takes over one of them; " + takeover.Wanted +
-				", with the UUID of one of these:\n  1  a -> f\n  2   -> ",
+			"FILE: EventSourceMappings[0].EventSourceArn: a: must look like arn:aws:kinesis:us-east-1:123456789012:" +
+				"stream/NAME" + leave + "\nFILE: EventSourceMappings[1].EventSourceArn: is not there; " + takeover.Wanted,
 		},
 	}
 	for name, test := range tests {
@@ -277,7 +277,7 @@ func TestExplainLambdaRefuses(t *testing.T) {
 			require.Equal(t, ExitUsage, code)
 			require.Empty(t, stdout)
 			stderr = strings.TrimSuffix(strings.ReplaceAll(stderr, file, "FILE"), "\n")
-			if strings.HasSuffix(test.want, ": ") && name != "many" {
+			if strings.HasSuffix(test.want, ": ") {
 				require.Contains(t, stderr, test.want)
 				return
 			}
@@ -303,6 +303,59 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, want)
 	}
+}
+
+// What people keep in git, and what calls print of several: one configuration each. What is not in the file has a
+// placeholder that is named, and that check refuses; what is no Kinesis stream is named and left out.
+func TestExplainLambdaOfSeveral(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"sam.yaml", "cloudformation.json", "terraform.json", "pipe.json", "list.json"} {
+		file := "testdata/movein/" + name
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := invoke(t, "check", "--explain-lambda", file)
+			testkit.Golden(t, filepath.Join("movein", name+".out"), stdout)
+			testkit.Golden(t, filepath.Join("movein", name+".err"), stderr)
+			// The same goes into a folder, a file each; check refuses what has placeholders, and nothing else.
+			folder := filepath.Join(t.TempDir(), "new")
+			again, _, said := invoke(t, "check", "--explain-lambda", file, "--output", folder+"/")
+			require.Equal(t, code, again)
+			require.Equal(t, stderr, said)
+			written, err := filepath.Glob(folder + "/*")
+			require.NoError(t, err)
+			parts := strings.Split(stdout, "\n---\n")
+			require.Len(t, written, len(parts))
+			applications := map[string]bool{}
+			refused := false
+			for _, w := range written {
+				text := testkit.TextOf(t, w)
+				if len(parts) > 1 {
+					require.True(t, slices.ContainsFunc(parts, func(p string) bool {
+						return strings.TrimSpace(p) == strings.TrimSpace("# file: "+filepath.Base(w)+"\n"+text)
+					}), w)
+				}
+				_, application, _ := strings.Cut(text, "\n  application: ")
+				application, _, _ = strings.Cut(application, "\n")
+				require.False(t, applications[application], "%s has a lease table of its own", w)
+				applications[application] = true
+				code, _, problems := invoke(t, "check", "--config", w)
+				open := strings.Contains(text, "REPLACE-ME: ") || strings.Contains(text, "arn: REPLACE-ME\n")
+				require.Equal(t, open, code != ExitOK, problems)
+				refused = refused || open
+			}
+			require.Equal(t, refused, code == ExitUsage)
+
+			again, stdout, said = invoke(t, "check", "--explain-lambda", file, "--output", folder+"/")
+			require.Equal(t, ExitFailed, again)
+			require.Empty(t, stdout)
+			require.Contains(t, said, "does not overwrite a file")
+		})
+	}
+	code, stdout, stderr := invoke(t, "check", "--explain-lambda", "testdata/movein/list.json", "--output",
+		filepath.Join(t.TempDir(), "one.yaml"))
+	require.Equal(t, ExitUsage, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "there are 2 configurations: --output ")
 }
 
 // One pattern that does not fit stops nothing: the rest is translated, and check refuses the file until it is replaced.

@@ -14,6 +14,7 @@ func mutations() []mutation {
 		cliMutations(),
 		lettersMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(),
+		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
 	)

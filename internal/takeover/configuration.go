@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,12 +23,21 @@ import (
 // placeholderTopic replaces the topic, which a mapping does not know.
 const placeholderTopic = "REPLACE-ME"
 
+// topicFlag says where alerts go.
+const topicFlag = "--topic-arn"
+
 // configuration is the file that takes over the mapping. It was read back and is valid, but for the patterns that left
 // names: it has placeholders in their places, which check refuses.
-func (x *LambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, unknown []string) (
+func (x *LambdaExplainer) configuration(ctx context.Context, w *takeover) (
 	text []byte, left config.FieldErrors, err error,
 ) {
-	w := newTakeover(m, x.TopicARN)
+	for _, o := range w.open {
+		if o.theirs == topicFlag {
+			continue // one flag is for all of the mappings: Run says it once
+		}
+		left = append(left, x.Fault(o.theirs, o.value, "is not in the file; check refuses %s until you replace %s",
+			o.ours, placeholderTopic))
+	}
 	for {
 		w.text.Reset()
 		w.writeHead()
@@ -37,7 +47,7 @@ func (x *LambdaExplainer) configuration(ctx context.Context, m *lambdaMapping, u
 		w.writeRules()
 		w.writeTopics()
 		w.writeDeadLetter()
-		w.writeRest(unknown)
+		w.writeRest(w.unknown)
 		text := w.text.Bytes()
 		_, err := config.ParseConfig(ctx, "", text, func(string) (string, bool) { return "", false })
 		problems, faulty := errors.AsType[config.FieldErrors](err)
@@ -67,8 +77,96 @@ func patternOf(p *config.FieldError) (n int, ok bool) {
 
 // isLeft reports whether a fault is about a placeholder.
 func (w *takeover) isLeft(p *config.FieldError) bool {
-	n, ok := patternOf(p)
-	return ok && w.left[n] != nil
+	if n, ok := patternOf(p); ok && w.left[n] != nil {
+		return true
+	}
+	return slices.ContainsFunc(w.open, func(o opened) bool { return strings.HasPrefix(p.Field, o.ours) })
+}
+
+// opened is a value that the file does not have: the field that it is of, and the one that has a placeholder for it.
+type opened struct{ ours, theirs, value string }
+
+// settle decides which values have placeholders.
+func (w *takeover) settle() {
+	if w.found.function != "" && w.function == "" {
+		w.function, w.alias, _ = strings.Cut(w.found.function, ":")
+	}
+	if w.topicARN == "" {
+		w.topicARN = w.found.topicARN
+	}
+	if w.found.kind != "" {
+		w.hidden = false // what people wrote is not encrypted
+	}
+	open := func(ours, theirs string) {
+		if u, ok := w.unresolved[theirs]; ok {
+			w.open = append(w.open, opened{ours, theirs, u.Text})
+		}
+	}
+	if w.stream == "" || strings.Contains(w.stream, ownRegion+":") {
+		open("stream.name", "EventSourceArn")
+	}
+	open("stream.start", "StartingPosition")
+	if w.m.StartingPosition == "AT_TIMESTAMP" {
+		open("stream.start", "StartingPositionTimestamp")
+	}
+	open("processing.parallelism", "ParallelizationFactor")
+	open("processing.max_retry_attempts", "MaximumRetryAttempts")
+	open("processing.max_record_age", "MaximumRecordAgeInSeconds")
+	open("rules[0].window", "TumblingWindowInSeconds")
+	if w.topicARN == "" && w.region == ownRegion {
+		w.open = append(w.open, opened{"topics.alerts.arn", topicFlag, ""})
+	}
+	for _, path := range slices.Sorted(maps.Keys(w.unresolved)) {
+		u := w.unresolved[path]
+		switch {
+		case strings.HasPrefix(path, "FilterCriteria"):
+			if path == "FilterCriteria" || path == "FilterCriteria.Filters" {
+				w.patterns = append(w.patterns, u.Text)
+			}
+			n := 0
+			if _, err := fmt.Sscanf(path, "FilterCriteria.Filters[%d]", &n); err != nil {
+				n = 0 // all of them have one placeholder
+			}
+			w.open = append(w.open, opened{fmt.Sprintf("filter[%d]", n), path, u.Text})
+		case strings.HasPrefix(path, "DestinationConfig") && !strings.Contains(path, "OnSuccess"):
+			if _, bucket, ok := strings.Cut(u.ARN, ":s3:::"); !ok || bucket == "" {
+				w.open = append(w.open, opened{"dead_letter", path, u.Text})
+				w.letters = u
+			} else {
+				w.m.DestinationConfig.OnFailure.Destination = u.ARN
+			}
+		}
+	}
+}
+
+// placeholder is what stands in place of a value of ours; empty where the value is there.
+func (w *takeover) placeholder(ours string) string {
+	for _, o := range w.open {
+		if o.ours == ours {
+			return jsonText(placeholderTopic + ": " + strings.Map(func(r rune) rune {
+				if r == '$' {
+					return -1 // no variable is meant
+				}
+				return r
+			}, o.value))
+		}
+	}
+	return ""
+}
+
+// instead writes a placeholder for a value that is not in the file.
+func (w *takeover) instead(indent int, key, ours string) bool {
+	text := w.placeholder(ours)
+	if text == "" {
+		return false
+	}
+	for _, o := range w.open {
+		if o.ours == ours {
+			w.comment(indent, "%s: %s. The file does not have the value: write it here.", o.theirs, o.value)
+		}
+	}
+	w.line("%s%s: %s", strings.Repeat(" ", indent), key, text)
+	return true
 }
 
 // blame says of which field of the mapping the faults of a configuration are.
@@ -88,16 +186,16 @@ func (x *LambdaExplainer) blame(problems config.FieldErrors) config.FieldErrors 
 		if p.Field == "stream.application" {
 			continue // it is made of the stream's name, which is wrong itself then
 		}
-		own := &config.FieldError{File: x.Name(), Field: p.Field, Value: p.Value, Rule: p.Rule}
+		own := x.Fault(p.Field, p.Value, "%s", p.Rule)
 		if strings.HasPrefix(p.Field, "topics.") {
-			own.File, own.Field = "", "--topic-arn"
+			own.File, own.Field = "", topicFlag
 		}
 		if rest, ok := strings.CutPrefix(p.Field, "filter"); ok {
-			own.Field = "FilterCriteria.Filters" + rest
+			own.Field = config.Join(x.where, "FilterCriteria.Filters"+rest)
 		}
 		for _, f := range from {
 			if strings.HasPrefix(p.Field, f.ours) {
-				own.Field = f.theirs
+				own.Field = config.Join(x.where, f.theirs)
 			}
 		}
 		out = append(out, own)
@@ -121,6 +219,14 @@ type takeover struct {
 	patterns []string
 	// left are the patterns that are left to a person, by number, with what is wrong with them.
 	left map[int][]string
+	// found is where the mapping comes from, and unknown are fields that nobody knows.
+	found   found
+	unknown []string
+	// unresolved are the values that the file does not have, by path; open are those that matter, and letters is one of
+	// them: where letters go.
+	unresolved map[string]unresolved
+	open       []opened
+	letters    unresolved
 	// hidden says that there are filters, and they cannot be read.
 	hidden bool
 }
@@ -226,16 +332,37 @@ func (w *takeover) enabled() bool {
 
 func (w *takeover) writeHead() {
 	m := w.m
-	w.comment(0, "What Lambda's event source mapping %s becomes, by kinesis-alerter check --explain-lambda.",
-		cmp.Or(m.UUID, "(without UUID)"))
+	what := "Lambda's event source mapping " + cmp.Or(m.UUID, "(without UUID)")
+	if w.found.kind != "" {
+		what = "the " + w.found.kind + " " + cmp.Or(w.found.where, w.found.called)
+	}
+	w.comment(0, "What %s becomes, by kinesis-alerter check --explain-lambda.", what)
+	if w.found.kind != "" {
+		w.comment(0, "Fields are named as in Lambda's API. Where a comment below says Lambda, it is what reads the "+
+			"stream today.")
+	}
 	w.comment(0, "Each field of the mapping is named where it went, and at the end where nothing is needed.")
 	w.line("#")
-	w.comment(0, "Decide first what a mapping does not say. Most of it is in the function's code:")
+	isPipe := w.found.kind == pipeKind
+	if isPipe {
+		w.comment(0, "Decide first what a pipe does not say:")
+	} else {
+		w.comment(0, "Decide first what a mapping does not say. Most of it is in the function's code:")
+	}
 	number := 0
 	todo := func(format string, args ...any) {
 		number++
 		w.line("#")
 		w.item(0, fmt.Sprintf("%2d. ", number), format, args...)
+	}
+	for _, o := range w.open {
+		if o.theirs != topicFlag {
+			todo("What is %s? The file says %s, and not what that is. %s has a placeholder, which check refuses.",
+				o.theirs, o.value, o.ours)
+		}
+	}
+	for _, d := range w.found.decide {
+		todo("%s", d)
 	}
 	if w.hidden {
 		todo("Which filter? There may be one, and it is missing below, because FilterCriteria is encrypted " +
@@ -243,11 +370,29 @@ func (w *takeover) writeHead() {
 			"get-event-source-mapping again with a principal that may kms:Decrypt with that key; " +
 			"list-event-source-mappings never shows it.")
 	}
-	if w.topicARN == "" {
+	if w.topicARN == "" && isPipe {
+		todo("Which topic? topics.alerts.arn is a placeholder; --topic-arn sets it.")
+	} else if w.topicARN == "" {
 		todo("Which topic? topics.alerts.arn is a placeholder; --topic-arn sets it. Look for publish( with "+
 			"TopicArn=, and for an environment variable "+
 			"that holds it: aws lambda get-function-configuration --function-name %s", cmp.Or(w.function, "NAME"))
 	}
+	if isPipe {
+		todo("Which records alert? The rule below holds for every one%s, as the pipe's target gets every one. rules[0].when "+
+			"may say more than a filter can, such as ANOMALY_SCORE > 3.0; check --sample FILE then says which of its "+
+			"names no record has. Where records are no JSON objects, add format: text.", w.thatPasses())
+	} else {
+		w.askFunction(todo)
+	}
+	todo("Where to start? Lambda does not show how far the mapping has read; see stream.start.")
+	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. " +
+		"Compare, then take the line out. " +
+		"docs/migrate.md has the whole way, and the way back.")
+	w.line("")
+}
+
+// askFunction asks what the function's code says.
+func (w *takeover) askFunction(todo func(format string, args ...any)) {
 	todo("Which records alert? The rule below holds for every one%s. Look for the if around publish(, and write it "+
 		"into rules[0].when, such as "+
 		"ANOMALY_SCORE > 3.0. check --sample FILE then says which of its names no record has. Functions that keep "+
@@ -256,11 +401,6 @@ func (w *takeover) writeHead() {
 	todo("What do the messages say? Look for Subject=, Message= and MessageAttributes=. The function decodes " +
 		"record[\"kinesis\"][\"data\"] from base64; " +
 		"here it is .Record.Data, decoded. Where records are no JSON objects, add format: text.")
-	todo("Where to start? Lambda does not show how far the mapping has read; see stream.start.")
-	todo("The rule is in mode shadow: it counts (kinesis_alerter_shadow_alerts_total) and publishes nothing. " +
-		"Compare, then take the line out. " +
-		"docs/migrate.md has the whole way, and the way back.")
-	w.line("")
 }
 
 func (w *takeover) thatPasses() string {
@@ -273,19 +413,33 @@ func (w *takeover) thatPasses() string {
 func (w *takeover) writeStream() {
 	m := w.m
 	w.line("stream:")
-	w.comment(2, "EventSourceArn: %s. The process needs AWS_REGION=%s.", m.EventSourceArn, w.region)
+	region := "=" + w.region
+	if w.region == ownRegion {
+		region = ", the region of the stream"
+	}
+	source := m.EventSourceArn
+	if u := w.unresolved["EventSourceArn"].Text; u != "" {
+		source = u
+	}
+	w.comment(2, "EventSourceArn: %s. The process needs AWS_REGION%s.", source, region)
 	if w.consumer != "" {
 		w.comment(2,
 			"It is the ARN of a consumer with enhanced fan-out. This program polls, and so shares 5 reads a second "+
 				"and 2 MB/s of each shard with "+
 				"the other pollers; the consumer %q is not used, and costs until you deregister it.", w.consumer)
 	}
-	if parts := strings.Split(m.FunctionArn, ":"); len(parts) > 4 && parts[4] != w.account {
+	parts := strings.Split(m.FunctionArn, ":")
+	switch {
+	case w.instead(2, "name", "stream.name"):
+	case w.account != ownAccount && len(parts) > 4 && parts[4] != w.account:
 		w.comment(2,
 			"The stream is another account's than the function's, so its ARN is here; its resource policy has to "+
 				"let this program's role in.")
 		w.line("  arn: %s", scalar("arn:"+w.partition+":kinesis:"+w.region+":"+w.account+":stream/"+w.stream))
-	} else {
+	case w.found.kind != "" && w.region != ownRegion && len(parts) < 5:
+		w.comment(2, "The function's account is not in the file, so the stream is here by ARN.")
+		w.line("  arn: %s", scalar("arn:"+w.partition+":kinesis:"+w.region+":"+w.account+":stream/"+w.stream))
+	default:
 		w.line("  name: %s", scalar(w.stream))
 	}
 	if m.FunctionArn != "" {
@@ -295,10 +449,16 @@ func (w *takeover) writeStream() {
 		}
 		w.comment(2, "FunctionArn: %s. %s the progress apart from that of other functions' successors on this stream.",
 			m.FunctionArn, its)
+	} else if w.function != "" && w.found.kind != "" {
+		w.comment(2, "Named after %s, which keeps the progress apart from that of others on this stream.",
+			w.found.function)
 	}
 	application := "kinesis-alerter-" + w.stream
 	if name := w.rule(); name != defaultRuleName {
 		application += "-" + name
+	}
+	if w.placeholder("stream.name") != "" {
+		application = "kinesis-alerter-" + safe(w.found.called) // which no other mapping of the file has
 	}
 	if w.alias != "" {
 		application += "-" + w.alias
@@ -316,7 +476,9 @@ func (w *takeover) writeStream() {
 			"stops, put the time of a minute "+
 			"before you disable it here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
 		cmp.Or(m.StartingPosition, "(not given)"), w.startTime(), w.startMeans())
-	w.line("  start: %s", start)
+	if !w.instead(2, "start", "stream.start") {
+		w.line("  start: %s", start)
+	}
 	w.line("")
 }
 
@@ -342,6 +504,7 @@ func (w *takeover) writeProcessing() {
 	m := w.m
 	w.line("processing:")
 	switch n := m.ParallelizationFactor; {
+	case w.instead(2, "parallelism", "processing.parallelism"):
 	case n != nil && *n == 1:
 		w.comment(2,
 			"ParallelizationFactor: 1, which is Lambda's default. Here 10 partition keys of a shard publish at "+
@@ -374,13 +537,13 @@ func (w *takeover) writeProcessing() {
 				"still has that. "+
 				"poll_interval may be its default, 200ms, if there is no other reader.", state)
 	}
-	if n := m.MaximumRetryAttempts; n != nil {
+	if n := m.MaximumRetryAttempts; !w.instead(2, "max_retry_attempts", "processing.max_retry_attempts") && n != nil {
 		w.comment(2,
 			"MaximumRetryAttempts: %d%s. Here it counts an alert's own failures; throttling, outages and faults of "+
 				"the topic do not use it up.", *n, unlimited(*n))
 		w.line("  max_retry_attempts: %d", *n)
 	}
-	if n := m.MaximumRecordAgeInSeconds; n != nil {
+	if n := m.MaximumRecordAgeInSeconds; !w.instead(2, "max_record_age", "processing.max_record_age") && n != nil {
 		w.comment(2,
 			"MaximumRecordAgeInSeconds: %d%s. Time for which a fault of the topic held the alert does not count.", *n,
 			unlimited(*n))
@@ -420,6 +583,11 @@ func (w *takeover) writeFilter() {
 		w.line("filter:")
 		for n, p := range w.patterns {
 			why, left := w.left[n]
+			if u, ok := w.patternMissing(n); ok {
+				w.comment(2, "Pattern %d is not in the file: %s. Write it in place of the line below.", n+1, u)
+				w.line("  - %s", scalar(fmt.Sprintf("%s: pattern %d", placeholderTopic, n+1)))
+				continue
+			}
 			if !left {
 				w.line("  - %s", scalar(p))
 				continue
@@ -435,6 +603,17 @@ func (w *takeover) writeFilter() {
 		w.comment(0, "FilterCriteria: without filters; every record is evaluated.")
 		w.line("")
 	}
+}
+
+// patternMissing is what the file has in place of a pattern.
+func (w *takeover) patternMissing(n int) (string, bool) {
+	path := fmt.Sprintf("FilterCriteria.Filters[%d]", n)
+	for _, p := range []string{path, path + ".Pattern", "FilterCriteria", "FilterCriteria.Filters"} {
+		if u, ok := w.unresolved[p]; ok {
+			return u.Text, true
+		}
+	}
+	return "", false
 }
 
 // defaultRuleName is the rule's name where the function's cannot be.
@@ -464,7 +643,7 @@ func (w *takeover) writeRules() {
 			"policy on it still matches. Take it out "+
 			"if your function sends none.")
 	w.line("    attributes: {%s: {value: %s}}", alert.SampleAttributeName, scalar(alert.SampleAttribute))
-	if n := w.m.TumblingWindowInSeconds; n != nil && *n > 0 {
+	if n := w.m.TumblingWindowInSeconds; !w.instead(4, "window", "rules[0].window") && n != nil && *n > 0 {
 		w.comment(4,
 			"TumblingWindowInSeconds: %d. The function's state, event[\"state\"], is kept here, and survives "+
 				"reshards. Look for what it adds up, and for "+
@@ -480,7 +659,10 @@ func (w *takeover) writeTopics() {
 	w.line("topics:")
 	w.line("  alerts:")
 	arn := w.topicARN
-	if arn == "" {
+	if arn == "" && w.region == ownRegion {
+		arn = placeholderTopic
+		w.comment(4, "A placeholder.")
+	} else if arn == "" {
 		arn = "arn:" + w.partition + ":sns:" + w.region + ":" + w.account + ":" + placeholderTopic
 		w.comment(4, "A placeholder.")
 	}
@@ -495,6 +677,17 @@ func (w *takeover) writeTopics() {
 }
 
 func (w *takeover) writeDeadLetter() {
+	if u := w.letters; u.Text != "" {
+		key := "sqs"
+		if arn := strings.Split(u.ARN, ":"); len(arn) > 2 && arn[2] == "sns" || len(arn) > 2 && arn[2] == "s3" {
+			key = arn[2]
+		}
+		w.line("dead_letter:")
+		w.comment(2, "It takes sqs with a queue's URL, sns with a topic's ARN, or s3 with s3://BUCKET.")
+		w.instead(2, key, "dead_letter")
+		w.line("")
+		return
+	}
 	d := w.m.DestinationConfig
 	if d == nil {
 		return
@@ -618,6 +811,14 @@ func (w *takeover) writeRest(unknown []string) {
 		if text, _ := reflect.TypeAssert[json.RawMessage](others.Field(i)); given(text) {
 			say("%s: not about Kinesis.", others.Type().Field(i).Name)
 		}
+	}
+	for _, name := range []string{"BatchSize", "MaximumBatchingWindowInSeconds", "BisectBatchOnFunctionError"} {
+		if u := w.unresolved[name].Text; u != "" {
+			say("%s: %s. Whatever it is, it needs nothing here.", name, u)
+		}
+	}
+	for _, note := range w.found.notes {
+		say("%s", note)
 	}
 	for _, name := range unknown {
 		say("%q: this version does not know the field; see in Lambda's documentation whether it matters.", name)
