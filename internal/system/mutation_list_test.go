@@ -13,7 +13,6 @@ func mutations() []mutation {
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
 		cliMutations(),
 		lettersMutations(),
-		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
