@@ -161,3 +161,8 @@ func (m *minute) count(now time.Time) int {
 // Published are the alerts that were accepted since the process started, by rule, also those inside digests. The rule
 // is empty where there are no rules. It is read from the counters of the metrics.
 func (p *Publisher) Published() map[string]uint64 { return counts.By(p.metrics.published, "rule") }
+
+// PublishedByTopic is the same by topic. Those of a topic that was taken away are not among them.
+func (p *Publisher) PublishedByTopic() map[string]uint64 {
+	return counts.By(p.metrics.published, "topic")
+}

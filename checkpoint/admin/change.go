@@ -51,6 +51,16 @@ func (c Change) row() *table.Row {
 	return r
 }
 
+// Skips says whether a rewind goes forward, over records that are not settled: those that arrived since then make no
+// alert. Since is zero where the table does not say how far the shard was read.
+func (c Change) Skips() (since time.Time, skips bool) {
+	to := c.After.StartAt
+	if c.Verb != VerbRewind || to.Kind != table.StartTime || c.Before.Position.Sequence == position.ShardEnd {
+		return time.Time{}, false
+	}
+	return c.Before.CaughtUp, c.Before.CaughtUp.Before(to.Time)
+}
+
 // Release plans to take the owner off these shards, so that any worker takes them next. Shards without an owner need
 // nothing.
 func (a *Admin) Release(ctx context.Context, shards []string) ([]Change, error) {
@@ -90,7 +100,8 @@ func (a *Admin) Pause(ctx context.Context, shards []string) ([]Change, error) {
 	})
 }
 
-// Draining are those of these shards, or of all without any, that are paused and that a live worker has not let go yet.
+// Draining are those of these shards, or of all without any, that are paused and still have an owner. A dead one drains
+// nothing: it is Silent, or Alive misses it.
 func (a *Admin) Draining(ctx context.Context, shards []string) ([]LeaseRow, error) {
 	t, err := a.Table(ctx)
 	if err != nil {
@@ -98,8 +109,17 @@ func (a *Admin) Draining(ctx context.Context, shards []string) ([]LeaseRow, erro
 	}
 	rows, err := t.pick(shards)
 	return slices.DeleteFunc(slices.Clone(rows), func(r LeaseRow) bool {
-		return !r.Paused || r.Owner == "" || r.Silent || r.Position.Sequence == position.ShardEnd
+		return !r.Paused || r.Owner == "" || r.Position.Sequence == position.ShardEnd
 	}), err
+}
+
+// Alive watches the owners of these shards for half a lease duration, and returns those that show a heartbeat.
+func (a *Admin) Alive(ctx context.Context, rows []LeaseRow) (map[string]bool, error) {
+	owners := map[string]bool{}
+	for i := range rows {
+		owners[rows[i].Owner] = true
+	}
+	return a.observe(ctx, owners)
 }
 
 // Resume ends a pause.

@@ -52,3 +52,8 @@ output "log_group_name" {
   description = "The log group, of the daemon's log and its audit lines."
   value       = aws_cloudwatch_log_group.this.name
 }
+
+output "alarm_names" {
+  description = "The CloudWatch alarms; none without alarms."
+  value       = [for a in aws_cloudwatch_metric_alarm.this : a.alarm_name]
+}

@@ -1,6 +1,8 @@
 locals {
   port = 9464
 
+  config = coalesce(var.config, join("", [file("${path.module}/default-config.yaml"), var.alarms != null ? "metrics: {emf: true}\n" : ""]))
+
   environment = merge(
     {
       APPLICATION     = var.name
@@ -9,7 +11,7 @@ locals {
       TOPIC_ARN       = local.topic_arns[0]
       DEAD_LETTER_URL = var.dead_letters ? aws_sqs_queue.dead_letters[0].url : ""
       # In the task definition and not in a parameter beside it: a deployment that is rolled back takes it back, too.
-      KINESIS_ALERTER_CONFIG = coalesce(var.config, file("${path.module}/default-config.yaml"))
+      KINESIS_ALERTER_CONFIG = local.config
     },
     var.environment,
   )

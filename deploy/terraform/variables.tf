@@ -208,3 +208,12 @@ variable "tags" {
   type        = map(string)
   default     = {}
 }
+
+variable "alarms" {
+  description = "CloudWatch alarms for those without Prometheus: on lag, on nothing read, on a topic's fault, and on silence. actions are ARNs, best of SNS topics, that hear of an alarm and of its end. config needs metrics.emf: true. Without it no alarm is made."
+  type = object({
+    actions     = optional(list(string), [])
+    lag_seconds = optional(number, 300)
+  })
+  default = null
+}

@@ -44,12 +44,15 @@ type leaseTableJSON struct {
 }
 
 type changeJSON struct {
-	Verb   admin.Verb `json:"verb"`
-	Shard  string     `json:"shard"`
-	Live   bool       `json:"live"`
-	Made   bool       `json:"made"`
-	Before leaseJSON  `json:"before"`
-	After  leaseJSON  `json:"after"`
+	Verb  admin.Verb `json:"verb"`
+	Shard string     `json:"shard"`
+	Live  bool       `json:"live"`
+	Made  bool       `json:"made"`
+	// Skips says that records that nobody has read are left out; those that arrived since SkipsSince, where it is known.
+	Skips      bool       `json:"skips,omitempty"`
+	SkipsSince *time.Time `json:"skips_since,omitempty"`
+	Before     leaseJSON  `json:"before"`
+	After      leaseJSON  `json:"after"`
 }
 
 func toLeaseJSON(r *admin.LeaseRow, now time.Time) leaseJSON {
@@ -96,6 +99,10 @@ func changesJSON(changes, made []admin.Change) []changeJSON {
 		x.Before, x.After = toLeaseJSON(&c.Before, time.Time{}), toLeaseJSON(&c.After, time.Time{})
 		x.Before.CaughtUpAge, x.After.CaughtUpAge = nil, nil
 		x.After.State = ""
+		var since time.Time
+		if since, x.Skips = c.Skips(); x.Skips && !since.IsZero() {
+			x.SkipsSince = new(since.UTC())
+		}
 		out = append(out, x)
 	}
 	return out
@@ -104,9 +111,9 @@ func changesJSON(changes, made []admin.Change) []changeJSON {
 // leaseState is a lease's state in a word.
 func leaseState(r *admin.LeaseRow) string {
 	switch {
-	case r.Paused && r.Owner != "":
+	case r.Paused && r.Owner != "" && !r.Silent:
 		return "pausing" // its worker has not let it go yet
-	case r.Silent:
+	case r.Silent && !r.Paused:
 		return "silent"
 	case r.State == table.ShardForeign:
 		return "held"
@@ -198,11 +205,26 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 				"%s is held by %s, which is alive: it loses the shard at its next write, and what it has published "+
 					"since its last checkpoint is published again\n", c.Before.Shard, c.Before.Owner)
 		}
-		if c := &changes[i]; c.Verb == admin.VerbPause && c.Before.Owner != "" {
+		if c := &changes[i]; c.Verb == admin.VerbPause && c.Before.Owner != "" && !c.Before.Silent {
 			_, _ = plain.Fprintf(w, "%s is held by %s, which drains it first\n", c.Before.Shard, c.Before.Owner)
 		}
 	}
-	if c := &changes[0]; c.Verb == admin.VerbRewind {
+	again := false
+	for i := range changes {
+		c := &changes[i]
+		since, skips := c.Skips()
+		again = again || !skips
+		switch {
+		case skips && since.IsZero():
+			_, _ = plain.Fprintf(w, "%s: records that were not read before %s are SKIPPED and make no alert; the table "+
+				"does not say how many hours that is\n", c.Before.Shard, c.After.StartAt)
+		case skips:
+			to := c.After.StartAt.Time
+			_, _ = plain.Fprintf(w, "%s: up to %.1f hours are SKIPPED: records that arrived from %s to %s make no alert\n",
+				c.Before.Shard, to.Sub(since).Hours(), since.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+		}
+	}
+	if c := &changes[0]; c.Verb == admin.VerbRewind && again {
 		since, how := "its first record", "--from -24h"
 		if c.After.StartAt.Kind == checkpoint.StartTime {
 			since = c.After.StartAt.String()

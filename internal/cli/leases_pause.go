@@ -50,39 +50,82 @@ const (
 	drainWord = 2 * time.Second
 )
 
-// drained waits until the workers have let paused shards go, and says meanwhile what is left.
+// drained waits until the workers have let paused shards go, and says meanwhile what is left. A dead worker lets none
+// go: that is no drain.
 func (o *operator) drained(ctx context.Context, a *admin.Admin, shards []string, wait time.Duration) error {
 	began, said := o.program.now(), o.program.now()
 	for {
-		left, err := a.Draining(ctx, shards)
+		owned, err := a.Draining(ctx, shards)
 		if err != nil {
 			return fmt.Errorf("the shards are paused; whether they are drained is not known: %w", err)
 		}
 		now := o.program.now()
-		if len(left) == 0 {
-			if now.Sub(began) >= drainWord {
-				_, _ = plain.Fprintf(o.program.stderr, "drained after %s\n", now.Sub(began).Round(time.Second))
-			}
-			return nil
-		}
-		held := make([]string, len(left))
-		for i := range left {
-			held[i] = fmt.Sprintf("%s by %s, caught up %s", left[i].Shard, left[i].Owner, age(now, left[i].CaughtUp))
-		}
-		if now.Sub(began) >= wait {
-			return errors.New(config.Plural(len(left), "shard") + " paused and not drained after " + wait.String() +
-				": " +
-				strings.Join(held, "; ") + ". What was read is published first; the status page of the worker says " +
-				"what " +
-				"keeps it. The pause stays: repeat the command to wait on, or take the shard back with leases resume")
+		dead, left := parted(owned, func(r admin.LeaseRow) bool { return r.Silent })
+		if len(left) == 0 || now.Sub(began) >= wait {
+			return o.drainEnd(ctx, a, dead, left, now.Sub(began), wait)
 		}
 		if now.Sub(said) >= drainWord {
 			said = now
 			_, _ = plain.Fprintf(o.program.stderr, "draining %s: %s\n", config.Plural(len(left), "shard"),
-				strings.Join(held, "; "))
+				holders(left, now))
 		}
 		if !sleep.For(ctx, drainLook) {
 			return fmt.Errorf("the shards are paused, and not drained yet: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// drainEnd says how a pause ended: drained, not yet, or never, where the worker is dead.
+func (o *operator) drainEnd(ctx context.Context, a *admin.Admin, dead, left []admin.LeaseRow,
+	took, wait time.Duration,
+) error {
+	if len(left) > 0 {
+		done := o.program.during(ctx, "looking which workers are alive")
+		alive, err := a.Alive(ctx, left)
+		done()
+		if err != nil {
+			return fmt.Errorf("the shards are paused, and not drained yet: %w", err)
+		}
+		var gone []admin.LeaseRow
+		gone, left = parted(left, func(r admin.LeaseRow) bool { return !alive[r.Owner] })
+		dead = append(dead, gone...)
+	}
+	now := o.program.now()
+	var errs []error
+	if len(dead) > 0 {
+		errs = append(errs, errors.New(config.Plural(len(dead), "shard")+" paused and not drained, because the worker "+
+			"is dead: "+holders(dead, now)+". Nobody reads them now. leases resume lets another worker read them from "+
+			"their checkpoints: no record is lost, and those since the checkpoint are published again"))
+	}
+	if len(left) > 0 {
+		errs = append(errs, errors.New(config.Plural(len(left), "shard")+" paused and not drained after "+
+			wait.String()+": "+holders(left, now)+". What was read is published first; the status page of the worker "+
+			"says what keeps it. The pause stays: repeat the command to wait on, or take the shard back with leases "+
+			"resume"))
+	}
+	if errs == nil && took >= drainWord {
+		_, _ = plain.Fprintf(o.program.stderr, "drained after %s\n", took.Round(time.Second))
+	}
+	return errors.Join(errs...)
+}
+
+// parted splits rows into those that match and the others.
+func parted(rows []admin.LeaseRow, match func(admin.LeaseRow) bool) (yes, no []admin.LeaseRow) {
+	for i := range rows {
+		if match(rows[i]) {
+			yes = append(yes, rows[i])
+		} else {
+			no = append(no, rows[i])
+		}
+	}
+	return yes, no
+}
+
+// holders names shards with their workers.
+func holders(rows []admin.LeaseRow, now time.Time) string {
+	held := make([]string, len(rows))
+	for i := range rows {
+		held[i] = fmt.Sprintf("%s by %s, caught up %s", rows[i].Shard, rows[i].Owner, age(now, rows[i].CaughtUp))
+	}
+	return strings.Join(held, "; ")
 }

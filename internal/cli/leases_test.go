@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,6 +176,52 @@ func TestLeasesPauseWaitsForSNS(t *testing.T) {
 	})
 }
 
+// A dead worker drains nothing: neither before the others notice that it is dead, nor afterwards.
+func TestLeasesPauseOfADeadWorkerIsNoDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		testkit.CreateTopic(t, fake)
+		var dead atomic.Bool
+		first := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) {
+			o.AWS.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+				if dead.Load() {
+					return nil, errors.New("the process is gone")
+				}
+				return testkit.Emulated(fake).HTTPClient.Do(r)
+			})
+		})
+		time.Sleep(5 * time.Second)
+		owner := listed(t, fake)[testkit.Shard0].Owner
+		require.NotEmpty(t, owner)
+		dead.Store(true)
+
+		_, err := operate(t, fake, "pause", testkit.Shard0, "--yes", "--wait", "30s")
+		for _, text := range []string{
+			"1 shard paused and not drained, because the worker is dead: " + testkit.Shard0 + " by " + owner,
+			"those since the checkpoint are published again",
+		} {
+			require.ErrorContains(t, err, text)
+		}
+		require.NotContains(t, err.Error(), "status page")
+
+		second := testdaemon.StartDaemon(t, fake, func(_ *config.Config, o *daemon.Options) { o.Host = "second" })
+		time.Sleep(2 * time.Minute)
+		out, err := operate(t, fake, "pause", testkit.Shard0, "--yes")
+		require.Contains(t, out, "nothing to change")
+		require.ErrorContains(t, err, "because the worker is dead: "+testkit.Shard0+" by "+owner)
+		require.Equal(t, "paused", listed(t, fake)[testkit.Shard0].State, "nobody drains it")
+		_ = first.End()
+		require.NoError(t, second.End())
+	})
+}
+
+// doer is an HTTP client.
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
 // A daemon that starts while shards are paused leaves them alone.
 func TestLeasesStayPausedOverARestart(t *testing.T) {
 	operated(t, 2, func(w operatedDaemon) {
@@ -276,6 +325,42 @@ func rewindGently(t *testing.T, fake *fakeaws.AWS, to string) {
 	_, err = operate(t, fake, "resume", "--all", "--yes")
 	require.NoError(t, err)
 	time.Sleep(4 * time.Second)
+}
+
+// Forward is possible, too, after it was said how much that leaves out: also for a time that the shard has not reached.
+func TestLeasesRewindSaysWhatItSkips(t *testing.T) {
+	operated(t, 1, func(w operatedDaemon) {
+		t, fake := w.T, w.fake
+		_, err := operate(t, fake, "pause", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		puts(fake, 10, 15)
+		time.Sleep(3*time.Hour - 20*time.Second)
+
+		for _, to := range []string{"latest", "-1m"} {
+			out, err := operate(t, fake, "rewind", "--all", "--to", to)
+			require.ErrorContains(t, err, "nothing was changed")
+			require.Contains(t, out, testkit.Shard0+": up to 3.0 hours are SKIPPED: records that arrived from ")
+			require.NotContains(t, out, "people are paged again")
+		}
+		out, err := operate(t, fake, "rewind", "--all", "--to", "-4h")
+		require.Error(t, err)
+		require.NotContains(t, out, "SKIPPED")
+		require.Contains(t, out, "people are paged again")
+		out, err = operate(t, fake, "rewind", "--all", "--to", "latest", "--json")
+		require.Error(t, err)
+		require.Contains(t, out, `"skips": true`)
+		require.Contains(t, out, `"skips_since": "`)
+
+		_, err = operate(t, fake, "rewind", "--all", "--to", "latest", "--yes")
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		puts(fake, 15, 16)
+		_, err = operate(t, fake, "resume", "--all", "--yes")
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		require.Len(t, alertIDs(fake), 11, "the five that were skipped made none, and what came later did")
+	})
 }
 
 // A shard that was read to its end can be sent back too: it is read again, and its children after it.

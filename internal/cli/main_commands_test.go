@@ -87,7 +87,7 @@ func TestWrongUsage(t *testing.T) {
 		"rewind to nowhere": {
 			[]string{
 				"leases", "rewind", "s", "--table", "t",
-			}, `leases rewind: --to "": want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h, or trim_horizon`,
+			}, `leases rewind: --to "": want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h, or trim_horizon or latest`,
 		},
 		"rewind to the future": {
 			[]string{

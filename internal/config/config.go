@@ -149,6 +149,9 @@ type MetricsConfig struct {
 	// A series for every shard. `false` is one for the whole process, with `shard="all"`: the worst lag, the sum of
 	// what is counted.
 	PerShard *bool `yaml:"per_shard" default:"true"`
+	// Also print a line a minute on the log's output from which CloudWatch Logs makes metrics, in its embedded metric
+	// format, whatever `log` says.
+	EMF bool `yaml:"emf" default:"false"`
 }
 
 // parts are the configurations of the packages, as the file asks for them.

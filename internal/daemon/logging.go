@@ -30,6 +30,9 @@ type Loggers struct {
 // Close writes the lines that wait, for as long as ctx lives. Lines of later calls are dropped.
 func (l Loggers) Close(ctx context.Context) { l.queue.close(ctx) }
 
+// print writes a whole line among those of the loggers.
+func (l Loggers) print(line []byte) { l.queue.Add(logLine{text: line}) }
+
 // NewLoggers makes the logs of a daemon that writes to out. The configuration must be valid. Loggers never wait for
 // out; Close ends their goroutine.
 func NewLoggers(c config.LogConfig, out io.Writer, reg prometheus.Registerer) (Loggers, error) {

@@ -30,6 +30,7 @@ import (
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/emf"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
 	"kinesis-alerter/internal/status"
@@ -140,7 +141,18 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	life.start(work, "admin server", func(context.Context) error { return server.Run() })
 	stop.Add("admin server", config.StopShareAdmin, server.Stop)
 	sampling := life.keep(work, "status", page.Run)
-	stop.Add("status", config.StopShareStatus, sampling.stop)
+	endSampling := sampling.stop
+	if c.Metrics.EMF {
+		lines := &metricLines{
+			meter:  emf.NewMeter(c.StreamName(), c.Stream.Application),
+			sample: page.metricSample, now: now.Now, write: logs.print,
+		}
+		printing := life.keep(work, "metric lines", lines.Run)
+		endSampling = func(ctx context.Context) error {
+			return errors.Join(sampling.stop(ctx), printing.stop(ctx)) // after all that the last line counts
+		}
+	}
+	stop.Add("status", config.StopShareStatus, endSampling)
 
 	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN)
 	page.credentials.Store(clients.Credentials)

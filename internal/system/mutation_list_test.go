@@ -14,7 +14,8 @@ func mutations() []mutation {
 		cliMutations(),
 		lettersMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
-		memoryMutations(), costMutations(), hushMutations(), lawMutations(), clockMutations(), pressureMutations(),
+		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
+		pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(),
 	)
 }

@@ -64,6 +64,10 @@ run "apply" {
     error_message = "A key that was not known when it was planned is in the role's policy."
   }
   assert {
+    condition     = toset(output.beside.alarm_names) == toset(["beside-heartbeat", "beside-lag", "beside-nothing-read", "beside-topic-fault"]) && length(output.anew.alarm_names) == 0
+    error_message = "Alarms are made whose topic was not known when it was planned."
+  }
+  assert {
     condition     = [for s in jsondecode(output.beside.task_policy_json).Statement : s.Resource if s.Sid == "DecryptStream"] == [output.key_arn]
     error_message = "The stream's key is that of the resource."
   }

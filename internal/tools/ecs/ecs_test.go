@@ -27,7 +27,7 @@ var values = map[string]string{
 	"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "readings", "APPLICATION": "alerts",
 	"TOPIC": "alerts", "DEAD_LETTERS": "alerts-dead-letters",
 	"IMAGE": "registry.example.com/kinesis-alerter:1.2.3", "CLUSTER": "default", "SUBNET_A": "subnet-1",
-	"SUBNET_B": "subnet-2", "SECURITY_GROUP": "sg-1",
+	"SUBNET_B": "subnet-2", "SECURITY_GROUP": "sg-1", "ALARM_TOPIC": "ops",
 }
 
 // read decodes a file as strictly as can be: unknown keys, wrong types and unknown values of enumerations fail the
@@ -112,6 +112,11 @@ func TestTaskDefinition(t *testing.T) {
 	require.Equal(t, types.LogDriverAwslogs, c.LogConfiguration.LogDriver)
 	require.Equal(t, "non-blocking", c.LogConfiguration.Options["mode"])
 	require.Equal(t, "25m", c.LogConfiguration.Options["max-buffer-size"])
+	for option := range c.LogConfiguration.Options {
+		require.Contains(t, []string{
+			"awslogs-group", "awslogs-region", "awslogs-stream-prefix", "mode", "max-buffer-size",
+		}, option, "one line is one event, which CloudWatch Logs takes for a metric: no option joins lines")
+	}
 }
 
 func TestTaskDefinitionFitsTheDaemon(t *testing.T) {

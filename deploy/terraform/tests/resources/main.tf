@@ -77,6 +77,7 @@ module "beside" {
   subnet_ids                 = aws_subnet.this[*].id
   egress_cidr_ipv4           = aws_vpc.this.cidr_block
   scraper_security_group_ids = { prometheus = aws_security_group.prometheus.id }
+  alarms                     = { actions = [aws_sns_topic.this["office"].arn] }
 }
 
 # Only the key is, and what has to be.
