@@ -200,6 +200,7 @@ func (x *backtester) records(ctx context.Context, loaded *config.LoadedConfig, f
 		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis,
 		Stream: loaded.Parts().Consumer, From: from, To: to,
 		Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 2,
+		Trouble: x.program.reading("rules backtest"),
 	}
 	if x.fast {
 		s.Interval, s.BytesPerSecond = time.Second/4, rehearse.ShardReadRate

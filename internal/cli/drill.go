@@ -141,8 +141,12 @@ func (x *driller) drill(ctx context.Context, publisher *dispatch.Publisher, c al
 	done()
 	if err != nil {
 		for _, s := range publisher.Status() {
-			if s.Name == topic && s.Fault != "" {
+			switch {
+			case s.Name != topic:
+			case s.Fault != "":
 				err = fmt.Errorf("%w (%s): %s", err, s.Fault, s.Remedy)
+			case s.Error != "":
+				err = fmt.Errorf("%w; the last call failed: %s", err, s.Error)
 			}
 		}
 		return out, fmt.Errorf("topic %s, %s: %w", topic, out.ARN, err)

@@ -228,7 +228,9 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 	x.client = client
 	stream := c.Parts().Consumer
 	if !position.WholeShard(x.shard) {
-		shards, err := (&rehearse.StreamSource{Client: client, Stream: stream}).Shards(ctx)
+		shards, err := (&rehearse.StreamSource{
+			Client: client, Stream: stream, Trouble: x.program.reading("explain"),
+		}).Shards(ctx)
 		if err == nil {
 			x.shard, err = position.FindShard(x.shard, shards)
 		}

@@ -75,7 +75,7 @@ func (x *explainer) begins(loaded *config.LoadedConfig, at time.Time) (from time
 func (x *explainer) source(loaded *config.LoadedConfig) *rehearse.StreamSource {
 	return &rehearse.StreamSource{
 		Client: x.client, Stream: loaded.Parts().Consumer, Interval: time.Second / 2,
-		BytesPerSecond: rehearse.ShardReadRate / 2,
+		BytesPerSecond: rehearse.ShardReadRate / 2, Trouble: x.program.reading("explain"),
 	}
 }
 

@@ -29,9 +29,11 @@ import (
 const (
 	// mostInit is how many records are looked at.
 	mostInit = 1000
-	// initRecords is how many of them are read from a stream, within initPatience.
+	// initRecords is how many of them are read from a stream, within initPatience and with calls that end after
+	// initCall.
 	initRecords  = 50
 	initPatience = 20 * time.Second
+	initCall     = 5 * time.Second
 )
 
 // initializer carries out the command init.
@@ -261,11 +263,13 @@ func (x *initializer) fromStream(ctx context.Context) ([]alert.Record, error) {
 	limited, cancel := context.WithTimeout(ctx, initPatience)
 	defer cancel()
 	now := x.program.now()
+	var trouble error
 	for _, since := range []time.Duration{10 * time.Minute, 24 * time.Hour} {
 		source := &rehearse.StreamSource{
 			Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(arn).Kinesis,
 			Stream: consumer.Config{StreamName: name, StreamARN: arn}, From: now.Add(-since), To: now,
 			Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 4, First: initRecords,
+			CallLimit: initCall, Trouble: func(err error) { trouble = err },
 		}
 		records, err := source.Some(limited, initRecords)
 		if len(records) > 0 {
@@ -277,6 +281,11 @@ func (x *initializer) fromStream(ctx context.Context) ([]alert.Record, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if trouble != nil {
+		return nil, fmt.Errorf("init: no call for records of %s succeeded within %s: %w; check the credentials, the "+
+			"network, AWS_REGION and the endpoint, or give --sample FILE with a few records, one a line",
+			x.request.Stream, initPatience, trouble)
 	}
 	return nil, fmt.Errorf("init: no records of %s came within %s; give --sample FILE with a few of them, one a line",
 		x.request.Stream, initPatience)

@@ -133,3 +133,47 @@ func TestPutRefuses(t *testing.T) {
 		require.ErrorAs(t, err, &usage)
 	}
 }
+
+// A command that cannot reach AWS says so while it tries, and why, when it gives up.
+func TestCommandsSayThatTheyTryInVain(t *testing.T) {
+	t.Parallel()
+	const file = "testdata/explain.yaml"
+	for _, c := range []struct {
+		operation, says, ends string
+		args                  []string
+	}{
+		{
+			"ListShards", "explain: trying again, for up to five minutes: ListShards: ", "no success for 5m0s: stream ",
+			[]string{"explain", "--config", file, "--key", "a", "--at", "-1m"},
+		},
+		{
+			"ListShards", "rules backtest: trying again, for up to five minutes: ListShards: ", "check the credentials",
+			[]string{"rules", "backtest", "--config", file, "--from", "-1m"},
+		},
+		{
+			"GetRecords", "rules backtest: trying again, for up to five minutes: shard " + testkit.Shard0 + ": ",
+			"this usually passes", []string{"rules", "backtest", "--config", file, "--from", "-1m"},
+		},
+		{
+			"ListShards", "", "init: no call for records of " + testkit.TestStream + " succeeded within 20s: ListShards: ",
+			[]string{
+				"init", "--stream", testkit.TestStream, "--topic-arn", testkit.TestTopicARN, "--output", "-",
+			},
+		},
+		{
+			"PublishBatch", "", "SNS did not accept it within 30s; the last call failed: ",
+			[]string{"drill", "--stream", testkit.TestStream, "--topic-arn", testkit.TestTopicARN},
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := fakeaws.New(fakeaws.Options{})
+			fake.Kinesis.Create(testkit.TestStream, 1)
+			testkit.CreateTopic(t, fake)
+			fake.Faults.Add(fakeaws.Fault{Operation: c.operation, Kind: fakeaws.Partition})
+			_, errs, err := runPut(t, fake, "", c.args...)
+			require.ErrorContains(t, err, c.ends)
+			require.Contains(t, errs, c.says)
+			require.LessOrEqual(t, strings.Count(errs, "trying again"), 1, errs)
+		})
+	}
+}

@@ -201,3 +201,14 @@ func (p *program) note(format string, args ...any) {
 		_, _ = plain.Fprintf(p.stderr, format+"\n", args...)
 	}
 }
+
+// reading says on standard error that a command waits for answers about a stream, and that it does no longer.
+func (p *program) reading(command string) func(error) {
+	return func(err error) {
+		if err == nil {
+			_, _ = plain.Fprintf(p.stderr, "%s: the stream answers again\n", command)
+			return
+		}
+		_, _ = plain.Fprintf(p.stderr, "%s: trying again, for up to five minutes: %v\n", command, err)
+	}
+}

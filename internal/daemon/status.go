@@ -381,7 +381,7 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 		}
 		out.Workers = append(out.Workers, one)
 	}
-	out.Totals = status.TotalsOf(&out.Fleet)
+	out.Totals = status.TotalsOf(out)
 	rules, runbooks := p.pipeline.Status(), s.reloads.shown.Load().Runbooks
 	tellRules(out, rules, p.publisher.Tallies(), runbooks)
 	s.fillFilter(out, now, rules)

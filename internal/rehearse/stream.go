@@ -61,10 +61,16 @@ type StreamSource struct {
 	First int32
 	// Only selects the shards that are read, by id and range of hash keys; nil is all.
 	Only func(shard string, keys *kinesistypes.HashKeyRange) bool
+	// Trouble, if set, gets the error that has calls repeated, and nil when they are answered again. It is called by the
+	// goroutine that runs the source.
+	Trouble func(error)
+	// CallLimit bounds a call. Defaults to 30s.
+	CallLimit time.Duration
 
-	shards map[string]*shardFeed
-	gone   []string
-	listed int // how many shards the stream has
+	troubled bool // Trouble has an error
+	shards   map[string]*shardFeed
+	gone     []string
+	listed   int // how many shards the stream has
 }
 
 func (s *StreamSource) until() time.Time { return s.To }
@@ -90,6 +96,8 @@ type shardPage struct {
 	err     error
 	// gone says that the shard no longer exists: its retention has passed.
 	gone bool
+	// trouble is the error of a call that is made again.
+	trouble error
 }
 
 // feeds are the shards that have a record at hand, the earliest first.
@@ -203,6 +211,9 @@ func (s *StreamSource) advance(ctx context.Context, f *shardFeed) (more bool, er
 		switch {
 		case p.err != nil:
 			return false, p.err
+		case p.trouble != nil:
+			s.tell(p.trouble)
+			continue
 		case !ok && ctx.Err() != nil:
 			return false, context.Cause(ctx)
 		case !ok:
@@ -211,12 +222,23 @@ func (s *StreamSource) advance(ctx context.Context, f *shardFeed) (more bool, er
 		case p.gone:
 			s.gone = append(s.gone, f.id)
 		}
+		s.tell(nil)
 		f.page = p.records
 	}
 	if at := f.page[0].Arrival; at.After(f.at) {
 		f.at = at
 	}
 	return true, nil
+}
+
+// tell says that calls are repeated, or that they are answered again, once.
+func (s *StreamSource) tell(err error) {
+	if told := s.troubled; told == (err != nil) {
+		return
+	}
+	if s.troubled = err != nil; s.Trouble != nil {
+		s.Trouble(err)
+	}
 }
 
 // Shards are the ids of the stream's shards.
@@ -243,15 +265,20 @@ func (s *StreamSource) list(ctx context.Context) error {
 				return awsfault.Advise(err, "kinesis:ListShards",
 					"stream "+cmp.Or(s.Stream.StreamARN, s.Stream.StreamName))
 			}
+			if wait.long(err) && ctx.Err() == nil {
+				s.tell(fmt.Errorf("ListShards: %w", err))
+			}
 			if !wait.pause(ctx, isThrottling(err)) {
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
-				return err
+				return fmt.Errorf("no success for %s: %w", BacktestPatience, awsfault.Advise(err, "kinesis:ListShards",
+					"stream "+cmp.Or(s.Stream.StreamARN, s.Stream.StreamName)))
 			}
 			continue
 		}
 		wait = newRetry()
+		s.tell(nil)
 		for _, sh := range out.Shards {
 			f := &shardFeed{id: aws.ToString(sh.ShardId), keys: sh.HashKeyRange}
 			if s.listed++; s.Only != nil && !s.Only(f.id, f.keys) {
@@ -313,6 +340,7 @@ func (s *StreamSource) someOf(ctx context.Context, shard string, take func(alert
 		if p.err != nil {
 			return p.err
 		}
+		s.tell(p.trouble)
 		for _, r := range p.records {
 			if !take(r) {
 				return nil
@@ -323,7 +351,7 @@ func (s *StreamSource) someOf(ctx context.Context, shard string, take func(alert
 }
 
 func (s *StreamSource) listPage(ctx context.Context, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, backtestCall)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.CallLimit, backtestCall))
 	defer cancel()
 	return s.Client.ListShards(ctx, in)
 }
@@ -363,6 +391,12 @@ func (s *StreamSource) Read(ctx context.Context, shard string, pages chan<- shar
 			return
 		}
 		failed := reader.Failed(err)
+		if errors.Is(failed, errPasses) && wait.long(err) {
+			select {
+			case pages <- shardPage{trouble: fmt.Errorf("shard %s: %w", shard, err)}:
+			default: // who reads the pages waits for another shard
+			}
+		}
 		if errors.Is(failed, errPasses) && wait.pause(ctx, isThrottling(err)) {
 			continue
 		}
@@ -390,7 +424,8 @@ func (c *shardCursor) next(ctx context.Context) (records []alert.Record, done bo
 	if d := time.Until(c.due); d > 0 && !sleep.For(ctx, d) {
 		return nil, false, context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: c.shard, AnyTime: true}), backtestCall)
+	ctx, cancel := context.WithTimeout(answer.With(ctx, &answer.Expect{Shard: c.shard, AnyTime: true}),
+		cmp.Or(c.source.CallLimit, backtestCall))
 	defer cancel()
 	if c.iterator == "" {
 		if err := c.place(ctx); err != nil {
@@ -485,6 +520,9 @@ type backtestRetry struct {
 }
 
 func newRetry() *backtestRetry { return &backtestRetry{wait: time.Second} }
+
+// long reports whether an error is worth a word: a stream that others read, too, throttles now and then.
+func (r *backtestRetry) long(err error) bool { return !isThrottling(err) || r.wait > 4*time.Second }
 
 // pause waits. It is false when ctx has ended or patience has.
 func (r *backtestRetry) pause(ctx context.Context, throttled bool) bool {

@@ -124,8 +124,8 @@ func Glossary() []chapter {
 			},
 			{
 				"worker-state", "State",
-				"live: its heartbeat comes. leaving: it stops and hands its shards over. fenced: it fell silent, and " +
-					"the others take its shards.",
+				"live: its heartbeat comes. silent: it has missed one, so whether it reads is not known. leaving: it " +
+					"stops and hands its shards over. fenced: it was silent for a lease, and the others take its shards.",
 				"live.", nil,
 				[]string{"LeaseRenewalsFailing", "InstanceDown"},
 			},

@@ -36,27 +36,28 @@ func Summary(st *Status) (Level, string) {
 // headcount is who reads the shards that are to be read now, as far as this worker knows.
 type headcount struct {
 	here, soon, others, blocked int // shards: read here, about to be, read by other workers, and behind their parents
-	workers                     int // that live
+	workers                     int // that live and are heard
 	lag                         float64
 }
 
-func (f *Fleet) count() (h headcount) {
-	for i := range f.Shards {
-		switch s := &f.Shards[i]; {
+func (st *Status) count() (h headcount) {
+	silent := st.silentOwners()
+	for i := range st.Shards {
+		switch s := &st.Shards[i]; {
 		case over(s):
 		case s.Reading != nil:
 			h.here++
 			h.lag = max(h.lag, s.Reading.Lag)
 		case s.State == string(checkpoint.ShardHeld):
 			h.soon++
-		case s.State == string(checkpoint.ShardForeign):
+		case s.State == string(checkpoint.ShardForeign) && !silent[s.Owner]:
 			h.others++
 		case s.State == string(checkpoint.ShardBlocked):
 			h.blocked++
 		}
 	}
-	for i := range f.Workers {
-		if f.Workers[i].State == "live" {
+	for i := range st.Workers {
+		if w := &st.Workers[i]; w.State == workerLive && !silent[w.ID] {
 			h.workers++
 		}
 	}

@@ -91,11 +91,14 @@ type FleetTotals struct {
 	// Workers are those that live, Readers those that hold a shard, this process among them.
 	Workers int `json:"workers"`
 	Readers int `json:"readers"`
-	// Open are the shards that have not ended, Read those of them that a worker holds.
-	Open int `json:"open_shards"`
-	Read int `json:"read_shards"`
+	// Open are the shards that have not ended, Read those of them that a worker holds, Silent those whose worker has
+	// missed a heartbeat and has not lost its lease yet: whether it reads them is not known.
+	Open   int `json:"open_shards"`
+	Read   int `json:"read_shards"`
+	Silent int `json:"silent_shards"`
 	// Bytes, Records and Alerts are rates a second. Records, Alerts and Lag, which is the greatest lag, are as the
-	// workers last said. Unsaid are workers that do not say them, because their version is older.
+	// workers last said. Unsaid are workers that do not say them, because their version is older
+	// or they are silent.
 	Bytes   float64 `json:"bytes_per_second"`
 	Records float64 `json:"records_per_second"`
 	Alerts  float64 `json:"alerts_per_second"`

@@ -41,7 +41,7 @@ func ownerKinds() []kind {
 				for i := range m.Workers { // not taken over yet, as far as this process can see
 					w, silent := &m.Workers[i], seconds(m.Workers[i].Silent)
 					told := m.owners.silent[w.ID] != nil
-					if w.State != "live" || w.Self || w.Shards == 0 || told || w.Silent < 1.5*lease.Seconds() {
+					if w.Shards == 0 || told || !m.hasGoneSilent(w) {
 						continue
 					}
 					level := cmp.Or(when(silent >= lease+2*unreadCritical, LevelWarning), LevelInfo)

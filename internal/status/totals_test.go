@@ -43,8 +43,45 @@ func TestTotals(t *testing.T) {
 	require.Equal(t, FleetTotals{
 		Workers: 2, Readers: 3, Open: 6, Read: 3, Bytes: 60, Records: 12, Alerts: 1.5, Lag: 3, Unsaid: 1,
 		Versions: map[string]int{"2": 2, "unknown": 1}, Configurations: 2,
-	}, TotalsOf(&f))
-	require.Equal(t, FleetTotals{Versions: map[string]int{}}, TotalsOf(&Fleet{}))
+	}, TotalsOf(&Status{Fleet: f}))
+	require.Equal(t, FleetTotals{Versions: map[string]int{}}, TotalsOf(&Status{}))
+}
+
+// TestSilentOwnersReadNothing: from its first missed heartbeat on, nobody knows whether a worker reads its shards. A
+// lease can last five minutes, and all that time the page would say that they are read.
+func TestSilentOwnersReadNothing(t *testing.T) {
+	t.Parallel()
+	var st Status
+	st.At, st.State = at(), "running"
+	st.Worker.LeaseSeconds, st.Worker.TrustedUntil = 60, new(at().Add(time.Minute))
+	st.Shards = []Shard{{ID: "0", State: "foreign", Owner: "b", BytesPerSecond: 20}}
+	st.Workers = []FleetWorker{
+		{ID: "a", Self: true, State: "live", Records: new(0.0), Alerts: new(0.0), Lag: new(0.0)},
+		{ID: "b", State: "live", Shards: 1, Silent: 29, Records: new(7.0), Alerts: new(0.5), Lag: new(0.0)},
+	}
+	judge := func() (FleetTotals, Level, string) {
+		st.Totals = TotalsOf(&st)
+		st.Problems = Problems(&st, false)
+		level, summary := Summary(&st)
+		return st.Totals, level, summary
+	}
+	totals, level, summary := judge()
+	require.Equal(t, 1, totals.Read)
+	require.Equal(t, LevelOK, level, summary)
+
+	st.Workers[1].Silent = 31
+	totals, level, summary = judge()
+	require.Zero(t, totals.Read)
+	require.Equal(t, []int{1, 1}, []int{totals.Silent, totals.Unsaid})
+	require.InDelta(t, 0, totals.Records+totals.Alerts, 0)
+	require.Equal(t, LevelInfo, level)
+	require.Contains(t, summary, "Worker b has been silent for 31 s, it holds 1 shard")
+	require.Contains(t, newCoverage(&st).Sentence, "0 of 1 shard read by 0 workers, 1 of a silent worker")
+
+	// Of many workers, most are seen by a scan every ten seconds.
+	st.Workers = append(st.Workers, FleetWorker{ID: "c", State: "live"}, FleetWorker{ID: "d", State: "live"})
+	_, level, _ = judge()
+	require.Equal(t, LevelOK, level)
 }
 
 // A rule that cannot fire, or never did, is told from one that does, with the reason; the kinds of its alerts add up.

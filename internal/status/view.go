@@ -502,7 +502,7 @@ func newWorkerView(w *FleetWorker, st *Status) workerView {
 		row.Sign, row.Class = "▲", "warn"
 	case w.State == workerLeaving:
 		row.Sign, row.Class = "○", "quiet"
-	case !w.Self && w.Silent >= st.Worker.LeaseSeconds/2 && st.Worker.LeaseSeconds > 0:
+	case st.hasGoneSilent(w):
 		row.State, row.Sign, row.Class = "silent", "▲", "warn"
 	}
 	row.Heard = "not yet"
@@ -596,6 +596,10 @@ func newCoverage(st *Status) coverage {
 			rest = append(rest, count(n)+" "+state.words)
 			c.Class = cmp.Or(c.Class, state.sign)
 		}
+	}
+	if t.Silent > 0 {
+		rest = append(rest, count(t.Silent)+" of a silent worker")
+		c.Class = cmp.Or(c.Class, "warn")
 	}
 	c.Rest = strings.Join(rest, ", ")
 	c.Sentence = fmt.Sprintf("%s of %s read %s", c.Read, Number(t.Open, "shard"), c.By)

@@ -377,7 +377,7 @@ func wellStatus() status.Status {
 		w.DiffersSince, w.Configuration, w.Lag = nil, s.Workers[0].Configuration, new(0.3)
 	}
 	s.Workers[0].Records, s.Workers[1].Records = new(1000.0), new(800.0)
-	s.Totals = status.TotalsOf(&s.Fleet)
+	s.Totals = status.TotalsOf(&s)
 	s.Problems = status.Problems(&s, false)
 	s.Level, s.Summary = status.Summary(&s)
 	return s

@@ -117,6 +117,7 @@ func TestStatusOfTheFleet(t *testing.T) {
 		lost, _ := worksFor(pages[2].Status(t))
 		require.NotEmpty(t, lost)
 		survivors := pages[:2]
+		silent := 0
 		for gone := false; !gone; { // from the kill until nobody counts it any more
 			produce(time.Second)
 			for _, page := range survivors {
@@ -128,11 +129,16 @@ func TestStatusOfTheFleet(t *testing.T) {
 					}
 				}
 				require.LessOrEqual(t, s.Totals.Read, held, "what is read has an owner that counts")
-				require.Equal(t, s.ShardCounts["held"]+s.ShardCounts["foreign"], s.Totals.Read)
+				require.Equal(t, s.ShardCounts["held"]+s.ShardCounts["foreign"], s.Totals.Read+s.Totals.Silent)
+				if s.Totals.Silent > 0 {
+					silent++
+					require.Contains(t, s.Summary, "silent")
+				}
 				require.Equal(t, 8, s.Totals.Open)
 				gone = s.Totals.Workers == 2
 			}
 		}
+		require.Greater(t, silent, 4, "the page does not say for a lease long that a dead worker reads")
 		produce(30 * time.Second)
 		read, _ = sums(survivors)
 		require.Equal(t, 8, read, "they have its shards")

@@ -81,7 +81,7 @@ func ManyShards(n int) status.Status {
 		s.ShardCounts["ended"]++
 	}
 	s.Shards = status.ByLineage(s.Shards)
-	s.Totals = status.TotalsOf(&s.Fleet)
+	s.Totals = status.TotalsOf(&s)
 	s.Problems = status.Problems(&s, false)
 	s.Level, s.Summary = status.Summary(&s)
 	return s
@@ -410,7 +410,7 @@ func ExampleStatus() status.Status {
 		s.Rules[i].Standing = status.StandingOf(&s.Rules[i], "")
 	}
 	s.Alerts[0].Explain = status.ExplainCommand("/etc/kinesis-alerter.yaml", &s.Alerts[0], 0)
-	s.Totals = status.TotalsOf(&s.Fleet)
+	s.Totals = status.TotalsOf(&s)
 	s.Problems = status.Problems(&s, true)
 	s.Level, s.Summary = status.Summary(&s)
 	return s
