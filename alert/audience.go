@@ -129,10 +129,17 @@ func (m *ruleMemory) addAudience(en *entry) {
 	}
 }
 
+// leavesShadow reports whether the rule is live, and another version of it, in mode shadow, left the section behind.
+// Nobody has read an alert of that one, so none suppresses the first that somebody can read.
+func (r *rule) leavesShadow(t *notifiedSection) bool { return t != nil && t.shadow && !r.shadow }
+
 // receiveAudience takes over the audience of an entry that another version of the rule left behind. t is nil if it is
 // unknown.
 func (m *ruleMemory) receiveAudience(en *entry, t *notifiedSection) {
 	place := en.audience
+	if m.rule.leavesShadow(t) {
+		en.sent, en.suppressed = 0, 0
+	}
 	if en.audience = 0; t == nil || !en.firing || !en.notified {
 		return
 	}

@@ -463,6 +463,9 @@ func (f *faults) topics(c *Config) map[string]*topicWords {
 	return topics
 }
 
+// Placeholder begins a value that a tool left to a person.
+const Placeholder = "REPLACE-ME"
+
 func (f *faults) filter(c *Config) *filter.Set {
 	if len(c.Filter) == 0 {
 		return nil
@@ -482,7 +485,11 @@ func (f *faults) filter(c *Config) *filter.Set {
 		if fault.Path != "" {
 			field += "." + fault.Path
 		}
-		f.add(field, string(text), "%s", fault.Rule)
+		rule := fault.Rule
+		if pattern := strings.Trim(string(text), `"`); strings.HasPrefix(pattern, Placeholder) {
+			rule = "is a placeholder: write the pattern here"
+		}
+		f.add(field, string(text), "%s", rule)
 	}
 	if c.Format == FormatText && err == nil && set.ReadsData() {
 		f.add("filter", "",

@@ -61,8 +61,8 @@ type Replay struct {
 	Reason  Reason    `json:"reason,omitempty"`
 }
 
-// RuleReplay is the part of one rule in a Replay: the alerts that it made of the record, such as "firing to oncall", why
-// it suppressed others, and what it then remembers of the key.
+// RuleReplay is the part of one rule in a Replay: the alerts that it made of the record, such as "firing to oncall",
+// why it suppressed others, and what it then remembers of the key.
 type RuleReplay struct {
 	Alerts     []string `json:"alerts,omitempty"`
 	Suppressed []string `json:"suppressed_by,omitempty"`

@@ -13,6 +13,10 @@ import (
 	"kinesis-alerter/alert/condition"
 )
 
+// wantMoment is what a silence's from and until are.
+const wantMoment = "want a point in time in UTC such as 2026-11-22T17:00:00Z, not a duration; " +
+	"date -u -d '+2 hours' +%FT%TZ prints one"
+
 // silence mutes rules from one event time to another.
 type silence struct {
 	name  string
@@ -96,12 +100,15 @@ func (f *faults) silences(configs []SilenceConfig, out *compiled) {
 		var err error
 		if c.From != "" {
 			if x.from, err = time.Parse(time.RFC3339, c.From); err != nil {
-				f.add(field+".from", c.From, "want a time such as 2026-11-22T09:00:00Z")
+				f.add(field+".from", c.From, "%s", wantMoment)
 			}
 		}
 		if x.until, err = time.Parse(time.RFC3339, c.Until); err != nil {
-			f.add(field+".until", c.Until,
-				"want a time such as 2026-11-22T17:00:00Z; a silence without an end hides trouble for good")
+			rule := wantMoment
+			if c.Until == "" {
+				rule = "is missing: a silence without an end hides trouble for good; " + rule
+			}
+			f.add(field+".until", c.Until, "%s", rule)
 		} else if !x.until.After(x.from) {
 			f.add(field+".until", c.Until, "must be after from")
 		}

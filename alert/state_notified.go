@@ -7,11 +7,13 @@ import (
 // notifiedPrefix precedes the name of a rule in the name of a section. That section says what the rule's own section
 // means to another version of the rule, and holds what the ends of its alerts need. It comes with formatEnds.
 //
-//	version | memory, condition | whether ends are notified | words of the rule | topics { name, words } |
-//	audiences { places of topics }
+//	version | memory, condition | flags: ends are notified, in mode shadow | words of the rule |
+//	topics { name, words } | audiences { places of topics }
 const (
 	notifiedPrefix  = "told:"
 	notifiedVersion = 1
+	notifiesEnds    = 1
+	inShadow        = 2
 	// maxAudience bounds the topics and audiences of a section, maxSaid the words in a snapshot.
 	maxAudience   = 1<<16 - 1
 	maxSavedWords = 1 << 20
@@ -23,6 +25,7 @@ const (
 type notifiedSection struct {
 	sense
 	ends      bool
+	shadow    bool // nobody was notified; false where an earlier version wrote it
 	words     []byte
 	topics    []notifiedTopic
 	audiences [][]string // the first is that of entries that refer to none
@@ -38,11 +41,14 @@ func (t *notifiedSection) write() []byte {
 	w := &writer{}
 	w.uint(notifiedVersion)
 	w.buf = append(append(w.buf, t.memory[:]...), t.condition[:]...)
-	ends := uint64(0)
+	flags := uint64(0)
 	if t.ends {
-		ends = 1
+		flags |= notifiesEnds
 	}
-	w.uint(ends)
+	if t.shadow {
+		flags |= inShadow
+	}
+	w.uint(flags)
 	w.blob(t.words)
 	w.uint(uint64(len(t.topics)))
 	places := make(map[string]uint64, len(t.topics))
@@ -69,7 +75,8 @@ func readNotified(body []byte) (*notifiedSection, bool) {
 	}
 	copy(t.memory[:], r.take(16))
 	copy(t.condition[:], r.take(16))
-	t.ends = r.uint() == 1
+	flags := r.uint()
+	t.ends, t.shadow = flags&notifiesEnds != 0, flags&inShadow != 0
 	t.words = slices.Clone(r.take(r.uint()))
 	n := r.count()
 	if n > maxAudience {
@@ -109,7 +116,7 @@ func readNotified(body []byte) (*notifiedSection, bool) {
 // words.
 func (m *ruleMemory) notifiedSection(room *int) (t *notifiedSection, places []uint64) {
 	r := m.rule
-	t = &notifiedSection{sense: r.sense, ends: r.notifiesEnd(), audiences: [][]string{r.audience}}
+	t = &notifiedSection{sense: r.sense, ends: r.notifiesEnd(), shadow: r.shadow, audiences: [][]string{r.audience}}
 	if m.notifiedKeys == 0 {
 		t.audiences[0] = nil
 		return t, nil

@@ -359,7 +359,8 @@ func (l *loading) put() {
 	for i, body := range l.bodies {
 		if body != nil {
 			head := (&reader{buf: body}).limit()
-			if m.rules[i].at = head.at; head.tokens >= 0 {
+			m.rules[i].at = head.at
+			if head.tokens >= 0 && !m.rules[i].rule.leavesShadow(l.notified[i]) {
 				m.rules[i].tokens = min(head.tokens, float64(m.rules[i].rule.limit.Events))
 			}
 		}

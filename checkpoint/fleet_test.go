@@ -403,8 +403,8 @@ func TestConfigHash(t *testing.T) {
 	require.Empty(t, s.agreement.configHash())
 }
 
-// What a worker does reaches the others with its heartbeat. One of a version that does not say leaves it open, and what no
-// worker can have written is not believed.
+// What a worker does reaches the others with its heartbeat. One of a version that does not say leaves it open, and what
+// no worker can have written is not believed.
 func TestPulse(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		old := w.start("old")

@@ -59,7 +59,8 @@ func TestHostileRows(t *testing.T) {
 	}
 	worker := []string{
 		tablepkg.AttrCounter, tablepkg.AttrArrival, tablepkg.AttrCaughtUp, tablepkg.AttrCovers,
-		tablepkg.AttrVersion, tablepkg.AttrConfig, tablepkg.AttrBeat, tablepkg.AttrRecordRate, tablepkg.AttrAlertRate, tablepkg.AttrLag,
+		tablepkg.AttrVersion, tablepkg.AttrConfig, tablepkg.AttrBeat, tablepkg.AttrRecordRate, tablepkg.AttrAlertRate,
+		tablepkg.AttrLag,
 	}
 	for row, attrs := range map[string][]string{
 		only: shard, tablepkg.KeyWorker + "zz": worker, tablepkg.KeyFleet: {tablepkg.AttrCounter},

@@ -402,8 +402,8 @@ func newModel(seed uint64, verbose bool) *model {
 	}
 }
 
-// TestSimProtocolModel runs 300 schedules, 60 with -short, or MODEL_SCHEDULES; MODEL_SEED runs that one alone. A violation
-// prints the seed, and the history of the schedule.
+// TestSimProtocolModel runs 300 schedules, 60 with -short, or MODEL_SCHEDULES; MODEL_SEED runs that one alone. A
+// violation prints the seed, and the history of the schedule.
 func TestSimProtocolModel(t *testing.T) {
 	first, count := uint64(0), uint64(testkit.Runs(300, 60)) //nolint:gosec // both are positive
 	if n, err := strconv.ParseUint(os.Getenv("MODEL_SCHEDULES"), 10, 64); err == nil {

@@ -169,6 +169,10 @@ func (m *memory) loadState() (types.StartingPosition, bool) {
 	if len(own) > 0 && m.restore(own, at) {
 		return m.replayFrom(at), true
 	}
+	if len(own) == 0 && m.progress.stored.IsZero() && m.lease.Generation() > 0 {
+		m.log.Warn("the shard was rewound, and its rules start with an empty memory: keys that were firing get no " +
+			"end, unless they fire again")
+	}
 	m.inherit(parents)
 	m.at = m.progress.stored
 	m.saveFirst()

@@ -23,8 +23,8 @@ var record = flag.Bool("record", false, "note that the pictures are new; deploy/
 // madeFrom has a line for each picture: its name, its hash, and the hash of what it shows.
 const madeFrom = "made-from.txt"
 
-// shows are the sources of what is seen in each picture. Of Go files it is the texts: a change of the code that says the
-// same makes no new picture.
+// shows are the sources of what is seen in each picture. Of Go files it is the texts: a change of the code that says
+// the same makes no new picture.
 func shows() map[string][]string {
 	page := []string{
 		"../../internal/status/status.html", "../../internal/status/status.css",

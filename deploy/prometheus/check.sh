@@ -37,11 +37,11 @@ go test -count=1 "./$here"
 
 echo "-- promtool check metrics, on a running daemon"
 go build -trimpath -o "$scratch/demo" ./cmd/demo
-"$scratch/demo" --rate 50 >"$scratch/demo.out" 2>&1 &
+"$scratch/demo" >"$scratch/demo.out" 2>&1 &
 demo=$!
 url=
 for _ in $(seq 100); do
-	url=$(awk '$1 == "metrics" { print $2; exit }' "$scratch/demo.out")
+	url=$(awk '$1 == "page" { print $2 "metrics"; exit }' "$scratch/demo.out")
 	if [[ -n $url ]] && curl -sf "$url" | grep -q '^kinesis_alerter_shard_lag_seconds'; then
 		break
 	fi

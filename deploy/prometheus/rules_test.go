@@ -150,7 +150,8 @@ func metrics(t *testing.T) map[string][]string {
 	}
 	table := read(t, "../../docs/reference/metrics.md")
 	out := map[string][]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| \\w+ \\| ([a-z_, ]*) \\|").FindAllStringSubmatch(table, -1) {
+	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| \\w+ \\| ([a-z_, ]*) \\|")
+	for _, m := range row.FindAllStringSubmatch(table, -1) {
 		labels := split(m[2])
 		if !slices.Contains(labels, "stream") {
 			labels = append(labels, "stream")
@@ -292,7 +293,8 @@ func TestRunbooksTellOfWhatExists(t *testing.T) {
 			require.True(t, strings.Contains(reference, "| `"+m[1]), "%s.md: %s", name, //nolint:testifylint // as above
 				line)
 			if m[2] != "" {
-				require.True(t, strings.Contains(reference, m[1]+" "+m[2]), "%s.md: %s", //nolint:testifylint // as above
+				require.True(t, strings.Contains(reference, m[1]+" "+m[2]), //nolint:testifylint // as above
+					"%s.md: %s",
 					name, line)
 			}
 			for _, flag := range flags.FindAllStringSubmatch(line, -1) {

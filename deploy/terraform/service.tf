@@ -15,6 +15,14 @@ locals {
     },
     var.environment,
   )
+
+  # What the configuration names itself, as far as it can be read here: ${VARIABLE} within braces is not YAML. A file of
+  # kinesis-alerter init names stream, application and topic. The module would make others beside them, and give the role
+  # nothing of the file's.
+  file        = contains(keys(var.secrets), "KINESIS_ALERTER_CONFIG") ? null : try(yamldecode(var.config), null)
+  application = try(tostring(local.file.stream.application), "")
+  stream      = { arn = try(tostring(local.file.stream.arn), ""), name = try(tostring(local.file.stream.name), "") }
+  topics      = [for topic in try(values(local.file.topics), []) : try(tostring(topic.arn), "")]
 }
 
 resource "aws_ecs_cluster" "this" {
@@ -71,6 +79,26 @@ resource "aws_ecs_task_definition" "this" {
       }
     }
   }])
+
+  lifecycle {
+    precondition {
+      condition     = local.file == null || local.application == var.name || strcontains(local.application, "$${")
+      error_message = "config: stream.application is \"${local.application}\", but lease table and role are those of name = \"${var.name}\". Write application: $${APPLICATION}, or set name to the application of the file."
+    }
+    precondition {
+      # The ARN of a stream that is made here is not known when Terraform plans; its name is.
+      condition = alltrue([for key, value in local.stream : value == "" || strcontains(value, "$${") || (
+        var.stream == null ? element(split("/", value), -1) == var.name : value == (key == "arn" ? var.stream.arn : element(split("/", var.stream.arn), -1))
+      )])
+      error_message = "config: stream names ${join("", values(local.stream))}, which is not the stream of this module. Write arn: $${STREAM_ARN}, and set stream = { arn = \"...\" } to read a stream that exists; without it a new one is made."
+    }
+    precondition {
+      condition = alltrue([for arn in local.topics : arn == "" || strcontains(arn, "$${") || (
+        length(var.topic_arns) == 0 ? element(split(":", arn), -1) == var.name : contains(var.topic_arns, arn)
+      )])
+      error_message = "config: topics has an ARN that is not of this module, so its role may not publish there: ${join(", ", local.topics)}. Write arn: $${TOPIC_ARN}, and set topic_arns to publish to topics that exist; without it a new one is made."
+    }
+  }
 }
 
 resource "aws_security_group" "this" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,7 +71,8 @@ func (x *backtester) declare(fs *pflag.FlagSet) {
 		"the `TIME` between records of an archive that do not carry their own")
 	fs.BoolVar(&x.fast, "fast", false,
 		"read 4 times a second and all that a shard gives, which slows other readers down")
-	fs.StringVar(&x.svg, "svg", "", "write a plot of values and alerts over time to this `FILE`")
+	fs.StringVar(&x.svg, "svg", "",
+		"write a plot of values and alerts over time to this `FILE`, whose name ends with .svg")
 }
 
 func (x *backtester) Run(ctx context.Context) error {
@@ -98,6 +100,9 @@ func (x *backtester) Run(ctx context.Context) error {
 		return err
 	}
 	if x.svg != "" {
+		if filepath.Ext(x.svg) != ".svg" { // a slip of the fingers must not replace the configuration
+			return config.UsageError("rules backtest: --svg " + x.svg + ": want a name that ends with .svg")
+		}
 		file, err := os.Create(x.svg) // now: not to find out after hours of reading
 		if err != nil {
 			return fmt.Errorf("rules backtest: %w", err)

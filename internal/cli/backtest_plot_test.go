@@ -41,6 +41,8 @@ func TestBacktestPlotOfValues(t *testing.T) {
 	require.Contains(t, texts, "no alerts")
 
 	var r backtestRun
+	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", nothing),
+		"want a name that ends with .svg")
 	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", filepath.Join(nothing, "x.svg")),
 		"rules backtest: open ")
 }

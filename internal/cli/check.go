@@ -72,7 +72,8 @@ func checkCommand(p *program) *cobra.Command {
 	c.Flags().StringVar(&x.sample, "sample", "",
 		"a `FILE` with records, one a line or as a JSON array, that the rules are checked against")
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
-		"print the configurations that take over the Lambda event source mappings and EventBridge pipes in `FILE`: what "+
+		"print the configurations that take over the Lambda event source mappings and EventBridge pipes in "+
+			"`FILE`: what "+
 			"aws lambda get-event-source-mapping, aws pipes describe-pipe or terraform show -json prints, or a "+
 			"template of CloudFormation or SAM; - is standard input; --topic-arn says where alerts go")
 	c.Flags().StringVar(&x.output, "output", "",

@@ -21,8 +21,8 @@ func completionCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
 		Short: "Write the completion script of a shell",
-		Long: "Write the completion script of a shell. It completes commands, flags, and what their values can be, the " +
-			"topics and rules of the configuration among them.\n\n" +
+		Long: "Write the completion script of a shell. It completes commands, flags, and what their values can be, " +
+			"the topics and rules of the configuration among them.\n\n" +
 			"bash: source <(kinesis-alerter completion bash), in ~/.bashrc; it needs the package bash-completion.\n\n" +
 			"zsh: kinesis-alerter completion zsh > \"${fpath[1]}/_kinesis-alerter\", then start a new shell.\n\n" +
 			"fish: kinesis-alerter completion fish > ~/.config/fish/completions/kinesis-alerter.fish",

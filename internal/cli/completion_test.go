@@ -43,7 +43,9 @@ topics:
 	require.Equal(t, []string{"high", "low", noFiles}, complete(t, "explain", "-c", file, "--rule", ""))
 	require.Equal(t, []string{noFiles}, complete(t, "drill", "-c", "gone.yaml", "--topic", ""))
 	require.Equal(t, []string{"heart-rate", "stock-ticker", noFiles}, complete(t, "produce", ""))
-	require.Equal(t, []string{"latest", "trim_horizon", "-5m", "-1h", noFiles}, complete(t, "leases", "rewind", "--to", ""))
+	require.Equal(t, []string{
+		"latest", "trim_horizon", "-5m", "-1h", noFiles,
+	}, complete(t, "leases", "rewind", "--to", ""))
 	require.Equal(t, []string{"latest", "trim_horizon", "-5m", "-1h", noFiles},
 		complete(t, "leases", "reset", "--to", ""))
 	require.Equal(t, []string{"yaml", "yml", ":8"}, complete(t, "run", "--config", ""), "files of these kinds")

@@ -47,9 +47,8 @@ func explainCommand(p *program) *cobra.Command {
 		Long: "Say why a record did or did not alert: every rule with its terms and the values that they " +
 			"had. Rules that remember (dedup, windows, for, resolve ...) are given the records before it first, from " +
 			"the same shard: an hour of them at most, unless --since says more. With --key and --at, the records " +
-			"of a " +
-			"key around a time are found, and the one nearest to it is explained: KEY is their partition key, or the " +
-			"key that a rule gives to them. With --data, what the rules make of a payload, without AWS.",
+			"of a key around a time are found, and one is explained: the nearest of those that alerted or were " +
+			"suppressed, else of all. KEY is their partition key, or the key that a rule gives to them. With --data, what the rules make of a payload, without AWS.",
 		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --key web-7 --at 14:02\n" +
 			"kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
 			"--sequence 49546986683135544286507457936321625675700192471156785154\n" +
@@ -75,7 +74,7 @@ func (x *explainer) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&x.at, "at", "", "with --key: the `TIME` around which to look ("+timeHelp+
 		", or 14:02, the last time that it was so, in UTC)")
 	fs.DurationVar(&x.window, "window", 5*time.Minute, "with --at: look so long before and after it")
-	fs.StringVar(&x.since, "since", "", "give the rules the records since this `TIME` ("+timeHelp+")")
+	fs.StringVar(&x.since, "since", "", "give the rules the records since this `TIME` ("+timeHelp+", or 14:02 in UTC)")
 	fs.StringVar(&x.arrival, "arrival", "",
 		"with --data: the `TIME` at which the record arrived ("+timeHelp+"; default now)")
 	fs.StringVar(&x.rule, "rule", "", "only the rule of this `NAME`")
@@ -276,7 +275,7 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 	}
 	if a := e.AfterReplay; a != nil {
 		line("Outcome, after the records since %s: %s", a.From.Format(time.RFC3339),
-			strings.TrimSuffix(fmt.Sprintf("%s (%s)", a.Outcome, a.Reason), " ()"))
+			outcomeText(e, a.Outcome, a.Reason))
 	} else if len(e.DependsOn) > 0 {
 		line("Outcome: depends on %s, which comes from earlier records; they are not considered here. "+
 			"The audit log has the outcome of the record.",
@@ -284,10 +283,10 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 	} else if open > 0 {
 		line("Undecided: %s on earlier records. If the rules have seen none: %s",
 			map[bool]string{true: "a rule depends", false: fmt.Sprintf("%d rules depend", open)}[open == 1],
-			strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+			outcomeText(e, e.Outcome, e.Reason))
 	} else {
 		line("Outcome, if the rules have seen no earlier record: %s",
-			strings.TrimSuffix(fmt.Sprintf("%s (%s)", e.Outcome, e.Reason), " ()"))
+			outcomeText(e, e.Outcome, e.Reason))
 	}
 	if e.Likely != "" {
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
@@ -317,7 +316,7 @@ func writeRule(s screen, r *alert.RuleExplanation) {
 	about := "severity " + r.Severity
 	switch {
 	case r.KeyCause != "":
-		about += ", no proper key (" + r.KeyCause + "): the empty one counts"
+		about += ", its key is undefined (" + r.KeyCause + "): such records share one alert, with an empty key"
 	case r.Key != "":
 		about += fmt.Sprintf(", key %q", r.Key)
 	}

@@ -29,17 +29,18 @@ func (x *explainer) checkTimes() error {
 	if x.at != "" {
 		switch at, err := timeOfDay(x.at, now); {
 		case err != nil:
-			return fmt.Errorf("--at %s: %w", x.at, err)
+			return fmt.Errorf("--at %s: %w, or a time of day in UTC such as 14:02", x.at, err)
 		case at.After(now):
 			return fmt.Errorf("--at %s: is in the future, and nothing was there yet", x.at)
 		}
 	}
-	if x.window <= 0 {
-		return fmt.Errorf("--window %s: want a duration above 0", x.window)
+	if x.window <= 0 || x.window > longestRetention {
+		return fmt.Errorf("--window %s: want a duration above 0, and up to %s: no stream retains more", x.window,
+			longestRetention)
 	}
 	if x.since != "" {
 		if _, err := timeOfDay(x.since, now); err != nil {
-			return fmt.Errorf("--since %s: %w", x.since, err)
+			return fmt.Errorf("--since %s: %w, or a time of day in UTC such as 14:02", x.since, err)
 		}
 	}
 	return nil
@@ -110,7 +111,7 @@ func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig,
 	return s.Found, nil
 }
 
-// search finds the records of a key around a time, and explains the nearest, or all of them as JSON.
+// search finds the records of a key around a time, and explains the one that was asked about, or all of them as JSON.
 func (x *explainer) search(ctx context.Context, loaded *config.LoadedConfig) error {
 	cfg, err := x.program.loadAWS(ctx)
 	if err != nil {
@@ -204,6 +205,9 @@ func (x *explainer) printSearch(s *rehearse.Search, all []alert.Explanation) err
 	return err
 }
 
+// longestRetention is what Kinesis retains at most: a year.
+const longestRetention = 365 * 24 * time.Hour
+
 // mostListed is how many records and alerts are listed for a person: those around the time that was asked for.
 const mostListed = 20
 
@@ -224,8 +228,8 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	} else if len(all) > 0 {
 		line("\nNo alert about it since %s, by these rules.", s.From.Format(time.RFC3339))
 	}
-	line("\nThe rules are those of %s as they are now. They know the records since %s, and nothing from "+
-		"before. What the daemon did is in its audit log.",
+	line("\nThe rules are those of %s as they are now. They know the records since %s that the stream "+
+		"retains, and nothing from before. What the daemon did is in its audit log.",
 		x.from.name(), s.From.Format(time.RFC3339))
 	if short > 0 {
 		line("They remember for up to %s: --since %s gives them all of that.", short,
@@ -234,29 +238,98 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 	if len(all) == 0 {
 		return
 	}
-	n := s.Nearest(at)
-	line("\nNearest to %s:", at.Format(time.RFC3339))
+	n := asked(all, at)
+	which := "Nearest"
+	switch outcome, _ := outcomeOf(&all[n]); {
+	case outcome == alert.Alerted:
+		which = "The record that alerted, nearest"
+	case rankOf(&all[n]) == 1:
+		which = "The record whose outcome is " + strings.ReplaceAll(outcome.String(), "_", " ") + ", nearest"
+	}
+	line("\n%s to %s:", which, at.Format(time.RFC3339))
 	writeExplanation(x.program.results(), &all[n], s.Found[n].Record.Data)
 	writeRates(w, loaded.Config, all[n:n+1])
 }
 
-// listRecords lists the records that were found, those nearest to the time if they are many.
+// rankOf is how much a person wants to see a record: one that alerted most, then one whose alert was suppressed or
+// lost.
+func rankOf(e *alert.Explanation) int {
+	outcome, _ := outcomeOf(e)
+	if outcome == alert.Alerted {
+		return 0
+	}
+	if outcome == alert.Unmatched || outcome == alert.Filtered {
+		return 2
+	}
+	return 1
+}
+
+// asked is the place of the record that a person asks about: the nearest to a time of those that alerted or whose alert
+// was suppressed, and of all where there is none.
+func asked(all []alert.Explanation, at time.Time) int {
+	matter := func(i int) int { return rankOf(&all[i]) / 2 }
+	best := 0
+	for i := range all {
+		if cmp.Or(cmp.Compare(matter(i), matter(best)),
+			cmp.Compare(all[i].Arrival.Sub(at).Abs(), all[best].Arrival.Sub(at).Abs())) < 0 {
+			best = i
+		}
+	}
+	return best
+}
+
+// interesting are the places of records, the most interesting first, and among equals the nearest to a time.
+func interesting(all []alert.Explanation, at time.Time) []int {
+	places := make([]int, len(all))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(i, j int) int {
+		return cmp.Or(cmp.Compare(rankOf(&all[i]), rankOf(&all[j])),
+			cmp.Compare(all[i].Arrival.Sub(at).Abs(), all[j].Arrival.Sub(at).Abs()))
+	})
+	return places
+}
+
+// outcomeOf is the outcome of a record after those before it, where they are known.
+func outcomeOf(e *alert.Explanation) (alert.Outcome, alert.Reason) {
+	if a := e.AfterReplay; a != nil {
+		return a.Outcome, a.Reason
+	}
+	return e.Outcome, e.Reason
+}
+
+// outcomeText is an outcome for people. A record may match a rule that only counts it: it is not unmatched then.
+func outcomeText(e *alert.Explanation, outcome alert.Outcome, reason alert.Reason) string {
+	text := outcome.String()
+	if outcome == alert.Unmatched && slices.ContainsFunc(e.Rules, func(r alert.RuleExplanation) bool {
+		return r.Verdict == alert.VerdictTrue
+	}) {
+		text = "no alert"
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s (%s)", text, reason), " ()")
+}
+
+// listRecords lists the records that were found: if they are many, those that alerted or whose alert was suppressed
+// first, and then those nearest to the time.
 func (x *explainer) listRecords(s *rehearse.Search, all []alert.Explanation, at time.Time) {
-	first := max(0, min(s.Nearest(at)-mostListed/2, len(all)-mostListed))
-	shown := all[first:min(len(all), first+mostListed)]
+	places := interesting(all, at)
+	places = places[:min(len(places), mostListed)]
+	slices.Sort(places)
 	tab := tabwriter.NewWriter(x.program.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tab, "  ARRIVED\tSHARD\tSEQUENCE NUMBER\tOUTCOME")
-	for i := range shown {
-		e := &shown[i]
-		outcome, reason := e.Outcome, e.Reason
-		if a := e.AfterReplay; a != nil {
-			outcome, reason = a.Outcome, a.Reason
+	for _, i := range places {
+		e := &all[i]
+		outcome, reason := outcomeOf(e)
+		number := e.SequenceNumber
+		if e.SubSequence > 0 { // of an aggregate, as the flags name it
+			number += fmt.Sprintf(" --sub %d", e.SubSequence)
 		}
 		_, _ = plain.Fprintf(tab, "  %s\t%s\t%s\t%s\n", e.Arrival.Format("2006-01-02T15:04:05.000Z"), e.Shard,
-			e.SequenceNumber, strings.TrimSuffix(fmt.Sprintf("%s (%s)", outcome, reason), " ()"))
+			number, outcomeText(e, outcome, reason))
 	}
 	_ = tab.Flush()
-	if more := len(all) + s.More - len(shown); more > 0 {
+	if more := len(all) + s.More - len(places); more > 0 {
 		_, _ = plain.Fprintf(
 			x.program.stdout, "  and %s; --json has %d\n", config.Plural(more, "more record"), len(all),
 		)
@@ -280,6 +353,21 @@ func writeAlerts(w io.Writer, all []rehearse.FoundAlert) {
 	}
 }
 
+// muters are what suppressed an alert, by the reasons of the metrics.
+func muters(reasons []string) string {
+	words := map[alert.Reason]string{
+		alert.ReasonFiring: "firing (the key fires already)", alert.ReasonInhibited: "a rule that inhibits this one",
+		alert.ReasonSilenced: "a silence", alert.ReasonQuietHours: "quiet hours",
+		alert.ReasonRateLimit: "the rate limit",
+		alert.ReasonOverdue:   "a later repetition, which is due",
+	}
+	out := make([]string, len(reasons))
+	for i, r := range reasons {
+		out[i] = cmp.Or(words[alert.Reason(r)], r)
+	}
+	return strings.Join(out, ", ")
+}
+
 // writeReplay writes what a rule made of the record after those before it.
 func writeReplay(w io.Writer, r *alert.RuleExplanation) {
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
@@ -293,7 +381,7 @@ func writeReplay(w io.Writer, r *alert.RuleExplanation) {
 		}
 	}
 	if len(a.Suppressed) > 0 {
-		line("suppressed by %s", strings.Join(a.Suppressed, ", "))
+		line("suppressed by %s", muters(a.Suppressed))
 		for _, m := range r.Mutes {
 			line("  %s", m)
 		}

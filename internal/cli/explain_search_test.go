@@ -104,6 +104,57 @@ func TestExplainFindsTheRecordsOfAKey(t *testing.T) {
 	})
 }
 
+// A key with many records: the one that alerted is listed and explained, however far it is from the time that somebody
+// remembers. One that a rule only counts is not called unmatched.
+func TestExplainShowsTheRecordThatAlertedFirst(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(searched), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		for i := range 60 {
+			data := `{"host":"db-3","status":200}`
+			if i == 50 {
+				data = `{"latency":900}`
+			}
+			fake.Kinesis.Put(testkit.TestStream, "web-7", []byte(data))
+			time.Sleep(time.Second)
+		}
+		out, err := runExplainAt(t, fake, "--config", file, "--key", "web-7", "--at", "-55s")
+		require.NoError(t, err)
+		require.Regexp(t, `shardId-000000000000  \d+ +alerted\n`, out)
+		require.Contains(t, out, "and 40 more records; --json has 60")
+		require.Contains(t, out, "The record that alerted, nearest to ")
+		require.Contains(t, out, "alerted: firing to oncall")
+		require.Regexp(t, `shardId-000000000000  \d+ +no alert\n`, out, "the window counts it")
+		require.NotContains(t, out, "unmatched")
+	})
+}
+
+// "Why was I not paged at 14:02?" asks about what was suppressed then, not about the alert a minute before.
+func TestExplainAnswersForTheTimeThatWasAsked(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(searched), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		inside := []fakeaws.UserRecord{{Data: []byte(`{"latency":900}`)}, {Data: []byte(`{"latency":901}`)}}
+		for range 2 {
+			fake.Kinesis.Put(testkit.TestStream, "outer", fakeaws.Aggregate([]string{"web-7"}, inside))
+			time.Sleep(time.Minute)
+		}
+		out, err := runExplainAt(t, fake, "--config", file, "--key", "web-7", "--at", "-58s")
+		require.NoError(t, err)
+		require.Contains(t, out, "The record whose outcome is suppressed, nearest to ")
+		require.Regexp(t, `\d --sub 1 +suppressed \(dedup\)\n`, out, "what explain takes to look at it")
+		out, err = runExplainAt(t, fake, "--config", file, "--key", "web-7", "--at", "-125s")
+		require.NoError(t, err)
+		require.Contains(t, out, "The record that alerted, nearest to ")
+	})
+}
+
 // After a reshard a key has records in the parent and in a child: both are found, and the child remembers the parent's.
 func TestExplainFindsAKeyThroughAReshard(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,12 @@ import (
 // healthcheckTimeout is below the shortest timeout that orchestrators give a health check by default (ECS: 5 s).
 const healthcheckTimeout = 2 * time.Second
 
+// healthy is what a daemon answers that works, and mostHealth bounds the answer, in bytes.
+const (
+	healthy    = "ok"
+	mostHealth = 4 << 10
+)
+
 func healthcheckCommand(p *program) *cobra.Command {
 	var listen, file string
 	var asJSON bool
@@ -96,7 +102,7 @@ func (p *program) healthcheck(ctx context.Context, url string, asJSON bool) erro
 		return errors.Join(p.printJSON(out), err)
 	}
 	if err == nil {
-		_, err = fmt.Fprintln(p.stdout, "ok")
+		_, err = fmt.Fprintln(p.stdout, healthy)
 	}
 	return err
 }
@@ -110,7 +116,10 @@ func askHealth(ctx context.Context, url string) (out healthJSON, err error) {
 		return out, err
 	}
 	// Its own transport: a proxy of the environment has no business between a container and itself.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: mostHealth},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return out, fmt.Errorf(
@@ -118,13 +127,19 @@ func askHealth(ctx context.Context, url string) (out healthJSON, err error) {
 		)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostHealth))
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", url, err)
 	}
 	out.Status, out.Answer = response.StatusCode, strings.TrimSpace(string(body))
-	if out.Status != http.StatusOK {
+	switch {
+	case out.Status == http.StatusServiceUnavailable:
 		return out, fmt.Errorf("%s: %s: %s", url, response.Status, out.Answer)
+	case out.Status != http.StatusOK, out.Answer != healthy:
+		begin := []rune(out.Answer)
+		return out, fmt.Errorf("%s: %s, and no answer of kinesis-alerter: %q; another program listens there, or a "+
+			"proxy: give the address of the daemon with --config or --listen",
+			url, response.Status, string(begin[:min(len(begin), 60)]))
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,7 @@ func TestHealthcheckReadsTheConfiguration(t *testing.T) {
 		if r.URL.Path != "/healthz" {
 			w.WriteHeader(http.StatusNotFound)
 		}
+		_, _ = fmt.Fprintln(w, "ok")
 	}))
 	defer daemon.Close()
 	_, port, err := net.SplitHostPort(daemon.Listener.Addr().String())
@@ -56,4 +58,37 @@ func TestHealthcheckReadsTheConfiguration(t *testing.T) {
 	code, stderr = check(nil, "server: {listen: ':1'}"+rest, "--config", file)
 	require.Equal(t, ExitFailed, code)
 	require.Contains(t, stderr, "127.0.0.1:1/healthz")
+}
+
+// Another program at the daemon's address does not make it healthy.
+func TestHealthcheckKnowsTheDaemon(t *testing.T) {
+	t.Parallel()
+	for name, serve := range map[string]http.HandlerFunc{
+		"page":     func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>ok</html>") },
+		"empty":    func(http.ResponseWriter, *http.Request) {},
+		"no words": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/healthz" {
+				http.Redirect(w, r, "/other", http.StatusFound)
+				return
+			}
+			_, _ = fmt.Fprintln(w, "ok")
+		},
+		"endless": func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = fmt.Fprintln(w, "ok")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := httptest.NewServer(serve)
+			defer other.Close()
+			code, stdout, stderr := invoke(t, "healthcheck", "--listen", other.Listener.Addr().String())
+			require.Equal(t, ExitFailed, code)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, "no answer of kinesis-alerter")
+			require.Less(t, len(stderr), 500)
+		})
+	}
 }

@@ -144,30 +144,17 @@ func (x *initializer) ask(ctx context.Context) error {
 	return nil
 }
 
-// question asks, and waits for a line. A read from a terminal does not end with ctx, and is left behind.
+// question asks, and waits for a line.
 func (x *initializer) question(ctx context.Context, text string) (string, error) {
 	_, _ = plain.Fprintf(x.program.stderr, "%s: ", text)
 	if w, ok := x.program.stderr.(interface{ Flush() error }); ok {
 		_ = w.Flush()
 	}
-	type line struct {
-		text string
-		err  error
+	answer, err := typedLine(ctx, x.answers)
+	if errors.Is(err, io.EOF) {
+		return "", config.UsageError("init: the input ended without an answer; nothing was written")
 	}
-	typed := make(chan line, 1)
-	go func() {
-		text, err := x.answers.ReadString('\n')
-		typed <- line{text, err}
-	}()
-	select {
-	case l := <-typed:
-		if l.err != nil && !errors.Is(l.err, io.EOF) {
-			return "", l.err
-		}
-		return strings.TrimSpace(l.text), nil
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
+	return answer, err
 }
 
 // path is a file beside the configuration.
@@ -234,6 +221,9 @@ func (x *initializer) records(ctx context.Context) ([]scaffold.Record, error) {
 		var text []byte
 		if text, err = x.program.readFile(ctx, x.sample, config.MostSample); err != nil {
 			return nil, config.FieldErrors{{File: x.sample, Rule: err.Error()}}
+		}
+		if config.UTF16(text) {
+			return nil, config.FieldErrors{{File: x.sample, Rule: config.NotUTF8}}
 		}
 		if records = rehearse.Records(text, mostInit); len(records) == 0 {
 			return nil, config.FieldErrors{{

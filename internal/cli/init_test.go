@@ -133,6 +133,9 @@ func TestInitAsks(t *testing.T) {
 		t, nil, nil, strings.NewReader("\n"), "--topic-arn", testkit.TestTopicARN, "--sample", sample,
 	)
 	require.EqualError(t, err, "init: give --stream NAME")
+	_, stderr, err = initialize(t, nil, nil, strings.NewReader(""), "--sample", sample)
+	require.EqualError(t, err, "init: the input ended without an answer; nothing was written")
+	require.NotContains(t, stderr, "ARN of the SNS topic", "Ctrl-D ends it")
 	stdout, _, err = initialize(t, nil, strings.NewReader(initSample), nil, "--stream", "orders", "--topic-arn",
 		testkit.TestTopicARN, "--sample", "-", "--output", "-")
 	require.NoError(t, err)
@@ -189,4 +192,32 @@ func TestInitOverwritesNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, "mine", string(text))
 	}
+}
+
+// The byte order mark of an editor is no part of a record; UTF-16 is refused.
+func TestByteOrderMarks(t *testing.T) {
+	t.Parallel()
+	const mark = "\ufeff"
+	args := []string{"--stream", "orders", "--topic-arn", testkit.TestTopicARN, "--sample", "-", "--output", "-"}
+	want, _, err := initialize(t, nil, strings.NewReader(initSample), nil, args...)
+	require.NoError(t, err)
+	got, _, err := initialize(t, nil, strings.NewReader(mark+initSample), nil, args...)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, _, err = initialize(t, nil, strings.NewReader("\xff\xfe{\x00}\x00"), nil, args...)
+	require.ErrorContains(t, err, "the text is in UTF-16: save it as UTF-8")
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create("s", 1)
+		_, errs, err := runPut(t, fake, mark+`{"a":1}`, "put", "--stream", "s", "--file", "-")
+		require.NoError(t, err)
+		require.Empty(t, errs)
+		_, _, err = runPut(t, fake, "\xff\xfe{\x00}\x00", "put", "--stream", "s", "--file", "-")
+		require.ErrorContains(t, err, "line 1: the text is in UTF-16: save it as UTF-8")
+	})
+	report, _, err := runPut(t, nil, "", "rules", "backtest", "--config", "testdata/explain.yaml", "--json",
+		"--archive",
+		testkit.ConfigFile(t, mark+`{"data":"eyJhIjoxfQ=="}`+"\n"))
+	require.NoError(t, err)
+	require.Contains(t, report, `"records": 1`)
 }

@@ -265,7 +265,8 @@ func TestExplainLambdaRefuses(t *testing.T) {
 		"many": {
 			`{"EventSourceMappings": [{"UUID": "1", "EventSourceArn": "a", "FunctionArn": "f"}, {"UUID": "2"}]}`,
 			"FILE: EventSourceMappings[0].EventSourceArn: a: must look like arn:aws:kinesis:us-east-1:123456789012:" +
-				"stream/NAME" + leave + "\nFILE: EventSourceMappings[1].EventSourceArn: is not there; " + takeover.Wanted,
+				"stream/NAME" + leave + "\nFILE: EventSourceMappings[1].EventSourceArn: is not there; " +
+				takeover.Wanted,
 		},
 	}
 	for name, test := range tests {
@@ -388,6 +389,7 @@ func TestExplainLambdaLeavesAPatternToAPerson(t *testing.T) {
 	require.Equal(t, ExitUsage, code)
 	require.Contains(t, stderr, "filter[1]")
 	require.Contains(t, stderr, "filter[2]")
+	require.Equal(t, 2, strings.Count(stderr, "is a placeholder: write the pattern here"), stderr)
 
 	// Lambda's console escapes what HTML does; an escaped backslash before u003e is none of that.
 	mapping(`{"data": {"a": [{"numeric": ["\u003e", 3]}], "b": ["\\u003E \u0026 \u00e9"]}}`)

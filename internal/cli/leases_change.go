@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"kinesis-alerter/checkpoint/admin"
 	"kinesis-alerter/internal/config"
@@ -46,7 +45,7 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 	if live := slices.IndexFunc(changes, func(c admin.Change) bool { return c.Live }); live >= 0 && !o.force {
 		return o.refused(changes, fmt.Errorf("nothing was changed: %w", changes[live].Refusal()))
 	}
-	if err := o.confirm(len(changes)); err != nil {
+	if err := o.confirm(ctx, len(changes)); err != nil {
 		return o.refused(changes, err)
 	}
 	done := o.program.during(ctx, "making the changes")
@@ -55,7 +54,11 @@ func (o *operator) change(ctx context.Context, a *admin.Admin, changes []admin.C
 	if o.json {
 		return errors.Join(o.program.printJSON(changesJSON(changes, made)), err)
 	}
-	_, _ = plain.Fprintf(o.program.stdout, "%d of %d changed\n", len(made), len(changes))
+	what := "changed"
+	if changes[0].Verb == admin.VerbPause {
+		what = "paused"
+	}
+	_, _ = plain.Fprintf(o.program.stdout, "%d of %d %s\n", len(made), len(changes), what)
 	return err
 }
 
@@ -68,7 +71,7 @@ func (o *operator) refused(changes []admin.Change, why error) error {
 }
 
 // confirm asks the operator to type yes.
-func (o *operator) confirm(n int) error {
+func (o *operator) confirm(ctx context.Context, n int) error {
 	if o.yes {
 		return nil
 	}
@@ -77,8 +80,11 @@ func (o *operator) confirm(n int) error {
 	}
 	_, _ = plain.Fprintf(o.program.stderr, "make %s? type yes: ",
 		cmp.Or(map[int]string{1: "this change"}[n], fmt.Sprintf("these %d changes", n)))
-	answer, _ := bufio.NewReader(o.program.answers).ReadString('\n')
-	if strings.TrimSpace(answer) != "yes" {
+	answer, err := typedLine(ctx, bufio.NewReader(o.program.answers))
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("leases: nothing was changed: %w", err)
+	}
+	if answer != "yes" {
 		return config.UsageError("leases: not confirmed, nothing was changed; give --yes without a terminal")
 	}
 	return nil

@@ -22,9 +22,9 @@ func leasesImportCommand(p *program) *cobra.Command {
 	c := o.command(&cobra.Command{
 		Use:   "import FILE | --from TABLE",
 		Short: "Begin where an export, or another library, stopped",
-		Long: "Begin where an export stopped, or the table of vmware-go-kcl or of a KCL for Java 1 to 3. That table is " +
-			"read twice, --wait apart, and refused if a lease moved. Rows that cannot be read are named, and nothing " +
-			"is changed; --force leaves them out and imports the others, and ends with 1.",
+		Long: "Begin where an export stopped, or the table of vmware-go-kcl or of a KCL for Java 1 to 3. That table " +
+			"is read twice, --wait apart, and refused if a lease moved. Rows that cannot be read are named, and " +
+			"nothing is changed; --force leaves them out and imports the others, and ends with 1.",
 		Example: "kinesis-alerter leases import progress.json --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases import --from old-table --wait 30s --config kinesis-alerter.yaml",
 		Args: func(c *cobra.Command, args []string) error {
@@ -35,6 +35,10 @@ func leasesImportCommand(p *program) *cobra.Command {
 		},
 	}, func(ctx context.Context, args []string) error {
 		if from != "" {
+			if wait <= 0 { // a lease that moves would not be seen
+				return config.UsageError("leases: --wait " + wait.String() +
+					": want more than the lease duration of that table")
+			}
 			return o.importTable(ctx, from, wait)
 		}
 		return o.importFile(ctx, args[0])

@@ -48,7 +48,8 @@ type changeJSON struct {
 	Shard string     `json:"shard"`
 	Live  bool       `json:"live"`
 	Made  bool       `json:"made"`
-	// Skips says that records that nobody has read are left out; those that arrived since SkipsSince, where it is known.
+	// Skips says that records that nobody has read are left out; those that arrived since SkipsSince, where it is
+	// known.
 	Skips      bool       `json:"skips,omitempty"`
 	SkipsSince *time.Time `json:"skips_since,omitempty"`
 	Before     leaseJSON  `json:"before"`
@@ -216,11 +217,13 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 		again = again || !skips
 		switch {
 		case skips && since.IsZero():
-			_, _ = plain.Fprintf(w, "%s: records that were not read before %s are SKIPPED and make no alert; the table "+
-				"does not say how many hours that is\n", c.Before.Shard, c.After.StartAt)
+			_, _ = plain.Fprintf(w,
+				"%s: records that were not read before %s are SKIPPED and make no alert; the table "+
+					"does not say how many hours that is\n", c.Before.Shard, c.After.StartAt)
 		case skips:
 			to := c.After.StartAt.Time
-			_, _ = plain.Fprintf(w, "%s: up to %.1f hours are SKIPPED: records that arrived from %s to %s make no alert\n",
+			_, _ = plain.Fprintf(w,
+				"%s: up to %.1f hours are SKIPPED: records that arrived from %s to %s make no alert\n",
 				c.Before.Shard, to.Sub(since).Hours(), since.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
 		}
 	}
@@ -233,6 +236,10 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 		_, _ = plain.Fprintf(w,
 			"people are paged again: what the rules make of the records since %s is published once "+
 				"more, with new ids; rules backtest %s says how many alerts that is\n", since, how)
+	}
+	if changes[0].Verb == admin.VerbRewind {
+		_, _ = plain.Fprintln(w, "the rules of these shards forget which keys fire: a key that fires now gets no end, "+
+			"unless it fires again when its records are read; close these incidents by hand")
 	}
 	_, err = plain.Fprintln(w)
 	return err

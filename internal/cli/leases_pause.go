@@ -27,6 +27,9 @@ func leasesPauseCommand(p *program) *cobra.Command {
 			"kinesis-alerter leases pause --all --yes --config kinesis-alerter.yaml",
 		Args: o.shards,
 	}, func(ctx context.Context, shards []string) error {
+		if wait < 0 {
+			return config.UsageError("leases: --wait " + wait.String() + ": cannot be negative; 0 is not to wait")
+		}
 		var table *admin.Admin
 		err := o.planned(ctx, func(a *admin.Admin) ([]admin.Change, error) {
 			table = a
@@ -105,6 +108,11 @@ func (o *operator) drainEnd(ctx context.Context, a *admin.Admin, dead, left []ad
 	}
 	if errs == nil && took >= drainWord {
 		_, _ = plain.Fprintf(o.program.stderr, "drained after %s\n", took.Round(time.Second))
+	}
+	if errs == nil && !o.json {
+		_, _ = plain.Fprintln(o.program.stdout,
+			"drained and released: leases rewind is possible now, and leases resume "+
+				"continues")
 	}
 	return errors.Join(errs...)
 }

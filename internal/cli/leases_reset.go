@@ -91,7 +91,7 @@ func (o *operator) reset(ctx context.Context, to checkpoint.Start) error {
 	if !o.json {
 		o.describeReset(r)
 	}
-	if err = o.confirm(len(r.Changes) + len(r.Gone) + 1); err == nil {
+	if err = o.confirm(ctx, len(r.Changes)+len(r.Gone)+1); err == nil {
 		done = o.program.during(ctx, "looking which workers are alive, and making the changes")
 		err = r.Apply(ctx, o.force)
 		done()
@@ -125,6 +125,7 @@ func (o *operator) describeReset(r *admin.Reset) {
 	}
 	say("progress and memory of the old stream are dropped: %s of it, %s start again",
 		status.Number(len(r.Gone), "shard"), status.Number(len(r.Changes), "row"))
+	say("a key that fires now gets no end: close these incidents by hand")
 	if len(r.Live) > 0 {
 		say("workers are alive on the table: %s", strings.Join(r.Live, ", "))
 	}

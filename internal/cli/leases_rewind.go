@@ -21,7 +21,10 @@ func leasesRewindCommand(p *program) *cobra.Command {
 		Long: "Read shards again from a time, and publish again what the rules make of their records. The " +
 			"generation of each shard goes up, so the alerts have new ids, and a FIFO topic does not take " +
 			"them for repetitions. With --to latest, or a time that a shard has not reached, records are skipped: it " +
-			"says how many hours of each shard, before it asks. The gentle way is pause, rewind, resume: a shard of a worker that is " +
+			"says how many hours of each shard, before it asks. The rules of the shards start with an empty " +
+			"memory: a key " +
+			"that fires gets no end, unless it fires again when its records are read. The gentle way is pause, " +
+			"rewind, resume: a shard of a worker that is " +
 			"alive is left alone, unless --force is given.",
 		Example: "kinesis-alerter leases rewind 0002 --to -2h --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter leases rewind shardId-000000000002 --to 2026-11-22T09:00:00Z " +
@@ -55,7 +58,8 @@ func (o *operator) rewindTo(text string) (checkpoint.Start, error) {
 	to, err := start(text, o.program.now())
 	switch {
 	case err != nil:
-		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %q: %v, or trim_horizon or latest", text, errTime))
+		return to, config.UsageError(fmt.Sprintf("leases rewind: --to %q: %v, or trim_horizon or latest", text,
+			errTime))
 	case to.Kind == checkpoint.StartLatest:
 		return checkpoint.Start{Kind: checkpoint.StartTime, Time: o.program.now().Truncate(time.Second)}, nil
 	case to.Kind == checkpoint.StartTime && to.Time.After(o.program.now()):

@@ -222,6 +222,19 @@ type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
+// Ctrl-C at the question ends the command, and changes nothing.
+func TestLeasesConfirmationIsInterrupted(t *testing.T) {
+	t.Parallel()
+	silent, typist := io.Pipe()
+	defer typist.Close() //nolint:errcheck // a pipe
+	var errs bytes.Buffer
+	o := &operator{program: &program{stderr: &errs, answers: silent}}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupted"))
+	require.EqualError(t, o.confirm(ctx, 1), "leases: nothing was changed: interrupted")
+	require.Equal(t, "make this change? type yes: ", errs.String())
+}
+
 // A daemon that starts while shards are paused leaves them alone.
 func TestLeasesStayPausedOverARestart(t *testing.T) {
 	operated(t, 2, func(w operatedDaemon) {
@@ -316,18 +329,42 @@ func TestLeasesRewindPublishesAgainUnderNewIDs(t *testing.T) {
 // rewindGently pauses, rewinds and resumes every shard.
 func rewindGently(t *testing.T, fake *fakeaws.AWS, to string) {
 	t.Helper()
-	_, err := operate(t, fake, "pause", "--all", "--yes")
+	out, err := operate(t, fake, "pause", "--all", "--yes")
 	require.NoError(t, err)
+	require.Contains(t, out, "drained and released: leases rewind is possible now")
 	time.Sleep(2 * time.Second)
-	out, err := operate(t, fake, "rewind", "--all", "--to", to, "--yes")
+	out, err = operate(t, fake, "rewind", "--all", "--to", to, "--yes")
 	require.NoError(t, err)
 	require.Regexp(t, `checkpoint\s+\d+\s+->\s+none, from `+to, out)
+	require.Contains(t, out, "a key that fires now gets no end")
 	_, err = operate(t, fake, "resume", "--all", "--yes")
 	require.NoError(t, err)
 	time.Sleep(4 * time.Second)
 }
 
-// Forward is possible, too, after it was said how much that leaves out: also for a time that the shard has not reached.
+// A rewind empties the memory of the rules, so a key that fires gets no end. Plan and log say so, and only when it is
+// so.
+func TestLeasesRewindSaysThatRulesForget(t *testing.T) {
+	const forgets = "the shard was rewound, and its rules start with an empty memory"
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		testkit.CreateTopic(t, fake)
+		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) {
+			c.Rules[0].Resolve.Time = 30 * time.Second
+		})
+		time.Sleep(2 * time.Second)
+		puts(fake, 0, 1)
+		time.Sleep(5 * time.Second)
+		require.NotContains(t, d.Log.String(), forgets)
+		rewindGently(t, fake, time.Now().Add(-2*time.Second).UTC().Format(time.RFC3339))
+		require.Contains(t, d.Log.String(), forgets)
+		require.NoError(t, d.End())
+	})
+}
+
+// Forward is possible too, once the plan has said how much it skips. That includes a time that the shard has not reached.
 func TestLeasesRewindSaysWhatItSkips(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
 		t, fake := w.T, w.fake

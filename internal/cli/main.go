@@ -16,7 +16,6 @@ import (
 	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
-	"kinesis-alerter/internal/rehearse"
 )
 
 // program is one invocation of the command line, and what its commands reach the world by.
@@ -49,9 +48,9 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 	p := &program{
 		env: env, stdout: out, stderr: errs, output: stdout, console: stderr, stdin: os.Stdin,
 		out: newScreen(stdout, env), errs: newScreen(stderr, env),
-		terminal: rehearse.IsTerminal(stderr), now: time.Now, load: daemon.LoadAWS,
+		terminal: plain.IsTerminal(stderr), now: time.Now, load: daemon.LoadAWS,
 	}
-	if rehearse.IsTerminal(os.Stdin) {
+	if plain.IsTerminal(os.Stdin) {
 		p.answers = os.Stdin
 	}
 	err := p.Run(ctx, args)
@@ -76,7 +75,8 @@ func Main(ctx context.Context, args []string, env func(string) (string, bool), s
 
 // Run runs a command line.
 func (p *program) Run(ctx context.Context, args []string) error {
-	root := p.tree()                                                            //nolint:contextcheck // each command has the context of ExecuteContext
+	root := p.tree() //nolint:contextcheck // each command has the context of ExecuteContext
+
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks, and parses for itself
 		root.SetArgs(args)
 		return root.ExecuteContext(ctx)

@@ -53,15 +53,23 @@ func TestWrongUsage(t *testing.T) {
 			[]string{"run", "--confg", "x"},
 			"run: no flag --confg; did you mean --config?; see kinesis-alerter help run",
 		},
-		"misspelt flag of none": {[]string{"--verson"}, "no flag --verson; did you mean --version?; see kinesis-alerter help"},
-		"nothing to run":        {[]string{"run"}, "give --config FILE, or --stream NAME and --topic-arn ARN; neither $KINESIS_ALERTER_CONFIG nor ./kinesis-alerter.yaml is there"},
+		"misspelt flag of none": {
+			[]string{"--verson"}, "no flag --verson; did you mean --version?; see kinesis-alerter help",
+		},
+		"nothing to run": {
+			[]string{"run"},
+			"give --config FILE, or --stream NAME and --topic-arn ARN; neither $KINESIS_ALERTER_CONFIG nor " +
+				"./kinesis-alerter.yaml is there",
+		},
 		"both": {
 			[]string{
 				"run", "--config", "x", "--stream", "y",
 			}, "give either --config, or --stream, --topic-arn, --application and --when, not both",
 		},
 		"argument too many": {[]string{"run", "now"}, `run: unexpected argument "now"`},
-		"no sample":         {[]string{"produce", "--stream", "s"}, "produce: which records? heart-rate or stock-ticker"},
+		"no sample": {
+			[]string{"produce", "--stream", "s"}, "produce: which records? heart-rate or stock-ticker",
+		},
 		"another sample": {
 			[]string{
 				"produce", "weather", "--stream", "s",
@@ -77,7 +85,10 @@ func TestWrongUsage(t *testing.T) {
 			[]string{"leases"}, "leases: do what? export, import, list, pause, release, reset, resume, rewind",
 		},
 		"misspelt verb": {[]string{"leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
-		"no table":      {[]string{"leases", "list"}, "give --config FILE, or --table NAME; neither $KINESIS_ALERTER_CONFIG nor ./kinesis-alerter.yaml is there"},
+		"no table": {
+			[]string{"leases", "list"},
+			"give --config FILE, or --table NAME; neither $KINESIS_ALERTER_CONFIG nor ./kinesis-alerter.yaml is there",
+		},
 		"no shards": {
 			[]string{"leases", "pause", "--table", "t"}, "leases pause: which shards? name them, or give --all",
 		},
@@ -87,14 +98,19 @@ func TestWrongUsage(t *testing.T) {
 		"rewind to nowhere": {
 			[]string{
 				"leases", "rewind", "s", "--table", "t",
-			}, `leases rewind: --to "": want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h, or trim_horizon or latest`,
+			},
+			`leases rewind: --to "": want a time such as 2026-11-22T09:00:00Z, or a duration before now such as -2h, or trim_horizon or latest`,
 		},
 		"rewind to the future": {
 			[]string{
 				"leases", "rewind", "s", "--table", "t", "--to", "2999-01-01T00:00:00Z",
 			}, "leases rewind: --to 2999-01-01T00:00:00Z: is in the future, and nothing was there yet",
 		},
-		"stray flag": {[]string{"leases", "list", "--table", "t", "--force"}, "leases list: no flag --force; see kinesis-alerter help leases list"},
+		"stray flag": {
+			[]string{
+				"leases", "list", "--table", "t", "--force",
+			}, "leases list: no flag --force; see kinesis-alerter help leases list",
+		},
 		"import what": {
 			[]string{
 				"leases", "import", "--table", "t",
@@ -105,21 +121,33 @@ func TestWrongUsage(t *testing.T) {
 				"leases", "export", "--table", "t",
 			}, "leases export: needs --config: where shards without a checkpoint start is not in the table",
 		},
-		"one dash": {[]string{"check", "-config", "x"}, "check: -config: write --config; see kinesis-alerter help check"},
-		"one dash, with a value": {
-			[]string{"rules", "backtest", "-from=-1h"}, "rules backtest: -from: write --from; see kinesis-alerter help rules backtest",
+		"one dash": {
+			[]string{"check", "-config", "x"}, "check: -config: write --config; see kinesis-alerter help check",
 		},
-		"one dash, misspelt": {[]string{"check", "-confg", "x"}, "check: -confg: write --config; see kinesis-alerter help check"},
-		"no value":           {[]string{"check", "--config"}, "check: --config: give its FILE; see kinesis-alerter help check"},
+		"one dash, with a value": {
+			[]string{
+				"rules", "backtest", "-from=-1h",
+			}, "rules backtest: -from: write --from; see kinesis-alerter help rules backtest",
+		},
+		"one dash, misspelt": {
+			[]string{"check", "-confg", "x"}, "check: -confg: write --config; see kinesis-alerter help check",
+		},
+		"no value": {[]string{"check", "--config"}, "check: --config: give its FILE; see kinesis-alerter help check"},
 		"no number": {
-			[]string{"produce", "heart-rate", "--rate", "fast"}, "produce: --rate fast: want a number; see kinesis-alerter help produce",
+			[]string{
+				"produce", "heart-rate", "--rate", "fast",
+			}, "produce: --rate fast: want a number; see kinesis-alerter help produce",
 		},
 		"no short flag": {[]string{"check", "-x"}, "check: no flag -x; see kinesis-alerter help check"},
 		"misspelt verb after flags": {
-			[]string{"leases", "--table", "t", "--yes", "rewnd", "s"}, `leases: no command "rewnd"; did you mean "rewind"?`,
+			[]string{
+				"leases", "--table", "t", "--yes", "rewnd", "s",
+			}, `leases: no command "rewnd"; did you mean "rewind"?`,
 		},
 		"help below a command": {[]string{"help", "run", "now"}, `run: has no commands, so there is no "now"`},
-		"help of nothing":      {[]string{"help", "leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`},
+		"help of nothing": {
+			[]string{"help", "leases", "rewnd"}, `leases: no command "rewnd"; did you mean "rewind"?`,
+		},
 		"address without port": {
 			[]string{"healthcheck", "--listen", "localhost"}, "healthcheck: --listen localhost: want HOST:PORT",
 		},

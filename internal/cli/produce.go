@@ -45,6 +45,8 @@ func produceCommand(p *program) *cobra.Command {
 				return usage(c, "--rate %g: must be 0 to %d records a second", x.rate, mostProduced)
 			case x.rate < 0 || x.count < 0 || x.keys < 0 || x.limit < 0:
 				return usage(c, "--rate, --count, --for and --keys cannot be negative")
+			case c.Flags().Changed("for") && x.limit == 0, c.Flags().Changed("count") && x.count == 0:
+				return usage(c, "--for and --count must be above 0; without them there is no end")
 			}
 			return x.Run(c.Context(), args[0])
 		},

@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
@@ -109,6 +106,10 @@ func (x *putting) Run(ctx context.Context) error {
 		sum, err = to.One(ctx, []byte(x.data))
 	} else {
 		sum, err = to.Lines(ctx, text)
+		if info, gone := config.StatFile(x.file); err == nil && sum.Accepted == 0 && gone == nil &&
+			!info.Mode().IsRegular() {
+			return config.UsageError(fmt.Sprintf("put: --file %s: is a pipe without a writer", x.file))
+		}
 	}
 	x.end(sum, time.Since(began))
 	if err != nil {
@@ -132,7 +133,7 @@ func (x *putting) find(ctx context.Context) error {
 	case err != nil && (x.stream == "" || x.config != ""):
 		return err
 	case err != nil: // the stream is known; a file that is only there by chance does not matter
-		return nil //nolint:nilerr // as said
+		return nil //nolint:nilerr // the stream is known
 	}
 	own := cmp.Or(loaded.Stream.ARN, loaded.Stream.Name)
 	if x.stream != "" && x.stream != own && x.stream != loaded.StreamName() {
@@ -141,7 +142,7 @@ func (x *putting) find(ctx context.Context) error {
 	x.stream = cmp.Or(x.stream, own)
 	x.explain = "kinesis-alerter explain"
 	if x.config != "" {
-		x.explain += " --config " + quoted(x.config)
+		x.explain += " --config " + plain.ShellWord(x.config)
 	}
 	return nil
 }
@@ -156,9 +157,9 @@ func (x *putting) open() (text io.Reader, closeText func(), err error) {
 	case x.file == config.StandardInput:
 		return x.program.stdin, func() {}, nil
 	}
-	f, err := os.Open(x.file)
+	f, err := config.OpenFile(x.file)
 	if err != nil {
-		return nil, nil, config.UsageError(fmt.Sprintf("put: --file %v", err))
+		return nil, nil, config.UsageError(fmt.Sprintf("put: --file %s: %v", x.file, err))
 	}
 	return f, func() { _ = f.Close() }, nil
 }
@@ -234,25 +235,13 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// quoted is an argument as a shell takes it.
-func quoted(arg string) string {
-	if strings.Trim(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+@%") == "" {
-		return arg
-	}
-	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-}
-
 // writer is a client for calls that put records into a stream; who calls it repeats what fails.
 func (p *program) writer(ctx context.Context, stream string) (*kinesis.Client, error) {
 	cfg, err := p.loadAWS(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cfg.HTTPClient = daemon.SteadyBody{Next: cfg.HTTPClient}
-	return kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
-		o.Retryer = aws.NopRetryer{}
-		o.Region = cmp.Or(arns.Region(stream), o.Region)
-	}), nil
+	return daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(stream).Kinesis, nil
 }
 
 // trouble says on standard error that a command waits for a stream, and that it does no longer.

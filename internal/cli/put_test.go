@@ -124,8 +124,13 @@ func TestPutRefuses(t *testing.T) {
 		"put: give either --key or --key-field": {
 			"put", "--stream", "s", "1", "--key", "a", "--key-field", "b",
 		},
-		"put: --file open /nowhere: no such file": {"put", "--stream", "s", "--file", "/nowhere"},
-		"give --config FILE, or --stream NAME;":   {"put", "1"},
+		"put: --file /nowhere: no such file":     {"put", "--stream", "s", "--file", "/nowhere"},
+		"give --config FILE, or --stream NAME;":  {"put", "1"},
+		"--for and --count must be above 0":      {"produce", "heart-rate", "--stream", "s", "--for", "0s"},
+		"leases: --wait -5s: cannot be negative": {"leases", "pause", "--all", "--table", "t", "--wait", "-5s"},
+		"leases: --wait -5s: want more than": {
+			"leases", "import", "--from", "old", "--table", "t", "--wait", "-5s",
+		},
 	} {
 		_, _, err := runPut(t, fakeaws.New(fakeaws.Options{}), "", args...)
 		require.ErrorContains(t, err, text)
@@ -152,10 +157,12 @@ func TestCommandsSayThatTheyTryInVain(t *testing.T) {
 		},
 		{
 			"GetRecords", "rules backtest: trying again, for up to five minutes: shard " + testkit.Shard0 + ": ",
-			"this usually passes", []string{"rules", "backtest", "--config", file, "--from", "-1m"},
+			"this usually passes",
+			[]string{"rules", "backtest", "--config", file, "--from", "-1m"},
 		},
 		{
-			"ListShards", "", "init: no call for records of " + testkit.TestStream + " succeeded within 20s: ListShards: ",
+			"ListShards", "", "init: no call for records of " + testkit.TestStream +
+				" succeeded within 20s: ListShards: ",
 			[]string{
 				"init", "--stream", testkit.TestStream, "--topic-arn", testkit.TestTopicARN, "--output", "-",
 			},

@@ -56,6 +56,20 @@ func TestReferenceOfCommands(t *testing.T) {
 	}
 	page.WriteString("\n## Common flags\n\n| flag | does |\n|---|---|\n")
 	var common [][2]string
+	where := map[string][]string{} // by the flag's word and meaning, for one that has two
+	meanings := map[string]int{}
+	for flag, n := range seen {
+		if n >= often {
+			meanings[flag[0]]++
+		}
+	}
+	for _, c := range leaves {
+		for _, flag := range flagRows(c.LocalNonPersistentFlags()) {
+			if seen[flag] >= often && meanings[flag[0]] > 1 {
+				where[flag[0]+flag[1]] = append(where[flag[0]+flag[1]], "`"+name(c)+"`")
+			}
+		}
+	}
 	for flag, n := range seen {
 		if n >= often {
 			common = append(common, flag)
@@ -65,6 +79,9 @@ func TestReferenceOfCommands(t *testing.T) {
 		return strings.Compare(a[0][strings.Index(a[0], "--"):]+a[1], b[0][strings.Index(b[0], "--"):]+b[1])
 	})
 	for _, flag := range append(common, flagRows(root.PersistentFlags())...) {
+		if of := where[flag[0]+flag[1]]; len(of) > 0 {
+			flag[1] += ". Of " + strings.Join(of, ", ")
+		}
 		row(flag)
 	}
 	for _, c := range leaves {

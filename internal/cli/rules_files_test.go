@@ -91,6 +91,18 @@ func TestRulesTestWritesJUnit(t *testing.T) {
 	all = read()
 	require.Positive(t, all.Errors, "a build says why nothing ran")
 	require.Contains(t, all.Suites[0].Cases[0].Error.Text, "one.test.yaml:1:1: tsets: unknown key")
+	require.Equal(t, []string{"0.000", "0.000"}, []string{all.Suites[0].Seconds, all.Suites[0].Cases[0].Seconds})
+	before, err := os.ReadFile(folder + "/two.test.yml") //nolint:gosec // in the folder of the test
+	require.NoError(t, err)
+	code, _, stderr = invoke(t, "rules", "test", folder+"/two.test.yml", "--junit", folder+"/two.test.yml")
+	require.Equal(t, ExitUsage, code)
+	require.Contains(t, stderr, "is no JUnit report; name another file")
+	code, _, stderr = invoke(t, "rules", "test", folder+"/two.test.yml", "--junit", "-")
+	require.Equal(t, ExitUsage, code)
+	require.Contains(t, stderr, "--junit -: name a file")
+	after, err := os.ReadFile(folder + "/two.test.yml") //nolint:gosec // in the folder of the test
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 	code, _, stderr = invoke(t, "rules", "test", folder+"/two.test.yml", "--junit", folder+"/gone/x.xml")
 	require.Equal(t, ExitFailed, code)
 	require.Contains(t, stderr, "--junit")

@@ -1,8 +1,13 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
+	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -51,10 +56,10 @@ func junitSeconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds
 // add counts a case in the suite of its file.
 func (s *junitSuites) add(c junitCase) {
 	if n := len(s.Suites); n == 0 || s.Suites[n-1].Name != c.File {
-		s.Suites = append(s.Suites, junitSuite{Name: c.File})
+		s.Suites = append(s.Suites, junitSuite{Name: c.File, Seconds: junitSeconds(0)})
 	}
 	suite := &s.Suites[len(s.Suites)-1]
-	c.Class = c.File
+	c.Class, c.Seconds = c.File, cmp.Or(c.Seconds, junitSeconds(0))
 	suite.Cases = append(suite.Cases, c)
 	suite.Tests, s.Tests = suite.Tests+1, s.Tests+1
 	switch {
@@ -63,6 +68,25 @@ func (s *junitSuites) add(c junitCase) {
 	case c.Error != nil:
 		suite.Errors, s.Errors = suite.Errors+1, s.Errors+1
 	}
+}
+
+// replaceable refuses a file that is there and is no report of an earlier run: a test, or the configuration. A pipe or
+// a folder is none either.
+func replaceable(ctx context.Context, file string) error {
+	if file == config.StandardInput {
+		return config.UsageError("rules test: --junit -: name a file, such as /dev/stdout")
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(file, "/dev/") { // as /dev/stdout
+		return nil
+	}
+	text, err := config.ReadFile(ctx, file, config.MostSample)
+	if err == nil && len(text) > 0 && !bytes.Contains(text[:min(len(text), 1<<10)], []byte("<testsuite")) {
+		err = errors.New("is there already and is no JUnit report; name another file")
+	}
+	if err != nil {
+		return config.UsageError(fmt.Sprintf("rules test: --junit %s: %v", file, err))
+	}
+	return nil
 }
 
 // writeJUnit writes how tests came out, or why none was played.

@@ -73,6 +73,11 @@ func (x *ruleTester) Run(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return config.UsageError(fmt.Sprintf("rules test: --run %s: %v", x.run, err))
 	}
+	if x.junit != "" {
+		if err := replaceable(ctx, x.junit); err != nil {
+			return err
+		}
+	}
 	files, err := testFiles(args)
 	if err != nil {
 		return err

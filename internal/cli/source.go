@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -210,5 +212,28 @@ func (p *program) reading(command string) func(error) {
 			return
 		}
 		_, _ = plain.Fprintf(p.stderr, "%s: trying again, for up to five minutes: %v\n", command, err)
+	}
+}
+
+// typedLine waits for a line of a person. It is io.EOF where the input ends before any. A read from a terminal does not
+// end with ctx, and is left behind.
+func typedLine(ctx context.Context, in *bufio.Reader) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := in.ReadString('\n')
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		if errors.Is(l.err, io.EOF) && l.text != "" {
+			l.err = nil
+		}
+		return strings.TrimSpace(l.text), l.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
 	}
 }

@@ -42,23 +42,17 @@ type screen struct {
 	width  int // 0 without a terminal: then nothing is shortened
 }
 
-// newScreen looks at what w is. NO_COLOR, see no-color.org, and a terminal that is dumb have no colours.
+// newScreen looks at what w is.
 func newScreen(w io.Writer, env func(string) (string, bool)) screen {
 	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !ok || !plain.IsTerminal(file) {
 		return screen{w: w}
 	}
 	width, _, err := term.GetSize(int(file.Fd()))
 	if err != nil {
 		width = 0
 	}
-	return screen{w: w, colour: coloured(env), width: width}
-}
-
-func coloured(env func(string) (string, bool)) bool {
-	none, _ := env("NO_COLOR")
-	kind, _ := env("TERM")
-	return none == "" && kind != "dumb"
+	return screen{w: w, colour: plain.HasColours(env), width: width}
 }
 
 // results is where the command shows what it found.

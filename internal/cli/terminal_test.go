@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"kinesis-alerter/checkpoint/admin"
+	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/testkit"
 )
 
@@ -141,7 +142,7 @@ func TestNoColour(t *testing.T) {
 		false: {{"NO_COLOR": "1"}, {"TERM": "dumb"}},
 	} {
 		for _, env := range envs {
-			require.Equal(t, want, coloured(testkit.Environment(env)), "%v", env)
+			require.Equal(t, want, plain.HasColours(testkit.Environment(env)), "%v", env)
 		}
 	}
 	file, err := os.Create(filepath.Join(t.TempDir(), "log"))

@@ -39,7 +39,8 @@ func durationWithDays(text string) (time.Duration, error) {
 	var sum time.Duration
 	if days, rest, ok := strings.Cut(text, "d"); ok {
 		d, err := time.ParseDuration(days + "h")
-		if err != nil || d < 0 || d > 10_000*time.Hour {
+		// digits alone: 1h2 is a duration, too
+		if err != nil || strings.Trim(days, "0123456789.") != "" || d > 10_000*time.Hour {
 			return 0, errTime
 		}
 		if sum = 24 * d; rest == "" {
@@ -48,7 +49,7 @@ func durationWithDays(text string) (time.Duration, error) {
 		text = rest
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
+	if err != nil || d < 0 || sum+d < sum { // more than a duration holds
 		return 0, errTime
 	}
 	return sum + d, nil

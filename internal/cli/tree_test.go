@@ -95,7 +95,9 @@ func TestFlagsStandAnywhere(t *testing.T) {
 func TestValuesWithADash(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"--from", "-1h", "--to", "-2h"}, {"--from=-1h", "--to=-2h"}, {"--svg", "-from", "--from", "-1h", "--to", "-2h"},
+		{"--from", "-1h", "--to", "-2h"}, {"--from=-1h", "--to=-2h"}, {
+			"--svg", "-from", "--from", "-1h", "--to", "-2h",
+		},
 	} {
 		var r backtestRun
 		err := r.Run(t.Context(), args...)

@@ -112,7 +112,7 @@ type StreamConfig struct {
 
 // LeasesConfig is the section "leases".
 type LeasesConfig struct {
-	// How long a worker that has fallen silent keeps its shards. The value of the first worker is in force for all.
+	// How long a worker that has fallen silent keeps its shards. The first worker's value applies to all.
 	Duration time.Duration `yaml:"duration" default:"10s" range:"3s..5m"`
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -154,4 +155,15 @@ func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error
 		var none T
 		return none, context.Cause(ctx)
 	}
+}
+
+// ByteOrderMark is how some editors begin a text in UTF-8. It is no part of the first record.
+const ByteOrderMark = "\ufeff"
+
+// NotUTF8 says what to do about a text in UTF-16.
+const NotUTF8 = "the text is in UTF-16: save it as UTF-8"
+
+// UTF16 reports whether a text begins with a byte order mark of UTF-16.
+func UTF16(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
 }

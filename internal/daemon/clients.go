@@ -45,7 +45,9 @@ func LoadAWS(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("AWS configuration: %w", err)
 	}
 	if cfg.Region == "" {
-		return aws.Config{}, errors.New("AWS configuration: no region; set AWS_REGION, or a region in the profile")
+		return aws.Config{},
+			errors.New("AWS configuration: no region; set AWS_REGION, or a region in the profile; for the " +
+				"emulator: . bin/emulator.env")
 	}
 	return cfg, nil
 }

@@ -86,7 +86,8 @@ func TestNoRegion(t *testing.T) {
 	}
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
 	_, err := LoadAWS(t.Context())
-	require.EqualError(t, err, "AWS configuration: no region; set AWS_REGION, or a region in the profile")
+	require.EqualError(t, err, "AWS configuration: no region; set AWS_REGION, or a region in the profile; for the "+
+		"emulator: . bin/emulator.env")
 }
 
 // closeCounter is a body that fails when it is read after it was closed, as the SDK's does.

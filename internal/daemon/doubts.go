@@ -18,7 +18,8 @@ func (r *reloader) doubt(loaded *config.LoadedConfig, active config.Config) {
 	all := []status.Doubt{}
 	for _, d := range (&config.LoadedConfig{Config: active, Doc: loaded.Doc}).Doubts(time.Now()) {
 		all = append(all, status.Doubt{Field: d.Field, Line: d.Line, Text: d.Rule, Never: d.Never})
-		r.log.Warn("configuration is valid, but cannot be meant", zap.String("field", d.Field), zap.Int("line", d.Line),
+		r.log.Warn("configuration is valid, but probably not what was meant", zap.String("field", d.Field),
+			zap.Int("line", d.Line),
 			zap.String("doubt", d.Rule))
 	}
 	r.doubts.Store(&all)

@@ -19,6 +19,7 @@ import (
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/screen"
+	"kinesis-alerter/internal/status"
 )
 
 const (
@@ -189,7 +190,7 @@ func (d *demo) owners(ctx context.Context) map[string]int {
 	return out
 }
 
-// until lets the story go on until something is true. The error is that of ctx, or why it can never be true.
+// until continues the story until something is true. The error is that of ctx, or why it can never be true.
 func (d *demo) until(ctx context.Context, what string, ok func() bool) error {
 	limit := time.Now().Add(patience)
 	for !ok() {
@@ -203,7 +204,7 @@ func (d *demo) until(ctx context.Context, what string, ok func() bool) error {
 	return nil
 }
 
-// pass lets the story go on for a while: e-mails come, and the progress line moves.
+// pass continues the story for a while: e-mails come, and the progress line moves.
 func (d *demo) pass(ctx context.Context, span time.Duration) error {
 	end := time.Now().Add(span)
 	for {
@@ -253,8 +254,8 @@ func (d *demo) progress() {
 		d.progressed = now
 		c := d.count()
 		line := fmt.Sprintf("%3.0f s | records %s | alerts due %s, delivered %s | e-mails %s",
-			now.Sub(d.began).Seconds(), thousands(c.records), thousands(c.due), thousands(c.delivered),
-			thousands(c.messages))
+			now.Sub(d.began).Seconds(), status.Count(c.records), status.Count(c.due), status.Count(c.delivered),
+			status.Count(c.messages))
 		if d.began.IsZero() {
 			line = "the workers start, and divide the stream and the topic's rate among them ..."
 		}

@@ -223,7 +223,8 @@ func TestLogTap(t *testing.T) {
 	var all bytes.Buffer
 	tap := &logTap{report: func(text string) { reported = append(reported, text) }, name: "worker-2", all: &all}
 	for _, piece := range []string{
-		`{"level":"info","msg":"starting"}` + "\n" + `{"level":"error","ms`, `g":"cannot read","error":"gone"}` + "\n", "no JSON\n",
+		`{"level":"info","msg":"starting"}` + "\n" + `{"level":"error","ms`, `g":"cannot read","error":"gone"}` + "\n",
+		"no JSON\n",
 	} {
 		n, err := tap.Write([]byte(piece))
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/status"
 )
 
 // alertDue is an alert that a record of the stream calls for.
@@ -84,8 +85,8 @@ type count struct {
 	longest                   time.Duration
 }
 
-// count counts what is due by records that were put from a moment on. Records, messages and unknown alerts are all there
-// are.
+// count counts what is due by records that were put from a moment on. Records, messages and unknown alerts are all
+// there are.
 func (l *ledger) count(from time.Time) count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,10 +130,10 @@ func (c count) fault() error {
 	switch {
 	case len(c.lost) > 0:
 		return fmt.Errorf("%s of %d lost, among them the one with id %s; that must not happen, please report it",
-			plural(len(c.lost), "alert"), c.due, c.lost[0])
+			status.Number(len(c.lost), "alert"), c.due, c.lost[0])
 	case c.unknown > 0:
 		return fmt.Errorf("%s delivered for which no record calls; that must not happen, please report it",
-			plural(c.unknown, "alert"))
+			status.Number(c.unknown, "alert"))
 	}
 	return nil
 }
@@ -148,26 +149,10 @@ func (c count) latency() string {
 	if n >= mostWithoutMedian {
 		text = "median " + seconds(c.waits[n/2]) + ", " + text
 	}
-	return fmt.Sprintf("%s, n = %s", text, thousands(n))
+	return fmt.Sprintf("%s, n = %s", text, status.Count(n))
 }
 
 // mostWithoutMedian is from how many samples on a median is more than a guess.
 const mostWithoutMedian = 100
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return thousands(n) + " " + noun + "s"
-}
-
-// thousands is a number with commas.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}

@@ -9,6 +9,7 @@ import (
 
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/screen"
+	"kinesis-alerter/internal/status"
 )
 
 // chapter is a part of the story.
@@ -38,7 +39,7 @@ const (
 // settling is how long workers that have joined keep still before they use their share of a topic's rate.
 const settling = 3 * time.Second
 
-// tell plays the chapters that fit, and lets the hall go on until ctx is done. It returns how many it played to their
+// tell plays the chapters that fit, and keeps the hall running until ctx is done. It returns how many it played to their
 // ends.
 func (d *demo) tell(ctx context.Context) (told int, err error) {
 	if err := d.shared(ctx); err != nil {
@@ -104,7 +105,7 @@ func (d *demo) line(e fakeaws.Email) {
 func (d *demo) framed(e fakeaws.Email) {
 	if body, list, digest := strings.Cut(e.Body, idsBegin); digest {
 		e.Body = regexp.MustCompile(`, records .* of shardId-\d+`).ReplaceAllString(body, ", records […]") +
-			fmt.Sprintf("\nAlert ids:\n[%s]", plural(len(strings.Fields(list)), "line"))
+			fmt.Sprintf("\nAlert ids:\n[%s]", status.Number(len(strings.Fields(list)), "line"))
 	}
 	d.screen.Email(e)
 }
@@ -154,7 +155,7 @@ func (d *demo) storm(ctx context.Context) error {
 		return err
 	}
 	d.say("%d alerts in %s: the first ones alone, the others in digests.", c.delivered,
-		plural(d.mails-before, "message"))
+		status.Number(d.mails-before, "message"))
 	return d.read(ctx, 9*time.Second)
 }
 
@@ -179,7 +180,7 @@ func (d *demo) resolve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("%d alerts that it is over, in %s.", c.delivered, plural(d.mails-before, "message"))
+	d.say("%d alerts that it is over, in %s.", c.delivered, status.Number(d.mails-before, "message"))
 	return d.read(ctx, 5*time.Second)
 }
 
@@ -190,7 +191,7 @@ func (d *demo) kill(ctx context.Context) error {
 	if err := d.shared(ctx); err != nil {
 		return err
 	}
-	d.say("Each worker reads %s. A server a second gets too hot, and cools down.", plural(shards/2, "shard"))
+	d.say("Each worker reads %s. A server a second gets too hot, and cools down.", status.Number(shards/2, "shard"))
 	since := time.Now()
 	hot := 0
 	steadily := func(what string, ok func() bool) error {
@@ -237,13 +238,14 @@ func (d *demo) kill(ctx context.Context) error {
 func (d *demo) account() {
 	c := d.count()
 	row := func(style screen.Style, name string, n int, more string) {
-		d.screen.Print(fmt.Sprintf("   %-22s ", name) + d.screen.Paint(style, fmt.Sprintf("%7s", thousands(n))) + "  " +
+		d.screen.Print(fmt.Sprintf("   %-22s ", name) + d.screen.Paint(style, fmt.Sprintf("%7s", status.Count(n))) +
+			"  " +
 			d.screen.Paint(screen.Dim, more))
 	}
 	d.screen.Print("\n   The count, as the emulator has it:")
 	row(screen.Bold, "records put", c.records, "")
 	row(screen.Bold, "alerts due", c.due, fmt.Sprintf("too hot %d, over %d; by the records", c.firing, c.due-c.firing))
-	row(screen.Bold, "alerts delivered", c.delivered, "in "+plural(c.messages, "message"))
+	row(screen.Bold, "alerts delivered", c.delivered, "in "+status.Number(c.messages, "message"))
 	if d.killed != nil {
 		why := "all that was sent was checkpointed"
 		if c.again > 0 {
@@ -297,7 +299,8 @@ func (d *demo) conclude(told int) {
 	}
 	c := d.count()
 	d.screen.Print(fmt.Sprintf("\nIn all: %s put, %s due, %s delivered (%d again), %d lost.",
-		plural(c.records, "record"), plural(c.due, "alert"), thousands(c.delivered), c.again, len(c.lost)))
+		status.Number(c.records, "record"), status.Number(c.due, "alert"), status.Count(c.delivered), c.again,
+		len(c.lost)))
 	if latency := d.ledger.count(d.free).latency(); latency != "" && !d.free.IsZero() {
 		d.screen.Print("From put to SNS, since the last chapter: " + latency + ".")
 	}

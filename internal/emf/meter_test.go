@@ -42,7 +42,8 @@ func TestLine(t *testing.T) {
 		At: time.UnixMilli(at().UnixMilli()), Namespace: "KinesisAlerter",
 		Dimensions: map[string]string{"stream": "readings", "application": "alerts"},
 		Metrics: map[string]float64{
-			"Heartbeat": 1, "Lag": 1.25, "ShardsRead": 4, "TopicFaults": 1, "Records.alerted": 3, "Records.unmatched": 7,
+			"Heartbeat": 1, "Lag": 1.25, "ShardsRead": 4, "TopicFaults": 1, "Records.alerted": 3,
+			"Records.unmatched": 7,
 			"Problems.critical": 1, "Problems.warning": 0, "Problems.info": 2, "Alerts": 3, "Alerts.oncall": 2,
 			"Alerts.office": 1,
 		},

@@ -5,5 +5,7 @@
 // What it guarantees: nothing leaves the machine. Every message that SNS accepts is shown, with what became of it at
 // each subscription; one that nobody gets is shown as such. It holds no more than the newest messages.
 //
-// What it does not promise: access control. Whoever reaches the address may do everything.
+// A page of another site, opened in a browser of this machine, can call nothing of it.
+//
+// What it does not promise: access control. Whatever program reaches the address may do everything.
 package emulator

@@ -157,8 +157,11 @@ func (e *emulator) provision(ctx context.Context) (topicARN string, err error) {
 func (e *emulator) handler(ended <-chan struct{}) http.Handler {
 	began := strconv.FormatInt(time.Now().UnixMilli(), 36)
 	page := (&viewer{messages: e.messages, began: began, ended: ended}).handler()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	own := http.NewCrossOriginProtection() // a page of another site can send a form here, which publishes
+	return own.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case !local(r.Host):
+			http.Error(w, "ask by an address or as localhost: a name may be another site's", http.StatusForbidden)
 		case strings.HasPrefix(r.URL.Path, strings.TrimSuffix(pagePath, "/")):
 			page.ServeHTTP(w, r)
 		case r.Method == http.MethodGet && r.URL.Path == "/" && r.Header.Get("Authorization") == "":
@@ -169,7 +172,7 @@ func (e *emulator) handler(ended <-chan struct{}) http.Handler {
 		default:
 			e.aws.ServeHTTP(w, r)
 		}
-	})
+	}))
 }
 
 const cborIsNot = "CBOR is not emulated: set AWS_CBOR_DISABLE=true and CBOR_ENABLED=false, as the file of exports does"

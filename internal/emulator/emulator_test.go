@@ -64,7 +64,9 @@ func started(t *testing.T, args ...string) (address string, out *writer) {
 		stop()
 		require.Equal(t, 0, <-ended, out)
 	})
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), "put --stream") }, 5*time.Second,
+	require.Eventually(t, func() bool {
+		return strings.Contains(out.String(), "bin/kinesis-alerter put")
+	}, 5*time.Second,
 		time.Millisecond, out)
 	return address, out
 }
@@ -125,6 +127,7 @@ func TestNotes(t *testing.T) {
 		call("RegisterStreamConsumer", "{}")
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.Host = address
 	r.Header.Set("Content-Type", "application/x-amz-cbor-1.1")
 	w := httptest.NewRecorder()
 	e.handler(t.Context().Done()).ServeHTTP(w, r)
@@ -268,8 +271,40 @@ func TestPageLetsNobodyElseIn(t *testing.T) {
 	}
 	require.NotRegexp(t, `(?i)<script>|style=|onclick=|https?://`, get("localhost", "/_alerts/").Body.String())
 	require.Equal(t, http.StatusForbidden, get("evil.example", "/_alerts/page.js").Code)
+	require.Equal(t, http.StatusOK, get("LOCALHOST:4566", "/_alerts/page.js").Code)
 	require.Equal(t, pagePath, get("127.0.0.1:4566", "/").Header().Get("Location"))
 	require.Equal(t, pagePath, get("127.0.0.1:4566", "/_alerts").Header().Get("Location"))
+}
+
+// A site that is open in a browser cannot publish here: neither by a name of its own, nor with a form.
+func TestServicesLetNoSiteIn(t *testing.T) {
+	e := newEmulator(options{}, noEnvironment, io.Discard)
+	e.emulate("http://127.0.0.1:4566")
+	handler := e.handler(t.Context().Done())
+	for _, tt := range []struct {
+		host, header, value string
+		code                int
+	}{
+		{"evil.example:4566", "", "", http.StatusForbidden},
+		{"127.0.0.1:4566", "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"127.0.0.1:4566", "Origin", "http://evil.example", http.StatusForbidden},
+		{"127.0.0.1:4566", "Origin", "null", http.StatusForbidden},
+		{"127.0.0.1:4566", "", "", http.StatusOK},
+		{"LocalHost.:4566", "", "", http.StatusOK},
+		{"[::1]:4566", "", "", http.StatusOK},
+		{"emulator:4566", "", "", http.StatusOK},
+		{"host.docker.internal:4566", "", "", http.StatusOK},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("Action=ListTopics"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Host = tt.host
+		if tt.header != "" {
+			r.Header.Set(tt.header, tt.value)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(t, tt.code, w.Code, "%+v: %s", tt, w.Body)
+	}
 }
 
 // A terminal that is not read must not keep a publisher waiting.

@@ -65,12 +65,12 @@ func (e *emulator) introduce(endpoint, arn string, loopback bool) {
 	for _, line := range exported(endpoint) {
 		show("    export " + line)
 	}
-	show("Then, after make build, a daemon in one of them, and a record that alerts in another:")
-	command("bin/kinesis-alerter run --stream %s --topic-arn %s --when 'latency > 500'", e.stream, arn)
-	command(`bin/kinesis-alerter put --stream %s '{"service": "checkout", "latency": 900}'`, e.stream)
-	show("Or a configuration made from records of your own, one a line:")
-	command("bin/kinesis-alerter put --stream %s --file FILE", e.stream)
-	command("bin/kinesis-alerter init --stream %s --topic-arn %s", e.stream, arn)
+	show("Then, after make build, a configuration from a record that needs no alert, and a daemon in one of them:")
+	command(`echo '{"service": "checkout", "latency": 120}' | bin/kinesis-alerter init --stream %s --topic-arn %s `+
+		`--sample -`, e.stream, arn)
+	command("bin/kinesis-alerter run")
+	show("And a record that alerts in another:")
+	command(`bin/kinesis-alerter put '{"service": "checkout", "latency": 900}'`)
 	show("")
 }
 

@@ -18,7 +18,8 @@ const (
 )
 
 // S3 emulates CreateBucket, HeadBucket, PutObject, GetObject, HeadObject, ListObjectsV2 and ListBuckets on general
-// purpose buckets without versions. A bucket is addressed by the path, or by a host of the form <bucket>.s3.<region>.<suffix>.
+// purpose buckets without versions. A bucket is addressed by the path, or by a host of the form
+// <bucket>.s3.<region>.<suffix>.
 //
 // Faithful are the names that are accepted, the limits of keys and pages, checksums of type CRC32, and that a second
 // PutObject replaces the object. Conditions, ranges and every other parameter that would change the answer

@@ -138,7 +138,7 @@ func (s *S3) listObjects(req *Request) (restResult, error) {
 	}, err
 }
 
-// grouped are the keys with a prefix; those that go on with the delimiter are one, up to it.
+// grouped are the keys with a prefix; those that share the text up to the delimiter are one.
 func grouped(keys []string, prefix, delimiter string) []string {
 	var out []string
 	for _, key := range keys {

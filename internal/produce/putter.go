@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kinesis-alerter/internal/config"
 )
 
 const (
@@ -83,8 +85,13 @@ func (p *Putter) Lines(ctx context.Context, text io.Reader) (Sum, error) {
 		lines := bufio.NewReaderSize(text, 64<<10)
 		for line := 1; ; line++ {
 			data, err := readLine(lines)
+			if line == 1 {
+				data = bytes.TrimPrefix(data, []byte(config.ByteOrderMark))
+			}
 			var q queued
 			switch {
+			case line == 1 && config.UTF16(data):
+				q = queued{line: line, err: errors.New("line 1: " + config.NotUTF8)}
 			case errors.Is(err, io.EOF):
 				return
 			case err != nil:

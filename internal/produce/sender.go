@@ -14,8 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
@@ -23,6 +25,8 @@ import (
 const (
 	// callTimeout bounds a call. It is long: whether the stream took a call that was given up is not known.
 	callTimeout = 30 * time.Second
+	// lastAnswer is how long a stop waits for the answer to a call that is under way.
+	lastAnswer = 2 * time.Second
 	// patience is how long calls may fail before the sender gives up: a restart and an outage that passes take less.
 	patience = 2 * time.Minute
 	// shortestWait and longestWait are between two calls where the first failed, or the stream refused some of it.
@@ -52,7 +56,8 @@ type result struct {
 }
 
 // send puts a batch once the stream answers. It returns nil when ctx ends before. The end of ctx does not cut a call
-// short: whether the stream took the batch would be unknown, and the count wrong.
+// short at once, so that the count is right. A call that takes longer than lastAnswer is given up with an error: it is
+// not known whether the stream took the batch.
 func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry) ([]result, error) {
 	for began := time.Now(); ; {
 		if s.wait > 0 && !sleep.For(ctx, s.wait) || ctx.Err() != nil {
@@ -72,7 +77,11 @@ func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry)
 				"no success for %s: %w", patience, awsfault.Advise(err, "PutRecords", "stream "+s.Stream),
 			)
 		}
-		if !answered(err) && sent(err) {
+		if (!answered(err) || answer.Is(err)) && sent(err) {
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("interrupted before the stream answered the last call, so that it may have %s "+
+					"more: %w", config.Plural(len(batch), "record"), err)
+			}
 			s.repeated += len(batch)
 		}
 		if !s.failing {
@@ -83,15 +92,21 @@ func (s *sender) send(ctx context.Context, batch []types.PutRecordsRequestEntry)
 }
 
 func (s *sender) call(ctx context.Context, batch []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		if sleep.For(call, lastAnswer) {
+			cancel()
+		}
+	})
+	defer stop()
 	in := &kinesis.PutRecordsInput{Records: batch}
 	if arns.Region(s.Stream) != "" {
 		in.StreamARN = &s.Stream
 	} else {
 		in.StreamName = &s.Stream
 	}
-	out, err := s.Client.PutRecords(ctx, in)
+	out, err := s.Client.PutRecords(call, in)
 	if err == nil && len(out.Records) != len(batch) {
 		return nil, fmt.Errorf("the answer is about %d records, and %d were put", len(out.Records), len(batch))
 	}

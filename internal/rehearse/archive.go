@@ -111,6 +111,9 @@ func (s *ArchiveSource) file(ctx context.Context, b *Backtest, bar *progressBar,
 			return context.Cause(ctx)
 		}
 		line, tooLong, err := s.next(ctx, lines)
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte(config.ByteOrderMark))
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -2,8 +2,6 @@ package rehearse
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +21,4 @@ func TestProgressBar(t *testing.T) {
 	out.Reset()
 	bar.Clear()
 	require.Equal(t, "\r"+strings.Repeat(" ", 66)+"\r", out.String())
-	require.False(t, IsTerminal(&out))
-	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	require.False(t, IsTerminal(file), "a file is none")
-	require.NoError(t, file.Close())
 }

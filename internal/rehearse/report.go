@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -436,21 +435,6 @@ func writeColumns(w io.Writer, rows [][]string, align string) {
 		}
 		_, _ = plain.Fprintln(w, strings.TrimRight(b.String(), " "))
 	}
-}
-
-// IsTerminal reports whether a person sees what is written to w, or types what is read from it. The null device is like
-// a terminal, and is none.
-func IsTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
 }
 
 // progressBar shows on a terminal how far something is. Without one it does nothing.

@@ -39,6 +39,9 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	if err != nil {
 		return nil, config.FieldErrors{{File: file, Rule: err.Error()}}
 	}
+	if config.UTF16(text) {
+		return nil, config.FieldErrors{{File: file, Rule: config.NotUTF8}}
+	}
 	records := sampleRecords(text)
 	for range records {
 		return records, nil
@@ -68,6 +71,7 @@ func Records(text []byte, most int) []alert.Record {
 }
 
 func sampleRecords(text []byte) iter.Seq[sampleRecord] {
+	text = bytes.TrimPrefix(text, []byte(config.ByteOrderMark))
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
 		return sampleElements(text)
 	}

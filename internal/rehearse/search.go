@@ -135,16 +135,6 @@ func (s *Search) Near() string {
 	return config.Nearest(s.Key, slices.Sorted(maps.Keys(s.others)))
 }
 
-// Nearest is the place in Found of the record whose arrival is nearest to a time.
-func (s *Search) Nearest(at time.Time) (place int) {
-	for i := range s.Found {
-		if s.Found[i].Explanation.Arrival.Sub(at).Abs() < s.Found[place].Explanation.Arrival.Sub(at).Abs() {
-			place = i
-		}
-	}
-	return place
-}
-
 // wants reports whether a record is one of those, and explains it.
 func (s *Search) wants(pipeline *alert.Pipeline, u *decode.UserRecord) bool {
 	if s == nil || u.Arrival.Before(s.Begin) || u.Arrival.After(s.End) {

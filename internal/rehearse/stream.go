@@ -61,8 +61,8 @@ type StreamSource struct {
 	First int32
 	// Only selects the shards that are read, by id and range of hash keys; nil is all.
 	Only func(shard string, keys *kinesistypes.HashKeyRange) bool
-	// Trouble, if set, gets the error that has calls repeated, and nil when they are answered again. It is called by the
-	// goroutine that runs the source.
+	// Trouble, if set, gets the error that has calls repeated, and nil when they are answered again. It is called by
+	// the goroutine that runs the source.
 	Trouble func(error)
 	// CallLimit bounds a call. Defaults to 30s.
 	CallLimit time.Duration

@@ -163,9 +163,9 @@ func figure(f *field, records []Record) (x idea, rank int) {
 		name: ruleName(f.path, map[string]string{">": "high", "<": "low"}[sign]),
 		when: fmt.Sprintf("%s %s %s", f.expr, sign, bound),
 		why: fmt.Sprintf(
-			"The sample had %s to %s. Set the limit at which a person should act.", number(f.min), number(f.max),
+			"The sample had %s. Set the limit at which a person should act.", span(f),
 		),
-		seen:    fmt.Sprintf("%s was %s to %s", name, number(f.min), number(f.max)),
+		seen:    fmt.Sprintf("%s was %s", name, span(f)),
 		subject: fmt.Sprintf("{{ .Key }}: %s %s %s", name, above, bound),
 		firing:  fmt.Sprintf("{{ .Key }}: %s is {{ .Value }}, and should be %s %s.", name, most, bound),
 		over:    fmt.Sprintf("{{ .Key }}: %s is no longer %s %s.", name, above, bound),
@@ -245,6 +245,14 @@ func number(x float64) string {
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
+// span is the values of a field: the least to the greatest, or the only one.
+func span(f *field) string {
+	if f.min == f.max {
+		return number(f.min)
+	}
+	return number(f.min) + " to " + number(f.max)
+}
+
 // httpStatus is an HTTP status, of which 500 and above are failures.
 func httpStatus(f *field, records []Record) (x idea, rank int) {
 	if f.numbers < f.seen() || !f.whole || f.min < 100 || f.max > 599 || !f.is("status", "code") {
@@ -253,7 +261,7 @@ func httpStatus(f *field, records []Record) (x idea, rank int) {
 	x = idea{
 		name: ruleName(f.path, "failed"), when: f.expr + " >= 500",
 		why:     "A status of 500 and above is a failure of the server.",
-		seen:    fmt.Sprintf("%s was %s to %s", f.path, number(f.min), number(f.max)),
+		seen:    fmt.Sprintf("%s was %s", f.path, span(f)),
 		subject: fmt.Sprintf("{{ .Key }}: %s 500 or above", f.path),
 		firing:  fmt.Sprintf("{{ .Key }} answers with %s {{ .Value }}.", f.path),
 		over:    fmt.Sprintf("{{ .Key }} no longer answers with %s 500 or above.", f.path),

@@ -3,11 +3,11 @@ package screen
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/plain"
 )
 
 // Screen prints lines above one progress line. On a terminal that line is rewritten in place, and there are colours,
@@ -22,15 +22,8 @@ type Screen struct {
 
 // New is a screen on out. env looks environment variables up.
 func New(out io.Writer, env func(string) (string, bool)) *Screen {
-	s := &Screen{out: out}
-	if f, ok := out.(*os.File); ok {
-		info, err := f.Stat()
-		s.tty = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	refused, _ := env("NO_COLOR")
-	kind, _ := env("TERM")
-	s.colour = s.tty && refused == "" && kind != "dumb"
-	return s
+	tty := plain.IsTerminal(out)
+	return &Screen{out: out, tty: tty, colour: tty && plain.HasColours(env)}
 }
 
 // Style is a way to show a text, as the terminal's code has it.
@@ -54,7 +47,7 @@ func (s *Screen) Paint(style Style, text string) string {
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
 }
 
-// Terminal says that somebody looks on while it is written.
+// Terminal reports whether a person watches the output.
 func (s *Screen) Terminal() bool { return s.tty }
 
 // Interval is how often the progress line is worth renewing.

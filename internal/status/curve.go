@@ -12,8 +12,8 @@ import (
 type curve struct {
 	// Now is of all workers, Here of this one; Here is empty where they are the same.
 	Now, Here, Peak string
-	// Line and Area are SVG paths of all workers in a box of curveWidth by curveHeight, Own is the line of this one; empty
-	// without two points. They fill the box from the first points on, which Since says.
+	// Line and Area are SVG paths of all workers in a box of curveWidth by curveHeight, Own is the line of this one;
+	// empty without two points. They fill the box from the first points on, which Since says.
 	Line, Area, Own string
 	Since           string
 	// Note says where the greatest is; empty where that means nothing.

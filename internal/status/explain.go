@@ -2,7 +2,8 @@ package status
 
 import (
 	"fmt"
-	"strings"
+
+	"kinesis-alerter/internal/plain"
 )
 
 // ExplainCommand is the command that shows what the rules make of the record of an alert. file is the configuration's;
@@ -11,23 +12,10 @@ func ExplainCommand(file string, a *Alert, sub uint32) string {
 	if file == "" || file == "-" {
 		file = "FILE"
 	}
-	command := fmt.Sprintf("kinesis-alerter explain --config %s --shard %s --sequence %s", quoted(file),
-		quoted(a.Shard),
-		quoted(a.Sequence))
+	command := fmt.Sprintf("kinesis-alerter explain --config %s --shard %s --sequence %s", plain.ShellWord(file),
+		plain.ShellWord(a.Shard), plain.ShellWord(a.Sequence))
 	if sub > 0 {
 		command += fmt.Sprintf(" --sub %d", sub)
 	}
 	return command
-}
-
-// quoted is a word as a shell reads it.
-func quoted(word string) string {
-	plain := !strings.ContainsFunc(word, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
-			!strings.ContainsRune("_./:@%+=-", c)
-	})
-	if plain && word != "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -82,8 +82,8 @@ func Glossary() []chapter {
 			},
 			{
 				"shard-lag", "Lag",
-				"The age of the shard's oldest record that is not finished. ≤ stands for another worker's shard: it is " +
-					"no more than that, as its last checkpoint says.",
+				"The age of the shard's oldest record that is not finished. ≤ stands for another worker's shard: it " +
+					"is no more than that, as its last checkpoint says.",
 				"Below 1 s; another worker's below 10 s.",
 				[]string{"shard_lag_seconds"},
 				[]string{"ShardLagging", "ShardLagHigh", "DataLossImminent"},
@@ -125,7 +125,8 @@ func Glossary() []chapter {
 			{
 				"worker-state", "State",
 				"live: its heartbeat comes. silent: it has missed one, so whether it reads is not known. leaving: it " +
-					"stops and hands its shards over. fenced: it was silent for a lease, and the others take its shards.",
+					"stops and hands its shards over. fenced: it was silent for a lease, and the others take " +
+					"its shards.",
 				"live.", nil,
 				[]string{"LeaseRenewalsFailing", "InstanceDown"},
 			},
@@ -180,9 +181,9 @@ func Glossary() []chapter {
 			},
 			{
 				"topic-state", "State",
-				"accepts: SNS takes alerts, or has not been asked to yet. gathers digests: there are more alerts than " +
-					"the topic's rate, so several go in one message. fails: SNS does not answer, or refuses. Anything " +
-					"else names a fault that you have to remove.",
+				"accepts: SNS takes alerts, or has not been asked to yet. gathers digests: there are more alerts " +
+					"than the topic's rate, so several go in one message. fails: SNS does not answer, or refuses. " +
+					"Anything else names a fault that you have to remove.",
 				"accepts.",
 				[]string{"topic_fault", "topic_digest_mode"},
 				[]string{"TopicFault", "PublishFailing", "DigestMode"},
@@ -313,14 +314,14 @@ func Glossary() []chapter {
 			},
 			{
 				"alert-id", "Alert id",
-				"The alert_id of the message. The audit log has a line with it. The same record and rule give the same " +
-					"id after a restart.",
+				"The alert_id of the message. The audit log has a line with it. The same record and rule give the " +
+					"same id after a restart.",
 				"", nil, nil,
 			},
 			{
 				"explain", "Explain",
-				"The command that shows what the rules make of this record, and why. An alert that a timer caused has " +
-					"none.",
+				"The command that shows what the rules make of this record, and why. An alert that a timer caused " +
+					"has none.",
 				"", nil, nil,
 			},
 		}},

@@ -23,7 +23,8 @@ func TestGlossary(t *testing.T) {
 	seen := map[string]bool{}
 	var docs strings.Builder
 	for _, c := range Glossary() {
-		fmt.Fprintf(&docs, "\n### %s\n\n| on the page | means | good | metric | alerts |\n|---|---|---|---|---|\n", c.Name)
+		fmt.Fprintf(&docs, "\n### %s\n\n| on the page | means | good | metric | alerts |\n|---|---|---|---|---|\n",
+			c.Name)
 		for i := range c.Terms {
 			term := &c.Terms[i]
 			require.False(t, seen[term.Key], "%s is there twice", term.Key)
@@ -37,7 +38,8 @@ func TestGlossary(t *testing.T) {
 				require.Contains(t, rules, "- alert: KinesisAlerter"+a+"\n", term.Key)
 				alerts = append(alerts, fmt.Sprintf("[%s](../deploy/runbooks/KinesisAlerter%[1]s.md)", a))
 			}
-			fmt.Fprintf(&docs, "| %s | %s | %s | %s | %s |\n", term.Name, term.Means, term.Good, strings.Join(names, ", "),
+			fmt.Fprintf(&docs, "| %s | %s | %s | %s | %s |\n", term.Name, term.Means, term.Good,
+				strings.Join(names, ", "),
 				strings.Join(alerts, ", "))
 		}
 	}
@@ -57,7 +59,8 @@ Each heading of the page says this on hover, and leads to the same list at its e
 		require.True(t, seen[link[1]], link[1])
 		require.Contains(t, w.Body.String(), `<dt id="about-`+link[1]+`"`)
 	}
-	for _, head := range regexp.MustCompile(`(?s)<th scope="col"[^>]*>(.*?)</th>`).FindAllStringSubmatch(statusHTML, -1) {
+	for _, head := range regexp.MustCompile(`(?s)<th scope="col"[^>]*>(.*?)</th>`).FindAllStringSubmatch(statusHTML,
+		-1) {
 		require.Contains(t, head[1], `{{template "col" `, "a heading without an explanation")
 	}
 }

@@ -248,7 +248,8 @@ type History struct {
 	Interval float64   `json:"interval_seconds"`
 	Records  []float64 `json:"records_per_second"`
 	Alerts   []float64 `json:"alerts_per_second"`
-	// Lag is the greatest lag of the shards that this process read at the end of each interval; null where it read none.
+	// Lag is the greatest lag of the shards that this process read at the end of each interval; null where it read
+	// none.
 	Lag []*float64 `json:"lag_seconds"`
 	// Fleet is the same of all workers together, as they said with their heartbeats.
 	Fleet FleetHistory `json:"fleet"`

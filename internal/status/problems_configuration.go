@@ -24,7 +24,7 @@ func configurationKinds() []kind {
 			},
 		},
 		{
-			code: "reload_refused", remedy: check,
+			code: "reload_refused", remedy: check + "; mend them, then reload",
 			find: func(m *model, _ thresholds) findings {
 				r := m.Reload
 				if r == nil || r.OK {

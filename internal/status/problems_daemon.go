@@ -21,8 +21,8 @@ func daemonKinds() []kind {
 		},
 		{
 			code: "clock_off",
-			remedy: "let NTP set this machine's clock (chronyc tracking, timedatectl); until then alerts use Kinesis' " +
-				"clock, and log lines do not",
+			remedy: "let NTP set this machine's clock (chronyc tracking, timedatectl); until then alerts use " +
+				"Kinesis' clock, and log lines do not",
 			// Dates of answers leave less open. AWS refuses calls that are signed five minutes too late or too early.
 			after: thresholds{info: 3 * time.Second, warning: time.Minute},
 			find: func(m *model, after thresholds) findings {

@@ -65,7 +65,8 @@ func (t thresholds) words() string {
 		after time.Duration
 	}{{LevelInfo, t.info}, {LevelWarning, t.warning}, {LevelCritical, t.critical}} {
 		if level.after > 0 {
-			words = append(words, fmt.Sprintf("%s after %s", level.name, short.Replace(level.after.Round(time.Second).String())))
+			words = append(words, fmt.Sprintf("%s after %s", level.name,
+				short.Replace(level.after.Round(time.Second).String())))
 		}
 	}
 	return strings.Join(words, ", ")

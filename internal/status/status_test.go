@@ -87,13 +87,16 @@ func TestStatusSummary(t *testing.T) {
 			s.Shards[1].State, s.Shards[1].CaughtUp = "paused", Moment(at.Add(-13*time.Hour))
 		}, LevelCritical, "1 shard is paused by an operator, the first of them finished up to 13 h ago, which is " +
 			"more than half of the stream's retention."},
-		"a reload of a part": {func(s *Status) {
-			s.Reload = &Reload{
-				At: at.Add(-2 * time.Hour), OK: true,
-				Changes: []string{"rule a changed", "processing" + config.RestartNeeded},
-			}
-		}, LevelInfo, "This worker is well; processing in the file differs from the configuration that runs, since a reload 2 " +
-			"h ago."},
+		"a reload of a part": {
+			func(s *Status) {
+				s.Reload = &Reload{
+					At: at.Add(-2 * time.Hour), OK: true,
+					Changes: []string{"rule a changed", "processing" + config.RestartNeeded},
+				}
+			}, LevelInfo,
+			"This worker is well; processing in the file differs from the configuration that runs, since a reload 2 " +
+				"h ago.",
+		},
 		"unread": {func(s *Status) {
 			s.Shards[1] = Shard{
 				ID: "shardId-000000000001", State: "unread", UnreadSince: Moment(at.Add(-25 * time.Second)),

@@ -44,7 +44,8 @@ func Text(st *Status) string {
 	}
 	line("")
 	if len(st.Workers) > 1 {
-		line("fleet    %s, %s records/s, %s alerts/s, lag %s", v.Coverage.Sentence, v.Records.Now, v.Alerts.Now, v.Lag.Now)
+		line("fleet    %s, %s records/s, %s alerts/s, lag %s", v.Coverage.Sentence, v.Records.Now, v.Alerts.Now,
+			v.Lag.Now)
 		line("here     %s, %s records/s, %s alerts/s, lag %s (%s)",
 			Number(st.ShardCounts[string(checkpoint.ShardHeld)], "shard"), v.Records.Here, v.Alerts.Here,
 			v.ShardTable.Lag, v.ShardTable.LagWhere)
@@ -136,7 +137,8 @@ func Text(st *Status) string {
 		}
 	}
 	if len(v.Crew.Rows) > 0 {
-		row, end := table("WORKER", "STATE", "HEARD", "RECORDS/S", "ALERTS/S", "LAG", "SHARDS", "VERSION", "CONFIGURATION")
+		row, end := table("WORKER", "STATE", "HEARD", "RECORDS/S", "ALERTS/S", "LAG", "SHARDS", "VERSION",
+			"CONFIGURATION")
 		for i := range v.Crew.Rows {
 			w := &v.Crew.Rows[i]
 			row(w.Short, w.State, w.Heard, w.Records, w.Alerts, w.Lag, w.holding(), w.Version,
@@ -173,7 +175,7 @@ func (w *workerView) holding() string {
 		parts = append(parts, s.Short)
 	}
 	if w.More > 0 {
-		parts = append(parts, "and "+count(w.More)+" more")
+		parts = append(parts, "and "+Count(w.More)+" more")
 	}
 	return strings.Join(parts, " ")
 }

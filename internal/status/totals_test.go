@@ -26,8 +26,9 @@ func TestTotals(t *testing.T) {
 		},
 		Workers: []FleetWorker{
 			{
-				ID: "a", Self: true, State: "live", Version: "2", Configuration: "x", Records: new(5.0), Alerts: new(1.0),
-				Lag: new(0.1),
+				ID: "a", Self: true, State: "live", Version: "2", Configuration: "x", Records: new(5.0),
+				Alerts: new(1.0),
+				Lag:    new(0.1),
 			},
 			{
 				ID: "b", State: "leaving", Version: "2", Configuration: "y", Records: new(7.0), Alerts: new(0.5),
@@ -84,7 +85,7 @@ func TestSilentOwnersReadNothing(t *testing.T) {
 	require.Equal(t, LevelOK, level)
 }
 
-// A rule that cannot fire, or never did, is told from one that does, with the reason; the kinds of its alerts add up.
+// A rule that cannot fire, or never did, looks different from one that does, and says why; the kinds of its alerts add up.
 func TestStanding(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -105,7 +106,9 @@ func TestStanding(t *testing.T) {
 		"a window": {
 			rule: Rule{Judged: 99, Matched: 52, Needs: "the avg of 5m"}, state: "matches", says: "the avg of 5m",
 		},
-		"absence": {rule: Rule{Judged: 99, Matched: 99, Absence: true, Needs: "no such record for 5m"}, state: "watches"},
+		"absence": {
+			rule: Rule{Judged: 99, Matched: 99, Absence: true, Needs: "no such record for 5m"}, state: "watches",
+		},
 		"silenced": {
 			rule: Rule{Judged: 9, Matched: 3, Suppressed: map[string]uint64{"silenced": 3}}, state: "suppressed",
 			says: "silenced 3",

@@ -89,7 +89,11 @@ func NewView(st *Status) *view {
 		"alerted", "suppressed", "unmatched", "filtered", "invalid", "over_budget", "expired", "dead_lettered",
 	} {
 		if n, ok := st.Records[name]; ok {
-			v.Outcomes = append(v.Outcomes, labelled{strings.ReplaceAll(name, "_", " "), n})
+			label := strings.ReplaceAll(name, "_", " ")
+			if name == "unmatched" { // some of them matched a rule that waits for more
+				label = "no alert"
+			}
+			v.Outcomes = append(v.Outcomes, labelled{label, n})
 			v.Resolved += n
 		}
 	}
@@ -390,7 +394,7 @@ func newShardView(s *Shard, st *Status) shardView {
 	if r.Checkpoint != nil {
 		row.Checked = words(st.At.Sub(*r.Checkpoint))
 	}
-	row.Waiting, row.Held = count(r.Unresolved), count(r.HeldKeys)
+	row.Waiting, row.Held = Count(r.Unresolved), Count(r.HeldKeys)
 	if r.Gathered > 0 {
 		row.Gathered = grouped(uint64(r.Gathered)) + " in digests"
 	}
@@ -493,7 +497,8 @@ const shardsNamed = 8
 
 func newWorkerView(w *FleetWorker, st *Status) workerView {
 	row := workerView{
-		ID: w.ID, Short: shortWorker(w.ID), Version: cmp.Or(w.Version, "unknown"), State: w.State, Sign: "●", Class: "ok",
+		ID: w.ID, Short: shortWorker(w.ID), Version: cmp.Or(w.Version, "unknown"), State: w.State, Sign: "●",
+		Class:  "ok",
 		Shards: w.Shards, Self: w.Self, Config: cmp.Or(w.Configuration[:min(7, len(w.Configuration))], "unknown"),
 		Records: "–", Alerts: "–", Lag: "–",
 	}
@@ -576,8 +581,8 @@ type coverage struct {
 func newCoverage(st *Status) coverage {
 	t := &st.Totals
 	c := coverage{
-		Read: count(t.Read), Open: count(t.Open), By: "by " + Number(t.Readers, "worker"),
-		Here: count(st.ShardCounts[string(checkpoint.ShardHeld)]) + " here",
+		Read: Count(t.Read), Open: Count(t.Open), By: "by " + Number(t.Readers, "worker"),
+		Here: Count(st.ShardCounts[string(checkpoint.ShardHeld)]) + " here",
 	}
 	if t.Open == 0 {
 		c.By, c.Sentence = "no shard is known yet", "no shard is known yet"
@@ -593,12 +598,12 @@ func newCoverage(st *Status) coverage {
 		{checkpoint.ShardBlocked, "behind a parent", ""},
 	} {
 		if n := st.ShardCounts[string(state.state)]; n > 0 {
-			rest = append(rest, count(n)+" "+state.words)
+			rest = append(rest, Count(n)+" "+state.words)
 			c.Class = cmp.Or(c.Class, state.sign)
 		}
 	}
 	if t.Silent > 0 {
-		rest = append(rest, count(t.Silent)+" of a silent worker")
+		rest = append(rest, Count(t.Silent)+" of a silent worker")
 		c.Class = cmp.Or(c.Class, "warn")
 	}
 	c.Rest = strings.Join(rest, ", ")
@@ -723,7 +728,7 @@ type topicView struct {
 func newTopicView(t *Topic, at time.Time) topicView {
 	row := topicView{
 		Name: t.Name, State: "accepts", Sign: "●", Class: "ok", Remedy: t.Remedy,
-		Waiting: count(t.Waiting), Gathered: count(t.Gathered), Sent: count(t.SentLastMinute), Rate: "no limit",
+		Waiting: Count(t.Waiting), Gathered: Count(t.Gathered), Sent: Count(t.SentLastMinute), Rate: "no limit",
 		Last: "never",
 	}
 	if t.Rate > 0 {

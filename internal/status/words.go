@@ -66,8 +66,8 @@ func grouped(n uint64) string {
 	return s
 }
 
-// count writes a number of things.
-func count(n int) string { return grouped(uint64(max(0, n))) }
+// Count writes a number of things, in groups of three digits.
+func Count(n int) string { return grouped(uint64(max(0, n))) }
 
 // seconds is a duration of the model.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -22,8 +22,8 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// TestFigures measures what docs/performance.md promises, with real processes and real time, and prints it beside its bar. It
-// fails only when something could not be measured: a busy machine is no defect of the daemon.
+// TestFigures measures what docs/performance.md promises, with real processes and real time, and prints it beside its
+// bar. It fails only when something could not be measured: a busy machine is no defect of the daemon.
 func TestFigures(t *testing.T) {
 	f := &figures{binary: buildDaemon(t)}
 	t.Run("start", f.start)

@@ -94,7 +94,8 @@ func TestEveryTestIsPlayed(t *testing.T) {
 				case "testkit":
 					require.True(t, sim(dir), "make sim does not play %s", where)
 				case "Skip":
-					require.True(t, unplayed()[name] != "" || slices.ContainsFunc(words.FindAllString(text, -1), played),
+					require.True(t, unplayed()[name] != "" ||
+						slices.ContainsFunc(words.FindAllString(text, -1), played),
 						"%s skips with %s, which names no command of .ci/run", where, text)
 				}
 			}
@@ -129,7 +130,8 @@ func leftOut(fn *ast.FuncDecl) map[string]string {
 				out["Short"] = ""
 			case on.Name == "testkit" && slices.Contains([]string{"Long", "Runs", "Cases", "Named"}, sel.Sel.Name):
 				out["testkit"] = sel.Sel.Name
-			case strings.HasPrefix(sel.Sel.Name, "Skip") && !draws[on.Name] && regexp.MustCompile(`^([btf]|t[bt])$`).MatchString(on.Name):
+			case strings.HasPrefix(sel.Sel.Name, "Skip") && !draws[on.Name] &&
+				regexp.MustCompile(`^([btf]|t[bt])$`).MatchString(on.Name):
 				out["Skip"] = "nothing"
 				if len(n.Args) > 0 {
 					out["Skip"] = types.ExprString(n.Args[0])

@@ -29,7 +29,8 @@ func guides(t *testing.T) (sections []section) {
 	t.Helper()
 	pages := documents(t)
 	for _, path := range slices.Sorted(maps.Keys(pages)) {
-		if path != "../../README.md" && !strings.HasPrefix(path, "../../docs/") && !strings.HasPrefix(path, "../../deploy/") {
+		if path != "../../README.md" && !strings.HasPrefix(path, "../../docs/") &&
+			!strings.HasPrefix(path, "../../deploy/") {
 			continue
 		}
 		for _, text := range regexp.MustCompile(`(?m)^#{2,} `).Split(pages[path], -1) {
@@ -101,7 +102,9 @@ func words(line string) (commands [][]string) {
 		commands = append(commands, command)
 	}
 	for i, command := range commands { // without redirections
-		if at := slices.IndexFunc(command, func(w string) bool { return strings.HasPrefix(w, ">") || w == "<" }); at >= 0 {
+		if at := slices.IndexFunc(command, func(w string) bool {
+			return strings.HasPrefix(w, ">") || w == "<"
+		}); at >= 0 {
 			commands[i] = command[:at]
 		}
 	}
@@ -136,7 +139,8 @@ func TestCommandsInPagesExist(t *testing.T) {
 			lines = append(lines, strings.ReplaceAll(m[1], "\n", " ")+" # in the text")
 		}
 		for _, line := range lines {
-			line, mentioned := strings.CutSuffix(strings.ReplaceAll(line, " TIME", " 2026-11-22T09:00:00Z"), " # in the text")
+			line, mentioned := strings.CutSuffix(strings.ReplaceAll(line, " TIME", " 2026-11-22T09:00:00Z"),
+				" # in the text")
 			for _, command := range words(line) {
 				for len(command) > 1 && regexp.MustCompile(`^[A-Z_]+=`).MatchString(command[0]) {
 					command = command[1:]

@@ -37,7 +37,9 @@ func TestMetricLinesOfADaemon(t *testing.T) {
 			next.Topics, next.Rules = map[string]alert.TopicConfig{"oncall": c.Topics["oncall"]}, c.Rules[:1]
 			next = next.WithDefaults()
 			o.Reloads = reloads
-			o.Reload = func(context.Context) (*config.LoadedConfig, error) { return &config.LoadedConfig{Config: next}, nil }
+			o.Reload = func(context.Context) (*config.LoadedConfig, error) {
+				return &config.LoadedConfig{Config: next}, nil
+			}
 		})
 		put := func(n int, rate string) {
 			for range n {

@@ -2,8 +2,8 @@
 
 package system_test
 
-// lawMutations are the ways in which what is told of a key differs from what docs/rules.md says. The reference model finds
-// each.
+// lawMutations are the ways in which what is told of a key differs from what docs/rules.md says. The reference model
+// finds each.
 func lawMutations() []mutation {
 	law := killer{pkg: "alert", test: "TestWordsAreThoseOfTheReference", checks: 400}
 	order := func(test string) killer { return killer{pkg: "alert", test: test} }

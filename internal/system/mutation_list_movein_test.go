@@ -10,8 +10,9 @@ func moveinMutations() []mutation {
 		{
 			breaks: "a rewind that goes forward says what it skips",
 			file:   "checkpoint/admin/change.go",
-			old:    "return c.Before.CaughtUp, c.Before.CaughtUp.Before(to.Time)", new: "return c.Before.CaughtUp, false",
-			by: killer{pkg: "internal/cli", test: "TestLeasesRewindSaysWhatItSkips"}, says: `SKIPPED`,
+			old:    "return c.Before.CaughtUp, c.Before.CaughtUp.Before(to.Time)",
+			new:    "return c.Before.CaughtUp, false",
+			by:     killer{pkg: "internal/cli", test: "TestLeasesRewindSaysWhatItSkips"}, says: `SKIPPED`,
 		},
 		{
 			breaks: "sources that are not Kinesis are named",
@@ -34,8 +35,9 @@ func moveinMutations() []mutation {
 		},
 		{
 			breaks: "aliases of aliases cost little",
-			file:   "internal/takeover/tree.go", old: "	case r.nodes > maxNodes:\n", new: "	case r.nodes > 10*maxNodes:\n",
-			by: hostile, says: `is more than 200000 values`,
+			file:   "internal/takeover/tree.go", old: "	case r.nodes > maxNodes:\n",
+			new: "	case r.nodes > 10*maxNodes:\n",
+			by:  hostile, says: `is more than 200000 values`,
 		},
 		{
 			breaks: "a key that occurs twice is refused",

@@ -135,5 +135,10 @@ func pageMutations() []mutation {
 			file:   "internal/status/totals.go", old: "ids[w.ID] = true", new: "ids[w.ID] = false",
 			by: only("internal/status", "TestSilentOwnersReadNothing"), says: `.*Error:.*`,
 		},
+		{
+			breaks: "what a rule said in mode shadow suppresses nothing once it is live",
+			file:   "alert/audience.go", old: "t.shadow && !r.shadow }", new: "t.shadow && r.shadow }",
+			by: only("alert", "TestShadowMutesNothingLive"), says: `.*Error:.*`,
+		},
 	}
 }

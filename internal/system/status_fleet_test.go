@@ -154,7 +154,8 @@ func TestStatusOfTheFleet(t *testing.T) {
 			c.Host = "old"
 			return c
 		}(), checkpoint.Deps{
-			DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+			DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(),
+			Registerer: prometheus.NewRegistry(),
 		})
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())

@@ -424,7 +424,7 @@ topics:
 		})
 		require.Equal(t, "rules[1].when can never hold: heartRate > 100 and heartRate < 50 exclude each other",
 			s.Problems[0].Text)
-		require.Contains(t, d.Log.String(), "configuration is valid, but cannot be meant")
+		require.Contains(t, d.Log.String(), "configuration is valid, but probably not what was meant")
 		require.NoError(t, d.End())
 	})
 }

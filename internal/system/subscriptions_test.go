@@ -74,7 +74,8 @@ func TestStatusOfTopicsThatNobodyHears(t *testing.T) {
 		time.Sleep(7 * time.Minute)
 		s = page.Status(t)
 		require.Equal(t, status.LevelInfo, s.Level)
-		require.Equal(t, "All is well; topic oncall: its subscriptions are not known (AuthorizationError: no).", s.Summary)
+		require.Equal(t, "All is well; topic oncall: its subscriptions are not known (AuthorizationError: no).",
+			s.Summary)
 		denied()
 		// a failure that passes
 		fake.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "GetTopicAttributes"})

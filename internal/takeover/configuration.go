@@ -21,7 +21,7 @@ import (
 )
 
 // placeholderTopic replaces the topic, which a mapping does not know.
-const placeholderTopic = "REPLACE-ME"
+const placeholderTopic = alert.Placeholder
 
 // topicFlag says where alerts go.
 const topicFlag = "--topic-arn"
@@ -378,7 +378,8 @@ func (w *takeover) writeHead() {
 			"that holds it: aws lambda get-function-configuration --function-name %s", cmp.Or(w.function, "NAME"))
 	}
 	if isPipe {
-		todo("Which records alert? The rule below holds for every one%s, as the pipe's target gets every one. rules[0].when "+
+		todo("Which records alert? The rule below holds for every one%s, as the pipe's target gets every one. "+
+			"rules[0].when "+
 			"may say more than a filter can, such as ANOMALY_SCORE > 3.0; check --sample FILE then says which of its "+
 			"names no record has. Where records are no JSON objects, add format: text.", w.thatPasses())
 	} else {
@@ -472,9 +473,9 @@ func (w *takeover) writeStream() {
 		start = m.StartingPositionTimestamp.Truncate(time.Second).Format(time.RFC3339)
 	}
 	w.comment(2,
-		"StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s To go on where it "+
-			"stops, put the time of a minute "+
-			"before you disable it here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
+		"StartingPosition: %s%s. It is where the mapping once began, not how far it has read: %s Beside the running "+
+			"function, latest is right. To start only after it was disabled, put the time of a minute before that "+
+			"here, such as 2026-11-22T09:00:00Z. It counts at the very first start only.",
 		cmp.Or(m.StartingPosition, "(not given)"), w.startTime(), w.startMeans())
 	if !w.instead(2, "start", "stream.start") {
 		w.line("  start: %s", start)

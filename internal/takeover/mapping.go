@@ -26,8 +26,8 @@ const MaxMapping = 32 << 20
 type LambdaExplainer struct {
 	// File has what the AWS CLI or Terraform prints, or a template; - is standard input.
 	File, TopicARN string
-	// Output is the file that gets the configuration, or the folder that gets several; empty is Stdout. It is left alone
-	// where there is none to write.
+	// Output is the file that gets the configuration, or the folder that gets several; empty is Stdout. It is left
+	// alone where there is none to write.
 	Output string
 
 	Stdin          io.Reader
@@ -180,13 +180,17 @@ func (x *LambdaExplainer) write(all []taken) error {
 		"  3. kinesis-alerter rules backtest --config %s --from -24h, which says what it would have published\n"+
 		"  4. give its role the permissions of deploy/iam, and run it beside the function: the rule is in mode "+
 		"shadow\n"+
-		"  5. disable the mapping, and take the line mode: shadow out; docs/migrate.md has the way back\n",
+		"  5. remove mode: shadow and reload; when the status page shows the new configuration for every "+
+		"worker, wait a "+
+		"minute, and only then disable the mapping: in the other order alerts are lost. docs/migrate.md has the way "+
+		"back\n",
 		files[0], files[0], files[0])
 	return err
 }
 
 func create(file string, text []byte) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a configuration without secrets
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, //nolint:gosec // a configuration without secrets
+		0o644)
 	if err != nil {
 		return fmt.Errorf("check: --explain-lambda does not overwrite a file: %w", err)
 	}
@@ -284,8 +288,9 @@ func (x *LambdaExplainer) parse(f found) (*takeover, error) {
 	case u.ARN != "":
 		m.EventSourceArn = u.ARN
 	case u.Text != "" && m.StartingPosition == "":
-		return nil, notKinesisError{config.FieldErrors{x.Fault("EventSourceArn", u.Text, "is not in the file, and there "+
-			"is no StartingPosition, which a stream needs, so it is left to Lambda")}}
+		return nil,
+			notKinesisError{config.FieldErrors{x.Fault("EventSourceArn", u.Text, "is not in the file, and there "+
+				"is no StartingPosition, which a stream needs, so it is left to Lambda")}}
 	case u.Text != "":
 		m.EventSourceArn = "arn:" + ownPartition + ":kinesis:" + ownRegion + ":" + ownAccount + ":stream/"
 	}

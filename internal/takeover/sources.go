@@ -139,8 +139,9 @@ func pipe(where, name string, m map[string]any) found {
 			"target did has to subscribe to it.")
 	}
 	if template := at(m["TargetParameters"], "InputTemplate"); template != nil {
-		f.decide = append(f.decide, fmt.Sprintf("What did the target get? TargetParameters.InputTemplate: %s. Write it "+
-			"as topics.alerts.message: <$.data.price> is {{ .Fields.price }}.", show(template)))
+		f.decide = append(f.decide,
+			fmt.Sprintf("What did the target get? TargetParameters.InputTemplate: %s. Write it "+
+				"as topics.alerts.message: <$.data.price> is {{ .Fields.price }}.", show(template)))
 	}
 	if e := show(m["Enrichment"]); m["Enrichment"] != nil && e != `""` {
 		f.decide = append(f.decide, "What did the enrichment do? Enrichment: "+e+

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// make test and make test-race are go test -short. What they leave out because of the functions here, make sim plays: it
-// runs every package that calls one of them.
+// make test and make test-race are go test -short. What they leave out because of the functions here, make sim plays:
+// it runs every package that calls one of them.
 
 // Long leaves a test out of go test -short.
 func Long(tb testing.TB) {
@@ -25,8 +25,8 @@ func Runs(all, few int) int {
 	return all
 }
 
-// Cases yields the rows of a table: all of them, and few that chance picks in go test -short. The few differ from run to
-// run, so that no row is left to make sim for good.
+// Cases yields the rows of a table: all of them, and few that chance picks in go test -short. The few differ from run
+// to run, so that no row is left to make sim for good.
 func Cases[C any](table []C, few int) iter.Seq[C] {
 	return func(yield func(C) bool) {
 		for _, i := range rand.Perm(len(table))[:Runs(len(table), few)] { //nolint:gosec // which rows is no secret

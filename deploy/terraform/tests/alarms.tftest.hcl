@@ -54,7 +54,7 @@ run "four" {
 run "a_configuration_that_prints_nothing" {
   command = plan
   variables {
-    config = "stream: {}"
+    config = "stream: {application: alerts}"
     alarms = {}
   }
   expect_failures = [aws_cloudwatch_metric_alarm.this]
@@ -63,7 +63,7 @@ run "a_configuration_that_prints_nothing" {
 run "configurations_that_do" {
   command = plan
   variables {
-    config = "stream: {}\nmetrics:\n  emf: true\n"
+    config = "stream: {application: alerts}\nmetrics:\n  emf: true\n"
     alarms = {}
   }
 }

@@ -78,7 +78,7 @@ run "container" {
 
 run "options" {
   variables {
-    config                     = "stream: {}"
+    config                     = "stream: {application: alerts}"
     dead_letters               = false
     deletion_protection        = false
     cluster                    = { arn = "arn:aws:ecs:us-east-1:000000000000:cluster/shared" }
@@ -89,7 +89,7 @@ run "options" {
     secrets                    = { WORD = "arn:aws:secretsmanager:us-east-1:000000000000:secret:word-AbCdEf:key::" }
   }
   assert {
-    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value if contains(["LIMIT", "DEAD_LETTER_URL", "KINESIS_ALERTER_CONFIG"], e.name) } == { LIMIT = "3", DEAD_LETTER_URL = "", KINESIS_ALERTER_CONFIG = "stream: {}" }
+    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value if contains(["LIMIT", "DEAD_LETTER_URL", "KINESIS_ALERTER_CONFIG"], e.name) } == { LIMIT = "3", DEAD_LETTER_URL = "", KINESIS_ALERTER_CONFIG = "stream: {application: alerts}" }
     error_message = "The configuration and the variables are those that were given."
   }
   assert {

@@ -10,6 +10,6 @@
 //
 // # What it does not promise
 //
-// An installation. `make npm-emulators` runs npm ci. Without it a test fails and says so, because a skipped test would look
-// like a passed one.
+// An installation. `make npm-emulators` runs npm ci. Without it a test fails and says so, because a skipped test would
+// look like a passed one.
 package npm

@@ -86,7 +86,7 @@ module "anew" {
 
   name        = "anew"
   image       = "registry.example.com/kinesis-alerter:1.2.3"
-  config      = "topics: {key: {arn: '${aws_kms_key.this.arn}'}}"
+  config      = "{stream: {application: anew}, rules: [{name: '${aws_kms_key.this.arn}'}]}"
   kms_key_arn = aws_kms_key.this.arn
   vpc_id      = aws_vpc.this.id
   subnet_ids  = aws_subnet.this[*].id
