@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -361,6 +362,9 @@ func (m *letter) text() (*alert.Letter, alertRef) {
 	return out, refOf(a)
 }
 
+// mostSaid is what SNS takes of a message, in bytes: a dead letter needs no more of it.
+const mostSaid = 1 << 20
+
 // rendered is what an alert says, or nil where that cannot be rendered: then its dead letter has the record alone.
 func rendered(a *alert.Alert) (said *alert.Message) {
 	defer func() {
@@ -371,6 +375,11 @@ func rendered(a *alert.Alert) (said *alert.Message) {
 	m, err := a.Render()
 	if err != nil {
 		return nil
+	}
+	m = alert.Truncate(m, mostSaid, a)
+	m.Bodies = maps.Clone(m.Bodies)
+	for protocol, body := range m.Bodies {
+		m.Bodies[protocol] = alert.TruncateText(body, mostSaid, a)
 	}
 	return &m
 }

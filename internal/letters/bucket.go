@@ -7,15 +7,14 @@ import (
 	"io"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"kinesis-alerter/alert/deadletter"
 )
 
-const (
-	// lettersBelow is where the daemon writes in a bucket, below the prefix.
-	lettersBelow = "aws/lambda/"
-	// mostDocument is far above the largest letter: a record of 10 MiB in base64 and a message of 1 MiB, escaped.
-	mostDocument = 32 << 20
-)
+// lettersBelow is where the daemon writes in a bucket, below the prefix.
+const lettersBelow = "aws/lambda/"
 
 // Bucket reads the letters of an S3 bucket, in the order of their keys: by shard and time.
 type Bucket struct {
@@ -59,12 +58,11 @@ func (b *Bucket) Next(ctx context.Context) ([]Letter, error) {
 	}
 	var found []Letter
 	for i := range out.Contents {
-		if key := out.Contents[i].Key; key != nil {
-			b.after = *key
-			found = append(found, &object{bucket: b, key: *key})
-		}
+		o := &out.Contents[i]
+		b.after = *o.Key
+		found = append(found, &object{bucket: b, key: *o.Key, size: aws.ToInt64(o.Size)})
 	}
-	b.ended = len(found) == 0 || out.IsTruncated == nil || !*out.IsTruncated
+	b.ended = !*out.IsTruncated
 	return found, nil
 }
 
@@ -75,24 +73,29 @@ func (*Bucket) Close(context.Context) error { return nil }
 type object struct {
 	bucket *Bucket
 	key    string
+	size   int64
 }
 
 func (o *object) Where() string { return "s3://" + o.bucket.name + "/" + o.key }
 
 func (o *object) Load(ctx context.Context) (document []byte, err error) {
+	if o.size > deadletter.MaxDocument {
+		return nil, fmt.Errorf("no dead letter: it has %d bytes, and they have %d at most", o.size,
+			deadletter.MaxDocument)
+	}
 	err = try(ctx, "s3:GetObject", o.Where(), func(ctx context.Context) error {
 		out, err := o.bucket.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.bucket.name, Key: &o.key})
 		if err != nil {
 			return err
 		}
-		document, err = io.ReadAll(io.LimitReader(out.Body, mostDocument+1))
-		if err = errors.Join(err, out.Body.Close()); err == nil && len(document) > mostDocument {
-			document = nil // Read says that it is no letter
-		}
-		return err
+		document, err = io.ReadAll(out.Body) // which the client bounds
+		return errors.Join(err, out.Body.Close())
 	})
 	return document, err
 }
+
+// Holds looks at the key, which ends in the letter's id: an answer may be that to another call.
+func (o *object) Holds(id string) bool { return strings.HasSuffix(o.key, "-"+id) }
 
 func (o *object) Remove(ctx context.Context) error {
 	return try(ctx, "s3:DeleteObject", o.Where(), func(ctx context.Context) error {

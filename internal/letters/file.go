@@ -115,6 +115,9 @@ func (l *filed) Where() string { return l.file.name + " #" + strconv.Itoa(l.plac
 
 func (l *filed) Load(context.Context) ([]byte, error) { return l.document, nil }
 
+// Holds says that it may have any.
+func (*filed) Holds(string) bool { return true }
+
 // Remove notes beside the file that the letter is done.
 func (l *filed) Remove(context.Context) (err error) {
 	f := l.file

@@ -3,6 +3,8 @@ package letters
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"kinesis-alerter/internal/arns"
+	"kinesis-alerter/internal/sleep"
 )
 
 const (
@@ -61,15 +64,21 @@ func (q *Queue) Next(ctx context.Context) ([]Letter, error) {
 			q.since = time.Time{}
 			return found, nil
 		}
-		if q.since.IsZero() { // with a wait all servers of the queue are asked, so there is nothing
+		if q.since.IsZero() {
 			q.since = time.Now()
 		}
-		others, err := q.others(ctx)
-		if err != nil {
+		waiting, hidden, err := q.rest(ctx)
+		switch over := time.Since(q.since) > invisible+5*time.Second; {
+		case err != nil:
 			return nil, err
-		}
-		if others <= 0 || time.Since(q.since) > invisible+5*time.Second {
+		case waiting+hidden <= 0, over && (waiting <= 0 || len(out.Messages) > 0):
 			return nil, io.EOF
+		case over:
+			return nil, fmt.Errorf("%s says that it has %d more letters, and gives none; repeat the command", q.url,
+				waiting)
+		}
+		if !sleep.For(ctx, time.Second) {
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -97,26 +106,30 @@ func (q *Queue) take(messages []types.Message) []Letter {
 	return found
 }
 
-// others is how many messages somebody else has in hand, about.
-func (q *Queue) others(ctx context.Context) (n int, err error) {
-	const name = types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
+// rest is how many messages can be received, and how many somebody else has in hand, about.
+func (q *Queue) rest(ctx context.Context) (waiting, hidden int, err error) {
+	const visible, notVisible = types.QueueAttributeNameApproximateNumberOfMessages,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	err = try(ctx, "sqs:GetQueueAttributes", q.url, func(ctx context.Context) error {
 		out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-			QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{name},
+			QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{visible, notVisible},
 		}, q.region)
-		if err == nil {
-			n, err = strconv.Atoi(out.Attributes[string(name)])
+		if err != nil {
+			return err
 		}
-		return err
+		var other error
+		waiting, err = strconv.Atoi(out.Attributes[string(visible)])
+		hidden, other = strconv.Atoi(out.Attributes[string(notVisible)])
+		return errors.Join(err, other)
 	})
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, r := range q.held {
 		if r != nil && time.Since(r.at) < invisible {
-			n--
+			hidden--
 		}
 	}
-	return n, err
+	return waiting, max(hidden, 0), err
 }
 
 // Close makes visible what stays.
@@ -160,6 +173,9 @@ type queued struct {
 func (m *queued) Where() string { return m.id }
 
 func (m *queued) Load(context.Context) ([]byte, error) { return []byte(m.body), nil }
+
+// Holds says that it may have any: a message has an id of its own.
+func (*queued) Holds(string) bool { return true }
 
 func (m *queued) Remove(ctx context.Context) error {
 	q := m.queue

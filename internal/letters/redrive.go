@@ -19,6 +19,8 @@ const (
 	inHand = 40
 	// faultAfter is how long a topic may be held before its letters are given back.
 	faultAfter = 5 * time.Second
+	// patience is how long a topic may fail otherwise, and how long it may take to accept one alert.
+	patience = time.Minute
 	// closing is how long it may take to give letters back.
 	closing = 10 * time.Second
 )
@@ -150,12 +152,17 @@ func feed(ctx context.Context, source Source, work chan<- Letter) error {
 	}
 }
 
-// watch ends topics that are held: their letters stay where they are, and those of the others go.
+// watch ends topics that fail: their letters stay where they are, and those of the others go.
 func (r *redrive) watch(ctx context.Context) {
 	for sleep.For(ctx, time.Second) {
 		for _, s := range r.Publish.Status() {
-			if t := r.topics[s.Name]; t != nil && s.Fault != "" && time.Since(s.FailingSince) > faultAfter {
-				t.end(fmt.Errorf("topic %s is held (%s): %s", s.Name, s.Fault, s.Remedy))
+			t := r.topics[s.Name]
+			switch since := time.Since(s.FailingSince); {
+			case t == nil || s.FailingSince.IsZero():
+			case s.Fault != "" && since > faultAfter:
+				t.end(fmt.Errorf("topic %s accepts nothing (%s): %s", s.Name, s.Fault, s.Remedy))
+			case since > patience:
+				t.end(fmt.Errorf("topic %s has failed for %s (%s): %s", s.Name, patience, s.Failing, s.Error))
 			}
 		}
 	}
@@ -182,6 +189,11 @@ func (r *redrive) letter(ctx context.Context, l Letter) (out Result, wanted bool
 	if out.Saved, err = deadletter.Read(document); err != nil {
 		out.Kept = err.Error()
 		return out, r.Reason == "" && r.Rule == ""
+	}
+	if !l.Holds(out.Saved.ID) {
+		out.Kept = "its place is not that of letter " + out.Saved.ID + ", which it holds: save it to a file, and give " +
+			"that to --from"
+		return out, true
 	}
 	saved := &out.Saved.Letter
 	if r.Reason != "" && saved.Reason != r.Reason || r.Rule != "" && saved.Rule != r.Rule {
@@ -237,6 +249,9 @@ func (t *topic) publish(to Publisher, a *alert.Alert) error {
 		}
 		defer func() { time.AfterFunc(t.hold, func() { <-t.places }) }()
 	}
-	_, err := to.PublishNow(t.ctx, a)
+	ctx, cancel := context.WithTimeoutCause(t.ctx, patience,
+		fmt.Errorf("topic %s has not accepted it within %s; repeat the command later", a.Topic, patience))
+	defer cancel()
+	_, err := to.PublishNow(ctx, a)
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/testkit"
 )
@@ -52,6 +53,7 @@ func newWorld(t *testing.T, arn string) *world {
 	fake := fakeaws.New(fakeaws.Options{})
 	cfg := testkit.Emulated(fake)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	cfg.APIOptions = append(cfg.APIOptions, answer.New(nil, nil).Install)
 	w := &world{
 		AWS: fake, t: t, arn: arn, sns: awssns.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), s3: s3.NewFromConfig(
 			cfg, func(o *s3.Options) { o.UsePathStyle = true },
@@ -368,7 +370,7 @@ func TestHeldTopicKeepsItsLetters(t *testing.T) {
 		require.NoError(t, err)
 		require.Less(t, time.Since(began), time.Minute)
 		require.Len(t, got, 2)
-		require.Contains(t, got[0].Kept, "topic oncall is held")
+		require.Contains(t, got[0].Kept, "topic oncall accepts nothing")
 		require.Equal(t, 2, w.SQS.Len(queueURL))
 	})
 }

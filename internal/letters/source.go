@@ -24,6 +24,8 @@ type Letter interface {
 	Where() string
 	// Load returns its document.
 	Load(ctx context.Context) ([]byte, error)
+	// Holds says whether a letter with this id can lie there. What is removed must be what was read.
+	Holds(id string) bool
 	// Remove takes it from its source.
 	Remove(ctx context.Context) error
 }
