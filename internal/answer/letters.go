@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -32,6 +33,18 @@ func received(c *Call) *BadError {
 		}
 	}
 	return nil
+}
+
+// messages checks a body that may say nothing but which messages there are: that of another call has none.
+func messages(body []byte, res *smithyhttp.Response) string {
+	if what := jsonObject(body, res); what != "" || res.StatusCode >= http.StatusMultipleChoices {
+		return what
+	}
+	var doc map[string]json.RawMessage
+	if json.Unmarshal(body, &doc) != nil {
+		return "it is no JSON"
+	}
+	return belongs(doc, []string{"Messages"}, nil)
 }
 
 func queueAttributes(c *Call) *BadError {

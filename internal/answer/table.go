@@ -46,7 +46,7 @@ func table() map[string]operation {
 		"S3.PutObject":                 {most: 64 * kib, mostError: mostError, body: noBody, check: putObject},
 
 		// Ten messages of 1 MiB, whose text has twice or three times its length in JSON.
-		"SQS.ReceiveMessage":     {most: 32 * mib, mostError: mostError, body: jsonObject, check: received},
+		"SQS.ReceiveMessage":     {most: 32 * mib, mostError: mostError, body: messages, check: received},
 		"SQS.GetQueueAttributes": {most: 64 * kib, mostError: mostError, body: jsonObject, check: queueAttributes},
 		"SQS.DeleteMessage":      {most: 64 * kib, mostError: mostError, body: nothing},
 		"SQS.ChangeMessageVisibilityBatch": {
