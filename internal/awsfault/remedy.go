@@ -1,5 +1,7 @@
 package awsfault
 
+import "kinesis-alerter/internal/credentials"
+
 // Resource is what a call was about, in the words that a remedy needs.
 type Resource struct {
 	// Name is the resource with its article: "the stream", "the topic", "table leases".
@@ -37,7 +39,7 @@ func (k Kind) Remedy(r Resource) string {
 	case Refused:
 		return r.Accepted
 	case RoleRefused:
-		return "check the role that the daemon assumes: STS refused to give credentials"
+		return "STS refuses to give credentials of the role: " + credentials.RoleRemedy
 	case Unknown:
 		return "look up the error code in " + r.Reference
 	case KMSKey:

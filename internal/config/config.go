@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/plain"
 )
 
@@ -84,6 +85,10 @@ type DeadLetterConfig struct {
 	SNS string `yaml:"sns"`
 	// A bucket, as its name or as `s3://BUCKET/PREFIX`.
 	S3 string `yaml:"s3"`
+	// The ARN of an IAM role that the process assumes to send them, for a destination of another account.
+	RoleARN string `yaml:"role_arn" unset:"the credentials of the process"`
+	// The external id that the trust policy of `role_arn` wants.
+	ExternalID string `yaml:"external_id"`
 	// Also send records there that cannot be read, or that are not JSON under a filter on `data`. Records that a rule
 	// cannot judge within its budget always go there, one a second of each shard.
 	Invalid bool `yaml:"invalid" default:"false"`
@@ -99,6 +104,11 @@ type StreamConfig struct {
 	Name string `yaml:"name"`
 	// The ARN of the stream, for a stream of another account or region. Give either `name` or `arn`.
 	ARN string `yaml:"arn"`
+	// The ARN of an IAM role that the process assumes to read the stream, for a stream of another account. The tables
+	// stay in the account of the process.
+	RoleARN string `yaml:"role_arn" unset:"the credentials of the process"`
+	// The external id that the trust policy of `role_arn` wants.
+	ExternalID string `yaml:"external_id"`
 	// The group of workers that share the stream and its progress, and the name of their DynamoDB table: 3 to 249
 	// letters, digits, dots, dashes or underscores.
 	Application string `yaml:"application" unset:"kinesis-alerter-NAME, with the name of the stream"`
@@ -318,6 +328,12 @@ func (c Config) faults(p parts, ofRules error) error {
 	for i, name := range c.Server.Names {
 		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name,
 			"want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
+	}
+	for field, r := range c.roleFields() {
+		refuse(r.ARN != "" && arns.CheckRole(r.ARN) != "", field+".role_arn", r.ARN, "%s", arns.CheckRole(r.ARN))
+		refuse(r.ExternalID != "" && r.ARN == "", field+".external_id", r.ExternalID, "goes with role_arn")
+		refuse(r.ExternalID != "" && !externalID(r.ExternalID), field+".external_id", r.ExternalID,
+			"must have 2 to 1224 letters, digits or any of +=,.@:/_-")
 	}
 	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
 		p.DeadLetter.Validate(), c.ranges())...)

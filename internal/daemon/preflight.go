@@ -92,11 +92,11 @@ func DescribeStream(ctx context.Context, client *kinesis.Client, name string) (s
 // checkTopics looks up every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
 // exist" is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the
 // publisher looks, and holds the topic's alerts until the topic is there.
-func checkTopics(ctx context.Context, c config.Config, client *awssns.Client) error {
+func checkTopics(ctx context.Context, c config.Config, clients *TopicClients) error {
 	var missing []error
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		arn := c.Topics[name].ARN
-		err := askTopic(ctx, client, arn)
+		err := askTopic(ctx, clients.Of(name, arn), arn)
 		if api, ok := errors.AsType[smithy.APIError](err); ok && awsfault.Of(api.ErrorCode()) == awsfault.Missing {
 			missing = append(missing,
 				fmt.Errorf("topic %s does not exist in this region and account; "+
@@ -106,7 +106,7 @@ func checkTopics(ctx context.Context, c config.Config, client *awssns.Client) er
 	return errors.Join(missing...)
 }
 
-func askTopic(ctx context.Context, client *awssns.Client, arn string) error {
+func askTopic(ctx context.Context, client sns.Client, arn string) error {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
 	_, err := client.GetTopicAttributes(ctx, &awssns.GetTopicAttributesInput{TopicArn: aws.String(arn)},

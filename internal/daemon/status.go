@@ -105,6 +105,9 @@ func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 // Run samples the throughput until ctx is done, looks for unread shards, and logs how the problems change.
 func (s *statusSource) Run(ctx context.Context) error {
 	return s.history.Run(ctx, func(now time.Time) (status.Totals, bool) {
+		if p := s.credentials.Load(); p != nil {
+			p.Keep(ctx, s.reloads.inForce.Load().Roles())
+		}
 		seen := s.snapshot()
 		s.problems.Look(now, seen.Problems)
 		p := s.parts.Load()
@@ -312,7 +315,7 @@ func (s *statusSource) snapshot() status.Status {
 		out.State = "stopping"
 	}
 	if p := s.credentials.Load(); p != nil {
-		out.Credentials = status.CredentialsStatus(p.Status())
+		out.Credentials = status.CredentialsStatus(p.Status(), s.reloads.inForce.Load().RoleUsers)
 	}
 	out.Problems = status.Problems(&out, hung)
 	out.Level, out.Summary = status.Summary(&out)

@@ -233,6 +233,21 @@ type Credentials struct {
 	FailingSince *time.Time `json:"failing_since"`
 	// Refused are the services that do not accept them, by name.
 	Refused []refusal `json:"refused"`
+	// Roles are the credentials of the roles that the process assumes.
+	Roles []RoleCredentials `json:"roles,omitempty"`
+}
+
+// RoleCredentials is what is known of the credentials of a role that the process assumes.
+type RoleCredentials struct {
+	// Role is the ARN of the role, UsedBy the sections of the configuration that have it.
+	Role   string   `json:"role"`
+	UsedBy []string `json:"used_by"`
+	// The others are as in Credentials.
+	Known        bool       `json:"known"`
+	Expires      *time.Time `json:"expires"`
+	Failing      string     `json:"failing,omitempty"`
+	FailingSince *time.Time `json:"failing_since"`
+	Refused      []refusal  `json:"refused"`
 }
 
 // Refusal is a service of AWS that does not accept the credentials.
