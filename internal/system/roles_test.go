@@ -289,6 +289,7 @@ func TestFailFastNamesARefusedRole(t *testing.T) {
 			withOtherTopic(c)
 			o.FailFast = true
 		})
+		time.AfterFunc(2*time.Minute, d.Stop)
 		err := <-d.Done
 		require.ErrorContains(t, err, "topics.far: credentials of "+otherRole+": there are none: sts:AssumeRole (AccessDenied)")
 		require.ErrorContains(t, err, "trust policy")
