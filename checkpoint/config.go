@@ -24,6 +24,7 @@ const (
 	DefaultStateWriteUnits    = 1000
 	MinStateWriteUnits        = 50
 	MaxStateWriteUnits        = 40_000
+	MostShards                = 10_000 // above the quota of any stream
 )
 
 // Config says which stream is read, under which name, and how leases run.
@@ -46,6 +47,9 @@ type Config struct {
 	// unit is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table.
 	// Defaults to 1,000.
 	StateWriteUnits int
+	// MaxShards is how many shards this worker may hold, up to MostShards; 0, the default, is any number. The workers'
+	// rows say it, and the others take what is left.
+	MaxShards int
 	// CreateTable lets a running process create the table again after it vanished. A table that this
 	// process never saw is always created.
 	CreateTable bool
@@ -118,6 +122,9 @@ func (c Config) Validate() error {
 	if c.StateWriteUnits < MinStateWriteUnits || c.StateWriteUnits > MaxStateWriteUnits {
 		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits,
 			MaxStateWriteUnits)
+	}
+	if c.MaxShards < 0 || c.MaxShards > MostShards {
+		bad("leases.max_shards", c.MaxShards, "must be between 0 (no limit) and %d", MostShards)
 	}
 	return errors.Join(errs...)
 }

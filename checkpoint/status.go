@@ -42,6 +42,8 @@ type WorkerStatus struct {
 	Heard time.Time
 	// Config is a keyed hash of the worker's configuration; empty if its version does not write one.
 	Config string
+	// Most is how many shards it may hold; 0 is any number.
+	Most int
 	// Pulse is that of its last heartbeat; for this process, that of now.
 	Pulse table.Pulse
 }
@@ -97,14 +99,14 @@ func (s *Store) Status() Status {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.view.me.id, s.view.me.window.until(), s.view.me.window.anchor
 		out.Workers = append(out.Workers, WorkerStatus{
 			ID: s.view.me.id, Version: s.cfg.Version, Self: true,
-			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(), Pulse: pulse,
+			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(), Most: s.view.most, Pulse: pulse,
 		})
 	}
 	for id, p := range s.view.peers {
 		out.Workers = append(out.Workers, WorkerStatus{
 			ID: id, Version: p.Version, Fenced: p.Fenced,
 			Leaving: p.Leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.Config,
-			Pulse: p.Pulse,
+			Most: p.Most, Pulse: p.Pulse,
 		})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })

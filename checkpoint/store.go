@@ -78,7 +78,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		m:        m,
 		now:      deps.Now,
 		pulse:    deps.Pulse,
-		view:     newView(cfg.Start, cfg.LeaseDuration),
+		view:     newView(cfg.Start, cfg.MaxShards, cfg.LeaseDuration),
 		changed:  make(chan struct{}),
 		stopC:    make(chan struct{}),
 		lastLoop: time.Now(),

@@ -124,6 +124,10 @@ type StreamConfig struct {
 type LeasesConfig struct {
 	// How long a worker that has fallen silent keeps its shards. The first worker's value applies to all.
 	Duration time.Duration `yaml:"duration" default:"10s" range:"3s..5m"`
+	// How many shards this worker reads at most, so that it is not given more than its memory and CPU are made for when
+	// others fail. The other workers read the rest. Shards for which no worker has room are read by nobody: that is a
+	// critical problem of the status page. `0` is without limit.
+	MaxShards int `yaml:"max_shards" default:"0" range:"0..10000"`
 }
 
 // ProcessingConfig is the section "processing".
@@ -187,6 +191,7 @@ func (c Config) Parts() parts {
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
 			Start:         c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
+			MaxShards:   c.Leases.MaxShards,
 			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		Consumer: consumer.Config{

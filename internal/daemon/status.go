@@ -364,12 +364,13 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 	held := fillShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := status.FleetWorker{
-			ID:      w.ID,
-			Version: w.Version,
-			Self:    w.Self,
-			State:   "live",
-			Silent:  seconds(silentFor(&w, table.LeaseDuration, now)),
-			Shards:  held[w.ID],
+			ID:        w.ID,
+			Version:   w.Version,
+			Self:      w.Self,
+			State:     "live",
+			Silent:    seconds(silentFor(&w, table.LeaseDuration, now)),
+			Shards:    held[w.ID],
+			MaxShards: w.Most,
 		}
 		if p := w.Pulse; p.Known {
 			lag := seconds(p.Lag)

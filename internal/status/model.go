@@ -411,8 +411,9 @@ type FleetWorker struct {
 	// is not.
 	Configuration string     `json:"configuration_hash,omitempty"`
 	DiffersSince  *time.Time `json:"configuration_differs_since"`
-	// Shards is how many it holds.
-	Shards int `json:"shards"`
+	// Shards is how many it holds, MaxShards how many it may hold by its configuration; left out without a limit.
+	Shards    int `json:"shards"`
+	MaxShards int `json:"max_shards,omitempty"`
 	// Records and Alerts are what it does a second, Lag the greatest lag of its shards, as of its last heartbeat. Null
 	// where it does not say, as an older version.
 	Records *float64 `json:"records_per_second"`
