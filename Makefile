@@ -69,7 +69,7 @@ lint: ## golangci-lint with gosec, formatting, go vet, a tidy go.mod, known vuln
 	$(TOOL) golangci-lint fmt --diff
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) test -tags mutation -run '^TestMutationsFitTheSource$$' ./internal/system
-	$(GO) mod tidy -diff
+	for module in . $$(git ls-files ':internal/tools/*/go.mod' | xargs -n 1 dirname); do $(GO) mod -C $$module tidy -diff || exit 1; done
 	$(GO) mod verify
 	GO=$(GO) node $(TOOLS)/vulnerabilities.mjs
 

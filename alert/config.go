@@ -226,6 +226,10 @@ type StateConfig struct {
 type TopicConfig struct {
 	// The ARN of the SNS topic. That of a FIFO topic ends in `.fifo`.
 	ARN string `yaml:"arn" required:"true"`
+	// The ARN of an IAM role that the process assumes to publish to the topic, for a topic of another account.
+	RoleARN string `yaml:"role_arn" unset:"the credentials of the process"`
+	// The external id that the trust policy of `role_arn` wants.
+	ExternalID string `yaml:"external_id"`
 	// What all workers of this application together publish to the topic at most; alerts above it are gathered into
 	// digests, and each worker has its share. SNS counts all publishers: several applications on one e-mail topic have
 	// to stay below 10/s together. At least one a day, at most 30000/s, or `unlimited` for topics that no person

@@ -45,8 +45,8 @@ type Verdict struct {
 func Classify(
 	err error, byCode func(code, message string) (Verdict, bool), byStatus func(status int) (Verdict, bool),
 ) Verdict {
-	if _, ok := errors.AsType[*credentials.Error](err); ok {
-		return Retry.Because(ReasonCredentials) // whatever their source said
+	if none, ok := errors.AsType[*credentials.Error](err); ok {
+		return ofCredentials(none, byCode, byStatus)
 	}
 	if foreign := credentialCall(err); foreign != nil {
 		if v := Classify(foreign, byCode, byStatus); v.Class == Retry {
@@ -90,6 +90,20 @@ func Classify(
 		return Retry.Because(ReasonConnection)
 	}
 	return Retry.Because(ReasonClient)
+}
+
+// ofCredentials judges that there are none to make a call with. A role that STS refuses is a fault of the
+// configuration. Whatever the source of the process's own said may pass.
+func ofCredentials(
+	none *credentials.Error, byCode func(code, message string) (Verdict, bool),
+	byStatus func(status int) (Verdict, bool),
+) Verdict {
+	if cause := none.Unwrap(); none.Role() != "" && cause != nil {
+		if v := Classify(cause, byCode, byStatus); v.Class != Retry {
+			return Hold.Because(ReasonCredentialsRefused)
+		}
+	}
+	return Retry.Because(ReasonCredentials)
 }
 
 // badAnswer is an answer that does not say what it should; BadAnswer is its HTTP status.

@@ -135,7 +135,9 @@ func (t *topic) ask(ctx context.Context) {
 			}
 		}
 		wait := askEvery - askEvery/5 + time.Duration(delivery.Lot()*float64(2*askEvery/5))
-		if err == nil || v.Class != delivery.Retry && v.Reason != ReasonMissing {
+		passes := v.Class == delivery.Retry || v.Reason == ReasonMissing ||
+			v.Reason == delivery.ReasonCredentialsRefused
+		if err == nil || !passes {
 			failures = 0
 		} else {
 			wait = min(wait, delivery.Probe(failures, delivery.Lot()))

@@ -24,7 +24,7 @@ type batch struct {
 // Send makes one PublishBatch.
 func (t *topic) Send(ctx context.Context, messages []dispatch.Message) dispatch.Answer {
 	b := batch{mark: rand.Text() + "-", messages: messages}
-	out, err := t.client.PublishBatch(ctx, b.input(&t.arn, t.plain.Load()), InRegionOf(t.arn))
+	out, err := t.client().PublishBatch(ctx, b.input(&t.arn, t.plain.Load()), InRegionOf(t.arn))
 	switch {
 	case err == nil:
 		return dispatch.Answer{Outcomes: t.outcomes(&b, out)}

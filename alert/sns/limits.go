@@ -57,7 +57,7 @@ func parseLimits(arn string, attributes map[string]string) limits {
 // again.
 func (t *topic) Ask(ctx context.Context) (delivery.Verdict, error) {
 	again := t.asked
-	out, err := t.client.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}, InRegionOf(t.arn))
+	out, err := t.client().GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}, InRegionOf(t.arn))
 	t.asked = true
 	if err == nil {
 		t.learn(out.Attributes)

@@ -26,18 +26,26 @@ type Client interface {
 	) (*sns.GetTopicAttributesOutput, error)
 }
 
+// Clients gives the client for the next call about a topic. It must not wait.
+type Clients func(topic, arn string) Client
+
 // Service is SNS as a dispatch.Service.
 type Service struct {
-	client  Client
+	clients Clients
 	metrics *metrics
 }
 
-// New makes a Service. It makes no call. There are no metrics when reg is nil.
+// New makes a Service with one client. It makes no call. There are no metrics when reg is nil.
 func New(client Client, reg prometheus.Registerer) (*Service, error) {
 	if client == nil {
 		return nil, errors.New("sns needs a client")
 	}
-	return &Service{client: client, metrics: newMetrics(reg)}, nil
+	return NewOf(func(string, string) Client { return client }, reg), nil
+}
+
+// NewOf makes a Service whose topics may have different clients.
+func NewOf(clients Clients, reg prometheus.Registerer) *Service {
+	return &Service{clients: clients, metrics: newMetrics(reg)}
 }
 
 // Validate checks a configuration, and that every address is the ARN of a topic. It returns all errors joined, each a
@@ -50,7 +58,7 @@ func Validate(cfg dispatch.Config) error { return cfg.Validate(checkARN) }
 // Open makes the destination of a topic.
 func (s *Service) Open(name, address string, log *zap.Logger) dispatch.Destination {
 	t := newTopic(address)
-	t.client, t.log = s.client, log
+	t.client, t.log = func() Client { return s.clients(name, address) }, log
 	t.subscribed = func(n Subscriptions) { s.metrics.subscribed(name, n) }
 	t.subscribed(Subscriptions{})
 	return t
@@ -62,7 +70,7 @@ func (s *Service) Forget(topic string) { s.metrics.forget(topic) }
 // topic is one SNS topic as a dispatch.Destination.
 type topic struct {
 	arn        string
-	client     Client
+	client     func() Client // for one call
 	log        *zap.Logger
 	subscribed func(Subscriptions) // shows them in the metrics
 

@@ -55,6 +55,12 @@ locals {
       Resource  = key
       Condition = { StringEquals = { "kms:EncryptionContext:aws:kinesis:arn" = local.stream_arn } }
     }],
+    [for roles in [var.assume_role_arns] : {
+      Sid      = "AssumeRoles"
+      Effect   = "Allow"
+      Action   = "sts:AssumeRole"
+      Resource = roles
+    } if length(roles) > 0],
     [for keys in [local.topic_keys] : {
       Sid       = "EncryptAlerts"
       Effect    = "Allow"

@@ -75,6 +75,17 @@ variable "topic_kms_key_arns" {
   default     = []
 }
 
+variable "assume_role_arns" {
+  description = "The roles that the configuration names as role_arn, for streams, topics and dead letters of other accounts. Their trust policies have to name task_role_arn."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.assume_role_arns : can(regex("^arn:[^:]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
+    error_message = "Want ARNs of IAM roles, without wildcards."
+  }
+}
+
 variable "dead_letters" {
   description = "Whether to make a queue for records that can never be published."
   type        = bool

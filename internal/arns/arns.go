@@ -2,6 +2,7 @@
 package arns
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -63,6 +64,35 @@ func Check(a arn.ARN) string {
 		return fmt.Sprintf("the region %s is in the partition %s, not in %s", a.Region, all[at].name, a.Partition)
 	}
 	return ""
+}
+
+// CheckRole returns what is wrong with the ARN of an IAM role, or an empty string.
+func CheckRole(s string) string {
+	a, err := arn.Parse(s)
+	name, isRole := strings.CutPrefix(a.Resource, "role/")
+	if err != nil || a.Service != "iam" || a.Region != "" || !isRole || name == "" || len(s) > 2048 ||
+		strings.HasSuffix(name, "/") || strings.ContainsFunc(name, notOfRole) {
+		return "must be the ARN of an IAM role, arn:aws:iam::<account>:role/<name>"
+	}
+	for _, p := range partitions() { // IAM has no regions: any one of the partition does
+		if p.name == a.Partition {
+			a.Region = p.regions[0]
+		}
+	}
+	a.Region = cmp.Or(a.Region, "us-east-1")
+	return Check(a)
+}
+
+// notOfRole says that a rune is in no role's path and name.
+func notOfRole(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"*?<>\\`, r) }
+
+// Partition returns the partition of an ARN; empty where s is none.
+func Partition(s string) string {
+	a, err := arn.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return a.Partition
 }
 
 func notOfRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }

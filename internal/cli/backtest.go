@@ -202,7 +202,8 @@ func (x *backtester) records(ctx context.Context, loaded *config.LoadedConfig, f
 		return nil, err
 	}
 	s := &rehearse.StreamSource{
-		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis,
+		Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).
+			Of(loaded.Stream.ARN, loaded.StreamRole()).Kinesis,
 		Stream: loaded.Parts().Consumer, From: from, To: to,
 		Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 2,
 		Trouble: x.program.reading("rules backtest"),

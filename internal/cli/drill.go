@@ -75,11 +75,8 @@ func (x *driller) Run(ctx context.Context) error {
 	}
 	config := loaded.Parts()
 	clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
-	topics, err := sns.New(clients.SNS, nil)
-	if err != nil {
-		return err
-	}
-	publisher, err := dispatch.New(config.SNS, dispatch.Deps{Service: topics})
+	topics := daemon.NewTopicClients(clients, &loaded.Config)
+	publisher, err := dispatch.New(config.SNS, dispatch.Deps{Service: sns.NewOf(topics.Of, nil)})
 	if err != nil {
 		return err
 	}

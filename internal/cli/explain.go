@@ -223,7 +223,7 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 	if err != nil {
 		return nil, "", err
 	}
-	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN).Kinesis
+	client := daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(c.Stream.ARN, c.StreamRole()).Kinesis
 	x.client = client
 	stream := c.Parts().Consumer
 	if !position.WholeShard(x.shard) {

@@ -117,7 +117,7 @@ func (x *explainer) search(ctx context.Context, loaded *config.LoadedConfig) err
 	if err != nil {
 		return err
 	}
-	x.client = daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN).Kinesis
+	x.client = daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(loaded.Stream.ARN, loaded.StreamRole()).Kinesis
 	now := x.program.now().UTC()
 	at, _ := timeOfDay(x.at, now) // checkTimes has read it
 	s := &rehearse.Search{Key: x.key, Begin: at.Add(-x.window), End: at.Add(x.window)}

@@ -19,6 +19,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/rehearse"
@@ -256,7 +257,7 @@ func (x *initializer) fromStream(ctx context.Context) ([]alert.Record, error) {
 	var trouble error
 	for _, since := range []time.Duration{10 * time.Minute, 24 * time.Hour} {
 		source := &rehearse.StreamSource{
-			Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(arn).Kinesis,
+			Client: daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(arn, credentials.Role{}).Kinesis,
 			Stream: consumer.Config{StreamName: name, StreamARN: arn}, From: now.Add(-since), To: now,
 			Interval: time.Second, BytesPerSecond: rehearse.ShardReadRate / 4, First: initRecords,
 			CallLimit: initCall, Trouble: func(err error) { trouble = err },

@@ -10,6 +10,7 @@ import (
 
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/checkpoint/admin"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/daemon"
 )
 
@@ -114,19 +115,20 @@ func (o *operator) parts(ctx context.Context) (checkpoint.Config, checkpoint.Dep
 	if strings.HasPrefix(o.stream, "arn:") {
 		c.StreamName, c.StreamARN = "", o.stream
 	}
+	var role credentials.Role
 	if o.config != "" {
 		loaded, err := o.program.checkFile(ctx, o.config)
 		if err != nil {
 			return c, checkpoint.Deps{}, err
 		}
-		c = loaded.Parts().Checkpoint
+		c, role = loaded.Parts().Checkpoint, loaded.StreamRole()
 	}
 	aws, err := o.program.loadAWS(ctx) // after the files: their faults need no AWS
 	if err != nil {
 		return c, checkpoint.Deps{}, err
 	}
 	reg := prometheus.NewRegistry()
-	clients := daemon.NewClients(aws, reg, nil).Of(c.StreamARN)
+	clients := daemon.NewClients(aws, reg, nil).Of(c.StreamARN, role)
 	return c, checkpoint.Deps{
 		DynamoDB: clients.DynamoDB, Stream: clients.Kinesis, Log: zap.NewNop(), Registerer: reg,
 	}, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/produce"
 )
@@ -69,7 +70,7 @@ func (x *producing) Run(ctx context.Context, name string) error {
 	if err != nil {
 		return config.UsageError("produce: " + err.Error())
 	}
-	client, err := x.program.writer(ctx, x.stream)
+	client, err := x.program.writer(ctx, x.stream, credentials.Role{})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/produce"
@@ -24,7 +25,8 @@ type putting struct {
 	data, file          string
 	key, keyField       string
 	json                bool
-	explain             string // the command that explains a record, without its place
+	explain             string           // the command that explains a record, without its place
+	role                credentials.Role // as whom the stream is written
 	program             *program
 	last                produce.Receipt
 	noJSON, firstNoJSON int
@@ -92,7 +94,7 @@ func (x *putting) Run(ctx context.Context) error {
 		return err
 	}
 	defer closeText()
-	client, err := x.program.writer(ctx, x.stream)
+	client, err := x.program.writer(ctx, x.stream, x.role)
 	if err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func (x *putting) find(ctx context.Context) error {
 	if x.stream != "" && x.stream != own && x.stream != loaded.StreamName() {
 		return nil
 	}
-	x.stream = cmp.Or(x.stream, own)
+	x.stream, x.role = cmp.Or(x.stream, own), loaded.StreamRole()
 	x.explain = "kinesis-alerter explain"
 	if x.config != "" {
 		x.explain += " --config " + plain.ShellWord(x.config)
@@ -236,12 +238,12 @@ func count(n int, one, many string) string {
 }
 
 // writer is a client for calls that put records into a stream; who calls it repeats what fails.
-func (p *program) writer(ctx context.Context, stream string) (*kinesis.Client, error) {
+func (p *program) writer(ctx context.Context, stream string, role credentials.Role) (*kinesis.Client, error) {
 	cfg, err := p.loadAWS(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return daemon.NewClients(cfg, prometheus.NewRegistry(), nil).Of(stream).Kinesis, nil
+	return daemon.NewClients(cfg, prometheus.NewRegistry(), nil).As(role, stream).Kinesis, nil
 }
 
 // trouble says on standard error that a command waits for a stream, and that it does no longer.

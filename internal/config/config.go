@@ -23,7 +23,9 @@ import (
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/consumer"
+	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/plain"
 )
 
@@ -84,6 +86,10 @@ type DeadLetterConfig struct {
 	SNS string `yaml:"sns"`
 	// A bucket, as its name or as `s3://BUCKET/PREFIX`.
 	S3 string `yaml:"s3"`
+	// The ARN of an IAM role that the process assumes to send them, for a destination of another account.
+	RoleARN string `yaml:"role_arn" unset:"the credentials of the process"`
+	// The external id that the trust policy of `role_arn` wants.
+	ExternalID string `yaml:"external_id"`
 	// Also send records there that cannot be read, or that are not JSON under a filter on `data`. Records that a rule
 	// cannot judge within its budget always go there, one a second of each shard.
 	Invalid bool `yaml:"invalid" default:"false"`
@@ -99,6 +105,11 @@ type StreamConfig struct {
 	Name string `yaml:"name"`
 	// The ARN of the stream, for a stream of another account or region. Give either `name` or `arn`.
 	ARN string `yaml:"arn"`
+	// The ARN of an IAM role that the process assumes to read the stream, for a stream of another account. The tables
+	// stay in the account of the process.
+	RoleARN string `yaml:"role_arn" unset:"the credentials of the process"`
+	// The external id that the trust policy of `role_arn` wants.
+	ExternalID string `yaml:"external_id"`
 	// The group of workers that share the stream and its progress, and the name of their DynamoDB table: 3 to 249
 	// letters, digits, dots, dashes or underscores.
 	Application string `yaml:"application" unset:"kinesis-alerter-NAME, with the name of the stream"`
@@ -114,6 +125,24 @@ type StreamConfig struct {
 type LeasesConfig struct {
 	// How long a worker that has fallen silent keeps its shards. The first worker's value applies to all.
 	Duration time.Duration `yaml:"duration" default:"10s" range:"3s..5m"`
+	// How many shards this worker reads at most, so that it is not given more than its memory and CPU are made for when
+	// others fail. The other workers read the rest. Shards for which no worker has room are read by nobody: that is a
+	// critical problem of the status page. `0` is without limit.
+	MaxShards int `yaml:"max_shards" default:"0" range:"0..10000"`
+	// What the tables get that the daemon creates: the lease table, and the one of the same name with `-state` at its
+	// end. A table that is there is not changed.
+	Table LeaseTableConfig `yaml:"table"`
+}
+
+// LeaseTableConfig is the section "leases.table".
+type LeaseTableConfig struct {
+	// Tags of the tables, as in `{team: oncall}`. This takes the permission `dynamodb:TagResource`.
+	Tags map[string]string `yaml:"tags"`
+	// Whether DynamoDB refuses to delete the tables.
+	DeletionProtection bool `yaml:"deletion_protection" default:"false"`
+	// Whether the tables can be restored as they were at any time of the last 35 days. This takes the permission
+	// `dynamodb:UpdateContinuousBackups`, and costs by the size of the tables.
+	PointInTimeRecovery bool `yaml:"point_in_time_recovery" default:"false"`
 }
 
 // ProcessingConfig is the section "processing".
@@ -177,6 +206,8 @@ func (c Config) Parts() parts {
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
 			Start:         c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
+			MaxShards:   c.Leases.MaxShards,
+			NewTables:   table.Wanted(c.Leases.Table),
 			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		Consumer: consumer.Config{
@@ -313,6 +344,12 @@ func (c Config) faults(p parts, ofRules error) error {
 	for i, name := range c.Server.Names {
 		refuse(!HostName(name), fmt.Sprintf("server.names[%d]", i), name,
 			"want the name of a host alone, as in alerts.example.com: no scheme, no port, no path")
+	}
+	for field, r := range c.roleFields() {
+		refuse(r.ARN != "" && arns.CheckRole(r.ARN) != "", field+".role_arn", r.ARN, "%s", arns.CheckRole(r.ARN))
+		refuse(r.ExternalID != "" && r.ARN == "", field+".external_id", r.ExternalID, "goes with role_arn")
+		refuse(r.ExternalID != "" && !externalID(r.ExternalID), field+".external_id", r.ExternalID,
+			"must have 2 to 1224 letters, digits or any of +=,.@:/_-")
 	}
 	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
 		p.DeadLetter.Validate(), c.ranges())...)

@@ -44,6 +44,7 @@ type Load func(context.Context) (aws.Credentials, error)
 // Provider is an aws.CredentialsProvider. It is safe for concurrent use.
 type Provider struct {
 	load Load
+	role string // whose credentials they are; empty for those of the process
 	// refusing says that there are refusals: only then does a call that succeeds matter.
 	refusing atomic.Bool
 
@@ -66,6 +67,8 @@ type Provider struct {
 	warned  bool // that they do
 	// refusals are the services that did not accept the credentials, and have not since.
 	refusals map[string]Refusal
+	roles    map[Role]*Provider // that are assumed with the credentials
+	unused   bool               // no configuration in force has the role
 }
 
 // Refusal is a service of AWS that does not accept the credentials at hand.
@@ -78,6 +81,8 @@ type Refusal struct {
 
 // Status is what a Provider knows of its credentials.
 type Status struct {
+	// Role is the ARN of the role whose credentials they are; empty for those of the process.
+	Role string
 	// Known says that there are or were credentials, Expires when they end or ended; zero for never.
 	Known   bool
 	Expires time.Time
@@ -86,11 +91,18 @@ type Status struct {
 	FailingSince time.Time
 	// Refused are the services that do not accept them, by name.
 	Refused []Refusal
+	// Roles are the credentials of the roles that are assumed with them, by ARN.
+	Roles []Status
+
+	unused bool
 }
 
 // New makes a Provider that logs nothing, see Observe. It loads nothing before it is asked.
 func New(load Load) *Provider {
-	return &Provider{load: load, log: zap.NewNop(), metrics: newMetrics(nil, nil), refusals: map[string]Refusal{}}
+	return &Provider{
+		load: load, log: zap.NewNop(), metrics: newMetrics(nil, nil), refusals: map[string]Refusal{},
+		roles: map[Role]*Provider{},
+	}
 }
 
 // Of returns the Provider of a configuration. Where that has another one, it becomes the source of a new Provider.
@@ -106,19 +118,26 @@ func Of(cfg aws.Config) *Provider {
 	})
 }
 
-// Observe makes the Provider log its state changes and register its metrics. Call it once.
+// Observe makes the Provider and those of its roles log their state changes and register metrics. Call it once.
 func (p *Provider) Observe(log *zap.Logger, reg prometheus.Registerer) {
 	m := newMetrics(reg, p.left)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.log, p.metrics = log, m
+	p.each(func(of *Provider) { of.log, of.metrics = log, m })
 }
 
-// OnChange makes the Provider call f when other credentials have replaced the current ones. f must not wait.
-func (p *Provider) OnChange(f func()) {
+// OnChange makes the Provider and those of its roles call f when other credentials have replaced the current ones, or
+// are there after there could be none. f must not wait.
+func (p *Provider) OnChange(f func()) { p.each(func(of *Provider) { of.changed = f }) }
+
+// each changes the Provider, those of its roles, and those that it will make.
+func (p *Provider) each(change func(*Provider)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.changed = f
+	change(p)
+	for _, of := range p.roles {
+		of.mu.Lock()
+		change(of)
+		of.mu.Unlock()
+	}
 }
 
 // left returns how many seconds the current credentials are still valid: infinite if they have no end, 0 without any.
@@ -148,7 +167,9 @@ func (p *Provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return aws.Credentials{}, &Error{text: "credentials: the source has not answered yet", err: ctx.Err()}
+			return aws.Credentials{}, &Error{
+				text: p.name() + ": the source has not answered yet", role: p.role, err: ctx.Err(),
+			}
 		}
 	}
 	p.mu.Lock()
@@ -159,9 +180,20 @@ func (p *Provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, p.errorLocked()
 }
 
+// name is what the credentials are called in errors.
+func (p *Provider) name() string {
+	if p.role == "" {
+		return "credentials"
+	}
+	return "credentials of " + p.role
+}
+
 // say queues a state change for the log.
 func (p *Provider) say(level zapcore.Level, text string, fields ...zap.Field) {
 	log := p.log
+	if p.role != "" {
+		fields = append(fields, zap.String("role", p.role))
+	}
 	p.lines = append(p.lines, func() { log.Log(level, text, fields...) })
 }
 
@@ -179,7 +211,13 @@ func (p *Provider) unlock() {
 func (p *Provider) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := Status{Known: p.have.HasKeys()}
+	out := Status{Role: p.role, unused: p.unused, Known: p.have.HasKeys()}
+	for _, of := range p.roles {
+		if s := of.Status(); !s.unused {
+			out.Roles = append(out.Roles, s)
+		}
+	}
+	slices.SortFunc(out.Roles, func(a, b Status) int { return cmp.Compare(a.Role, b.Role) })
 	if p.have.CanExpire {
 		out.Expires = p.have.Expires
 	}
@@ -260,14 +298,14 @@ func (p *Provider) settle(c aws.Credentials, err error) {
 		return
 	}
 	p.metrics.ok.Inc()
-	first := !p.have.HasKeys()
+	first, again := !p.have.HasKeys(), p.err != nil
 	renewed := c.AccessKeyID != p.have.AccessKeyID || c.SecretAccessKey != p.have.SecretAccessKey ||
 		c.SessionToken != p.have.SessionToken
 	if p.warned || p.ended || renewed && p.isRefusedLocked() {
 		p.say(zap.InfoLevel, "credentials resolved again", zap.Bool("changed", renewed))
 	}
 	p.have, p.err, p.failing, p.warned, p.ended = c, nil, time.Time{}, false, false
-	if renewed && !first && p.changed != nil {
+	if renewed && (!first || again) && p.changed != nil {
 		p.lines = append(p.lines, p.changed)
 	}
 	if len(p.refusals) > 0 { // also for credentials that are new each time, and refused each time
@@ -292,6 +330,9 @@ func (p *Provider) failedLocked(now time.Time, err error) {
 	}
 	p.warned = true
 	fields := []zap.Field{zap.String("error", bounded(err.Error()))}
+	if p.role != "" {
+		fields = append(fields, zap.String("remedy", RoleRemedy))
+	}
 	switch {
 	case !p.have.HasKeys():
 		p.say(zap.ErrorLevel, "there are no credentials, the source is asked again and again", fields...)
@@ -365,10 +406,10 @@ func (p *Provider) accepted(service, key string) {
 
 // errorLocked returns why there are no usable credentials.
 func (p *Provider) errorLocked() error {
-	e := &Error{text: "credentials: there are none", err: p.err}
+	e := &Error{text: p.name() + ": there are none", role: p.role, err: p.err}
 	if p.have.HasKeys() {
 		ago := time.Since(p.have.Expires).Round(time.Second)
-		e.text = fmt.Sprintf("credentials: the last ones ended %s ago and cannot be renewed", ago)
+		e.text = fmt.Sprintf("%s: the last ones ended %s ago and cannot be renewed", p.name(), ago)
 	}
 	if p.err != nil {
 		e.text += ": " + bounded(p.err.Error())
@@ -379,8 +420,12 @@ func (p *Provider) errorLocked() error {
 // Error says that there are no credentials to sign a call with.
 type Error struct {
 	text string
+	role string
 	err  error
 }
+
+// Role is the ARN of the role whose credentials there are none of; empty for those of the process.
+func (e *Error) Role() string { return e.role }
 
 func (e *Error) Error() string { return cmp.Or(e.text, "credentials: there are none") }
 

@@ -66,3 +66,43 @@ func TestCheckOfARNs(t *testing.T) {
 	require.Contains(t, RegionWarnings(&c)[0],
 		"topics.odd.arn: arn:aws:sns:eu-west-9:000000000000:t: the region eu-west-9 is not known")
 }
+
+// A role that cannot be one is refused before STS is asked; one of another partition is doubted.
+func TestCheckOfRoles(t *testing.T) {
+	t.Parallel()
+	const topic = testkit.TestTopicARN
+	of := func(role, external string) config.Config {
+		return config.Config{
+			Stream:     config.StreamConfig{Name: testkit.TestStream, RoleARN: role, ExternalID: external},
+			Topics:     map[string]alert.TopicConfig{"t": {ARN: topic, RoleARN: role, ExternalID: external}},
+			DeadLetter: config.DeadLetterConfig{SNS: topic, RoleARN: role, ExternalID: external},
+		}.WithDefaults()
+	}
+	for role, want := range map[string]string{
+		"arn:aws:iam::000000000000:role/alerts": "", "arn:aws:iam::000000000000:role/team/alerts": "",
+		"arn:aws-cn:iam::000000000000:role/alerts": "", "arn:aws:iam::000000000000:user/alerts": "an IAM role",
+		"arn:aws:sts::000000000000:assumed-role/alerts/x": "an IAM role", "alerts": "an IAM role",
+		"arn:aws:iam::000000000000:role/": "an IAM role", "arn:aws:iam::000000000000:role/*": "an IAM role",
+		"arn:aws:iam:us-east-1:000000000000:role/alerts": "an IAM role",
+		"arn:aws:iam::1:role/alerts":                     "account",
+		"arn:nowhere:iam::000000000000:role/alerts":      "partition",
+	} {
+		err := of(role, "ab").Validate()
+		if want == "" {
+			require.NoError(t, err, role)
+			continue
+		}
+		for _, section := range []string{"stream", "topics.t", "dead_letter"} {
+			require.ErrorContains(t, err, section+".role_arn", role)
+		}
+		require.ErrorContains(t, err, want, role)
+	}
+	require.ErrorContains(t, of("", "ab").Validate(), "topics.t.external_id")
+	require.ErrorContains(t, of("arn:aws:iam::000000000000:role/alerts", "a b").Validate(), "dead_letter.external_id")
+	c := of("arn:aws-cn:iam::000000000000:role/alerts", "")
+	require.Len(t, RegionWarnings(&c), 2)
+	require.Contains(t, RegionWarnings(&c)[0],
+		"topics.t.role_arn: arn:aws-cn:iam::000000000000:role/alerts: the role is in the partition aws-cn")
+	c = of("arn:aws:iam::000000000000:role/alerts", "")
+	require.Empty(t, RegionWarnings(&c))
+}

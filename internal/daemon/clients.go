@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,6 +81,8 @@ type clients struct {
 	s3       *s3.Client
 	// clock is the services' time.
 	clock *clock.Clock
+	// cfg is what the clients are made of.
+	cfg aws.Config
 }
 
 // NewClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard
@@ -92,41 +95,61 @@ func NewClients(cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) 
 	return newClientsBy(clock.New(nil), cfg, reg, watch)
 }
 
-// newClientsBy is newClients with a clock that their answers set.
+// newClientsBy is NewClients with a clock that their answers set.
 func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, watch *answer.Watch) clients {
 	held, checker := credentials.Of(cfg), answer.New(watch, now)
 	cfg = cfg.Copy()
-	cfg.Credentials = held
 	cfg.HTTPClient = SteadyBody{refuseRedirects(cfg.HTTPClient)}
-	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install, held.Install)
-	once := func() aws.Retryer { return aws.NopRetryer{} }
-	return clients{
-		Credentials: held,
-		clock:       now,
-
-		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() }),
-		SNS:     sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() }),
-		sqs:     sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() }),
-		s3:      newS3(cfg, once()),
-		DynamoDB: dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
-			o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.MaxBackoff = 3, 200*time.Millisecond
-				// The SDK's token bucket would stop retrying just when an outage ends; the calls are few.
-				o.RateLimiter = ratelimit.None
-			})
-			// What the SDK does about a wrong checksum is a line on stderr, also for every answer of an emulator that
-			// sends none. TLS protects the transfer, and an answer that is cut short is not JSON.
-			o.DisableValidateResponseChecksum = true
-		}),
-	}
+	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install)
+	return newClientsOf(held, cfg, now)
 }
 
-// Of returns the clients with that of Kinesis in the region of a stream's ARN. The tables stay where they are: a stream
-// is given by ARN because it is elsewhere.
-func (c clients) Of(streamARN string) clients {
-	c.Kinesis = kinesis.New(c.Kinesis.Options(), func(o *kinesis.Options) {
-		o.Region = cmp.Or(arns.Region(streamARN), o.Region)
+// newClientsOf makes the clients that call with these credentials, in the region of cfg.
+func newClientsOf(held *credentials.Provider, cfg aws.Config, now *clock.Clock) clients {
+	c := clients{Credentials: held, clock: now, cfg: cfg}
+	cfg = c.signed()
+	once := func() aws.Retryer { return aws.NopRetryer{} }
+	c.Kinesis = kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() })
+	c.SNS = sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() })
+	c.sqs = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() })
+	c.s3 = newS3(cfg, once())
+	c.DynamoDB = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = 3, 200*time.Millisecond
+			// The SDK's token bucket would stop retrying just when an outage ends; the calls are few.
+			o.RateLimiter = ratelimit.None
+		})
+		// What the SDK does about a wrong checksum is a line on stderr, also for every answer of an emulator that
+		// sends none. TLS protects the transfer, and an answer that is cut short is not JSON.
+		o.DisableValidateResponseChecksum = true
 	})
+	return c
+}
+
+// signed is the configuration of a client that calls with the credentials and reports how AWS likes them.
+func (c clients) signed() aws.Config {
+	cfg := c.cfg.Copy()
+	cfg.Credentials = c.Credentials
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), c.Credentials.Install)
+	return cfg
+}
+
+// As returns the clients that call as a role and in the region of an ARN or of a queue's URL; they are c itself where
+// there is neither. It is cheap: the credentials of a role are kept by those of the process, one for all who ask for
+// it, renewed before their end and asked of STS in the region of the process. The page has them where
+// config.Config.Roles names the role.
+func (c clients) As(r credentials.Role, address string) clients {
+	cfg := c.cfg.Copy()
+	cfg.Region = cmp.Or(arns.Region(address), cfg.Region)
+	if r.ARN == "" && cfg.Region == c.cfg.Region {
+		return c
+	}
+	return newClientsOf(c.Credentials.As(r, c.signed()), cfg, c.clock)
+}
+
+// Of returns the clients with that of Kinesis for a stream. The tables stay where they are: they belong to the process.
+func (c clients) Of(streamARN string, role credentials.Role) clients {
+	c.Kinesis = c.As(role, streamARN).Kinesis
 	return c
 }
 
@@ -136,7 +159,7 @@ func (c clients) plainEndpoints() []string {
 	var out []string
 	for _, endpoint := range []*string{
 		c.Kinesis.Options().BaseEndpoint, c.DynamoDB.Options().BaseEndpoint, c.SNS.Options().BaseEndpoint,
-		c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint,
+		c.sqs.Options().BaseEndpoint, c.s3.Options().BaseEndpoint, sts.NewFromConfig(c.cfg).Options().BaseEndpoint,
 	} {
 		if at, err := url.Parse(aws.ToString(endpoint)); err == nil && at.Scheme == "http" &&
 			!loopback(at.Hostname()) && !slices.Contains(out, at.Host) {

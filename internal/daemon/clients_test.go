@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/testkit"
 )
@@ -140,7 +141,7 @@ func TestPlainEndpointsAreTold(t *testing.T) {
 	plain := func(endpoint string) []string {
 		cfg := testkit.Emulated(nil)
 		cfg.BaseEndpoint = aws.String(endpoint)
-		return NewClients(cfg, prometheus.NewRegistry(), nil).Of("").plainEndpoints()
+		return NewClients(cfg, prometheus.NewRegistry(), nil).Of("", credentials.Role{}).plainEndpoints()
 	}
 	require.Equal(t, []string{"gateway.example.com:4566"}, plain("http://gateway.example.com:4566"))
 	require.Equal(t, []string{"10.0.0.1"}, plain("http://10.0.0.1/aws"))

@@ -34,6 +34,7 @@ type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *dispatch.Publisher
+	roles     *TopicClients                 // nil in tests that have none
 	shards    func() []consumer.ShardStatus // nil where none is read
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter
@@ -48,6 +49,8 @@ type reloader struct {
 	shown atomic.Pointer[config.ShownConfig]
 	last  atomic.Pointer[status.Reload]
 	began atomic.Pointer[time.Time] // of a reload that is under way
+	// inForce is the active configuration.
+	inForce atomic.Pointer[config.Config]
 	// active is the configuration whose hash the heartbeat writes. A heartbeat must not wait for a reload either.
 	active atomic.Pointer[[]byte]
 	// doubts are the doubts about the active configuration.
@@ -80,6 +83,7 @@ func NewReloader(c config.Config, load func(context.Context) (*config.LoadedConf
 	}
 	r.shown.Store(config.NewShownConfig(c, config.NewSubstitutions()))
 	r.active.Store(new(c.Meaning()))
+	r.inForce.Store(&c)
 	return r
 }
 
@@ -162,6 +166,9 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	both := p.SNS
 	both.Topics = r.current.Parts().SNS.Topics
 	maps.Copy(both.Topics, p.SNS.Topics)
+	if r.roles != nil {
+		r.roles.Set(&next)
+	}
 	if err := r.publisher.Update(both); err != nil {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
@@ -192,6 +199,8 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		}
 	}
 	r.current = next
+	r.inForce.Store(&next)
+	r.publisher.Hurry() // a topic may have another role
 	r.shown.Store(r.shown.Load().Reloaded(loaded, next))
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))

@@ -154,8 +154,10 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	}
 	stop.Add("status", config.StopShareStatus, endSampling)
 
-	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN)
+	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN, c.StreamRole())
 	page.credentials.Store(clients.Credentials)
+	topicClients := NewTopicClients(clients, &c)
+	reloads.roles = topicClients
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
 		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the "+
@@ -171,7 +173,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	if o.FailFast {
-		if err := checkTopics(ctx, c, clients.SNS); err != nil {
+		if err := checkTopics(ctx, c, topicClients); err != nil {
 			return err
 		}
 	}
@@ -196,19 +198,15 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	topics, err := sns.New(clients.SNS, series)
-	if err != nil {
-		return err
-	}
 	publisher, err := dispatch.New(p.SNS, dispatch.Deps{
-		Service: topics, At: now.At, Within: now.Within, Trust: store.Trust, Share: store.Share,
-		Lease: Leases{store}.context,
-		Log:   log.Named("sns"), Audit: logs.Audit, Registerer: series,
+		Service: sns.NewOf(topicClients.Of, series), At: now.At, Within: now.Within, Trust: store.Trust,
+		Share: store.Share, Lease: Leases{store}.context,
+		Log: log.Named("sns"), Audit: logs.Audit, Registerer: series,
 	})
 	if err != nil {
 		return err
 	}
-	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients, logs, series)
+	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients.As(c.DeadLetterRole(), ""), logs, series)
 	if err != nil {
 		return err
 	}

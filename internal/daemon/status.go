@@ -105,6 +105,9 @@ func (s *statusSource) attach(p statusParts) { s.parts.Store(&p) }
 // Run samples the throughput until ctx is done, looks for unread shards, and logs how the problems change.
 func (s *statusSource) Run(ctx context.Context) error {
 	return s.history.Run(ctx, func(now time.Time) (status.Totals, bool) {
+		if p := s.credentials.Load(); p != nil {
+			p.Keep(ctx, s.reloads.inForce.Load().Roles())
+		}
 		seen := s.snapshot()
 		s.problems.Look(now, seen.Problems)
 		p := s.parts.Load()
@@ -312,7 +315,7 @@ func (s *statusSource) snapshot() status.Status {
 		out.State = "stopping"
 	}
 	if p := s.credentials.Load(); p != nil {
-		out.Credentials = status.CredentialsStatus(p.Status())
+		out.Credentials = status.CredentialsStatus(p.Status(), s.reloads.inForce.Load().RoleUsers)
 	}
 	out.Problems = status.Problems(&out, hung)
 	out.Level, out.Summary = status.Summary(&out)
@@ -361,12 +364,13 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 	held := fillShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := status.FleetWorker{
-			ID:      w.ID,
-			Version: w.Version,
-			Self:    w.Self,
-			State:   "live",
-			Silent:  seconds(silentFor(&w, table.LeaseDuration, now)),
-			Shards:  held[w.ID],
+			ID:        w.ID,
+			Version:   w.Version,
+			Self:      w.Self,
+			State:     "live",
+			Silent:    seconds(silentFor(&w, table.LeaseDuration, now)),
+			Shards:    held[w.ID],
+			MaxShards: w.Most,
 		}
 		if p := w.Pulse; p.Known {
 			lag := seconds(p.Lag)
@@ -380,6 +384,11 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 			one.State = "leaving"
 		}
 		out.Workers = append(out.Workers, one)
+	}
+	for _, l := range table.Lacks {
+		out.TableLacks = append(out.TableLacks, status.TableLack{
+			Table: l.Table, Setting: string(l.Setting), Since: l.Since.UTC(), Code: l.Code,
+		})
 	}
 	out.Totals = status.TotalsOf(out)
 	rules, runbooks := p.pipeline.Status(), s.reloads.shown.Load().Runbooks

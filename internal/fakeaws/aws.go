@@ -55,7 +55,7 @@ type AWS struct {
 	SNS      *SNS
 	SQS      *SQS
 	S3       *S3
-	sts      *sts
+	STS      *STS
 	// Faults decides which requests go wrong. Rules may be changed at any time.
 	Faults *Faults
 	// History records every request that reached a service, in order.
@@ -160,14 +160,14 @@ func New(o Options) *AWS {
 	a.SQS = newSQS(o)
 	a.SNS = newSNS(o, a.SQS)
 	a.S3 = newS3(o)
-	a.sts = &sts{o.Account}
+	a.STS = newSTS(o)
 	a.targets = map[string]service{
 		"Kinesis_20131202":  a.Kinesis,
 		"DynamoDB_20120810": a.DynamoDB,
 		"AmazonSQS":         a.SQS,
 	}
 	a.operations = map[string]map[string]operation{}
-	for _, svc := range []service{a.Kinesis, a.DynamoDB, a.SQS, a.SNS, a.S3, a.sts} {
+	for _, svc := range []service{a.Kinesis, a.DynamoDB, a.SQS, a.SNS, a.S3, a.STS} {
 		a.operations[svc.name()] = svc.operations()
 	}
 	return a
@@ -261,7 +261,20 @@ func (a *AWS) answer(ctx context.Context, r *http.Request, body []byte) (*Answer
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		req.Client, signedFor = m[1], m[2]
 	}
+	in, ended := a.STS.home(req.Client)
+	if in != nil && !ended {
+		return in.answer(ctx, r, body)
+	}
 	svc, op, encode := a.route(r, req, signedFor)
+	if ended {
+		code := "ExpiredToken"
+		if r.Header.Get("X-Amz-Target") != "" {
+			code += "Exception"
+		}
+		return reply(encode, nil, &Error{
+			Code: code, Message: "The security token included in the request is expired", Status: http.StatusForbidden,
+		})
+	}
 	if svc == nil {
 		return reply(encode, nil, errorf("UnknownOperationException", "no such service or operation"))
 	}
@@ -322,7 +335,7 @@ func (a *AWS) route(r *http.Request, req *Request, signedFor string) (svc servic
 	op = form.Get("Action")
 	switch signedFor {
 	case serviceSTS:
-		return a.sts, op, encodeQuery
+		return a.STS, op, encodeQuery
 	case ServiceSQS:
 		req.Body = sqsForm(form)
 		return a.SQS, op, encodeSQSQuery(op)

@@ -56,7 +56,7 @@ func topicKinds() []kind {
 			find: ofTopics(func(_ *model, t *Topic, _ thresholds) findings {
 				s := &t.Subscriptions
 				return found(when(!t.Ending && s.At != nil && s.Unknown != "", LevelInfo),
-					"topic %s: its subscriptions are not known (%s)", t.Name, s.Unknown)
+					"topic %s: its subscriptions are not known (%s)", t.Name, s.Unknown).blaming(s.Unknown)
 			}),
 		},
 		{

@@ -58,8 +58,8 @@ func edgeMutations() []mutation {
 		},
 		{
 			breaks: "a stream is asked in the region of its ARN, and the tables are not",
-			file:   "internal/daemon/clients.go", old: "o.Region = cmp.Or(arns.Region(streamARN), o.Region)",
-			new: "o.Region = cmp.Or(o.Region, arns.Region(streamARN))",
+			file:   "internal/daemon/clients.go", old: "cmp.Or(arns.Region(address), cfg.Region)",
+			new: "cmp.Or(cfg.Region, arns.Region(address))",
 			by:  only("internal/system", "TestEveryARNIsAskedInItsRegion"), says: `.*Error:.*`,
 		},
 		{

@@ -16,7 +16,7 @@ func mutations() []mutation {
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
-		editMutations(), fleetMutations(), docsMutations(),
+		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
 	)
 }
 

@@ -46,6 +46,16 @@ run "the_shipped_policy_with_a_key" {
   }
 }
 
+run "roles_of_other_accounts" {
+  variables {
+    assume_role_arns = ["arn:aws:iam::111111111111:role/alerts", "arn:aws:iam::222222222222:role/reader"]
+  }
+  assert {
+    condition     = [for s in local.task_statements : s.Resource if s.Sid == "AssumeRoles" && s.Action == "sts:AssumeRole"] == [var.assume_role_arns]
+    error_message = "The daemon may assume these roles and no others."
+  }
+}
+
 run "no_wildcards" {
   variables {
     stream               = { arn = "arn:aws:kinesis:us-east-1:111111111111:stream/theirs", kms_key_arn = "arn:aws:kms:us-east-1:111111111111:key/2" }
