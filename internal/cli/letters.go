@@ -10,9 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
@@ -20,6 +17,7 @@ import (
 	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/letters"
 	"kinesis-alerter/internal/plain"
@@ -35,9 +33,6 @@ type reader struct {
 	json, yes                  bool
 
 	program *program
-	sqs     *sqs.Client
-	s3      *s3.Client
-	sns     *awssns.Client
 }
 
 func lettersCommand(p *program) *cobra.Command {
@@ -154,11 +149,13 @@ type letterAlertJSON struct {
 
 // tally counts letters.
 type tally struct {
-	read, ready, published, kept atomic.Int64
+	read, ready, published, kept, other atomic.Int64
 }
 
 func (n *tally) add(r *letters.Result) {
 	switch n.read.Add(1); {
+	case r.Other:
+		n.other.Add(1)
 	case r.Published:
 		n.published.Add(1)
 	case r.Kept != "":
@@ -187,7 +184,9 @@ func (x *reader) run(ctx context.Context, only string, redrive bool) error {
 	o := letters.Options{
 		Reason: alert.Reason(x.reason), Rule: x.rule, Rates: map[string]float64{},
 		Each: func(r letters.Result) {
-			n.add(&r)
+			if n.add(&r); r.Other {
+				return
+			}
 			if only == "" || r.Saved != nil && r.Saved.ID == only {
 				out = append(out, toLetterJSON(&r, only != ""))
 			}
@@ -198,7 +197,7 @@ func (x *reader) run(ctx context.Context, only string, redrive bool) error {
 	}
 	stop := func() error { return nil }
 	if redrive && x.yes {
-		if o.Publish, stop, err = x.publisher(ctx, parts.SNS); err != nil {
+		if o.Publish, stop, err = x.publisher(ctx, loaded); err != nil {
 			return err
 		}
 	}
@@ -209,34 +208,47 @@ func (x *reader) run(ctx context.Context, only string, redrive bool) error {
 	if only != "" && len(out) == 0 && err == nil {
 		err = fmt.Errorf("no letter %s is there; letters list shows the ids", only)
 	}
-	err = errors.Join(x.print(out, only, redrive, n), err)
+	if err == nil || len(out) > 0 {
+		err = errors.Join(x.print(out, only, redrive, n), err)
+	}
 	if kept := n.kept.Load(); err == nil && redrive && x.yes && kept > 0 {
 		err = fmt.Errorf("%s not published, and stay where they are", status.Number(int(kept), "letter"))
 	}
 	return err
 }
 
-// source is where the letters lie.
+// source is where the letters lie. Those of the configuration are read as the role that it has for them.
 func (x *reader) source(ctx context.Context, loaded *config.LoadedConfig) (letters.Source, error) {
-	from := cmp.Or(x.from, loaded.DeadLetter.SQS)
-	if from == "" && loaded.DeadLetter.S3 != "" {
-		from = "s3://" + strings.TrimPrefix(loaded.DeadLetter.S3, "s3://")
+	const places = "the URL of a queue, s3://BUCKET/PREFIX, or a file"
+	configured := loaded.DeadLetter.SQS
+	if name, there := strings.CutPrefix(loaded.DeadLetter.S3, "s3://"); there || name != "" {
+		configured = "s3://" + name
 	}
-	switch {
+	from := cmp.Or(x.from, configured)
+	var role credentials.Role
+	if from == configured {
+		role = loaded.DeadLetterRole()
+	}
+	switch scheme, _, _ := strings.Cut(from, ":"); {
+	case from == "" && loaded.DeadLetter.SNS != "":
+		return nil, config.UsageError("letters: a topic keeps no letters: give --from the URL of the queue that is " +
+			"subscribed to " + loaded.DeadLetter.SNS)
 	case from == "":
-		return nil, config.UsageError("letters: say where they lie: --from with the URL of a queue, s3://BUCKET/PREFIX or a " +
-			"file; the configuration has neither dead_letter.sqs nor dead_letter.s3")
-	case strings.HasPrefix(from, "https://"), strings.HasPrefix(from, "http://"):
-		err := x.reach(ctx)
+		return nil, config.UsageError("letters: the configuration has no dead_letter: give --from " + places)
+	case scheme == "https", scheme == "http":
+		cfg, err := x.program.loadAWS(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return letters.NewQueue(x.sqs, from), nil
+		return letters.NewQueue(daemon.NewClients(cfg, prometheus.NewRegistry(), nil).As(role, from).SQS(), from), nil
 	case strings.HasPrefix(from, "s3://"):
-		if err := x.reach(ctx); err != nil {
+		cfg, err := x.program.loadAWS(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return letters.NewBucket(x.s3, from)
+		return letters.NewBucket(daemon.NewClients(cfg, prometheus.NewRegistry(), nil).As(role, "").S3(), from)
+	case scheme == "arn", strings.Contains(from, "://"):
+		return nil, config.UsageError("letters: --from " + from + ": give " + places)
 	}
 	text, err := config.ReadFile(ctx, from, mostLetters)
 	if err != nil {
@@ -245,35 +257,22 @@ func (x *reader) source(ctx context.Context, loaded *config.LoadedConfig) (lette
 	return letters.NewFile(from, text)
 }
 
-// reach makes the clients, once.
-func (x *reader) reach(ctx context.Context) error {
-	if x.sns != nil {
-		return nil
-	}
+// publisher publishes without digests, and gives no alert up: what waited as a letter is old. stop ends it.
+func (x *reader) publisher(ctx context.Context, loaded *config.LoadedConfig) (
+	_ letters.Publisher, stop func() error, err error,
+) {
 	cfg, err := x.program.loadAWS(ctx)
 	if err != nil {
-		return err
-	}
-	clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
-	x.sqs, x.s3, x.sns = clients.SQS(), clients.S3(), clients.SNS
-	return nil
-}
-
-// publisher publishes without digests, and gives no alert up: what waited as a letter is old. stop ends it.
-func (x *reader) publisher(ctx context.Context, c dispatch.Config) (_ letters.Publisher, stop func() error, err error) {
-	if err = x.reach(ctx); err != nil {
 		return nil, nil, err
 	}
-	service, err := sns.New(x.sns, nil)
-	if err != nil {
-		return nil, nil, err
-	}
+	topics := daemon.NewTopicClients(daemon.NewClients(cfg, prometheus.NewRegistry(), nil), &loaded.Config)
+	c := loaded.Parts().SNS
 	c.MaxAttempts, c.MaxRecordAge = -1, 0
 	for name, topic := range c.Topics {
 		topic.Rate = 0 // letters.Run keeps it
 		c.Topics[name] = topic
 	}
-	publisher, err := dispatch.New(c, dispatch.Deps{Service: service})
+	publisher, err := dispatch.New(c, dispatch.Deps{Service: sns.NewOf(topics.Of, nil)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -316,7 +315,8 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 			DryRun    bool         `json:"dry_run"`
 			Published int64        `json:"published"`
 			Kept      int64        `json:"kept"`
-		}{all, !redrive || !x.yes, n.published.Load(), n.kept.Load()})
+			LeftOut   int64        `json:"left_out"`
+		}{all, !redrive || !x.yes, n.published.Load(), n.kept.Load(), n.other.Load()})
 	}
 	if only != "" {
 		for i := range all {
@@ -334,8 +334,9 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 		case l.Kept != "":
 			fate, in = "stays: "+l.Kept, caution
 		}
-		if len(l.Undecided) > 0 && l.Kept != l.Undecided[0] {
-			fate += "; not judged by " + strings.Join(l.Undecided, ", ") + ", which remember other records"
+		if len(l.Undecided) > 0 {
+			fate += "; not judged by " + strings.Join(l.Undecided, ", ") + ": one record says nothing to a rule that " +
+				"remembers others"
 		}
 		at := "-"
 		if l.At != nil {
@@ -355,9 +356,13 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 		map[string]bool{"LETTER": true}, rows); err != nil {
 		return err
 	}
-	_, err := plain.Fprintf(s.w, "%s: %d published, %d to publish, %d stay\n",
-		status.Number(int(n.read.Load()), "letter"), n.published.Load(), n.ready.Load(), n.kept.Load())
-	if err == nil && redrive && !x.yes {
+	others := ""
+	if n.other.Load() > 0 {
+		others = fmt.Sprintf(", %d left out by --reason and --rule", n.other.Load())
+	}
+	_, err := plain.Fprintf(s.w, "%s: %d published, %d to publish, %d stay%s\n",
+		status.Number(int(n.read.Load()), "letter"), n.published.Load(), n.ready.Load(), n.kept.Load(), others)
+	if err == nil && redrive && !x.yes && n.ready.Load() > 0 {
 		_, err = plain.Fprintln(s.w, "nothing was published; repeat the command with --yes")
 	}
 	return err

@@ -41,7 +41,7 @@ func NewFile(name string, text []byte) (*File, error) {
 		if err := values.Decode(&v); errors.Is(err, io.EOF) {
 			return f, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("%s: after %d letters: %w; want letters as JSON, one after the other", name,
+			return nil, fmt.Errorf("%s: behind letter %d: %w; want letters as JSON, one after the other", name,
 				len(f.letters), err)
 		}
 		f.add(v)

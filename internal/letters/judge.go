@@ -55,8 +55,12 @@ func (j *Judge) Alerts(s *deadletter.Saved) (alerts []*alert.Alert, undecided []
 	switch {
 	case l.AlertID != "" && slices.Contains(j.remembering, l.Rule):
 		return nil, []string{l.Rule}, "it holds no message, and its rule " + l.Rule + " remembers other records"
+	case l.Rule != "" && !slices.ContainsFunc(j.config.Rules, func(r alert.RuleConfig) bool {
+		return r.Name == l.Rule
+	}):
+		return nil, nil, "it holds no message, and the configuration has no rule " + l.Rule
 	case len(l.Record.Data) == 0:
-		return nil, nil, "it holds neither a message nor a record"
+		return nil, nil, "it holds neither a message nor a record: what is too long for a queue or topic is left out"
 	}
 	p, err := j.pipeline(s.Stream)
 	if err != nil {
@@ -80,11 +84,11 @@ func (j *Judge) Alerts(s *deadletter.Saved) (alerts []*alert.Alert, undecided []
 		alerts, _, why = j.known(alerts)
 		return alerts, undecided, why
 	}
-	why = "no rule that remembers nothing alerts for its record (" + d.Outcome.String()
+	why = "no rule alerts for its record: " + d.Outcome.String()
 	if d.Reason != "" {
 		why += ", " + string(d.Reason)
 	}
-	return nil, undecided, why + ")"
+	return nil, undecided, why
 }
 
 // known checks that all topics are configured: else nothing of the letter is published.

@@ -34,7 +34,7 @@ type Options struct {
 	Publish Publisher
 	// Rates are the topics' rates in messages a second; 0 or none is no limit.
 	Rates map[string]float64
-	// Each is called for each letter that is done, one after the other. The letter is nil where it cannot be read.
+	// Each is called for each letter that is done, one after the other.
 	Each func(Result)
 }
 
@@ -55,6 +55,8 @@ type Result struct {
 	Undecided []string
 	// Published is set when all alerts were accepted and the letter was removed.
 	Published bool
+	// Other says that Options.Reason and Rule leave it out.
+	Other bool
 	// Kept is why the letter stays; empty where it was published, or would be.
 	Kept string
 }
@@ -168,53 +170,51 @@ func (r *redrive) watch(ctx context.Context) {
 	}
 }
 
-// finished reports a letter, unless the filters left it out.
-func (r *redrive) finished(result Result, wanted bool) {
-	if !wanted {
-		return
-	}
+// finished reports a letter.
+func (r *redrive) finished(result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Each(result)
 }
 
 // letter does all of one letter.
-func (r *redrive) letter(ctx context.Context, l Letter) (out Result, wanted bool) {
+func (r *redrive) letter(ctx context.Context, l Letter) (out Result) {
 	out.Where = l.Where()
 	document, err := l.Load(ctx)
 	if err != nil {
 		out.Kept = err.Error()
-		return out, true
+		return out
 	}
 	if out.Saved, err = deadletter.Read(document); err != nil {
-		out.Kept = err.Error()
-		return out, r.Reason == "" && r.Rule == ""
+		out.Kept, out.Other = err.Error(), r.Reason != "" || r.Rule != ""
+		return out
 	}
 	if !l.Holds(out.Saved.ID) {
 		out.Kept = "its place is not that of letter " + out.Saved.ID + ", which it holds: save it to a file, and give " +
 			"that to --from"
-		return out, true
+		return out
 	}
 	saved := &out.Saved.Letter
 	if r.Reason != "" && saved.Reason != r.Reason || r.Rule != "" && saved.Rule != r.Rule {
-		return out, false
+		out.Other = true
+		return out
 	}
 	out.Alerts, out.Undecided, out.Kept = r.judge.Alerts(out.Saved)
 	if r.Publish == nil || out.Kept != "" {
-		return out, true
+		return out
 	}
 	for _, a := range out.Alerts {
 		if err := r.publish(ctx, a); err != nil {
 			out.Kept = err.Error()
-			return out, true
+			return out
 		}
 	}
 	if err := l.Remove(ctx); err != nil {
 		out.Kept = "published, but not removed: " + err.Error()
-		return out, true
+		return out
 	}
 	out.Published = true
-	return out, true
+	return out
 }
 
 // publish returns nil when the alert was accepted, by this letter or by another one of the same alert.

@@ -380,10 +380,10 @@ func TestMissingSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, standard)
 		_, err := w.run(t.Context(), NewQueue(w.sqs, queueURL+"-gone"), Options{})
-		require.ErrorContains(t, err, "sqs:ReceiveMessage "+queueURL+"-gone")
+		require.ErrorContains(t, err, queueURL+"-gone does not exist in this region and account (sqs:ReceiveMessage)")
 		bucket, err := NewBucket(w.s3, "s3://gone")
 		require.NoError(t, err)
 		_, err = w.run(t.Context(), bucket, Options{})
-		require.ErrorContains(t, err, "s3:ListBucket gone")
+		require.ErrorContains(t, err, "gone does not exist in this region and account (s3:ListBucket)")
 	})
 }

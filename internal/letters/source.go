@@ -2,7 +2,6 @@ package letters
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"kinesis-alerter/alert/delivery"
@@ -48,7 +47,7 @@ func try(ctx context.Context, action, resource string, call func(context.Context
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case failures+1 == mostTries || delivery.Classify(err, byCode, byStatus).Class == delivery.Hold:
-			return fmt.Errorf("%s %s: %w", action, resource, awsfault.Explain(err, action, resource))
+			return awsfault.Advise(err, action, resource)
 		}
 		if !sleep.For(ctx, delivery.Backoff(failures, delivery.Lot())) {
 			return context.Cause(ctx)

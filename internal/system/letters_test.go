@@ -85,7 +85,7 @@ func TestLettersComeBack(t *testing.T) {
 		"nothing was published; repeat the command with --yes\n")
 	require.Equal(t, 1, fake.SQS.Len(queue), "it is dry without --yes")
 	out, _ = letters(cli.ExitOK, "redrive", "--config", file, "--rule", "other", "--yes")
-	require.Contains(t, out, "0 letters: 0 published")
+	require.Contains(t, out, "1 letter: 0 published, 0 to publish, 0 stay, 1 left out by --reason and --rule")
 	out, _ = letters(cli.ExitOK, "redrive", "--config", file, "--yes", "--json")
 	require.Equal(t, 1, read(out).Published)
 	require.Zero(t, fake.SQS.Len(queue))
@@ -100,5 +100,5 @@ func TestLettersComeBack(t *testing.T) {
 	_, errs := letters(cli.ExitFailed, "show", id, "--config", file)
 	require.Contains(t, errs, "no letter "+id+" is there")
 	_, errs = letters(cli.ExitFailed, "list", "--config", file, "--from", "s3://nosuch")
-	require.Contains(t, errs, "s3:ListBucket nosuch")
+	require.Contains(t, errs, "nosuch does not exist in this region and account (s3:ListBucket)")
 }
