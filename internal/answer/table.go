@@ -32,6 +32,11 @@ func table() map[string]operation {
 		"DynamoDB.CreateTable": {
 			most: 256 * kib, mostError: mostError, body: items("TableDescription"), check: createTable,
 		},
+		// Its answer has no body.
+		"DynamoDB.TagResource": {most: 64 * kib, mostError: mostError},
+		"DynamoDB.UpdateContinuousBackups": {
+			most: 64 * kib, mostError: mostError, body: jsonObject, check: continuousBackups,
+		},
 		// 1 MB of rows, and their attributes' names and types.
 		"DynamoDB.Scan": {
 			most: 6 * mib, mostError: mostError, check: scan,
@@ -44,5 +49,17 @@ func table() map[string]operation {
 		"SNS.ListSubscriptionsByTopic": {most: mib, mostError: mostError, body: document, check: subscriptions},
 		"SQS.SendMessage":              {most: 64 * kib, mostError: mostError, body: jsonObject, check: sendMessage},
 		"S3.PutObject":                 {most: 64 * kib, mostError: mostError, body: noBody, check: putObject},
+
+		// Ten messages of 1 MiB, whose text has twice or three times its length in JSON.
+		"SQS.ReceiveMessage":     {most: 32 * mib, mostError: mostError, body: messages, check: received},
+		"SQS.GetQueueAttributes": {most: 64 * kib, mostError: mostError, body: jsonObject, check: queueAttributes},
+		"SQS.DeleteMessage":      {most: 64 * kib, mostError: mostError, body: nothing},
+		"SQS.ChangeMessageVisibilityBatch": {
+			most: 64 * kib, mostError: mostError, body: jsonObject, check: visibility,
+		},
+		// A thousand keys of 1,024 bytes, each of which XML may write in six.
+		"S3.ListObjectsV2": {most: 8 * mib, mostError: mostError, body: document, check: objects},
+		"S3.GetObject":     {most: MostObject, mostError: mostError, streamed: true, check: getObject},
+		"S3.DeleteObject":  {most: 64 * kib, mostError: mostError, body: noBody},
 	}
 }

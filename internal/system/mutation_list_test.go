@@ -12,10 +12,11 @@ func mutations() []mutation {
 		ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
 		cliMutations(),
+		lettersMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
-		editMutations(), fleetMutations(), docsMutations(), roleMutations(),
+		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
 	)
 }
 
