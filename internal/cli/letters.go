@@ -40,11 +40,14 @@ func lettersCommand(p *program) *cobra.Command {
 		Use:     "letters",
 		Short:   "Look at dead letters, and publish them",
 		GroupID: groupOperate,
-		Long: "Look at dead letters, and publish them. --from says where they lie: the URL of the SQS queue, or of the queue " +
-			"that is subscribed to the SNS topic; s3://BUCKET/PREFIX; or a file with letters as JSON, one after the other, or " +
+		Long: "Look at dead letters, and publish them. --from says where they lie: the URL of the SQS queue, or of " +
+			"the queue " +
+			"that is subscribed to the SNS topic; s3://BUCKET/PREFIX; or a file with letters as JSON, one after " +
+			"the other, or " +
 			"with what aws sqs receive-message prints.",
 		Example: "kinesis-alerter letters list --from s3://readings-alerts-dead-letters\n" +
-			"kinesis-alerter letters redrive --from s3://readings-alerts-dead-letters --config kinesis-alerter.yaml --yes",
+			"kinesis-alerter letters redrive --from s3://readings-alerts-dead-letters --config " +
+			"kinesis-alerter.yaml --yes",
 	})
 	c.AddCommand(lettersListCommand(p), lettersShowCommand(p), lettersRedriveCommand(p))
 	return c
@@ -54,7 +57,8 @@ func lettersCommand(p *program) *cobra.Command {
 func (x *reader) command(c *cobra.Command, run func(context.Context, []string) error) *cobra.Command {
 	declareConfig(c.Flags(), &x.config)
 	c.Flags().StringVar(&x.from, "from", "",
-		"`WHERE` the letters lie: the URL of a queue, s3://BUCKET/PREFIX, or a file (default: dead_letter.sqs or .s3 of the "+
+		"`WHERE` the letters lie: the URL of a queue, s3://BUCKET/PREFIX, or a file (default: dead_letter.sqs or "+
+			".s3 of the "+
 			"configuration)")
 	c.Flags().StringVar(&x.reason, "reason", "", "only letters with this `REASON`")
 	c.Flags().StringVar(&x.rule, "rule", "", "only letters of alerts of the `RULE` of this name")
@@ -69,7 +73,8 @@ func lettersListCommand(p *program) *cobra.Command {
 	return x.command(&cobra.Command{
 		Use:   "list",
 		Short: "Show each letter: when, why, which alert, and what redrive would do",
-		Long: "Show each letter: when it was sent, its reason, rule and topic, and what redrive would do with it by the " +
+		Long: "Show each letter: when it was sent, its reason, rule and topic, and what redrive would do with it " +
+			"by the " +
 			"configuration. It changes nothing; the letters of a queue are hidden from other readers while it runs.",
 		Example: "kinesis-alerter letters list --config kinesis-alerter.yaml\n" +
 			"kinesis-alerter letters list --from letters.json --reason max_record_age --json",
@@ -99,11 +104,16 @@ func lettersRedriveCommand(p *program) *cobra.Command {
 	c := x.command(&cobra.Command{
 		Use:   "redrive",
 		Short: "Publish what letters hold, and remove those that were accepted",
-		Long: "Publish what letters hold, and remove those whose alerts were accepted. A letter with an alert's message is " +
-			"published as it is, with the same alert_id, within the topic's rate. One with a record alone is judged by the " +
-			"rules in force that remember nothing; the other rules are named. What cannot be published stays, with the " +
-			"reason.\n\nWithout --yes it only says what it would do. It can be interrupted and repeated at any moment: " +
-			"nothing is lost, and a FIFO topic drops what comes twice within five minutes. A file is never changed: what is " +
+		Long: "Publish what letters hold, and remove those whose alerts were accepted. A letter with an alert's " +
+			"message is " +
+			"published as it is, with the same alert_id, within the topic's rate. One with a record alone is " +
+			"judged by the " +
+			"rules in force that remember nothing; the other rules are named. What cannot be published stays, with " +
+			"the " +
+			"reason.\n\nWithout --yes it only says what it would do. It can be interrupted and repeated at any " +
+			"moment: " +
+			"nothing is lost, and a FIFO topic drops what comes twice within five minutes. A file is never " +
+			"changed: what is " +
 			"done is noted beside it, in FILE.redriven. It ends with 1 where letters stay.",
 		Example: "kinesis-alerter letters redrive --config kinesis-alerter.yaml --reason max_record_age\n" +
 			"kinesis-alerter letters redrive --from letters.json --config kinesis-alerter.yaml --yes",
@@ -166,7 +176,9 @@ func (n *tally) add(r *letters.Result) {
 }
 
 func (n *tally) progress() string {
-	return fmt.Sprintf("reading letters: %d read, %d published, %d stay", n.read.Load(), n.published.Load(), n.kept.Load())
+	return fmt.Sprintf(
+		"reading letters: %d read, %d published, %d stay", n.read.Load(), n.published.Load(), n.kept.Load(),
+	)
 }
 
 // run reads letters, and publishes them where that is asked for. only is the id of the one letter to show.
@@ -212,7 +224,7 @@ func (x *reader) run(ctx context.Context, only string, redrive bool) error {
 		err = errors.Join(x.print(out, only, redrive, n), err)
 	}
 	if kept := n.kept.Load(); err == nil && redrive && x.yes && kept > 0 {
-		err = fmt.Errorf("%s not published, and stay where they are", status.Number(int(kept), "letter"))
+		err = fmt.Errorf("%s not published, and left where found", status.Number(int(kept), "letter"))
 	}
 	return err
 }
@@ -325,6 +337,7 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 		return nil
 	}
 	var rows [][]cell
+	unjudged := false
 	for i := range all {
 		l := &all[i]
 		fate, in := "would be published", noStyle
@@ -334,9 +347,9 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 		case l.Kept != "":
 			fate, in = "stays: "+l.Kept, caution
 		}
-		if len(l.Undecided) > 0 {
-			fate += "; not judged by " + strings.Join(l.Undecided, ", ") + ": one record says nothing to a rule that " +
-				"remembers others"
+		if len(l.Undecided) > 0 && l.AlertID == "" {
+			fate += "; not judged by " + strings.Join(l.Undecided, ", ")
+			unjudged = true
 		}
 		at := "-"
 		if l.At != nil {
@@ -355,6 +368,13 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 	if err := s.table([]string{"LETTER", "SENT", "REASON", "RULE", "TOPIC", "REDRIVE"},
 		map[string]bool{"LETTER": true}, rows); err != nil {
 		return err
+	}
+	if unjudged {
+		if _, err := plain.Fprintln(
+			s.w, "not judged by a rule: it remembers other records, and has one alone here",
+		); err != nil {
+			return err
+		}
 	}
 	others := ""
 	if n.other.Load() > 0 {

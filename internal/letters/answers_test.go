@@ -42,7 +42,10 @@ func watched(t *testing.T, kind string) (first, last map[string]*fakeaws.Answer)
 		w := lying(t, kind)
 		refused := alertLetter(99)
 		refused.Message.Body = "" // stays, and is given back
-		w.send(map[string]deadletter.Config{"queue": {SQS: queueURL}, "bucket": {S3: "s3://letters/mine"}}[kind], refused)
+		w.send(
+			map[string]deadletter.Config{"queue": {SQS: queueURL}, "bucket": {S3: "s3://letters/mine"}}[kind],
+			refused,
+		)
 		w.Faults.Add(fakeaws.Fault{Kind: fakeaws.Changed, Rewrite: func(a *fakeaws.Answer) {
 			op := a.Service + "." + a.Operation
 			last[op] = &fakeaws.Answer{Status: a.Status, Header: a.Header.Clone(), Body: bytes.Clone(a.Body)}
@@ -172,8 +175,8 @@ func (blanks) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Whatever an operation answers, with or without effect, a letter is still there unless its alert was accepted; and when
-// the answers are true again, the next redrive publishes and removes all.
+// Whatever an operation answers, with or without effect, a letter is still there unless its alert was accepted; and
+// when the answers are true again, the next redrive publishes and removes all.
 func TestAnswersThatLieLoseNothing(t *testing.T) {
 	type lying struct {
 		kind, op string

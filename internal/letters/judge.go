@@ -77,7 +77,7 @@ func (j *Judge) Alerts(s *deadletter.Saved) (alerts []*alert.Alert, undecided []
 			alerts = append(alerts, a)
 		}
 	}
-	if l.AlertID == "" {
+	if l.AlertID == "" && d.Outcome != alert.Invalid {
 		undecided = j.remembering
 	}
 	if len(alerts) > 0 {

@@ -190,7 +190,8 @@ func (r *redrive) letter(ctx context.Context, l Letter) (out Result) {
 		return out
 	}
 	if !l.Holds(out.Saved.ID) {
-		out.Kept = "its place is not that of letter " + out.Saved.ID + ", which it holds: save it to a file, and give " +
+		out.Kept = "its place is not that of letter " + out.Saved.ID + ", which it holds: save it to a file, and " +
+			"give " +
 			"that to --from"
 		return out
 	}

@@ -264,14 +264,17 @@ func TestOnlyWhatWasAcceptedIsRemoved(t *testing.T) {
 	})
 }
 
-// A letter with a record alone is judged by the rules that remember nothing, and the others are named. One that makes no
-// alert stays.
+// A letter with a record alone is judged by the rules that remember nothing, and the others are named. One that makes
+// no alert stays.
 func TestRecordsAreJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, standard)
 		record := func(n int, data string) *alert.Letter {
 			return &alert.Letter{
-				Record:    alert.Record{Shard: shard, PartitionKey: "k", SequenceNumber: fmt.Sprint(n), Data: []byte(data), Arrival: time.Now()},
+				Record: alert.Record{
+					Shard: shard, PartitionKey: "k", SequenceNumber: fmt.Sprint(n), Data: []byte(data),
+					Arrival: time.Now(),
+				},
 				Condition: alert.ConditionRetries, Reason: alert.ReasonOverBudget,
 			}
 		}
@@ -284,7 +287,11 @@ func TestRecordsAreJudged(t *testing.T) {
 		require.Equal(t, "hot", published[0].Attributes["rule"].StringValue)
 		require.Equal(t, 2, w.SQS.Len(queueURL))
 		for _, r := range got {
-			require.Equal(t, []string{"often"}, r.Undecided)
+			if r.Saved.Letter.Record.SequenceNumber == "3" {
+				require.Empty(t, r.Undecided, "no rule can judge what is no JSON")
+			} else {
+				require.Equal(t, []string{"often"}, r.Undecided)
+			}
 			require.Equal(t, r.Saved.Letter.Record.SequenceNumber == "1", r.Published, r.Kept)
 		}
 		// Its id is the one that the daemon gives the same alert, so a repeat can be known.
@@ -293,7 +300,9 @@ func TestRecordsAreJudged(t *testing.T) {
 		require.NoError(t, err)
 		published = w.SNS.Messages(standard)
 		require.Len(t, published, 2)
-		require.Equal(t, published[0].Attributes["alert_id"].StringValue, published[1].Attributes["alert_id"].StringValue)
+		require.Equal(
+			t, published[0].Attributes["alert_id"].StringValue, published[1].Attributes["alert_id"].StringValue,
+		)
 	})
 }
 
@@ -371,6 +380,23 @@ func TestHeldTopicKeepsItsLetters(t *testing.T) {
 		require.Less(t, time.Since(began), time.Minute)
 		require.Len(t, got, 2)
 		require.Contains(t, got[0].Kept, "topic oncall accepts nothing")
+		require.Equal(t, 2, w.SQS.Len(queueURL))
+	})
+}
+
+// So does one that fails otherwise for a minute.
+func TestFailingTopicKeepsItsLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, standard)
+		w.send(deadletter.Config{SQS: queueURL}, alertLetter(1), alertLetter(2))
+		w.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceSNS, Operation: "PublishBatch"})
+		began := time.Now()
+		got, err := w.run(t.Context(), w.source("queue"), Options{})
+		require.NoError(t, err)
+		require.Less(t, time.Since(began), 5*time.Minute)
+		require.Len(t, got, 2)
+		require.Contains(t, got[0].Kept, "topic oncall has")
+		require.Contains(t, got[1].Kept, "topic oncall has")
 		require.Equal(t, 2, w.SQS.Len(queueURL))
 	})
 }

@@ -26,8 +26,8 @@ import (
 	"kinesis-alerter/internal/fakeaws"
 )
 
-// TestE2ERedriveIsKilled: of 10,000 letters in a queue, a bucket or a file, each alert reaches a FIFO topic once, although
-// the process that redrives them is killed in the middle, and started again.
+// TestE2ERedriveIsKilled: of 10,000 letters in a queue, a bucket or a file, each alert reaches a FIFO topic once,
+// although the process that redrives them is killed in the middle, and started again.
 func TestE2ERedriveIsKilled(t *testing.T) {
 	binary := buildDaemon(t)
 	for _, kind := range []string{"queue", "bucket", "file"} {
@@ -104,7 +104,9 @@ topics: {all: {arn: %q, rate: unlimited, email: false}}
 	accepted := func() int { return fake.SNS.Count(*topic.TopicArn) }
 	for i := range kills {
 		cmd, out := redrive()
-		eventually(t, 2*time.Minute, "letters are published", func() bool { return accepted() >= (i+1)*total/(kills+2) })
+		eventually(
+			t, 2*time.Minute, "letters are published", func() bool { return accepted() >= (i+1)*total/(kills+2) },
+		)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 		require.ErrorContains(t, cmd.Wait(), "killed", "%s", out)
 		require.Less(t, accepted(), total)

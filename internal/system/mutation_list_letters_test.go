@@ -8,9 +8,11 @@ func lettersMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "a letter is removed only after acceptance",
-			file:   "internal/letters/redrive.go", old: "			out.Kept = err.Error()\n			return out, true\n		}\n	}\n",
-			new: "			out.Kept = err.Error()\n		}\n	}\n",
-			by:  only("internal/letters", "TestOnlyWhatWasAcceptedIsRemoved|TestHeldTopicKeepsItsLetters"), says: `.*Error:.*`,
+			file:   "internal/letters/redrive.go",
+			old:    "			out.Kept = err.Error()\n			return out\n		}\n	}\n",
+			new:    "			out.Kept = err.Error()\n		}\n	}\n",
+			by:     only("internal/letters", "TestOnlyWhatWasAcceptedIsRemoved|TestHeldTopicKeepsItsLetters"),
+			says:   `.*Error:.*`,
 		},
 		{
 			breaks: "a letter of an alert holds what it says",
@@ -31,6 +33,31 @@ func lettersMutations() []mutation {
 			breaks: "a rule that remembers does not judge one record",
 			file:   "internal/letters/judge.go", old: "		case slices.Contains(j.remembering, a.Rule):\n", new: "",
 			by: only("internal/letters", "TestRecordsAreJudged"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what is removed from a bucket is what was read",
+			file:   "internal/letters/bucket.go", old: `return strings.HasSuffix(o.key, "-"+id)`, new: "return true",
+			by:   only("internal/letters", "TestAnswersThatLieLoseNothing/bucket_s3.GetObject"),
+			says: `.*neither accepted nor there.*`,
+		},
+		{
+			breaks: "a message without a proper receipt is not taken",
+			file:   "internal/answer/letters.go",
+			old: "		case ids[*m.MessageId], receipts[*m.ReceiptHandle]:\n			return bad(\"two messages " +
+				"have one MessageId or ReceiptHandle\")\n",
+			new:  "",
+			by:   only("internal/letters", "TestAnswersThatLieLoseNothing/queue_sqs.ReceiveMessage"),
+			says: `.*neither accepted nor there.*`,
+		},
+		{
+			breaks: "no bound of an answer is below the largest letter",
+			file:   "internal/answer/letters.go", old: "MostObject = 32 * mib", new: "MostObject = 4 * mib",
+			by: only("internal/letters", "TestLargestLetterComesBack"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a topic that fails ends a redrive",
+			file:   "internal/letters/redrive.go", old: "case since > patience:", new: "case since > 1000*patience:",
+			by: only("internal/letters", "TestFailingTopicKeepsItsLetters"), says: `.*Error:.*`,
 		},
 	}
 }
