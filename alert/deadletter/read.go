@@ -53,6 +53,8 @@ type savedDocument struct {
 		AlertID string       `json:"alertId"`
 		Rule    string       `json:"rule"`
 		Topic   string       `json:"topic"`
+		Output  string       `json:"output"`
+		Key     string       `json:"outputKey"`
 		Sub     uint32       `json:"subSequenceNumber"`
 		Message *struct {
 			Kind       alert.Kind        `json:"kind"`
@@ -100,6 +102,7 @@ func Read(document []byte) (*Saved, error) {
 			},
 			Condition: d.RequestContext.Condition, Attempts: d.RequestContext.Attempts,
 			Reason: o.Reason, Detail: o.Detail, AlertID: o.AlertID, Rule: o.Rule, Topic: o.Topic,
+			Output: o.Output, OutputKey: o.Key,
 		},
 	}
 	if err := s.readPayload(d.Payload); err != nil {

@@ -73,7 +73,7 @@ func lettersListCommand(p *program) *cobra.Command {
 	return x.command(&cobra.Command{
 		Use:   "list",
 		Short: "Show each letter: when, why, which alert, and what redrive would do",
-		Long: "Show each letter: when it was sent, its reason, rule and topic, and what redrive would do with it " +
+		Long: "Show each letter: when it was sent, its reason, rule and topic or output, and what redrive would do with it " +
 			"by the " +
 			"configuration. It changes nothing; the letters of a queue are hidden from other readers while it runs.",
 		Example: "kinesis-alerter letters list --config kinesis-alerter.yaml\n" +
@@ -108,8 +108,8 @@ func lettersRedriveCommand(p *program) *cobra.Command {
 			"message is " +
 			"published as it is, with the same alert_id, within the topic's rate. One with a record alone is " +
 			"judged by the " +
-			"rules in force that remember nothing; the other rules are named. What cannot be published stays, with " +
-			"the " +
+			"rules in force that remember nothing; the other rules are named. A record for an output stream is " +
+			"written there, with the same bytes and partition key. What cannot be published stays, with the " +
 			"reason.\n\nWithout --yes it only says what it would do. It can be interrupted and repeated at any " +
 			"moment: " +
 			"nothing is lost, and a FIFO topic drops what comes twice within five minutes. A file is never " +
@@ -133,6 +133,8 @@ type letterJSON struct {
 	AlertID string       `json:"alert_id,omitempty"`
 	Rule    string       `json:"rule,omitempty"`
 	Topic   string       `json:"topic,omitempty"`
+	Output  string       `json:"output,omitempty"`
+	Key     string       `json:"output_key,omitempty"`
 	Shard   string       `json:"shard,omitempty"`
 	Place   string       `json:"sequence_number,omitempty"`
 	// Alerts are those that it stands for.
@@ -209,7 +211,7 @@ func (x *reader) run(ctx context.Context, only string, redrive bool) error {
 	}
 	stop := func() error { return nil }
 	if redrive && x.yes {
-		if o.Publish, stop, err = x.publisher(ctx, loaded); err != nil {
+		if stop, err = x.publishers(ctx, loaded, &o); err != nil {
 			return err
 		}
 	}
@@ -269,29 +271,39 @@ func (x *reader) source(ctx context.Context, loaded *config.LoadedConfig) (lette
 	return letters.NewFile(from, text)
 }
 
-// publisher publishes without digests, and gives no alert up: what waited as a letter is old. stop ends it.
-func (x *reader) publisher(ctx context.Context, loaded *config.LoadedConfig) (
-	_ letters.Publisher, stop func() error, err error,
+// publishers publish without digests and write to outputs, and give nothing up: what waited as a letter is old. stop ends
+// them.
+func (x *reader) publishers(ctx context.Context, loaded *config.LoadedConfig, o *letters.Options) (
+	stop func() error, err error,
 ) {
 	cfg, err := x.program.loadAWS(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	topics := daemon.NewTopicClients(daemon.NewClients(cfg, prometheus.NewRegistry(), nil), &loaded.Config)
-	c := loaded.Parts().SNS
+	clients := daemon.NewClients(cfg, prometheus.NewRegistry(), nil)
+	parts := loaded.Parts()
+	c := parts.SNS
 	c.MaxAttempts, c.MaxRecordAge = -1, 0
 	for name, topic := range c.Topics {
 		topic.Rate = 0 // letters.Run keeps it
 		c.Topics[name] = topic
 	}
+	topics := daemon.NewTopicClients(clients, &loaded.Config)
 	publisher, err := dispatch.New(c, dispatch.Deps{Service: sns.NewOf(topics.Of, nil)})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
+	writer, err := letters.NewWriter(work, parts.Output, daemon.NewOutputClients(clients, &loaded.Config).Of)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	o.Publish, o.Write = publisher, writer
+	ended := make(chan error, 2)
 	go func() { ended <- publisher.Run(work) }()
-	return publisher, func() error { cancel(); return <-ended }, nil
+	go func() { ended <- writer.Run(work) }()
+	return func() error { cancel(); return errors.Join(<-ended, <-ended) }, nil
 }
 
 func toLetterJSON(r *letters.Result, whole bool) letterJSON {
@@ -307,7 +319,7 @@ func toLetterJSON(r *letters.Result, whole bool) letterJSON {
 	l := &r.Saved.Letter
 	out.ID, out.At = r.Saved.ID, new(r.Saved.At.UTC())
 	out.Reason, out.Detail, out.AlertID, out.Rule, out.Topic = l.Reason, l.Detail, l.AlertID, l.Rule, l.Topic
-	out.Shard, out.Place = l.Record.Shard, l.Record.SequenceNumber
+	out.Output, out.Key, out.Shard, out.Place = l.Output, l.OutputKey, l.Record.Shard, l.Record.SequenceNumber
 	if whole {
 		out.Data = l.Record.Data
 		if m := l.Message; m != nil {
@@ -340,10 +352,14 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 	unjudged := false
 	for i := range all {
 		l := &all[i]
-		fate, in := "would be published", noStyle
+		done, to := "published", cmp.Or(l.Topic, "-")
+		if l.Output != "" {
+			done, to = "written", "output "+l.Output
+		}
+		fate, in := "would be "+done, noStyle
 		switch {
 		case l.Published:
-			fate, in = "published", good
+			fate, in = done, good
 		case l.Kept != "":
 			fate, in = "stays: "+l.Kept, caution
 		}
@@ -360,12 +376,12 @@ func (x *reader) print(all []letterJSON, only string, redrive bool, n *tally) er
 			{text: at},
 			{text: cmp.Or(string(l.Reason), "-")},
 			{text: cmp.Or(l.Rule, "-")},
-			{text: cmp.Or(l.Topic, "-")},
+			{text: to},
 			{fate, in},
 		})
 	}
 	s := p.results()
-	if err := s.table([]string{"LETTER", "SENT", "REASON", "RULE", "TOPIC", "REDRIVE"},
+	if err := s.table([]string{"LETTER", "SENT", "REASON", "RULE", "TO", "REDRIVE"},
 		map[string]bool{"LETTER": true}, rows); err != nil {
 		return err
 	}
@@ -403,6 +419,8 @@ func writeLetter(s screen, l *letterJSON) {
 	say("alert_id", l.AlertID)
 	say("rule", l.Rule)
 	say("topic", l.Topic)
+	say("output", l.Output)
+	say("key", l.Key)
 	say("record", l.Shard+" "+l.Place)
 	say("stays", l.Kept)
 	if l.Message != nil {

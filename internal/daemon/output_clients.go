@@ -12,10 +12,10 @@ import (
 	"kinesis-alerter/internal/credentials"
 )
 
-// outputClients are the clients that output streams are called by: each as the role of its output, in the region of its
+// OutputClients are the clients that output streams are called by: each as the role of its output, in the region of its
 // ARN. Like those of topics they are asked at each call, so that a role which a reload corrects is used for what waits.
 // It is safe for concurrent use.
-type outputClients struct {
+type OutputClients struct {
 	clients clients
 
 	mu    sync.RWMutex
@@ -29,16 +29,17 @@ type placedRole struct {
 	region string
 }
 
-func newOutputClients(clients clients, c *config.Config) *outputClients {
-	o := &outputClients{
+// NewOutputClients makes the clients of a configuration's outputs.
+func NewOutputClients(clients clients, c *config.Config) *OutputClients {
+	o := &OutputClients{
 		clients: clients, roles: map[string]credentials.Role{}, made: map[placedRole]*kinesis.Client{},
 	}
-	o.set(c)
+	o.Set(c)
 	return o
 }
 
-// set takes the roles from another configuration.
-func (o *outputClients) set(c *config.Config) {
+// Set takes the roles from another configuration.
+func (o *OutputClients) Set(c *config.Config) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for name := range c.Outputs {
@@ -46,12 +47,12 @@ func (o *outputClients) set(c *config.Config) {
 	}
 }
 
-// of is the client of an output.
-func (o *outputClients) of(name string, c output.StreamConfig) (output.API, error) {
+// Of is the client of an output.
+func (o *OutputClients) Of(name string, c output.StreamConfig) (output.API, error) {
 	return outputClient{of: o, name: name, stream: c.Stream}, nil
 }
 
-func (o *outputClients) client(name, stream string) *kinesis.Client {
+func (o *OutputClients) client(name, stream string) *kinesis.Client {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	key := placedRole{o.roles[name], arns.Region(stream)}
@@ -63,7 +64,7 @@ func (o *outputClients) client(name, stream string) *kinesis.Client {
 
 // outputClient calls one output stream.
 type outputClient struct {
-	of           *outputClients
+	of           *OutputClients
 	name, stream string
 }
 

@@ -160,10 +160,10 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN, c.StreamRole())
 	page.credentials.Store(clients.Credentials)
 	topicClients := NewTopicClients(clients, &c)
-	outputClients := newOutputClients(clients, &c)
+	outputClients := NewOutputClients(clients, &c)
 	reloads.roles = func(next *config.Config) {
 		topicClients.Set(next)
-		outputClients.set(next)
+		outputClients.Set(next)
 	}
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
@@ -218,7 +218,7 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 		return err
 	}
 	outputs, err := output.New(p.Output, output.Deps{
-		Client: outputClients.of, DeadLetters: letters, Trust: store.Trust, At: now.At, Log: log.Named("output"),
+		Client: outputClients.Of, DeadLetters: letters, Trust: store.Trust, At: now.At, Log: log.Named("output"),
 		Registerer: series,
 	})
 	if err != nil {

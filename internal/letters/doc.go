@@ -8,6 +8,8 @@
 //     message group, alone: never in a digest.
 //   - A letter that holds a record is judged by the rules in force that remember nothing. A rule that remembers cannot
 //     judge one record by itself, and is named. A letter of which no alert comes stays.
+//   - A letter that holds a record for an output stream is written there, with the same bytes and partition key. Where
+//     the output is no longer configured, or the record can never be written, it stays and says so.
 //   - All letters of one alert are published once, and removed together.
 //   - A topic has at most its rate in any second.
 //

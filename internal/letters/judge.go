@@ -11,6 +11,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/output"
 )
 
 // Judge says which alerts a letter stands for, by the rules in force. It is safe for concurrent use.
@@ -46,8 +47,8 @@ func NewJudge(config alert.Config, stream string) *Judge {
 // more to say of its record but remember others.
 func (j *Judge) Alerts(s *deadletter.Saved) (alerts []*alert.Alert, undecided []string, why string) {
 	l := &s.Letter
-	if name := s.Stream[strings.LastIndexByte(s.Stream, '/')+1:]; name != j.stream {
-		return nil, nil, fmt.Sprintf("it is of the stream %s, and the configuration is about %s", name, j.stream)
+	if why := j.another(s); why != "" {
+		return nil, nil, why
 	}
 	if a := s.Alert(); a != nil {
 		return j.known([]*alert.Alert{a})
@@ -89,6 +90,32 @@ func (j *Judge) Alerts(s *deadletter.Saved) (alerts []*alert.Alert, undecided []
 		why += ", " + string(d.Reason)
 	}
 	return nil, undecided, why
+}
+
+// Output is the record that a letter of an output has to write. Where it cannot be, why says so.
+func (j *Judge) Output(s *deadletter.Saved) (o *alert.Output, why string) {
+	l := &s.Letter
+	_, configured := j.config.Outputs[l.Output]
+	switch {
+	case j.another(s) != "":
+		return nil, j.another(s)
+	case !configured:
+		return nil, "the configuration has no output " + l.Output
+	case len(l.Record.Data) == 0:
+		return nil, "it does not hold the record: what is too long for a queue or topic is left out"
+	case l.OutputKey == "", l.Reason == output.ReasonKey, !slices.Contains(output.LetterReasons(), l.Reason):
+		return nil, fmt.Sprintf("it can never be written as it is (%s): %s", l.Reason, l.Detail)
+	}
+	return &alert.Output{Name: l.Output, Key: l.OutputKey, Data: l.Record.Data}, ""
+}
+
+// another says that a letter is of another stream than the configuration; it is empty where it is not.
+func (j *Judge) another(s *deadletter.Saved) string {
+	name := s.Stream[strings.LastIndexByte(s.Stream, '/')+1:]
+	if name == j.stream {
+		return ""
+	}
+	return fmt.Sprintf("it is of the stream %s, and the configuration is about %s", name, j.stream)
 }
 
 // known checks that all topics are configured: else nothing of the letter is published.

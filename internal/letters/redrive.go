@@ -30,8 +30,9 @@ type Options struct {
 	// Reason and Rule choose letters; empty is all.
 	Reason alert.Reason
 	Rule   string
-	// Publish takes alerts; nil only says what would be done.
+	// Publish takes alerts, and Write records for output streams; nil only says what would be done.
 	Publish Publisher
+	Write   Outputs
 	// Rates are the topics' rates in messages a second; 0 or none is no limit.
 	Rates map[string]float64
 	// Each is called for each letter that is done, one after the other.
@@ -49,11 +50,12 @@ type Result struct {
 	Where string
 	// Saved is the letter, or nil where it cannot be read.
 	Saved *deadletter.Saved
-	// Alerts are what it stands for.
+	// Alerts are what it stands for, or Output the record for an output stream.
 	Alerts []*alert.Alert
+	Output *alert.Output
 	// Undecided are rules that remember other records, and so could not judge its record.
 	Undecided []string
-	// Published is set when all alerts were accepted and the letter was removed.
+	// Published is set when all of it was accepted and the letter was removed.
 	Published bool
 	// Other says that Options.Reason and Rule leave it out.
 	Other bool
@@ -65,14 +67,15 @@ type Result struct {
 type redrive struct {
 	Options
 
-	judge  *Judge
-	topics map[string]*topic
+	judge   *Judge
+	topics  map[string]*topic
+	outputs map[string]*topic
 
 	mu   sync.Mutex
-	once map[string]*publication // by topic and alert id
+	once map[string]*publication // by topic and alert id, or by output and record
 }
 
-// topic is what a run knows of one topic.
+// topic is what a run knows of one topic, or of one output, which has no rate.
 type topic struct {
 	// places are what its rate lets go: each is taken from before an alert is published until a second after, as the
 	// service may accept it at any moment in between.
@@ -82,7 +85,7 @@ type topic struct {
 	end    context.CancelCauseFunc
 }
 
-// publication is one alert of a run, whichever letters have it.
+// publication is one alert of a run, or one output record, whichever letters have it.
 type publication struct {
 	done chan struct{}
 	err  error
@@ -93,9 +96,15 @@ type publication struct {
 func Run(ctx context.Context, source Source, judge *Judge, o Options) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &redrive{Options: o, judge: judge, topics: map[string]*topic{}, once: map[string]*publication{}}
+	r := &redrive{
+		Options: o, judge: judge, topics: map[string]*topic{}, outputs: map[string]*topic{},
+		once: map[string]*publication{},
+	}
 	for name, rate := range o.Rates {
 		r.topics[name] = newTopic(ctx, rate)
+	}
+	for name := range judge.config.Outputs {
+		r.outputs[name] = newTopic(ctx, 0)
 	}
 	work := make(chan Letter)
 	var workers, watcher sync.WaitGroup
@@ -154,19 +163,29 @@ func feed(ctx context.Context, source Source, work chan<- Letter) error {
 	}
 }
 
-// watch ends topics that fail: their letters stay where they are, and those of the others go.
+// watch ends topics and outputs that fail: their letters stay where they are, and those of the others go.
 func (r *redrive) watch(ctx context.Context) {
 	for sleep.For(ctx, time.Second) {
 		for _, s := range r.Publish.Status() {
-			t := r.topics[s.Name]
-			switch since := time.Since(s.FailingSince); {
-			case t == nil || s.FailingSince.IsZero():
-			case s.Fault != "" && since > faultAfter:
-				t.end(fmt.Errorf("topic %s accepts nothing (%s): %s", s.Name, s.Fault, s.Remedy))
-			case since > patience:
-				t.end(fmt.Errorf("topic %s has failed for %s (%s): %s", s.Name, patience, s.Failing, s.Error))
-			}
+			r.topics[s.Name].judge("topic "+s.Name, s.FailingSince, string(s.Fault), s.Remedy, string(s.Failing), s.Error)
 		}
+		if r.Write == nil {
+			continue
+		}
+		for _, s := range r.Write.Status() {
+			r.outputs[s.Name].judge("output "+s.Name, s.FailingSince, string(s.Fault), s.Remedy, string(s.Failing), s.Error)
+		}
+	}
+}
+
+// judge ends a topic that has failed for too long. It may be nil.
+func (t *topic) judge(name string, failing time.Time, fault, remedy, reason, text string) {
+	switch since := time.Since(failing); {
+	case t == nil || failing.IsZero():
+	case fault != "" && since > faultAfter:
+		t.end(fmt.Errorf("%s accepts nothing (%s): %s", name, fault, remedy))
+	case since > patience:
+		t.end(fmt.Errorf("%s has failed for %s (%s): %s", name, patience, reason, text))
 	}
 }
 
@@ -200,15 +219,17 @@ func (r *redrive) letter(ctx context.Context, l Letter) (out Result) {
 		out.Other = true
 		return out
 	}
-	out.Alerts, out.Undecided, out.Kept = r.judge.Alerts(out.Saved)
+	if saved.Output != "" {
+		out.Output, out.Kept = r.judge.Output(out.Saved)
+	} else {
+		out.Alerts, out.Undecided, out.Kept = r.judge.Alerts(out.Saved)
+	}
 	if r.Publish == nil || out.Kept != "" {
 		return out
 	}
-	for _, a := range out.Alerts {
-		if err := r.publish(ctx, a); err != nil {
-			out.Kept = err.Error()
-			return out
-		}
+	if err := r.deliver(ctx, &out); err != nil {
+		out.Kept = err.Error()
+		return out
 	}
 	if err := l.Remove(ctx); err != nil {
 		out.Kept = "published, but not removed: " + err.Error()
@@ -218,9 +239,27 @@ func (r *redrive) letter(ctx context.Context, l Letter) (out Result) {
 	return out
 }
 
-// publish returns nil when the alert was accepted, by this letter or by another one of the same alert.
-func (r *redrive) publish(ctx context.Context, a *alert.Alert) error {
-	key := a.Topic + "\x00" + a.ID
+// deliver publishes or writes all that a letter stands for.
+func (r *redrive) deliver(ctx context.Context, out *Result) error {
+	if o := out.Output; o != nil {
+		rec := &out.Saved.Letter.Record
+		//nolint:contextcheck // by that of the output, which ends with ctx
+		return r.only(ctx, fmt.Sprintf("output %+v", placeOf(o.Name, rec)), func() error {
+			return r.outputs[o.Name].write(r.Write, o, rec)
+		})
+	}
+	for _, a := range out.Alerts {
+		//nolint:contextcheck // by that of the topic, which ends with ctx
+		err := r.only(ctx, a.Topic+"\x00"+a.ID, func() error { return r.topics[a.Topic].publish(r.Publish, a) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// only does something once for all letters that have the same key. It returns nil when that was accepted.
+func (r *redrive) only(ctx context.Context, key string, do func() error) error {
 	r.mu.Lock()
 	p, known := r.once[key]
 	if !known {
@@ -229,7 +268,7 @@ func (r *redrive) publish(ctx context.Context, a *alert.Alert) error {
 	}
 	r.mu.Unlock()
 	if !known {
-		p.err = r.topics[a.Topic].publish(r.Publish, a)
+		p.err = do()
 		close(p.done)
 	}
 	select {
@@ -255,4 +294,12 @@ func (t *topic) publish(to Publisher, a *alert.Alert) error {
 	defer cancel()
 	_, err := to.PublishNow(ctx, a)
 	return err
+}
+
+// write waits until the output's stream has accepted the record.
+func (t *topic) write(to Outputs, o *alert.Output, rec *alert.Record) error {
+	ctx, cancel := context.WithTimeoutCause(t.ctx, patience,
+		fmt.Errorf("output %s has not accepted it within %s; repeat the command later", o.Name, patience))
+	defer cancel()
+	return to.Write(ctx, o, rec)
 }

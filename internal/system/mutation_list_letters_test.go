@@ -9,10 +9,20 @@ func lettersMutations() []mutation {
 		{
 			breaks: "a letter is removed only after acceptance",
 			file:   "internal/letters/redrive.go",
-			old:    "			out.Kept = err.Error()\n			return out\n		}\n	}\n",
-			new:    "			out.Kept = err.Error()\n		}\n	}\n",
+			old:    "		out.Kept = err.Error()\n		return out\n	}\n	if err := l.Remove(",
+			new:    "		out.Kept = err.Error()\n	}\n	if err := l.Remove(",
 			by:     only("internal/letters", "TestOnlyWhatWasAcceptedIsRemoved|TestHeldTopicKeepsItsLetters"),
 			says:   `.*Error:.*`,
+		},
+		{
+			breaks: "a letter of an output record is written, and no rule judges it",
+			file:   "internal/letters/redrive.go", old: `if saved.Output != "" {`, new: "if false {",
+			by: only("internal/letters", "TestOutputLettersAreWritten"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "letters of two outputs of a record have two names",
+			file:   "alert/deadletter/id.go", old: `if l.Output != "" {`, new: "if false {",
+			by: only("alert/deadletter", "TestIDIsOfTheLetterAlone"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "a letter of an alert holds what it says",
