@@ -80,10 +80,10 @@ func (f *Feed) await(ctx context.Context, s *stream, x *waiter, limit time.Durat
 }
 
 // Release gives back the room of an item that was reserved and will not be submitted.
-func (f *Feed) Release(it *Item) { it.to.giveBack(it.cost) }
+func (*Feed) Release(it *Item) { it.to.giveBack(it.cost) }
 
 // Submit queues an item for which room was reserved. After Stop it only gives the room back.
-func (f *Feed) Submit(it *Item) { it.to.submit(it) }
+func (*Feed) Submit(it *Item) { it.to.submit(it) }
 
 // Quiet waits until nothing of the feed is under way or waits, except for what is held: by a fault of its output's
 // configuration, or because an item of its key can be written nowhere.

@@ -349,6 +349,6 @@ func TestRunEnds(t *testing.T) {
 		s := w.shard()
 		s.putMany(5, 5)
 		time.Sleep(time.Second)
-		w.t.Cleanup(func() { require.Zero(t, len(s.over)) })
+		w.t.Cleanup(func() { require.Empty(t, s.over) })
 	})
 }

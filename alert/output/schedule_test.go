@@ -81,7 +81,7 @@ func TestScheduleKeepsItsPromises(t *testing.T) {
 				}
 				sendable := n.heads("")
 				if !may {
-					require.True(t, wait != 0, "it says when to look again, or waits for an event")
+					require.NotEqual(t, time.Duration(0), wait, "it says when to look again, or waits for an event")
 					idle := len(calls) == 0 && h.Wait(now) == 0 && len(sendable) > 0
 					require.False(t, idle && wait > gap, "with nothing under way a call goes soon")
 					return

@@ -326,7 +326,9 @@ func (s *stream) sendLetter(ctx context.Context, ln *lane, l *alert.Letter) {
 	feed := ln.first.feed
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(feed.ctx, cancel)()
+	//nolint:contextcheck // two contexts end the sending: the process's and the feed's
+	unhook := context.AfterFunc(feed.ctx, cancel)
+	defer unhook()
 	err := s.writer.deps.DeadLetters.Send(sending, l)
 	now := time.Now()
 	var ended []*Item

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -337,8 +338,8 @@ func (w *world) metric(name string, labels ...string) float64 {
 				has[l.GetName()] = l.GetValue()
 			}
 			fits := true
-			for i := 0; i < len(labels); i += 2 {
-				fits = fits && has[labels[i]] == labels[i+1]
+			for want := range slices.Chunk(labels, 2) {
+				fits = fits && has[want[0]] == want[1]
 			}
 			if fits {
 				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
