@@ -128,7 +128,7 @@ type checkJSON struct {
 	Valid    bool                   `json:"valid"`
 	Rules    int                    `json:"rules"`
 	Topics   int                    `json:"topics"`
-	Outputs  int                    `json:"outputs"`
+	Outputs  int                    `json:"outputs,omitempty"`
 	Faults   []faultJSON            `json:"faults"`
 	Warnings []faultJSON            `json:"warnings"`
 	Sample   *rehearse.SampleReport `json:"sample,omitempty"`
