@@ -16,6 +16,7 @@ func mutations() []mutation {
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
 		editMutations(), fleetMutations(), docsMutations(), roleMutations(),
+		outputRuleMutations(),
 	)
 }
 
