@@ -151,7 +151,7 @@ func (s *stream) begin(ctx context.Context, now time.Time, ended *[]*Item) time.
 		}
 		until, open := s.writer.deps.Trust()
 		if !open || until.Sub(now) < trustMargin {
-			return sooner(wait, trustPoll)
+			return trustPoll // wait is 0: a call may start, but for this
 		}
 		sent, expired := s.take(now, make([]*Item, 0, min(s.ready, mostRecords)), old)
 		for _, it := range expired {

@@ -204,7 +204,7 @@ func (m *simModel) hasOutcome(e *simEvent) bool {
 		return true
 	}
 	if !e.Quiet {
-		return m.ids[e.N[0]] != ""
+		return m.ids[e.N[0]] != "" && !m.unwritten(e)
 	}
 	row := m.rows[e.Shard]
 	if row != nil && (compareSimSequences(e.Sequence, row.Checkpoint) <= 0 || inSimStretch(row.Resolved, e.Sequence)) {
