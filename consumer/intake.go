@@ -166,28 +166,37 @@ func (in *intake) recordKeyless() {
 // partition key that its alerts are about.
 func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
 	parts, dealt := in.partsFor(rec, at, &d)
-	if len(parts) == 0 && len(d.Outputs) == 0 {
+	items := in.outputs.items(rec, d.Outputs)
+	if len(parts) == 0 && len(items) == 0 {
 		in.progress.Pass(at)
 		in.metrics.recordsRead.Inc()
 		in.pipeline.Resolved(d)
 		return nil
 	}
+	wait := func() error { return in.outputs.reserve(items) }
 	if len(parts) > 0 {
-		if err := in.room(parts[0].Bytes); err != nil {
-			in.progress.undoDealt(at, dealt)
-			return err // it is not in the watermark, where what a stop leaves behind counts as not drained
-		}
+		wait = func() error { return in.room(parts[0].Bytes) }
+	}
+	if err := wait(); err != nil {
+		in.progress.undoDealt(at, dealt)
+		return err // it is not in the watermark, where what a stop leaves behind counts as not drained
 	}
 	arrival := rec.Arrival
 	if in.unknown.After(arrival) { // its age is not known: it adds no lag
 		arrival = in.unknown
 	}
-	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts), len(d.Outputs))
+	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts), len(items))
 	in.metrics.recordsRead.Inc()
-	if err := in.submit(e, parts, behindTime || len(d.Outputs) > 0); err != nil {
+	if err := in.submit(e, parts, behindTime || len(items) > 0); err != nil {
 		return err
 	}
-	return in.outputs.submit(e, rec, d.Outputs)
+	if len(parts) > 0 && len(items) > 0 {
+		if err := in.outputs.reserve(items); err != nil {
+			return err
+		}
+	}
+	in.outputs.submit(e, items)
+	return nil
 }
 
 // partsFor returns the tasks of a decision, without what this process has dealt with before. A record that the

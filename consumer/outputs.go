@@ -12,7 +12,8 @@ import (
 // outputs is the way of a shard's records to the output streams. A record that is written somewhere is done when its
 // alerts and its outputs are.
 //
-// An output never delays an alert of a record that was read: alerts are submitted first, and have lanes of their own.
+// An output never delays an alert of a record that was read: alerts are submitted before there is room for the outputs,
+// and have lanes of their own.
 // What an output cannot take holds the watermark. When its budget is full, no more records are read.
 type outputs struct {
 	*tools
@@ -28,8 +29,8 @@ func (o *outputs) begin(ctx context.Context, w *output.Writer) {
 	}
 }
 
-// submit queues what an entry has to write.
-func (o *outputs) submit(e *watermark.Entry, rec *alert.Record, of []alert.Output) error {
+// items makes what a record has to write.
+func (o *outputs) items(rec *alert.Record, of []alert.Output) []output.Item {
 	if o.feed == nil || len(of) == 0 {
 		return nil
 	}
@@ -37,14 +38,30 @@ func (o *outputs) submit(e *watermark.Entry, rec *alert.Record, of []alert.Outpu
 	from.Data = nil
 	items := make([]output.Item, len(of))
 	for n := range of {
-		it := &items[n]
-		it.Output, it.Record, it.Owner = of[n], from, e
-		if err := o.room(it); err != nil {
+		items[n].Output, items[n].Record = of[n], from
+	}
+	return items
+}
+
+// reserve waits until all of a record's items may wait for their outputs.
+func (o *outputs) reserve(items []output.Item) error {
+	for n := range items {
+		if err := o.room(&items[n]); err != nil {
+			for k := range n {
+				o.feed.Release(&items[k])
+			}
 			return err
 		}
-		o.feed.Submit(it)
 	}
 	return nil
+}
+
+// submit queues the items of an entry, for which there is room.
+func (o *outputs) submit(e *watermark.Entry, items []output.Item) {
+	for n := range items {
+		items[n].Owner = e
+		o.feed.Submit(&items[n])
+	}
 }
 
 // room waits until one more item may wait for its output. A handoff that is requested meanwhile is called off, as while

@@ -42,6 +42,7 @@ func (c *call) make(ctx context.Context, client API, stream string) {
 	}
 	out, err := client.PutRecords(bounded, in, func(o *kinesis.Options) {
 		o.Retryer = aws.NopRetryer{}
+		o.Protocol = protocol{o.Protocol}
 		if region != "" {
 			o.Region = region
 		}
@@ -148,7 +149,7 @@ func (s *stream) refuse(ended []*Item, it *Item, v delivery.Verdict, err error, 
 // sent again, which no limit of attempts counts, since the service is at fault.
 func (s *stream) settleEntries(c *call, now time.Time) (ended []*Item) {
 	share := delivery.Lot() // one for all, so that what failed together goes again together
-	silent, took := true, false
+	silent, took := true, 0
 	var fault delivery.Verdict
 	var faultErr error
 	var faulty []*Item
@@ -160,9 +161,7 @@ func (s *stream) settleEntries(c *call, now time.Time) (ended []*Item) {
 			s.later(it, now, share)
 			continue
 		} else if silent = false; accepted {
-			took = true
-			s.written.add(now, 1)
-			s.last = now
+			took++
 			ended = s.end(ended, ln, now, resultWritten, alert.Unmatched, "")
 			continue
 		}
@@ -180,8 +179,12 @@ func (s *stream) settleEntries(c *call, now time.Time) (ended []*Item) {
 			s.later(it, now, share)
 		}
 	}
+	if took > 0 {
+		s.written.add(now, took)
+		s.last = now
+	}
 	for _, it := range faulty {
-		if took { // the stream takes records, so the fault is of this one
+		if took > 0 { // the stream takes records, so the fault is of this one
 			it.lane.own = true
 			s.later(it, now, share)
 		} else {
@@ -192,7 +195,7 @@ func (s *stream) settleEntries(c *call, now time.Time) (ended []*Item) {
 	case silent:
 		s.careful = true
 		s.health.failed(now, c.epoch, delivery.Retry.Because(delivery.ReasonBadAnswer), errNoOutcome)
-	case len(faulty) > 0 && !took:
+	case len(faulty) > 0 && took == 0:
 		s.health.failed(now, c.epoch, fault, faultErr)
 	default:
 		s.answered(now, c.epoch)

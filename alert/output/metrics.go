@@ -10,13 +10,21 @@ import (
 	"kinesis-alerter/alert/delivery"
 )
 
-// The results of records, as metric labels.
+// result is how a record ended.
+type result uint8
+
 const (
-	resultWritten      = "written"
-	resultDeadLettered = "dead_lettered"
-	resultRejected     = "rejected"
-	resultGivenUp      = "given_up"
+	resultWritten result = iota
+	resultDeadLettered
+	resultRejected
+	resultGivenUp
+	results
 )
+
+// String is the label of the metric.
+func (r result) String() string {
+	return [results]string{"written", "dead_lettered", "rejected", "given_up"}[r]
+}
 
 // metrics are the package's metrics.
 type metrics struct {
@@ -57,18 +65,17 @@ func (m *metrics) forget(output string) {
 
 // streamMetrics are the series of one output. The maps are complete and never change, so they are read without a lock.
 type streamMetrics struct {
-	results map[string]prometheus.Counter
+	results [results]prometheus.Counter
 	retries map[alert.Reason]prometheus.Counter
 	faults  delivery.Faults
 }
 
 func (m *metrics) of(output string) *streamMetrics {
 	s := &streamMetrics{
-		results: map[string]prometheus.Counter{}, retries: map[alert.Reason]prometheus.Counter{},
-		faults: delivery.Faults{},
+		retries: map[alert.Reason]prometheus.Counter{}, faults: delivery.Faults{},
 	}
-	for _, result := range []string{resultWritten, resultDeadLettered, resultRejected, resultGivenUp} {
-		s.results[result] = m.records.WithLabelValues(output, result)
+	for r := range results {
+		s.results[r] = m.records.WithLabelValues(output, r.String())
 	}
 	for _, r := range retryReasons() {
 		s.retries[r] = m.retries.WithLabelValues(output, string(r))

@@ -53,8 +53,9 @@ func (s *stream) status() Status {
 		Fault: s.health.Fault(), Failures: s.health.Failures(), FailingSince: s.health.Since(),
 		FailingKeys: s.failing, KeysFailingSince: s.failingSince,
 		WrittenLastMinute: s.written.count(now), LastWritten: s.last,
-		Written: s.writtenEver, DeadLettered: s.lettersEver, Skipped: s.skipEver,
-		Ending: s.ending,
+		Written: s.ended[resultWritten], DeadLettered: s.ended[resultDeadLettered],
+		Skipped: s.ended[resultRejected] + s.ended[resultGivenUp],
+		Ending:  s.ending,
 	}
 	if s.oldest != nil {
 		out.Oldest = s.oldest.at

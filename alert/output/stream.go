@@ -55,9 +55,9 @@ type stream struct {
 	stopping, gone   bool
 	doomed           []*lane
 
-	written                            minute
-	last                               time.Time
-	writtenEver, lettersEver, skipEver uint64
+	written minute
+	last    time.Time
+	ended   [results]uint64
 }
 
 // waiter is a caller of Reserve without room yet.
@@ -151,7 +151,7 @@ func (s *stream) begin(ctx context.Context, now time.Time, ended *[]*Item) time.
 		}
 		until, open := s.writer.deps.Trust()
 		if !open || until.Sub(now) < trustMargin {
-			return trustPoll // wait is 0: a call may start, but for this
+			return trustPoll
 		}
 		sent, expired := s.take(now, make([]*Item, 0, min(s.ready, mostRecords)), old)
 		for _, it := range expired {
@@ -283,19 +283,12 @@ func (s *stream) holdKey(ln *lane, reason alert.Reason, detail string) {
 
 // end takes the first item of a lane out and adds it to those that have met their end, unless its feed has.
 func (s *stream) end(
-	ended []*Item, ln *lane, now time.Time, result string, o alert.Outcome, reason alert.Reason,
+	ended []*Item, ln *lane, now time.Time, r result, o alert.Outcome, reason alert.Reason,
 ) []*Item {
 	it := s.done(ln, now)
 	s.free(it.cost)
-	s.metrics.results[result].Inc()
-	switch result {
-	case resultWritten:
-		s.writtenEver++
-	case resultDeadLettered:
-		s.lettersEver++
-	default:
-		s.skipEver++
-	}
+	s.metrics.results[r].Inc()
+	s.ended[r]++
 	if it.dropped {
 		return ended
 	}

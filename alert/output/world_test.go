@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,8 +46,8 @@ type world struct {
 	reg     *prometheus.Registry
 	logs    *observer.ObservedLogs
 	letters *letters
-	trusted func() (time.Time, bool)
-	panics  []string
+
+	noClient atomic.Bool // none can be made
 }
 
 type option func(*world, *output.Deps)
@@ -85,7 +86,12 @@ func bubble(t *testing.T, test func(w *world), options ...option) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		w.logs = logs
 		deps := output.Deps{
-			Client:     func(string, output.StreamConfig) (output.API, error) { return w.client, nil },
+			Client: func(string, output.StreamConfig) (output.API, error) {
+				if w.noClient.Load() {
+					return nil, errEnough
+				}
+				return w.client, nil
+			},
 			Log:        zap.New(core),
 			Registerer: w.reg,
 		}
@@ -108,7 +114,6 @@ func newClient(transport http.RoundTripper) *kinesis.Client {
 	return kinesis.New(kinesis.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("CLIENT", "secret", ""),
 		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://fakeaws"),
-		APIOptions: kinesis.Options{}.APIOptions,
 	}, func(o *kinesis.Options) { o.APIOptions = append(o.APIOptions, answer.New(nil, nil).Install) })
 }
 
