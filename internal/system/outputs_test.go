@@ -33,7 +33,7 @@ type outputPosition struct {
 
 // outputSeen is a record of an output stream.
 type outputSeen struct {
-	fakeaws.StoredRecord
+	Record fakeaws.StoredRecord `json:"-"`
 
 	N        int            `json:"n"`
 	Position outputPosition `json:"sourcePosition"`
@@ -43,7 +43,7 @@ func outputRecords(t *testing.T, fake *fakeaws.AWS, stream string) []outputSeen 
 	t.Helper()
 	var all []outputSeen
 	for _, r := range fake.Kinesis.Records(stream) {
-		seen := outputSeen{StoredRecord: r}
+		seen := outputSeen{Record: r}
 		require.NoError(t, json.Unmarshal(r.Data, &seen), "%s", r.Data)
 		all = append(all, seen)
 	}
@@ -63,7 +63,7 @@ func (l *outputLedger) Put(count, keys int, rate func(n int) int) {
 		key := fmt.Sprintf("patient-%d", n%keys)
 		shard, sequence := l.fake.Kinesis.Put(testkit.TestStream, key, fmt.Appendf(nil, `{"n":%d,"heartRate":%d}`, n, rate(n)))
 		l.put = append(l.put, outputSeen{
-			N: n, StoredRecord: fakeaws.StoredRecord{PartitionKey: key},
+			N: n, Record: fakeaws.StoredRecord{PartitionKey: key},
 			Position: outputPosition{ShardID: shard, SequenceNumber: sequence},
 		})
 	}
@@ -77,14 +77,14 @@ func (l *outputLedger) Check(t *testing.T, stream string, most int, owed func(n 
 	for _, r := range outputRecords(t, l.fake, stream) {
 		put := l.put[r.N]
 		require.True(t, owed(r.N), "record %d is not to be written", r.N)
-		require.Equal(t, put.PartitionKey, r.PartitionKey)
+		require.Equal(t, put.Record.PartitionKey, r.Record.PartitionKey)
 		require.Equal(t, put.Position.ShardID, r.Position.ShardID)
 		require.Equal(t, put.Position.SequenceNumber, r.Position.SequenceNumber)
 		require.Contains(t, r.Position.Stream, testkit.TestStream)
 		if times[r.N]++; times[r.N] == 1 {
-			before, any := last[r.PartitionKey]
-			require.True(t, !any || before < r.N, "record %d of %s is behind record %d", r.N, r.PartitionKey, before)
-			last[r.PartitionKey] = r.N
+			before, any := last[r.Record.PartitionKey]
+			require.True(t, !any || before < r.N, "record %d of %s is behind record %d", r.N, r.Record.PartitionKey, before)
+			last[r.Record.PartitionKey] = r.N
 		}
 	}
 	for _, put := range l.put {

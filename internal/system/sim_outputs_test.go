@@ -168,11 +168,15 @@ func acceptedNumbers(resp *http.Response, sent []int) (numbers []int) {
 type simWrites struct {
 	written   map[int]bool
 	lastOfKey map[string]int
+	lastAt    map[string]time.Duration // key: the last record that was accepted
 	answered  map[string]map[int]string // as simModel.answered
 }
 
 func newSimWrites() *simWrites {
-	return &simWrites{written: map[int]bool{}, lastOfKey: map[string]int{}, answered: map[string]map[int]string{}}
+	return &simWrites{
+		written: map[int]bool{}, lastOfKey: map[string]int{}, lastAt: map[string]time.Duration{},
+		answered: map[string]map[int]string{},
+	}
 }
 
 // unwritten reports whether a record is owed to the output stream, and not there.
@@ -195,6 +199,7 @@ func (m *simModel) written(e *simEvent) {
 	case e.Shard != rec.Shard || e.Sequence != rec.Sequence:
 		m.fail("record %d of %s (%s) was written as one of %s (%s)", n, rec.Shard, rec.Sequence, e.Shard, e.Sequence)
 	}
+	m.writes.lastAt[rec.Key] = m.at
 	if m.writes.written[n] {
 		return
 	}
@@ -203,6 +208,15 @@ func (m *simModel) written(e *simEvent) {
 		m.fail("record %d of key %s was written after record %d", n, rec.Key, last)
 	}
 	m.writes.lastOfKey[rec.Key] = max(m.writes.lastOfKey[rec.Key], n)
+}
+
+// waitsSince is when a record began to wait, or, where it waits only for the output stream, when its key did: one record
+// of a key is written after the other.
+func (m *simModel) waitsSince(e *simEvent) time.Duration {
+	if m.unwritten(e) && (e.Quiet || m.ids[e.N[0]] != "") {
+		return max(e.At, m.writes.lastAt[e.Key])
+	}
+	return e.At
 }
 
 // answers are the records of a shard with an answer, by the worker that has it.
