@@ -15,7 +15,7 @@ func mutations() []mutation {
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
-		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(), outputWriterMutations(), outputRuleMutations(),
+		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(), outputWriterMutations(), outputRuleMutations(), outputMutations(),
 	)
 }
 
