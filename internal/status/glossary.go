@@ -154,7 +154,8 @@ func Glossary() []chapter {
 				[]string{"ShardLagging", "ShardLagHigh"},
 			},
 			{
-				"worker-shards", "Shards", "How many shards it has, and which.", "About the same on every worker.",
+				"worker-shards", "Shards", "How many shards it has, of how many where they are limited, and which.",
+				"About the same on every worker.",
 				[]string{"leases_held"},
 				nil,
 			},

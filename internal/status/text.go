@@ -167,7 +167,10 @@ func noted(text, note string) string {
 
 // holding is how many shards a worker has, and which.
 func (w *workerView) holding() string {
-	parts := []string{Number(w.Shards, "shard")}
+	parts := []string{w.Shards + " shards"}
+	if w.Shards == "1" {
+		parts[0] = "1 shard"
+	}
 	if len(w.Has) > 0 {
 		parts[0] += ":"
 	}

@@ -484,7 +484,8 @@ type workerView struct {
 	// Config is the beginning of the hash; ConfigNote says that it is another one than here.
 	Config, ConfigNote   string
 	Records, Alerts, Lag string
-	Shards               int
+	// Shards is how many it has, "3 of 4" where it may not have more.
+	Shards string
 	// Has are the first of its shards, More is how many it has besides.
 	Has  []shardName
 	More int
@@ -501,8 +502,11 @@ func newWorkerView(w *FleetWorker, st *Status) workerView {
 	row := workerView{
 		ID: w.ID, Short: shortWorker(w.ID), Version: cmp.Or(w.Version, "unknown"), State: w.State, Sign: "●",
 		Class:  "ok",
-		Shards: w.Shards, Self: w.Self, Config: cmp.Or(w.Configuration[:min(7, len(w.Configuration))], "unknown"),
+		Shards: Count(w.Shards), Self: w.Self, Config: cmp.Or(w.Configuration[:min(7, len(w.Configuration))], "unknown"),
 		Records: "–", Alerts: "–", Lag: "–",
+	}
+	if w.MaxShards > 0 {
+		row.Shards += " of " + Count(w.MaxShards)
 	}
 	switch {
 	case w.State == workerFenced:
