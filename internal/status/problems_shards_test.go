@@ -108,7 +108,6 @@ func oneShard(at time.Time, r *Reading) Status {
 	}
 }
 
-<<<<<<< HEAD
 // An output whose condition names a field that no record has is a problem, as a rule is.
 func TestStatusOfAnOutputThatLooksAtNothing(t *testing.T) {
 	t.Parallel()
@@ -120,7 +119,8 @@ func TestStatusOfAnOutputThatLooksAtNothing(t *testing.T) {
 	require.Equal(t, "output scored looks at Id, which none of the last 60 records has: they have id", found.Text)
 	s.Outputs[0].Fields[0].Similar = ""
 	require.Empty(t, Problems(&s, false), "it may be rare")
-=======
+}
+
 // Shards that nobody may read are no takeover that takes long: the page says which limit it is, as soon as it is so.
 func TestShardsOverTheLimit(t *testing.T) {
 	t.Parallel()
@@ -149,5 +149,4 @@ func TestShardsOverTheLimit(t *testing.T) {
 	require.Contains(t, p.Text, "; this worker may not read more than 1 (leases.max_shards)")
 	full[1].MaxShards = 0
 	require.Equal(t, "shards_unread", firstProblem(t, of(21*time.Second, full...)).Code, "one without a limit")
->>>>>>> outputs
 }
