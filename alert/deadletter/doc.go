@@ -46,8 +46,8 @@
 // Send returns nil only after the destination has accepted the dead letter. Until then it tries for as long as the
 // caller's context lives. Every attempt of one Send carries the same bytes to the same key.
 //
-// requestId is a hash of stream, shard, sequence number, sub-sequence number, alert id and reason. So a dead letter
-// that is sent twice has one requestId:
+// requestId is a hash of stream, shard, sequence number, sub-sequence number, alert id, reason and output. So a dead
+// letter that is sent twice has one requestId:
 //
 //   - After an answer that was lost, S3 replaces the object by itself. A queue or topic has the message twice, byte for
 //     byte.
