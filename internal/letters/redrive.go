@@ -229,6 +229,7 @@ func (r *redrive) publish(ctx context.Context, a *alert.Alert) error {
 	}
 	r.mu.Unlock()
 	if !known {
+		//nolint:contextcheck // the topic's own, which ends with the run or with the topic
 		p.err = r.topics[a.Topic].publish(r.Publish, a)
 		close(p.done)
 	}
