@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -139,7 +138,7 @@ server: {listen: "127.0.0.1:0"}
 		require.NoError(t, err)
 		require.Empty(t, tables.TableNames, "the tables are those of the process")
 	}
-	require.False(t, strings.Contains(second.states(1000), "credentials"), "no trouble with credentials")
+	require.NotContains(t, second.states(1000), "credentials")
 }
 
 // receive takes what is in a queue.
