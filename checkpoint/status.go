@@ -71,6 +71,7 @@ type Status struct {
 	Incomplete time.Time
 	Incidents  []Incident         // of the last 15 minutes
 	Damaged    []table.DamagedRow // rows that cannot be read, and those that were rewritten in the last 15 minutes
+	Lacks      []table.Lack       // settings that tables still lack which this process created
 	Workers    []WorkerStatus     // sorted by id
 	Shards     []ShardStatus      // sorted by id
 }
@@ -90,6 +91,7 @@ func (s *Store) Status() Status {
 		WaitsFor:  s.opener.opening.what, WaitingSince: s.opener.opening.since, Because: s.opener.opening.because,
 		Failure: s.session.failure,
 	}
+	out.Lacks = s.maker.Lacks()
 	out.Damaged = s.view.damagedRows(now)
 	out.Incomplete, out.Incidents = s.catalog.health.since, s.incidents.recent(now)
 	if s.view.app != nil {

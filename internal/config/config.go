@@ -23,6 +23,7 @@ import (
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/plain"
@@ -128,6 +129,20 @@ type LeasesConfig struct {
 	// others fail. The other workers read the rest. Shards for which no worker has room are read by nobody: that is a
 	// critical problem of the status page. `0` is without limit.
 	MaxShards int `yaml:"max_shards" default:"0" range:"0..10000"`
+	// What the tables get that the daemon creates: the lease table, and the one of the same name with `-state` at its
+	// end. A table that is there is not changed.
+	Table LeaseTableConfig `yaml:"table"`
+}
+
+// LeaseTableConfig is the section "leases.table".
+type LeaseTableConfig struct {
+	// Tags of the tables, as in `{team: oncall}`. This takes the permission `dynamodb:TagResource`.
+	Tags map[string]string `yaml:"tags"`
+	// Whether DynamoDB refuses to delete the tables.
+	DeletionProtection bool `yaml:"deletion_protection" default:"false"`
+	// Whether the tables can be restored as they were at any time of the last 35 days. This takes the permission
+	// `dynamodb:UpdateContinuousBackups`, and costs by the size of the tables.
+	PointInTimeRecovery bool `yaml:"point_in_time_recovery" default:"false"`
 }
 
 // ProcessingConfig is the section "processing".
@@ -192,6 +207,7 @@ func (c Config) Parts() parts {
 			Start:         c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
 			MaxShards:   c.Leases.MaxShards,
+			NewTables:   table.Wanted(c.Leases.Table),
 			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		Consumer: consumer.Config{

@@ -385,6 +385,11 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 		}
 		out.Workers = append(out.Workers, one)
 	}
+	for _, l := range table.Lacks {
+		out.TableLacks = append(out.TableLacks, status.TableLack{
+			Table: l.Table, Setting: string(l.Setting), Since: l.Since.UTC(), Code: l.Code,
+		})
+	}
 	out.Totals = status.TotalsOf(out)
 	rules, runbooks := p.pipeline.Status(), s.reloads.shown.Load().Runbooks
 	tellRules(out, rules, p.publisher.Tallies(), runbooks)

@@ -78,12 +78,23 @@ type Process struct {
 type Fleet struct {
 	// ShardCounts are the shards of the stream by state; every state is there.
 	ShardCounts map[string]int `json:"shard_counts"`
+	// TableLacks are settings of leases.table that tables still lack which this process created.
+	TableLacks []TableLack `json:"table_lacks,omitempty"`
 	// Shards are all shards of the stream that are of interest, parents before their children.
 	Shards []Shard `json:"shards"`
 	// Workers are those that share the stream, by id.
 	Workers []FleetWorker `json:"workers"`
 	// Totals are of all workers together: TotalsOf computes them from the rest.
 	Totals FleetTotals `json:"totals"`
+}
+
+// TableLack is a setting that a new table does not have.
+type TableLack struct {
+	Table   string `json:"table"`
+	Setting string `json:"setting"`
+	// Since is when the table was created, Code what DynamoDB answered last.
+	Since time.Time `json:"since"`
+	Code  string    `json:"code"`
 }
 
 // FleetTotals are of all workers together, as far as this one knows.

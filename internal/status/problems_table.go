@@ -71,6 +71,19 @@ func tableKinds() []kind {
 			},
 		},
 		{
+			code: "table_settings",
+			remedy: "allow dynamodb:TagResource and dynamodb:UpdateContinuousBackups on the table: it is tried again " +
+				"every minute; or set it yourself and restart this worker",
+			find: func(m *model, _ thresholds) (all findings) {
+				for i := range m.TableLacks {
+					l := &m.TableLacks[i]
+					all = append(all, found(LevelWarning, "the new table %s has no %s for %s%s", l.Table, l.Setting,
+						words(m.At.Sub(l.Since)), because(l.Code))...)
+				}
+				return all
+			},
+		},
+		{
 			code: "parents_circular", remedy: "find out who else writes to the lease table",
 			find: func(m *model, _ thresholds) findings {
 				n, shards, _ := m.incidents(checkpoint.IncidentParents)

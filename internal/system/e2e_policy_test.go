@@ -47,12 +47,13 @@ var authorisedBy = map[string]string{"sns:PublishBatch": "sns:Publish"}
 var notCalled = map[string]string{
 	"s3:ListBucket": "without it S3 answers a PutObject into a bucket that does not exist with AccessDenied, " +
 		"and the log would blame a permission",
-	"kms:Decrypt":         "Kinesis, SNS, SQS and DynamoDB call KMS in the role's name",
-	"kms:GenerateDataKey": "SNS, SQS and DynamoDB call KMS in the role's name",
-	"kms:DescribeKey":     "DynamoDB calls KMS in the role's name",
-	"kms:Encrypt":         "DynamoDB calls KMS in the role's name",
-	"kms:ReEncryptFrom":   "DynamoDB calls KMS in the role's name",
-	"kms:ReEncryptTo":     "DynamoDB calls KMS in the role's name",
+	"dynamodb:TagResource": "CreateTable with tags needs it",
+	"kms:Decrypt":          "Kinesis, SNS, SQS and DynamoDB call KMS in the role's name",
+	"kms:GenerateDataKey":  "SNS, SQS and DynamoDB call KMS in the role's name",
+	"kms:DescribeKey":      "DynamoDB calls KMS in the role's name",
+	"kms:Encrypt":          "DynamoDB calls KMS in the role's name",
+	"kms:ReEncryptFrom":    "DynamoDB calls KMS in the role's name",
+	"kms:ReEncryptTo":      "DynamoDB calls KMS in the role's name",
 }
 
 // grant is one action that one statement allows.
@@ -243,7 +244,7 @@ func newPolicyWorld(t *testing.T, binary string, tables bool) *policyWorld {
 func (w *policyWorld) start(name, destination, role string) *daemon {
 	w.t.Helper()
 	config := fmt.Sprintf(`stream: {name: policy, application: policy-leases, start: trim_horizon}
-leases: {duration: 3s}
+leases: {duration: 3s, table: {tags: {team: oncall}, deletion_protection: true, point_in_time_recovery: true}}
 rules:
   - {name: every, when: v >= 0, key: string(v), dedup: 1h, topics: [all]}
 topics:
@@ -294,7 +295,7 @@ func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
 			policies: []string{"policy.json", "dead-letters-sns.json"},
 		},
 		{name: "s3", destination: "s3: letters", policies: []string{"policy.json", "dead-letters-s3.json"}},
-		{name: "new tables", destination: queue, policies: []string{"policy.json", "create-tables.json"}},
+		{name: "new tables", destination: queue, policies: []string{"policy.json", "create-tables.json", "table-settings.json"}},
 		{
 			name: "role", destination: queue, role: roleIn(motoTopics),
 			policies: []string{"policy.json", "assume-roles.json"},
@@ -322,8 +323,8 @@ func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
 			}
 		})
 	}
-	for _, g := range grants(t, "policy.json", "create-tables.json", "dead-letters-sns.json", "dead-letters-s3.json",
-		"kms.json", "assume-roles.json") {
+	for _, g := range grants(t, "policy.json", "create-tables.json", "table-settings.json", "dead-letters-sns.json",
+		"dead-letters-s3.json", "kms.json", "assume-roles.json") {
 		allowed[g.String()] = g.action
 	}
 	for _, name := range slices.Sorted(maps.Keys(allowed)) {
