@@ -147,7 +147,7 @@ type LeaseTableConfig struct {
 
 // ProcessingConfig is the section "processing".
 type ProcessingConfig struct {
-	// How many partition keys of a shard publish at once.
+	// How many partition keys of a shard publish to a topic at once.
 	Parallelism int `yaml:"parallelism" default:"10" range:"1..1000"`
 	// How many bytes the pages of all shards of a worker take together.
 	Memory Size `yaml:"memory" default:"64MiB" range:"1MiB..1024GiB"`
