@@ -128,7 +128,6 @@ func (l *filed) Remove(context.Context) (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.notes == nil {
-		//nolint:gosec // beside the file that the operator names; NewFile has read it
 		f.notes, err = os.OpenFile(f.beside(), os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
 			return err
