@@ -18,4 +18,9 @@ type Letter struct {
 	Attempts int
 	// AlertID, Rule and Topic are those of the alert; empty for a record that never became one.
 	AlertID, Rule, Topic string
+	// Kind, Severity and Message are what the alert says, so that it can be published later as it is. The message is nil
+	// for a record that never became an alert, and for an alert that cannot be rendered.
+	Kind     Kind
+	Severity string
+	Message  *Message
 }
