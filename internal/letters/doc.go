@@ -2,8 +2,10 @@
 //
 // # What it guarantees
 //
-//   - A letter is removed only after every alert of it was accepted. So one that is interrupted anywhere, by a kill too,
-//     is still there, and a repeat publishes it with the same alert_id: a FIFO topic drops that within its five minutes.
+//   - A letter is removed only after every alert of it was accepted. So one that is interrupted anywhere, by a kill
+//     too, is still there, and a repeat publishes it with the same alert_id, which a FIFO topic drops within its five
+//     minutes.
+//   - What is removed is what was read: an answer that can be seen to be false removes nothing.
 //   - A letter that holds an alert's message is published as it is, with the alert's id, kind, severity, attributes and
 //     message group, alone: never in a digest.
 //   - A letter that holds a record is judged by the rules in force that remember nothing. A rule that remembers cannot

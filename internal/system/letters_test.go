@@ -16,7 +16,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// An alert that SNS refuses becomes a dead letter, and once SNS takes it, letters redrive publishes the same alert, with
+// An alert of a rule that remembers, so that no record can make it again, and that SNS refuses, becomes a dead letter, and once SNS takes it, letters redrive publishes the same alert, with
 // the same words and the same id.
 func TestLettersComeBack(t *testing.T) {
 	testkit.Long(t)
@@ -29,7 +29,7 @@ func TestLettersComeBack(t *testing.T) {
 	text, err := os.ReadFile(file) //nolint:gosec // in the test's own folder
 	require.NoError(t, err)
 	file = testkit.ConfigFile(t, strings.NewReplacer(
-		"application: loopback", "application: letters", "heartRate > 149", "heartRate < 50",
+		"application: loopback", "application: letters", `"heartRate > 149"`, `"heartRate < 50", dedup: 1h`,
 	).Replace(string(text))+"dead_letter: {sqs: "+queue+"}\n")
 
 	var refused string
@@ -53,7 +53,7 @@ func TestLettersComeBack(t *testing.T) {
 	require.Equal(t, cli.ExitOK, <-exit)
 	takes()
 
-	letters := func(code int, args ...string) (out string, errs string) {
+	letters := func(code int, args ...string) (out, errs string) {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, code, cli.Main(t.Context(), append([]string{"letters"}, args...), testkit.Environment(nil),
 			&stdout, &stderr), "%s%s", &stdout, &stderr)
