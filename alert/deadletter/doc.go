@@ -10,8 +10,9 @@
 //   - payload, the whole event that a function would have been given, goes to all three destinations. Lambda writes it
 //     to S3 only. It is a JSON text inside a string. The record is in base64 as it came out of the stream, or out of a
 //     KPL aggregate. Where the record itself is not at hand, as for an alert caused by a timer, data is empty.
-//   - kinesisAlerter has what Lambda does not know: reason, detail (at most 1 KiB), alertId, rule, topic and
-//     subSequenceNumber. What is empty is left out.
+//   - kinesisAlerter has what Lambda does not know: reason, detail (at most 1 KiB), alertId, rule, topic, output,
+//     outputKey and subSequenceNumber. What is empty is left out. With an output, the record's data is what would have
+//     been written to that output stream, and outputKey its partition key there.
 //
 // No function exists, so some members have stand-ins. functionArn is
 // arn:<partition>:lambda:<region>:<account>:function:<application>. invokeIdentityArn is
@@ -42,8 +43,8 @@
 // Send returns nil only after the destination has accepted the dead letter. Until then it tries for as long as the
 // caller's context lives. Every attempt of one Send carries the same bytes to the same key.
 //
-// requestId is a hash of stream, shard, sequence number, sub-sequence number, alert id and reason. So a dead letter
-// that is sent twice has one requestId:
+// requestId is a hash of stream, shard, sequence number, sub-sequence number, alert id, reason and output. So a dead
+// letter that is sent twice has one requestId:
 //
 //   - After an answer that was lost, S3 replaces the object by itself. A queue or topic has the message twice, byte for
 //     byte.

@@ -134,6 +134,8 @@ func (e *envelope) ours(b []byte, omitted string) []byte {
 		{"alertId", l.AlertID},
 		{"rule", l.Rule},
 		{"topic", l.Topic},
+		{"output", l.Output},
+		{"outputKey", l.OutputKey},
 	} {
 		if m.value != "" {
 			b = member(b, m.name, m.value)

@@ -151,6 +151,8 @@ func TestIDIsOfTheLetterAlone(t *testing.T) {
 		"sub-sequence": func(l *alert.Letter) { l.Record.SubSequence++ },
 		"alert":        func(l *alert.Letter) { l.AlertID += "1" },
 		"reason":       func(l *alert.Letter) { l.Reason += "1" },
+		"output":       func(l *alert.Letter) { l.Output = "scored" },
+		"other output": func(l *alert.Letter) { l.Output = "raw" },
 		"border":       func(l *alert.Letter) { l.AlertID, l.Reason = l.AlertID+"s", l.Reason[1:] },
 	} {
 		l := exhausted()

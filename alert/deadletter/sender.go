@@ -147,6 +147,7 @@ func (s *Sender) sent(e *envelope, id string) {
 	if line := s.audit.Check(zapcore.InfoLevel, "dead letter sent"); line != nil {
 		line.Write(
 			zap.String("alert_id", l.AlertID), zap.String("rule", l.Rule), zap.String("topic", l.Topic),
+			zap.String("output", l.Output),
 			zap.String("reason", string(l.Reason)), zap.String("condition", l.Condition),
 			zap.String("shard", l.Record.Shard), zap.String("sequence_number", l.Record.SequenceNumber),
 			zap.Uint32("sub", l.Record.SubSequence),

@@ -24,7 +24,8 @@ import (
 	"kinesis-alerter/internal/answer"
 )
 
-// acceptAll answers PutRecords as Kinesis does, as cheaply as can be: it does not read the records but for their number.
+// acceptAll answers PutRecords as Kinesis does, as cheaply as can be: it does not read the records but for their
+// number.
 func acceptAll(w http.ResponseWriter, r *http.Request) {
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
@@ -37,7 +38,8 @@ func acceptAll(w http.ResponseWriter, r *http.Request) {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		out.WriteString(`{"SequenceNumber":"49543463076548007577105092703039560359975228518395012686","ShardId":"shardId-000000000000"}`)
+		out.WriteString(`{"SequenceNumber":"49543463076548007577105092703039560359975228518395012686",` +
+			`"ShardId":"shardId-000000000000"}`)
 	}
 	out.WriteString("]}")
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")

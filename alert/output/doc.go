@@ -3,23 +3,23 @@
 //
 // # What it guarantees
 //
-// An item is settled only after the stream has named the record that it accepted, or the dead letter of it was accepted,
-// or a limit or Config.Skip ends it. Until then it is tried for as long as its Feed lives.
+// An item is settled only after the stream has named the record that it accepted, or the dead letter of it was
+// accepted, or a limit or Config.Skip ends it. Until then it is tried for as long as its Feed lives.
 //
-// Items of one key of an output are accepted in the order of Submit, whichever shards they come from. PutRecords promises
-// no order inside a call and none between calls. So at most one item of a key is in any call, and the next one follows
-// its end. Failed entries go again in a later call, alone of their key; what was accepted is never sent again.
+// Items of one key of an output are accepted in the order of Submit, whichever shards they come from. PutRecords
+// promises no order inside a call and none between calls. So at most one item of a key is in any call, and the next one
+// follows its end. Failed entries go again in a later call, alone of their key; what was accepted is never sent again.
 //
 // A call starts only while the leases are trusted (Deps.Trust), and its deadline is the end of that window. A client
 // cannot prevent that Kinesis accepts a call that was cut off, so an item may be written twice, the second time after
 // later ones of its key. Its source position tells.
 //
-// An entry that fails alone holds its key alone: other keys are still written. A call that is refused as a whole because
-// of a record is split until that record is alone; it is rejected, and the others are written.
+// An entry that fails alone holds its key alone: other keys are still written. A call that is refused as a whole
+// because of a record is split until that record is alone; it is rejected, and the others are written.
 //
 // What waits is bounded by Config.MaxBytes for each output. When that is full and the oldest items have failed for five
-// seconds, the oldest go to the dead letters until there is room. Where there are no dead letters, or where the stream is
-// only slow, the shards wait. One item always fits.
+// seconds, the oldest go to the dead letters until there is room. Where there are no dead letters, or where the stream
+// is only slow, the shards wait. One item always fits.
 //
 // # States of an output
 //
@@ -40,6 +40,5 @@
 //
 // # What it does not promise
 //
-// Order between keys. Exactly once. A stream without keys, such as one of on-demand fan-in by many writers, has no order
-// that a reader could see. It does not look at records: a [Item] has its bytes already.
+// Order between keys, and exactly once. It does not look at records: an [Item] has its bytes already.
 package output

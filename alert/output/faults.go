@@ -41,8 +41,8 @@ func classify(err error) delivery.Verdict {
 	})
 }
 
-// classifyEntry judges one failed entry of a call that Kinesis answered. It documents two codes of entries; what it does
-// not document is a failure of the service.
+// classifyEntry judges one failed entry of a call that Kinesis answered. It documents two codes of entries; what it
+// does not document is a failure of the service.
 func classifyEntry(e *entryError) delivery.Verdict {
 	if v, ok := byCode(e.code, e.message); ok {
 		return v
@@ -52,9 +52,9 @@ func classifyEntry(e *entryError) delivery.Verdict {
 
 // byCode judges an error code of PutRecords: a name of the Kinesis model, or one that all services have.
 //
-// Kinesis refuses a whole call for one record that is too large, has no key or too long a one, and for a call that is too
-// large. Its message names the member: "Value at 'records.3.member.data' failed to satisfy constraint". What it says of
-// the stream's name or ARN is no record's fault.
+// Kinesis refuses a whole call for one record that is too large, has no key or too long a one, and for a call that is
+// too large. Its message names the member: "Value at 'records.3.member.data' failed to satisfy constraint". What it
+// says of the stream's name or ARN is no record's fault.
 func byCode(code, message string) (delivery.Verdict, bool) {
 	switch awsfault.Of(code) { //nolint:exhaustive // the others are the same for every service
 	case awsfault.KMSThrottled:

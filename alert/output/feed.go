@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kinesis-alerter/internal/guard"
 )
 
 // errStopped is why a feed has ended that was stopped without a cause.
@@ -32,7 +34,9 @@ type Feed struct {
 func (w *Writer) Feed(ctx context.Context, o Owner) *Feed {
 	f := &Feed{writer: w, owner: o}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
-	f.unhook = context.AfterFunc(ctx, func() { f.end(context.Cause(ctx)) })
+	f.unhook = context.AfterFunc(ctx, func() {
+		_ = guard.Run(ctx, "output", func() error { f.end(context.Cause(ctx)); return nil })
+	})
 	return f
 }
 
@@ -80,10 +84,10 @@ func (f *Feed) await(ctx context.Context, s *stream, x *waiter, limit time.Durat
 }
 
 // Release gives back the room of an item that was reserved and will not be submitted.
-func (f *Feed) Release(it *Item) { it.to.giveBack(it.cost) }
+func (*Feed) Release(it *Item) { it.to.giveBack(it.cost) }
 
 // Submit queues an item for which room was reserved. After Stop it only gives the room back.
-func (f *Feed) Submit(it *Item) { it.to.submit(it) }
+func (*Feed) Submit(it *Item) { it.to.submit(it) }
 
 // Quiet waits until nothing of the feed is under way or waits, except for what is held: by a fault of its output's
 // configuration, or because an item of its key can be written nowhere.
@@ -120,8 +124,8 @@ func (f *Feed) quiet() (quiet bool, keys int) {
 }
 
 // Relieve asks for room: until one more item of the feed has met its end, those of its items that have failed for five
-// seconds go to the dead letters, oldest first, as if the budget of their output were full. Without dead letters it does
-// nothing.
+// seconds go to the dead letters, oldest first, as if the budget of their output were full. Without dead letters it
+// does nothing.
 func (f *Feed) Relieve() {
 	if f.writer.deps.DeadLetters == nil || f.stopped.Load() || f.relief.Swap(true) {
 		return
@@ -189,8 +193,8 @@ func (f *Feed) end(cause error) {
 }
 
 // Stop ends the feed. Its owner gets no more calls once Stop has returned. What waits is dropped, and what becomes of a
-// call under way is not reported. Stop does not wait for such a call: the next feed may begin, and an item of a key that
-// the call has waits for its end. Reserve returns cause.
+// call under way is not reported. Stop does not wait for such a call: the next feed may begin, and an item of a key
+// that the call has waits for its end. Reserve returns cause.
 func (f *Feed) Stop(cause error) {
 	f.unhook()
 	f.end(cause)

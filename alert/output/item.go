@@ -18,9 +18,9 @@ type Item struct {
 	Record alert.Record
 	// Owner is the owner's own value.
 	Owner any
-	// Result is how it ended, for Owner.Written: Outcome is alert.Unmatched for one that was written, alert.DeadLettered,
-	// alert.Invalid for one that was rejected and skipped (Reason alert.ReasonRejected), or alert.Expired for one that was
-	// given up where there are no dead letters.
+	// Result is how it ended, for Owner.Written: Outcome is alert.Unmatched for one that was written,
+	// alert.DeadLettered, alert.Invalid for one that was rejected and skipped (Reason alert.ReasonRejected), or
+	// alert.Expired for one that was given up where there are no dead letters.
 	Result alert.Decision
 
 	feed *Feed

@@ -18,8 +18,8 @@ import (
 	"kinesis-alerter/internal/guard"
 )
 
-// A feed that is stopped hears nothing more, whatever becomes of the call under way. The next feed's records of the same
-// keys wait for that call.
+// A feed that is stopped hears nothing more, whatever becomes of the call under way. The next feed's records of the
+// same keys wait for that call.
 func TestStopDuringACall(t *testing.T) {
 	for name, fault := range map[string]fakeaws.Fault{
 		"accepted": {Kind: fakeaws.Delay, Delay: 3 * time.Second, Times: 1},
@@ -349,6 +349,6 @@ func TestRunEnds(t *testing.T) {
 		s := w.shard()
 		s.putMany(5, 5)
 		time.Sleep(time.Second)
-		w.t.Cleanup(func() { require.Zero(t, len(s.over)) })
+		w.t.Cleanup(func() { require.Empty(t, s.over) })
 	})
 }

@@ -18,7 +18,8 @@ import (
 
 func throttled(shardID string) *fakeaws.Error {
 	return &fakeaws.Error{
-		Code: "ProvisionedThroughputExceededException", Message: "Rate exceeded for shard " + shardID + " in stream scores.",
+		Code:    "ProvisionedThroughputExceededException",
+		Message: "Rate exceeded for shard " + shardID + " in stream scores.",
 	}
 }
 
@@ -101,7 +102,8 @@ func TestCallsThatFailAreMadeAgain(t *testing.T) {
 				require.Positive(t, got.Failures)
 				require.Empty(t, got.Fault)
 				require.NotEmpty(t, got.Failing)
-				require.Equal(t, 1, w.logs.FilterMessage("writing to the output stream fails, records wait and are tried again").Len())
+				warning := "writing to the output stream fails, records wait and are tried again"
+				require.Equal(t, 1, w.logs.FilterMessage(warning).Len())
 				remove()
 				s.quiet()
 				w.inOrder(600, 2, false)
@@ -310,6 +312,39 @@ func TestHostileAnswers(t *testing.T) {
 				w.inOrder(20, 3, true)
 				s.feed.Stop(errEnough)
 			}, deadLetters)
+		})
+	}
+}
+
+// The Writer itself takes no entry for accepted that does not say so.
+func TestUncheckedAnswers(t *testing.T) {
+	for name, edit := range map[string]func(doc map[string]any, entries []any){
+		"both":     func(_ map[string]any, e []any) { e[3].(map[string]any)["ErrorCode"] = "InternalFailure" },
+		"neither":  func(_ map[string]any, e []any) { delete(e[3].(map[string]any), "SequenceNumber") },
+		"one more": func(doc map[string]any, e []any) { doc["Records"] = append(e, e[0]) },
+		"one less": func(doc map[string]any, e []any) { doc["Records"] = e[1:] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				// Of the record that the answer says nothing about it is not known that it was written.
+				remove := w.fault(fakeaws.Fault{Kind: fakeaws.Changed, Times: 1, Rewrite: func(a *fakeaws.Answer) {
+					a.JSON(func(doc map[string]any) { edit(doc, doc["Records"].([]any)) })
+				}})
+				s := w.shard()
+				items := make([]*output.Item, 5)
+				for i := range items {
+					items[i] = newItem(strconv.Itoa(i), strconv.Itoa(i))
+					require.NoError(w.t, s.feed.Reserve(w.t.Context(), items[i], longEnough))
+				}
+				for _, it := range items {
+					s.feed.Submit(it)
+				}
+				s.quiet()
+				require.Equal(w.t, 5, s.ended())
+				require.Greater(w.t, len(w.Kinesis.Records("scores")), 5, "what proves nothing is sent again")
+				remove()
+				s.feed.Stop(errEnough)
+			}, unchecked)
 		})
 	}
 }

@@ -11,20 +11,22 @@ import (
 const (
 	// mostRecords is Kinesis' limit of a PutRecords call.
 	mostRecords = 500
-	// mostBytes bounds a call, data and keys. Kinesis takes 10 MiB since 2025; half of that is what older endpoints take,
-	// and what a slow line carries in time. One record may have more, and then goes alone.
+	// mostBytes bounds a call, data and keys. Kinesis takes 10 MiB since 2025; half of that is what older endpoints
+	// take, and what a slow line carries in time. One record may have more, and then goes alone.
 	mostBytes = 5 << 20
 	// leastBytes is what calls shrink to at least while they time out.
 	leastBytes = 128 << 10
 	// inFlight is how many calls an output has under way. One carries 25,000 records/s at 20 ms; the others are for
 	// slower answers.
 	inFlight = 4
-	// linger is how long a record waits for others to share its call while another call is under way, and gap how long a
-	// call waits that is the only one after the one before it began.
+	// linger is how long a record waits for others to share its call while another call is under way, and gap how long
+	// a call waits that is the only one after the one before it began.
 	linger = 10 * time.Millisecond
 	gap    = 5 * time.Millisecond
 	// patience is how long an item must have failed before it makes room.
 	patience = 5 * time.Second
+	// mostSpare is how many lanes are kept for other keys.
+	mostSpare = 4096
 	// bookkeeping is what an item costs beside its data and its key.
 	bookkeeping = 512
 )
@@ -95,6 +97,7 @@ type schedule struct {
 	failing               int     // lanes whose first item fails alone
 	failingSince          time.Time
 	free                  *lane
+	spare                 int // lanes in free
 
 	oldest, newest *Item // linked by Item.newer and Item.older, in the order of push
 	items          int
@@ -139,6 +142,7 @@ func (s *schedule) newLane(it *Item) *lane {
 	} else {
 		s.free = ln.next
 		ln.next = nil
+		s.spare--
 	}
 	ln.key, ln.first, ln.last = it.Key, it, it
 	it.lane = ln
@@ -346,8 +350,11 @@ func (s *schedule) release(ln *lane) {
 	if !ln.alone {
 		delete(s.lanes, ln.key)
 	}
-	*ln = lane{next: s.free}
-	s.free = ln
+	*ln = lane{}
+	if s.spare < mostSpare {
+		ln.next, s.free = s.free, ln
+		s.spare++
+	}
 }
 
 // unlist takes a lane whose first item waits out of the ready or the delayed ones.

@@ -63,7 +63,8 @@ func TestScheduleKeepsItsPromises(t *testing.T) {
 				for range rapid.IntRange(1, 20).Draw(t, "n") {
 					it := &Item{feed: rapid.SampledFrom(feeds).Draw(t, "feed"), cost: 1}
 					it.Key = "k" + strconv.Itoa(rapid.IntRange(0, 7).Draw(t, "key"))
-					it.Data = make([]byte, rapid.SampledFrom([]int{1, 1000, mostBytes / 2, mostBytes + 1}).Draw(t, "size"))
+					sizes := rapid.SampledFrom([]int{1, 1000, mostBytes / 2, mostBytes + 1})
+					it.Data = make([]byte, sizes.Draw(t, "size"))
 					s.push(it, now)
 					n.queues[it.Key] = append(n.queues[it.Key], it)
 					n.order = append(n.order, it)
@@ -81,7 +82,7 @@ func TestScheduleKeepsItsPromises(t *testing.T) {
 				}
 				sendable := n.heads("")
 				if !may {
-					require.True(t, wait != 0, "it says when to look again, or waits for an event")
+					require.NotEqual(t, time.Duration(0), wait, "it says when to look again, or waits for an event")
 					idle := len(calls) == 0 && h.Wait(now) == 0 && len(sendable) > 0
 					require.False(t, idle && wait > gap, "with nothing under way a call goes soon")
 					return
@@ -170,7 +171,8 @@ func TestScheduleKeepsItsPromises(t *testing.T) {
 						want = append(want, it)
 					}
 				}
-				for i, ln := range s.pick(most, func(it *Item) bool { return it.waitsAtHead() && it.feed == feeds[0] }) {
+				mine := func(it *Item) bool { return it.waitsAtHead() && it.feed == feeds[0] }
+				for i, ln := range s.pick(most, mine) {
 					require.Same(t, want[i], ln.first, "the oldest go first")
 					n.state[ln.first] = "mailing"
 					s.post(ln, letter{})

@@ -25,8 +25,8 @@ type Status struct {
 	// Failures are the calls that failed in a row, and FailingSince when the first of them did; zero while it answers.
 	Failures     int
 	FailingSince time.Time
-	// FailingKeys are the keys whose items fail alone while others are written, as those of an output shard that gets more
-	// than it takes, and KeysFailingSince is when the first of them began.
+	// FailingKeys are the keys whose items fail alone while others are written, as those of an output shard that gets
+	// more than it takes, and KeysFailingSince is when the first of them began.
 	FailingKeys      int
 	KeysFailingSince time.Time
 	// Failing is why the last call failed, or an item of FailingKeys; empty while neither is so. Error is what the

@@ -47,8 +47,8 @@ type stream struct {
 	health  *health
 	bytes   int // reserved, and of what waits
 	waiters []*waiter
-	// ending says that it has left the configuration, replaced that another one has its name, and idle since when nothing
-	// has waited.
+	// ending says that it has left the configuration, replaced that another one has its name, and idle since when
+	// nothing has waited.
 	ending, replaced bool
 	idle             time.Time
 	swept            time.Time
@@ -326,7 +326,9 @@ func (s *stream) sendLetter(ctx context.Context, ln *lane, l *alert.Letter) {
 	feed := ln.first.feed
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(feed.ctx, cancel)()
+	//nolint:contextcheck // two contexts end the sending: the process's and the feed's
+	unhook := context.AfterFunc(feed.ctx, cancel)
+	defer unhook()
 	err := s.writer.deps.DeadLetters.Send(sending, l)
 	now := time.Now()
 	var ended []*Item
@@ -549,8 +551,8 @@ func (s *stream) leaveConfig(cfg *Config, replaced bool) {
 	s.stir()
 }
 
-// stuck counts the items of a feed that are held: by a fault of the output, or in a key. keys are those whose first item
-// is the feed's.
+// stuck counts the items of a feed that are held: by a fault of the output, or in a key. keys are those whose first
+// item is the feed's.
 func (s *stream) stuck(f *Feed) (items, keys int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -67,6 +68,9 @@ func config(change func(*output.Config)) option {
 	return func(w *world, _ *output.Deps) { change(&w.cfg) }
 }
 
+// unchecked gives the Writer a client that believes every answer.
+func unchecked(w *world, _ *output.Deps) { w.client = newClient(w.wire) }
+
 // deadLetters gives the Writer a destination for dead letters.
 func deadLetters(w *world, d *output.Deps) { d.DeadLetters = w.letters }
 
@@ -80,7 +84,7 @@ func bubble(t *testing.T, test func(w *world), options ...option) {
 			cfg:     output.Config{Outputs: map[string]output.StreamConfig{"scored": {Stream: "scores"}}},
 		}
 		w.wire = &wire{t: t, next: w.AWS, flying: map[string]bool{}}
-		w.client = newClient(w.wire)
+		w.client = newClient(w.wire, checked)
 		w.Kinesis.Create("scores", 4)
 		time.Sleep(time.Second)
 		core, logs := observer.New(zapcore.InfoLevel)
@@ -110,11 +114,13 @@ func bubble(t *testing.T, test func(w *world), options ...option) {
 	})
 }
 
-func newClient(transport http.RoundTripper) *kinesis.Client {
+func checked(o *kinesis.Options) { o.APIOptions = append(o.APIOptions, answer.New(nil, nil).Install) }
+
+func newClient(transport http.RoundTripper, options ...func(*kinesis.Options)) *kinesis.Client {
 	return kinesis.New(kinesis.Options{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("CLIENT", "secret", ""),
 		HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://fakeaws"),
-	}, func(o *kinesis.Options) { o.APIOptions = append(o.APIOptions, answer.New(nil, nil).Install) })
+	}, options...)
 }
 
 // wire watches the calls: no key is twice in a call, nor in two calls at a time, and the API's limits are kept.
@@ -337,8 +343,8 @@ func (w *world) metric(name string, labels ...string) float64 {
 				has[l.GetName()] = l.GetValue()
 			}
 			fits := true
-			for i := 0; i < len(labels); i += 2 {
-				fits = fits && has[labels[i]] == labels[i+1]
+			for want := range slices.Chunk(labels, 2) {
+				fits = fits && has[want[0]] == want[1]
 			}
 			if fits {
 				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()

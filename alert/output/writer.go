@@ -68,11 +68,11 @@ func (w *Writer) Run(ctx context.Context) error {
 	return nil
 }
 
-// Update puts another configuration into effect, while Run runs, before it or after it. It returns the error of a client
-// that cannot be made, and then changes nothing.
+// Update puts another configuration into effect, while Run runs, before it or after it. It returns the error of a
+// client that cannot be made, and then changes nothing.
 //
-// What waits for an output that left the configuration, or has another stream, is still written to its old stream. While
-// a fault of the configuration holds that stream, it goes to the new one; where there is none, it is rejected.
+// What waits for an output that left the configuration, or has another stream, is still written to its old stream.
+// While a fault of the configuration holds that stream, it goes to the new one; where there is none, it is rejected.
 func (w *Writer) Update(cfg Config) error {
 	cfg = cfg.withDefaults()
 	w.updating.Lock()

@@ -261,6 +261,18 @@ func calls() []call {
 				return err
 			},
 		},
+		{
+			service: "Kinesis", name: "PutRecords",
+			good:     `{"FailedRecordCount": 0, "Records": [{"ShardId": "shardId-0", "SequenceNumber": "1"}]}`,
+			promised: []string{"Records", "Records.+", "Records.0.ShardId", "Records.0.SequenceNumber"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := kinesis.NewFromConfig(cfg).PutRecords(ctx, &kinesis.PutRecordsInput{
+					StreamName: aws.String("s"),
+					Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
+				})
+				return err
+			},
+		},
 	}
 }
 
@@ -583,6 +595,13 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 func TestOtherLies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	put := func() error {
+		_, err := kinesis.NewFromConfig(f.cfg).PutRecords(t.Context(), &kinesis.PutRecordsInput{
+			StreamName: aws.String("s"),
+			Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
+		})
+		return err
+	}
 	for _, tt := range []struct {
 		name, body string
 		make       func() error
@@ -636,6 +655,15 @@ func TestOtherLies(t *testing.T) {
 			)
 			return err
 		}},
+		{name: "a record that was put and was not", what: "neither or both", make: put, body: `{"Records": [` +
+			`{"ShardId": "shardId-0", "SequenceNumber": "1", "ErrorCode": "InternalFailure"}]}`},
+		{name: "a record with a place that is none", what: "is no number", make: put,
+			body: `{"Records": [{"ShardId": "shardId-0", "SequenceNumber": "next"}]}`},
+		{name: "a record in no shard", what: "no ShardId", make: put, body: `{"Records": [{"SequenceNumber": "1"}]}`},
+		{name: "two results of one record", what: "for each record", make: put, body: `{"Records": [` +
+			`{"ShardId": "shardId-0", "SequenceNumber": "1"}, {"ShardId": "shardId-0", "SequenceNumber": "2"}]}`},
+		{name: "a record that was refused", make: put,
+			body: `{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure", "ErrorMessage": "x"}]}`},
 		{name: "an object", make: func() error {
 			f.reply.header = http.Header{"Etag": {`"x"`}}
 			_, err := s3.NewFromConfig(f.cfg).PutObject(

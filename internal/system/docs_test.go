@@ -20,6 +20,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -88,6 +89,8 @@ func everyMetric(t *testing.T) map[string]string {
 	_, err = dispatch.New(p.SNS, dispatch.Deps{
 		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
 	})
+	require.NoError(t, err)
+	_, err = output.New(output.Config{}, output.Deps{Registerer: d})
 	require.NoError(t, err)
 	_, err = consumer.New(p.Consumer, consumer.Deps{
 		Leases: daemon.Leases{Store: store}, Kinesis: clients.Kinesis, Log: zap.NewNop(), Registerer: d,
