@@ -39,14 +39,14 @@ type pumpRow struct {
 }
 
 // TestE2EPump is the application of AWS's anomaly detection example: records are scored, every one of them goes to an
-// output stream, those with a high score to another one and to SNS. While 6,000 records are put, the input stream and
+// output stream, those with a high score to another one and to SNS. While 3,600 records are put, the input stream and
 // both output streams are resharded, a worker is killed and another one replaced. Everything is accounted for by the
 // positions that the records of the output streams say they came from.
 func TestE2EPump(t *testing.T) {
-	w := newE2EWorld(t, startEmulators(t), "pump", 2, 100)
+	w := newE2EWorld(t, startEmulators(t), "pump", 2, 60)
 	w.more = func(p payload) any {
 		r := pumpReading{payload: p, HeartRate: 60 + (p.ID*7+p.N)%40, RateType: "NORMAL"}
-		if p.ID%211 == 17 {
+		if p.ID%97 == 17 {
 			r.HeartRate, r.RateType = 190+p.ID%10, "HIGH"
 		}
 		return r
