@@ -133,7 +133,7 @@ func coreMutations() []mutation {
 		{
 			breaks: "a shard is handed over when it is drained",
 			file:   "consumer/shard.go",
-			old:    "	err := s.lanes.Quiet(ctx)\n	if err == nil {\n		s.progress.offer(true)\n",
+			old:    "	err := s.quiet(ctx)\n	if err == nil {\n		s.progress.offer(true)\n",
 			new:    "	err := ctx.Err()\n	if err == nil {\n		s.progress.offer(true)\n",
 			by:     only("consumer", "TestHandoffRepeatsNothing"), says: `.*Error:.*`,
 		},

@@ -248,7 +248,9 @@ func letterNumber(t *testing.T, body string) int {
 		KinesisAlerter struct{ Output, OutputKey string }
 	}
 	require.NoError(t, json.Unmarshal([]byte(body), &l), body)
-	var e struct{ Records []struct{ Kinesis struct{ Data []byte } } }
+	var e struct {
+		Records []struct{ Kinesis struct{ Data []byte } }
+	}
 	require.NoError(t, json.Unmarshal([]byte(l.Payload), &e), body)
 	var seen outputSeen
 	require.NoError(t, json.Unmarshal(e.Records[0].Kinesis.Data, &seen), body)

@@ -168,7 +168,7 @@ func acceptedNumbers(resp *http.Response, sent []int) (numbers []int) {
 type simWrites struct {
 	written   map[int]bool
 	lastOfKey map[string]int
-	lastAt    map[string]time.Duration // key: the last record that was accepted
+	lastAt    map[string]time.Duration  // key: the last record that was accepted
 	answered  map[string]map[int]string // as simModel.answered
 }
 
