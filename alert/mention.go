@@ -30,8 +30,8 @@ type Mention struct {
 // Name returns the field as people write it: order.price.
 func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 
-// Mentions returns every place where filters, rules, silences and outputs look at a field of the records, in their order. Names
-// in templates are not included, nor is anything that does not compile: Validate reports that.
+// Mentions returns every place where filters, rules, silences and outputs look at a field of the records, in their
+// order. Names in templates are not included, nor is anything that does not compile: Validate reports that.
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention

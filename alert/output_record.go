@@ -28,7 +28,8 @@ type Output struct {
 	Detail string
 }
 
-// ReasonOutputKey is an output record whose partition key is undefined, empty or too long. It is not a reason of Invalid.
+// ReasonOutputKey is an output record whose partition key is undefined, empty or too long. It is not a reason of
+// Invalid.
 const ReasonOutputKey Reason = "output_key"
 
 // maxOutputKey is how long the partition key of a Kinesis record may be, in characters.
@@ -69,13 +70,12 @@ func (e *Evaluator) write(rec *Record) {
 			}
 			continue
 		}
-		switch v, _ := o.formula.Judge(&e.in.frame); v {
-		case condition.Yes:
+		v, _ := o.formula.Judge(&e.in.frame)
+		if v == condition.Yes {
 			e.outputs = append(e.outputs, e.in.output(o, e.in.heads[i], rec))
-		case condition.UndefinedOverBudget:
+		} else if v == condition.UndefinedOverBudget {
 			e.over = true
 			e.outputOver(o, rec)
-		default:
 		}
 	}
 }

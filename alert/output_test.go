@@ -31,6 +31,14 @@ func oneOutput(o alert.OutputConfig) alert.Config {
 	return c
 }
 
+// texts are what a record's outputs hold, byte by byte.
+func texts(d alert.Decision) (all []string) {
+	for _, o := range d.Outputs {
+		all = append(all, string(o.Data))
+	}
+	return all
+}
+
 func TestOutputRecords(t *testing.T) {
 	t.Parallel()
 	none := new("")
@@ -40,34 +48,114 @@ func TestOutputRecords(t *testing.T) {
 		record string
 		want   string // nothing is not written
 	}{
-		"as it came":              {record: `{"a":1,"b":"x"}`, want: `{"a":1,"b":"x",` + position + `}`},
-		"nothing added":           {output: alert.OutputConfig{Source: none}, record: ` {"a" : 1} `, want: ` {"a" : 1} `},
-		"empty":                   {record: `{ }`, want: `{` + position + `}`},
-		"white space":             {record: " {\"a\":1 }\r\n", want: ` {"a":1,` + position + "}\r\n"},
-		"exact numbers":           {record: `{"a":12345678901234567890.10e-2,"b":-0}`, want: `{"a":12345678901234567890.10e-2,"b":-0,` + position + `}`},
-		"own source position":     {record: `{"sourcePosition":{"x":1},"a":1}`, want: `{"a":1,` + position + `}`},
-		"own position alone":      {record: "{\"sourcePosition\":null}\n", want: `{` + position + "}\n"},
-		"own position, escaped":   {record: `{"a":1,"\u0073ourcePosition":5,"b":2}`, want: `{"a":1,"b":2,` + position + `}`},
-		"position in a member":    {record: `{"a":{"sourcePosition":1}}`, want: `{"a":{"sourcePosition":1},` + position + `}`},
-		"a name like a built-in":  {output: alert.OutputConfig{Source: new("shard"), When: `shard != ""`}, record: `{"shard":1}`, want: `{` + strings.Replace(position, "sourcePosition", "shard", 1) + `}`},
-		"a brace in the end":      {record: `{"a":"}"}`, want: `{"a":"}",` + position + `}`},
-		"matches":                 {output: alert.OutputConfig{When: "a > 0", Source: none}, record: `{"a":1}`, want: `{"a":1}`},
-		"does not match":          {output: alert.OutputConfig{When: "a > 1"}, record: `{"a":1}`},
-		"undefined":               {output: alert.OutputConfig{When: "b > 1"}, record: `{"a":1}`},
-		"fields":                  {output: alert.OutputConfig{Fields: []string{"b", "a"}, Source: none}, record: `{"a":1,"b":"\u00e4\n","c":3}`, want: `{"b":"\u00e4\n","a":1}`},
-		"fields and position":     {output: alert.OutputConfig{Fields: []string{"b"}}, record: `{"a":1,"b":2,"sourcePosition":3}`, want: `{"b":2,` + position + `}`},
-		"no field is there":       {output: alert.OutputConfig{Fields: []string{"c"}}, record: `{"a":1}`, want: `{` + position + `}`},
-		"no field, no position":   {output: alert.OutputConfig{Fields: []string{"c"}, Source: none}, record: `{"a":1}`, want: `{}`},
-		"nested fields":           {output: alert.OutputConfig{Fields: []string{"o.p.q", "o", "o.r"}, Source: none}, record: `{"o": {"p":{"q":[1, 2]},"r" : null}}`, want: `{"o.p.q":[1, 2],"o":{"p":{"q":[1, 2]},"r" : null},"o.r":null}`},
-		"a field of no object":    {output: alert.OutputConfig{Fields: []string{"a.b"}, Source: none}, record: `{"a":5}`, want: `{}`},
-		"escaped name":            {output: alert.OutputConfig{Fields: []string{"a", "o"}, Source: none}, record: `{"\u0061":1.50, "o" : {"\u0061":1}}`, want: `{"a":1.50,"o":{"\u0061":1}}`},
-		"name that needs escapes": {output: alert.OutputConfig{Fields: []string{"a\"b\\"}, Source: none}, record: `{"a\"b\\":1}`, want: `{"a\"b\\":1}`},
-		"built-in names":          {output: alert.OutputConfig{Fields: []string{"partition_key", "shard", "arrival", "age"}, Source: none}, record: `{"shard":5}`, want: `{"partition_key":"partitionkey","shard":"` + shardID + `","arrival":"2026-11-22T09:00:00Z","age":"0s"}`},
-		"also what the rule sees": {output: alert.OutputConfig{Fields: []string{"v"}, When: "v > 1 && o.x == 2", Source: none}, record: `{"v":1e1,"o":{"x":2}}`, want: `{"v":1e1}`},
-		"text":                    {format: alert.FormatText, record: "a \"b\"\n", want: `{"data":"a \"b\"\n",` + position + `}`},
-		"text alone":              {format: alert.FormatText, output: alert.OutputConfig{Source: none, When: `data contains "b"`}, record: "abc", want: `{"data":"abc"}`},
-		"text, not matching":      {format: alert.FormatText, output: alert.OutputConfig{When: `data contains "x"`}, record: "abc"},
-		"text, members":           {format: alert.FormatText, output: alert.OutputConfig{Fields: []string{"shard", "data"}, Source: none}, record: "abc", want: `{"shard":"` + shardID + `","data":"abc"}`},
+		"as it came": {record: `{"a":1,"b":"x"}`, want: `{"a":1,"b":"x",` + position + `}`},
+		"nothing added": {
+			output: alert.OutputConfig{Source: none},
+			record: ` {"a" : 1} `,
+			want:   ` {"a" : 1} `,
+		},
+		"empty":       {record: `{ }`, want: `{` + position + `}`},
+		"white space": {record: " {\"a\":1 }\r\n", want: ` {"a":1,` + position + "}\r\n"},
+		"exact numbers": {
+			record: `{"a":12345678901234567890.10e-2,"b":-0}`,
+			want:   `{"a":12345678901234567890.10e-2,"b":-0,` + position + `}`,
+		},
+		"own source position": {record: `{"sourcePosition":{"x":1},"a":1}`, want: `{"a":1,` + position + `}`},
+		"own position alone":  {record: "{\"sourcePosition\":null}\n", want: `{` + position + "}\n"},
+		"own position, escaped": {
+			record: `{"a":1,"\u0073ourcePosition":5,"b":2}`,
+			want:   `{"a":1,"b":2,` + position + `}`,
+		},
+		"position in a member": {
+			record: `{"a":{"sourcePosition":1}}`,
+			want:   `{"a":{"sourcePosition":1},` + position + `}`,
+		},
+		"a name like a built-in": {
+			output: alert.OutputConfig{Source: new("shard"), When: `shard != ""`},
+			record: `{"shard":1}`,
+			want:   `{` + strings.Replace(position, "sourcePosition", "shard", 1) + `}`,
+		},
+		"a brace in the end": {record: `{"a":"}"}`, want: `{"a":"}",` + position + `}`},
+		"matches": {
+			output: alert.OutputConfig{When: "a > 0", Source: none},
+			record: `{"a":1}`,
+			want:   `{"a":1}`,
+		},
+		"does not match": {output: alert.OutputConfig{When: "a > 1"}, record: `{"a":1}`},
+		"undefined":      {output: alert.OutputConfig{When: "b > 1"}, record: `{"a":1}`},
+		"fields": {
+			output: alert.OutputConfig{Fields: []string{"b", "a"}, Source: none},
+			record: `{"a":1,"b":"\u00e4\n","c":3}`,
+			want:   `{"b":"\u00e4\n","a":1}`,
+		},
+		"fields and position": {
+			output: alert.OutputConfig{Fields: []string{"b"}},
+			record: `{"a":1,"b":2,"sourcePosition":3}`,
+			want:   `{"b":2,` + position + `}`,
+		},
+		"no field is there": {
+			output: alert.OutputConfig{Fields: []string{"c"}},
+			record: `{"a":1}`,
+			want:   `{` + position + `}`,
+		},
+		"no field, no position": {
+			output: alert.OutputConfig{Fields: []string{"c"}, Source: none},
+			record: `{"a":1}`,
+			want:   `{}`,
+		},
+		"nested fields": {
+			output: alert.OutputConfig{Fields: []string{"o.p.q", "o", "o.r"}, Source: none},
+			record: `{"o": {"p":{"q":[1, 2]},"r" : null}}`,
+			want:   `{"o.p.q":[1, 2],"o":{"p":{"q":[1, 2]},"r" : null},"o.r":null}`,
+		},
+		"a field of no object": {
+			output: alert.OutputConfig{Fields: []string{"a.b"}, Source: none},
+			record: `{"a":5}`,
+			want:   `{}`,
+		},
+		"escaped name": {
+			output: alert.OutputConfig{Fields: []string{"a", "o"}, Source: none},
+			record: `{"\u0061":1.50, "o" : {"\u0061":1}}`,
+			want:   `{"a":1.50,"o":{"\u0061":1}}`,
+		},
+		"name that needs escapes": {
+			output: alert.OutputConfig{Fields: []string{"a\"b\\"}, Source: none},
+			record: `{"a\"b\\":1}`,
+			want:   `{"a\"b\\":1}`,
+		},
+		"built-in names": {
+			output: alert.OutputConfig{Fields: []string{"partition_key", "shard", "arrival", "age"}, Source: none},
+			record: `{"shard":5}`,
+			want: `{"partition_key":"partitionkey","shard":"` + shardID +
+				`","arrival":"2026-11-22T09:00:00Z","age":"0s"}`,
+		},
+		"also what the rule sees": {
+			output: alert.OutputConfig{Fields: []string{"v"}, When: "v > 1 && o.x == 2", Source: none},
+			record: `{"v":1e1,"o":{"x":2}}`,
+			want:   `{"v":1e1}`,
+		},
+		"text": {
+			format: alert.FormatText,
+			record: "a \"b\"\n",
+			want:   `{"data":"a \"b\"\n",` + position + `}`,
+		},
+		"text alone": {
+			format: alert.FormatText,
+			output: alert.OutputConfig{Source: none, When: `data contains "b"`},
+			record: "abc",
+			want:   `{"data":"abc"}`,
+		},
+		"text, not matching": {
+			format: alert.FormatText,
+			output: alert.OutputConfig{When: `data contains "x"`},
+			record: "abc",
+		},
+		"text, members": {
+			format: alert.FormatText,
+			output: alert.OutputConfig{Fields: []string{"shard", "data"}, Source: none},
+			record: "abc",
+			want:   `{"shard":"` + shardID + `","data":"abc"}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +196,7 @@ func TestOutputOfTheSample(t *testing.T) {
 	}
 	require.Len(t, d.Outputs, 3)
 	all, out, why := d.Outputs[0], d.Outputs[1], d.Outputs[2]
-	var scored struct{ ANOMALY_SCORE json.Number } //nolint:revive,staticcheck // the sample's name
+	var scored struct{ ANOMALY_SCORE json.Number }
 	require.NoError(t, json.Unmarshal(out.Data, &scored))
 	require.Equal(t, `{"heartRate":180,"rateType":"NORMAL","ANOMALY_SCORE":`+scored.ANOMALY_SCORE.String()+`}`,
 		string(out.Data))
@@ -145,16 +233,37 @@ func TestOutputsByOutcome(t *testing.T) {
 		dead      bool
 		anyLetter bool
 	}{
-		"alerted":            {record: `{"a":1}`, rules: []alert.RuleConfig{{Name: "r", When: "a > 0"}}, outcome: alert.Alerted, written: 1},
-		"silenced":           {record: `{"a":1}`, rules: []alert.RuleConfig{{Name: "quiet", When: "a > 0"}}, outcome: alert.Suppressed, written: 1},
-		"unmatched":          {record: `{"a":1}`, outcome: alert.Unmatched, written: 1},
-		"filtered":           {record: `{"a":7}`, outcome: alert.Filtered},
-		"unreadable":         {record: `{"a":1,"b":[}`, outcome: alert.Invalid},
-		"no object":          {record: `5`, outcome: alert.Filtered},
-		"replayed":           {record: `{"a":1}`, replayed: true, outcome: alert.Unmatched},
-		"rule over budget":   {record: big, rules: []alert.RuleConfig{{Name: "r", When: loop}}, outcome: alert.OverBudget, dead: true},
-		"and another alerts": {record: big, rules: []alert.RuleConfig{{Name: "r", When: loop}, {Name: "s", When: "a > 0"}}, outcome: alert.Alerted, written: 1, dead: true},
-		"when over budget":   {record: big, when: loop, outcome: alert.OverBudget, dead: true},
+		"alerted": {
+			record:  `{"a":1}`,
+			rules:   []alert.RuleConfig{{Name: "r", When: "a > 0"}},
+			outcome: alert.Alerted,
+			written: 1,
+		},
+		"silenced": {
+			record:  `{"a":1}`,
+			rules:   []alert.RuleConfig{{Name: "quiet", When: "a > 0"}},
+			outcome: alert.Suppressed,
+			written: 1,
+		},
+		"unmatched":  {record: `{"a":1}`, outcome: alert.Unmatched, written: 1},
+		"filtered":   {record: `{"a":7}`, outcome: alert.Filtered},
+		"unreadable": {record: `{"a":1,"b":[}`, outcome: alert.Invalid},
+		"no object":  {record: `5`, outcome: alert.Filtered},
+		"replayed":   {record: `{"a":1}`, replayed: true, outcome: alert.Unmatched},
+		"rule over budget": {
+			record:  big,
+			rules:   []alert.RuleConfig{{Name: "r", When: loop}},
+			outcome: alert.OverBudget,
+			dead:    true,
+		},
+		"and another alerts": {
+			record:  big,
+			rules:   []alert.RuleConfig{{Name: "r", When: loop}, {Name: "s", When: "a > 0"}},
+			outcome: alert.Alerted,
+			written: 1,
+			dead:    true,
+		},
+		"when over budget": {record: big, when: loop, outcome: alert.OverBudget, dead: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -180,6 +289,21 @@ func TestOutputsByOutcome(t *testing.T) {
 	}
 }
 
+// Nothing of one record is written of the next, whichever decoder reads it.
+func TestOutputOfAnotherRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, oneOutput(alert.OutputConfig{Fields: []string{"a", "o.b"}, Source: new("")}))
+	for _, of := range []struct{ record, want string }{
+		{`{"a":1,"o":{"b":2}}`, `{"a":1,"o.b":2}`},
+		{`{"c":1}`, `{}`},
+		{`{"\u0061":1}`, `{"a":1}`},
+		{`{"\u0063":1}`, `{}`},
+		{`{"o":{"b":3}}`, `{"o.b":3}`},
+	} {
+		require.Equal(t, []string{of.want}, texts(w.evaluator.Evaluate(record("7", of.record))), of.record)
+	}
+}
+
 // Without rules a record need not be JSON to alert. It cannot be written, and is not forgotten.
 func TestOutputsWithoutRules(t *testing.T) {
 	t.Parallel()
@@ -192,8 +316,7 @@ func TestOutputsWithoutRules(t *testing.T) {
 	d := w.evaluator.Evaluate(record("7", `{"a":1}`))
 	require.Equal(t, alert.Alerted, d.Outcome)
 	require.Len(t, d.Outputs, 2)
-	require.Equal(t, `{"a":1,`+position+`}`, string(d.Outputs[0].Data))
-	require.Equal(t, `{"a":1}`, string(d.Outputs[1].Data))
+	require.Equal(t, []string{`{"a":1,` + position + `}`, `{"a":1}`}, texts(d))
 	for _, text := range []string{`QXZ,1.2`, `{"a":1,`} { // of the second, some fields were read
 		d = w.evaluator.Evaluate(record("8", text))
 		require.Equal(t, alert.Alerted, d.Outcome)
@@ -210,7 +333,7 @@ func TestOutputsWithoutRules(t *testing.T) {
 		Format: alert.FormatText, Topics: config.Topics,
 		Outputs: map[string]alert.OutputConfig{"some": {When: `data startsWith "Q"`, Source: new("")}},
 	})
-	require.Equal(t, `{"data":"QXZ"}`, string(w.evaluator.Evaluate(record("7", "QXZ")).Outputs[0].Data))
+	require.Equal(t, []string{`{"data":"QXZ"}`}, texts(w.evaluator.Evaluate(record("7", "QXZ"))))
 	require.Empty(t, w.evaluator.Evaluate(record("7", "XZ")).Outputs)
 }
 
@@ -223,7 +346,13 @@ func TestOutputKeys(t *testing.T) {
 		{`host + "/" + partition_key`, "k", `{"host":"h"}`, "h/k", ""},
 		{"id", "k", `{"id":true}`, "true", ""},
 		{"id", "k", `{"id":"` + strings.Repeat("ä", 256) + `"}`, strings.Repeat("ä", 256), ""},
-		{"id", "k", `{"id":"` + strings.Repeat("ä", 257) + `"}`, strings.Repeat("ä", 257), "the key has 257 characters, and Kinesis takes 256"},
+		{
+			"id",
+			"k",
+			`{"id":"` + strings.Repeat("ä", 257) + `"}`,
+			strings.Repeat("ä", 257),
+			"the key has 257 characters, and Kinesis takes 256",
+		},
 		{"id", "k", `{}`, "", "the key id is undefined: missing"},
 		{"id", "k", `{"id":null}`, "", "the key id is undefined: null"},
 		{"id", "k", `{"id":""}`, "", "the key is empty"},
@@ -293,13 +422,37 @@ func TestOutputFaults(t *testing.T) {
 	}{
 		"condition": {output: alert.OutputConfig{When: "a >"}, want: "outputs.out.when: \"a >\": "},
 		"key":       {output: alert.OutputConfig{Key: "nosuch("}, want: "outputs.out.key: \"nosuch(\": "},
-		"path":      {output: alert.OutputConfig{Fields: []string{"a", "b..c"}}, want: `outputs.out.fields[1]: "b..c": must be the path of a field`},
-		"empty":     {output: alert.OutputConfig{Fields: []string{""}}, want: `outputs.out.fields[0]: "": must be the path`},
-		"twice":     {output: alert.OutputConfig{Fields: []string{"a", "b", "a"}}, want: `outputs.out.fields[2]: "a": is listed twice`},
-		"source":    {output: alert.OutputConfig{Fields: []string{"sourcePosition"}}, want: `outputs.out.fields[0]: "sourcePosition": is also the name in source`},
-		"score":     {output: alert.OutputConfig{Source: new("ANOMALY_SCORE")}, want: "outputs.out.source: \"ANOMALY_SCORE\": is what score[0] adds"},
-		"text":      {format: alert.FormatText, output: alert.OutputConfig{Fields: []string{"a"}}, want: "outputs.out.fields[0]: \"a\": is no field of a text: with format text use partition_key, shard, arrival, age, data"},
-		"text data": {format: alert.FormatText, output: alert.OutputConfig{Source: new("data")}, want: "outputs.out.source: \"data\": is the member with the text"},
+		"path": {
+			output: alert.OutputConfig{Fields: []string{"a", "b..c"}},
+			want:   `outputs.out.fields[1]: "b..c": must be the path of a field`,
+		},
+		"empty": {
+			output: alert.OutputConfig{Fields: []string{""}},
+			want:   `outputs.out.fields[0]: "": must be the path`,
+		},
+		"twice": {
+			output: alert.OutputConfig{Fields: []string{"a", "b", "a"}},
+			want:   `outputs.out.fields[2]: "a": is listed twice`,
+		},
+		"source": {
+			output: alert.OutputConfig{Fields: []string{"sourcePosition"}},
+			want:   `outputs.out.fields[0]: "sourcePosition": is also the name in source`,
+		},
+		"score": {
+			output: alert.OutputConfig{Source: new("ANOMALY_SCORE")},
+			want:   "outputs.out.source: \"ANOMALY_SCORE\": is what score[0] adds",
+		},
+		"text": {
+			format: alert.FormatText,
+			output: alert.OutputConfig{Fields: []string{"a"}},
+			want: "outputs.out.fields[0]: \"a\": is no field of a text: with format text use partition_key, shard, " +
+				"arrival, age, data",
+		},
+		"text data": {
+			format: alert.FormatText,
+			output: alert.OutputConfig{Source: new("data")},
+			want:   "outputs.out.source: \"data\": is the member with the text",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -312,17 +465,18 @@ func TestOutputFaults(t *testing.T) {
 	}
 	config := oneOutput(alert.OutputConfig{})
 	config.Outputs["no name"] = alert.OutputConfig{}
-	require.ErrorContains(t, config.Validate(), "outputs.no name: \"no name\": must be 1 to 64 letters, digits or any of _-")
+	require.ErrorContains(t, config.Validate(), "outputs.no name: \"no name\": must be 1 to 64 letters")
 }
 
 // Whatever records are and whatever outputs are asked for, what is written is one JSON object that the reader of this
 // program's own records takes: no name twice, no byte that is not UTF-8.
 func TestOutputsAreValid(t *testing.T) {
 	t.Parallel()
-	names := []string{"a", "b", "a\"b", "sourcePosition", "shard", "ä", "partition_key", "data", "sourcePosition2", " "}
+	names := []string{"a", "b", "a\"b", "sourcePosition", "shard", "ä", "partition_key", "data", " "}
 	rapid.Check(t, func(t *rapid.T) {
 		scalar := rapid.SampledFrom([]string{
-			"1", "-0.0e-5", "12345678901234567890123", "1e400", "true", "null", `""`, `"x"`, `"\u00e4\ud83d\ude00}"`, `"ä{"`,
+			"1", "-0.0e-5", "12345678901234567890123", "1e400", "true", "null", `""`,
+			`"x"`, `"\u00e4\ud83d\ude00}"`, `"ä{"`,
 		})
 		var object func(t *rapid.T, depth int) string
 		value := func(t *rapid.T, depth int) string {

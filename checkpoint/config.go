@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +28,7 @@ const (
 	DefaultStateWriteUnits    = 1000
 	MinStateWriteUnits        = 50
 	MaxStateWriteUnits        = 40_000
+	MostShards                = 10_000 // above the quota of any stream
 )
 
 // Config says which stream is read, under which name, and how leases run.
@@ -46,6 +51,11 @@ type Config struct {
 	// unit is 1 KB, and four seconds' worth is saved up), from 50 to 40,000, the quota of an on-demand table.
 	// Defaults to 1,000.
 	StateWriteUnits int
+	// MaxShards is how many shards this worker may hold, up to MostShards; 0, the default, is any number. The workers'
+	// rows say it, and the others take what is left.
+	MaxShards int
+	// NewTables is what the tables get that this process creates: the lease table, and that of the snapshots.
+	NewTables table.Wanted
 	// CreateTable lets a running process create the table again after it vanished. A table that this
 	// process never saw is always created.
 	CreateTable bool
@@ -119,7 +129,32 @@ func (c Config) Validate() error {
 		bad("leases.state_write_units", c.StateWriteUnits, "must be between %d and %d", MinStateWriteUnits,
 			MaxStateWriteUnits)
 	}
+	errs = append(errs, tagFaults(c.NewTables.Tags)...)
+	if c.MaxShards < 0 || c.MaxShards > MostShards {
+		bad("leases.max_shards", c.MaxShards, "must be between 0 (no limit) and %d", MostShards)
+	}
 	return errors.Join(errs...)
+}
+
+// tagFaults are what DynamoDB would refuse of tags.
+func tagFaults(tags map[string]string) (errs []error) {
+	const letters = "letters, digits, blanks and any of _ . : / = + - @"
+	allowed := regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+	if len(tags) > 50 {
+		errs = append(errs, &ConfigError{"leases.table.tags", len(tags), "must be 50 at most"})
+	}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		field, value := "leases.table.tags."+key, tags[key]
+		switch n := utf8.RuneCountInString(key); {
+		case n < 1 || n > 128 || !allowed.MatchString(key):
+			errs = append(errs, &ConfigError{field, key, "a tag has a key of 1 to 128 " + letters})
+		case strings.HasPrefix(strings.ToLower(key), "aws:"):
+			errs = append(errs, &ConfigError{field, key, "keys that begin with aws: are reserved for AWS"})
+		case utf8.RuneCountInString(value) > 256 || !allowed.MatchString(value):
+			errs = append(errs, &ConfigError{field, value, "a tag has a value of at most 256 " + letters})
+		}
+	}
+	return errs
 }
 
 // Deps are the parts that a Store works with. All from Report on are optional.

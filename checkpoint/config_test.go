@@ -24,8 +24,18 @@ func TestConfigFaults(t *testing.T) {
 		"table too long":  {func(c *Config) { c.Table = strings.Repeat("a", 250) }, []string{"stream.application"}},
 		"longest table":   {func(c *Config) { c.Table = strings.Repeat("a", 249) }, nil},
 		"frugal state":    {func(c *Config) { c.StateWriteUnits = 10 }, []string{"leases.state_write_units"}},
-		"no stream":       {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
-		"bad arn":         {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
+		"too many shards": {func(c *Config) { c.MaxShards = MostShards + 1 }, []string{"leases.max_shards"}},
+		"fewer than none": {func(c *Config) { c.MaxShards = -1 }, []string{"leases.max_shards"}},
+		"good tags": {func(c *Config) {
+			c.NewTables.Tags = map[string]string{"team": "on call", "größe": "", "a:b/c=d+e-f@g.h_i": "x"}
+		}, nil},
+		"bad tags": {func(c *Config) {
+			c.NewTables.Tags = map[string]string{
+				"": "x", "AWS:x": "y", "long": strings.Repeat("ä", 257), "odd": "a*b",
+			}
+		}, []string{"leases.table.tags.", "leases.table.tags.AWS:x", "leases.table.tags.long", "leases.table.tags.odd"}},
+		"no stream": {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
+		"bad arn":   {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
 		"short lease": {
 			func(c *Config) { c.LeaseDuration = time.Second },
 			[]string{"leases.duration", "processing.checkpoint_interval"},

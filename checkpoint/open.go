@@ -138,8 +138,13 @@ func (o *opener) ensureTable(ctx context.Context) error {
 					table.ErrForeignTable, s.cfg.Table, keySchema(desc.KeySchema), table.AttrKey)
 			}
 			s.mu.Lock()
+			first := !o.tableSeen
 			o.tableSeen = true
 			s.mu.Unlock()
+			if first && s.cfg.NewTables.DeletionProtection && !aws.ToBool(desc.DeletionProtectionEnabled) {
+				s.log.Warn("the lease table has no deletion protection, as leases.table wants it, and is not changed, " +
+					"because it was there: aws dynamodb update-table --deletion-protection-enabled --table-name NAME")
+			}
 			return nil
 		}
 		if !sleep.For(ctx, sleep.Jitter(150*time.Millisecond)) {
@@ -171,8 +176,8 @@ func (o *opener) createTable(ctx context.Context) error {
 	s := o.store
 	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
-	if err := table.Create(ctx, s.table.DB, s.cfg.Table); err != nil {
-		return table.Fault("dynamodb:CreateTable", "table "+s.cfg.Table, err)
+	if err := s.maker.Create(ctx, s.cfg.Table); err != nil {
+		return table.Fault(s.maker.Actions(), "table "+s.cfg.Table, err)
 	}
 	s.log.Info("lease table created")
 	return nil

@@ -121,10 +121,10 @@ func (v *view) ready(now time.Time) bool {
 
 // decide makes the plan from what is known. Call it when the view is ready.
 func (v *view) decide(now time.Time) (d decision) {
-	workers := []string{v.me.id}
+	workers, live := []plan.Worker{{ID: v.me.id, Most: v.most}}, map[string]bool{v.me.id: true}
 	for id, p := range v.peers {
 		if !p.Fenced && !p.Leaving && !v.retired[id] {
-			workers = append(workers, id)
+			workers, live[id] = append(workers, plan.Worker{ID: id, Most: p.Most}), true
 		}
 	}
 	var shards []plan.Shard
@@ -133,7 +133,7 @@ func (v *view) decide(now time.Time) (d decision) {
 			d.pause = append(d.pause, id)
 			continue // not balanced until an operator resumes it
 		}
-		p, adopt := v.planned(id, workers, now)
+		p, adopt := v.planned(id, live, now)
 		if p == nil {
 			continue
 		}
@@ -167,7 +167,7 @@ func (v *view) shardIDs() []string {
 
 // planned is a shard as the planner sees it, or nil when it is not to be planned. adopt says that the row names this
 // worker, which does not hold it: a peer handed it over, or the answer to our own write was lost.
-func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shard, adopt bool) {
+func (v *view) planned(id string, live map[string]bool, now time.Time) (p *plan.Shard, adopt bool) {
 	r := v.rows[id]
 	if l := v.leases[id]; l != nil {
 		p = &plan.Shard{ID: id, Owner: v.me.id, Load: l.ledger.offer.Load, Target: l.target}
@@ -178,7 +178,7 @@ func (v *view) planned(id string, workers []string, now time.Time) (p *plan.Shar
 			}
 			return p, false
 		}
-		if p.Target != "" && !slices.Contains(workers, p.Target) {
+		if p.Target != "" && !live[p.Target] {
 			p.Target = "" // it died or is leaving: HandOff returns ErrNoHandoff, and the shard stays
 		}
 		p.Movable = p.Target == "" && l.state == leaseRunning && !now.Before(l.rest)

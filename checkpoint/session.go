@@ -90,6 +90,9 @@ func (n *session) join(ctx context.Context) (*incarnation, error) {
 	if s.cfg.Reads > table.FirstFormat {
 		row[table.AttrReads] = table.Num(int64(s.cfg.Reads))
 	}
+	if s.cfg.MaxShards > 0 {
+		row[table.AttrMost] = table.Num(int64(s.cfg.MaxShards))
+	}
 	if hash := s.agreement.configHash(); hash != "" {
 		row[table.AttrConfig] = table.Str(hash)
 	}

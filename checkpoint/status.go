@@ -42,6 +42,8 @@ type WorkerStatus struct {
 	Heard time.Time
 	// Config is a keyed hash of the worker's configuration; empty if its version does not write one.
 	Config string
+	// Most is how many shards it may hold; 0 is any number.
+	Most int
 	// Pulse is that of its last heartbeat; for this process, that of now.
 	Pulse table.Pulse
 }
@@ -69,6 +71,7 @@ type Status struct {
 	Incomplete time.Time
 	Incidents  []Incident         // of the last 15 minutes
 	Damaged    []table.DamagedRow // rows that cannot be read, and those that were rewritten in the last 15 minutes
+	Lacks      []table.Lack       // settings that tables still lack which this process created
 	Workers    []WorkerStatus     // sorted by id
 	Shards     []ShardStatus      // sorted by id
 }
@@ -88,6 +91,7 @@ func (s *Store) Status() Status {
 		WaitsFor:  s.opener.opening.what, WaitingSince: s.opener.opening.since, Because: s.opener.opening.because,
 		Failure: s.session.failure,
 	}
+	out.Lacks = s.maker.Lacks()
 	out.Damaged = s.view.damagedRows(now)
 	out.Incomplete, out.Incidents = s.catalog.health.since, s.incidents.recent(now)
 	if s.view.app != nil {
@@ -97,14 +101,14 @@ func (s *Store) Status() Status {
 		out.Worker, out.TrustedUntil, out.Heartbeat = s.view.me.id, s.view.me.window.until(), s.view.me.window.anchor
 		out.Workers = append(out.Workers, WorkerStatus{
 			ID: s.view.me.id, Version: s.cfg.Version, Self: true,
-			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(), Pulse: pulse,
+			Leaving: s.view.leaving, Config: s.agreement.configHashLocked(), Most: s.view.most, Pulse: pulse,
 		})
 	}
 	for id, p := range s.view.peers {
 		out.Workers = append(out.Workers, WorkerStatus{
 			ID: id, Version: p.Version, Fenced: p.Fenced,
 			Leaving: p.Leaving, Silent: now.Sub(p.since), Heard: s.since(p.heard(), p.since, now), Config: p.Config,
-			Pulse: p.Pulse,
+			Most: p.Most, Pulse: p.Pulse,
 		})
 	}
 	slices.SortFunc(out.Workers, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })

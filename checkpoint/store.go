@@ -31,6 +31,7 @@ type Store struct {
 	// Set by New, never changed.
 	cfg    Config
 	table  *table.Client
+	maker  *table.Maker
 	states *saved.Table
 	stream stream.Client
 	log    *zap.Logger
@@ -69,16 +70,19 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	log := deps.Log.With(zap.String("table", cfg.Table))
+	maker := table.NewMaker(deps.DynamoDB, cfg.NewTables, deps.Log)
 	s := &Store{
 		cfg:      cfg,
 		table:    &table.Client{DB: deps.DynamoDB, Name: cfg.Table},
-		states:   saved.New(deps.DynamoDB, cfg.Table, cfg.StateWriteUnits, m.stateUnits),
+		maker:    maker,
+		states:   saved.New(deps.DynamoDB, maker, cfg.Table, cfg.StateWriteUnits, m.stateUnits),
 		stream:   stream.Client{API: deps.Stream, Name: cfg.StreamName, ARN: cfg.StreamARN},
-		log:      deps.Log.With(zap.String("table", cfg.Table)),
+		log:      log,
 		m:        m,
 		now:      deps.Now,
 		pulse:    deps.Pulse,
-		view:     newView(cfg.Start, cfg.LeaseDuration),
+		view:     newView(cfg.Start, cfg.MaxShards, cfg.LeaseDuration),
 		changed:  make(chan struct{}),
 		stopC:    make(chan struct{}),
 		lastLoop: time.Now(),
@@ -145,7 +149,7 @@ func (s *Store) Run(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		for _, part := range []func(context.Context) error{
 			s.opener.keepTable, s.catalog.run, s.session.run, s.session.guard, s.watcher.watch, s.planner.run,
-			s.committer.run, s.watcher.sendNotices,
+			s.committer.run, s.watcher.sendNotices, s.maker.Run,
 		} {
 			g.Go(func() error { return guard.Run(ctx, partName, func() error { return part(ctx) }) })
 		}

@@ -14,6 +14,7 @@ import (
 // do.
 type view struct {
 	start table.Start // where a shard without a checkpoint starts, by the configuration; never changes
+	most  int         // how many shards this worker may hold; 0 is any number; never changes
 
 	// Of the #application row. The opener writes them, everyone reads them.
 	app      *table.Application // nil until the row was read
@@ -44,9 +45,9 @@ type view struct {
 	lineage *lineage.Tree // of the stream; the catalog writes it, and rows of peers add to it
 }
 
-func newView(start table.Start, lease time.Duration) view {
+func newView(start table.Start, most int, lease time.Duration) view {
 	return view{
-		start: start, duration: lease, retired: map[string]bool{}, leases: map[string]*Lease{},
+		start: start, most: most, duration: lease, retired: map[string]bool{}, leases: map[string]*Lease{},
 		memory: map[string]*table.Row{}, cooldownUntil: map[string]time.Time{}, rows: map[string]*table.Row{},
 		peers:   map[string]*peer{},
 		orphans: map[string]time.Time{}, vanished: map[string]time.Time{}, damaged: map[string]*table.DamagedRow{},

@@ -279,10 +279,13 @@ func (p *progress) report() (lastArrival, caughtUp time.Time) {
 }
 
 // status returns the arrival of the oldest entry that waits for alerts, and how many do. What waits only for outputs is
-// no lag: its alerts are out.
-func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
+// no lag, since its alerts are out, unless whole says that it counts.
+func (p *progress) status(now time.Time, whole bool) (oldest time.Time, waiting int, load float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if whole && p.mark.First != nil {
+		return p.mark.First.Arrival(), p.mark.Waiting(), p.load.Rate(now)
+	}
 	oldest, _ = p.mark.Oldest()
 	return oldest, p.mark.Alerting(), p.load.Rate(now)
 }

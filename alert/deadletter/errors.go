@@ -27,9 +27,9 @@ func holdReasons() []alert.Reason {
 	return append(delivery.HoldReasons(), reasonMissing, reasonRefused)
 }
 
-// remedy is what an operator does about one of them.
-func remedy(r alert.Reason) string {
-	return delivery.Remedy(r, awsfault.DeadLetters(), map[alert.Reason]awsfault.Kind{
+// remedy is what an operator does about one of them, for a call that was made as a role.
+func remedy(r alert.Reason, role string) string {
+	return delivery.Remedy(r, awsfault.DeadLetters().By(role), map[alert.Reason]awsfault.Kind{
 		reasonMissing: awsfault.Missing,
 		reasonRefused: awsfault.Refused,
 	})

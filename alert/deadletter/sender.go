@@ -12,6 +12,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/credentials"
 )
 
 // Deps are what a Sender works with. Of the clients only the one of the configured destination is needed.
@@ -32,6 +33,9 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
+// failure is what the destination said to whom; role is empty for the process itself.
+type failure struct{ text, role string }
+
 // Sender sends dead letters. Its methods are safe for concurrent use.
 type Sender struct {
 	application *application
@@ -39,8 +43,8 @@ type Sender struct {
 	line        *line
 	metrics     *metrics
 	log, audit  *zap.Logger
-	failure     atomic.Pointer[string] // what the destination said when it failed last
-	loggedPass  bool                   // that the destination is backing off; guarded by the line's lock
+	failure     atomic.Pointer[failure] // the last one of the destination
+	loggedPass  bool                    // that the destination is backing off; guarded by the line's lock
 	waiting     atomic.Int64
 }
 
@@ -154,12 +158,13 @@ func (s *Sender) sent(e *envelope, id string) {
 // changed logs and shows a change of the destination's state. The line calls it under its lock.
 func (s *Sender) changed(before, after delivery.Health, err error) {
 	fault, was := after.Fault(), before.Fault()
-	s.failure.Store(new(alert.ErrorText(err)))
+	failed := &failure{text: alert.ErrorText(err), role: credentials.RoleOf(err)}
+	s.failure.Store(failed)
 	switch {
 	case fault != was && fault != "":
 		s.metrics.faults.Move(was, fault)
 		s.log.Error("on-failure destination refuses dead letters, they wait and it is probed",
-			zap.String("reason", string(fault)), zap.String("remedy", remedy(fault)), zap.Error(err))
+			zap.String("reason", string(fault)), zap.String("remedy", remedy(fault, failed.role)), zap.Error(err))
 	case after.Failures() >= delivery.WarnAfter && fault == "" && !s.loggedPass:
 		s.loggedPass = true
 		s.log.Warn("sending dead letters fails, they wait and are tried again", zap.Error(err))

@@ -28,11 +28,11 @@ func (s *Sender) Status() Status {
 	health := s.line.health()
 	out := Status{
 		Kind:    s.destination.kind(),
-		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(), Remedy: remedy(health.Fault()),
+		Waiting: uint64(max(0, s.waiting.Load())), Fault: health.Fault(),
 		Failures: health.Failures(), FailingSince: health.Since(),
 	}
 	if said := s.failure.Load(); said != nil && out.Failures > 0 {
-		out.Error = *said
+		out.Error, out.Remedy = said.text, remedy(out.Fault, said.role)
 	}
 	for _, n := range s.Letters() {
 		out.Sent += n

@@ -20,8 +20,9 @@ type Service interface {
 	// Reasons are the reasons of its verdicts, besides those of this package, so that each has its series from the
 	// start.
 	Reasons() Reasons
-	// Remedy is what an operator does about a reason; empty where waiting is all.
-	Remedy(r alert.Reason) string
+	// Remedy is what an operator does about a reason; empty where waiting is all. role is the ARN of the role that
+	// called; empty for the process itself.
+	Remedy(r alert.Reason, role string) string
 }
 
 // Reasons are the reasons for which a message goes again, a topic is held, and a message is rejected.

@@ -8,15 +8,17 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/credentials"
 )
 
 // health is whether the destination of a topic takes messages. It logs and counts the changes. It belongs to the
 // topic's goroutine.
 type health struct {
 	delivery.Health
-	// failing is why the last call failed, and text what the service said then; failing is empty while it answers.
-	failing alert.Reason
-	text    string
+	// failing is why the last call failed, text what the service said then, and role who called; failing is empty while
+	// it answers.
+	failing    alert.Reason
+	text, role string
 	// careful says that the service answers without an outcome. What it accepted may be sent again, so one message at a
 	// time goes.
 	careful bool
@@ -30,7 +32,7 @@ type health struct {
 
 	log    *zap.Logger
 	faults delivery.Faults
-	remedy func(alert.Reason) string
+	remedy func(r alert.Reason, role string) string
 	ages   *delivery.Ages
 }
 
@@ -84,7 +86,7 @@ func (h *health) hear(now time.Time, a asked) {
 
 func (h *health) failed(now time.Time, epoch int, fault alert.Reason, err error) {
 	before := h.Fault()
-	h.text = alert.ErrorText(err)
+	h.text, h.role = alert.ErrorText(err), credentials.RoleOf(err)
 	if !h.Failed(now, epoch, fault, delivery.Lot()) {
 		return
 	}
@@ -95,7 +97,7 @@ func (h *health) failed(now time.Time, epoch int, fault alert.Reason, err error)
 			h.ages.Holds(now)
 		}
 		h.log.Error("topic refuses alerts, they wait and the topic is probed",
-			zap.String("reason", string(held)), zap.String("remedy", h.remedy(held)), zap.Error(err))
+			zap.String("reason", string(held)), zap.String("remedy", h.remedy(held, h.role)), zap.Error(err))
 		return
 	}
 	if held == "" && h.Failures() >= delivery.WarnAfter && !h.logged {

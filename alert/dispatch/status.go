@@ -68,7 +68,7 @@ func (p *Publisher) status(t *topic, now time.Time) TopicStatus {
 		Gathered:       v.outgoing + t.gatherer.state().live,
 		Digesting:      v.digesting,
 		Fault:          v.fault,
-		Remedy:         p.deps.Service.Remedy(cmp.Or(v.fault, v.failing)),
+		Remedy:         p.deps.Service.Remedy(cmp.Or(v.fault, v.failing), v.role),
 		Failures:       v.failures,
 		FailingSince:   v.since,
 		Failing:        v.failing,
@@ -106,7 +106,7 @@ type vitals struct {
 	failures          int
 	since             time.Time
 	failing           alert.Reason
-	err               string
+	err, role         string
 	alertFailing      time.Time
 	last              time.Time
 	sent              minute
@@ -124,6 +124,7 @@ func (t *topic) showVitals() {
 	v.waiting, v.outgoing, v.digesting = waiting, outgoing, t.storm.on
 	v.fault, v.failures, v.since = t.health.Fault(), t.health.Failures(), t.health.Since()
 	v.failing, v.err, v.alertFailing = t.health.shown(waiting)
+	v.role = t.health.role
 }
 
 func (v *vitals) accepted(now time.Time) {

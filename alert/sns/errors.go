@@ -41,8 +41,8 @@ func rejectReasons() []alert.Reason {
 func RejectReasons() []alert.Reason { return append(dispatch.RejectReasons(), rejectReasons()...) }
 
 // Remedy is what to do about a topic that is held or fails; empty where waiting is all.
-func (*Service) Remedy(r alert.Reason) string {
-	return delivery.Remedy(r, awsfault.Topic(), map[alert.Reason]awsfault.Kind{
+func (*Service) Remedy(r alert.Reason, role string) string {
+	return delivery.Remedy(r, awsfault.Topic().By(role), map[alert.Reason]awsfault.Kind{
 		reasonKMSThrottled:     awsfault.KMSThrottled,
 		dispatch.ReasonMissing: awsfault.Missing,
 		reasonTopicRefused:     awsfault.Refused,

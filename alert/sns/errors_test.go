@@ -155,7 +155,7 @@ func TestEveryReasonIsAnnounced(t *testing.T) {
 		switch v.Class {
 		case delivery.Hold:
 			require.Contains(t, hold, v.Reason, code)
-			require.NotEmpty(t, service.Remedy(v.Reason))
+			require.NotEmpty(t, service.Remedy(v.Reason, ""))
 		case delivery.Retry, delivery.Shrink, delivery.Reject:
 			require.Contains(t, retry, v.Reason, code)
 		}

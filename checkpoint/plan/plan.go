@@ -33,6 +33,13 @@ type Shard struct {
 	Target string
 }
 
+// Worker is one live worker.
+type Worker struct {
+	ID string
+	// Most is how many shards it may hold; 0 is any number.
+	Most int
+}
+
 // Handoff is one shard that this worker should give away.
 type Handoff struct{ Shard, Target string }
 
@@ -41,12 +48,14 @@ type Handoff struct{ Shard, Target string }
 //
 // Free shards come first, up to the fair share by count. Only when none is left does a worker that has too much hand
 // over, so that a worker which just started is not given what it is about to take.
-func Decide(me string, workers []string, shards []Shard) (acquire []string, give []Handoff) {
-	if !slices.Contains(workers, me) {
+//
+// No worker takes or is given more than it may hold. What one may not take is in the share of the others. Shards for
+// which no worker has room stay free.
+func Decide(me string, workers []Worker, shards []Shard) (acquire []string, give []Handoff) {
+	f := newFleet(workers)
+	if f.index[me] == nil {
 		return nil, nil
 	}
-	workers = slices.Compact(slices.Sorted(slices.Values(workers)))
-	f := newFleet(workers)
 	var free []Shard
 	soon := 0
 	for _, s := range shards {
@@ -73,18 +82,43 @@ type fleet struct {
 
 type member struct {
 	id     string
+	most   int // math.MaxInt without a limit
 	shards []Shard
 	load   float64
 }
 
-func newFleet(workers []string) *fleet {
+func newFleet(workers []Worker) *fleet {
 	f := &fleet{index: make(map[string]*member, len(workers))}
 	for _, w := range workers {
-		m := &member{id: w}
+		if f.index[w.ID] != nil {
+			continue
+		}
+		m := &member{id: w.ID, most: w.Most}
+		if w.Most <= 0 {
+			m.most = math.MaxInt
+		}
 		f.members = append(f.members, m)
-		f.index[w] = m
+		f.index[w.ID] = m
 	}
+	slices.SortFunc(f.members, func(a, b *member) int { return cmp.Compare(a.id, b.id) })
 	return f
+}
+
+// share is how many of so many shards each worker should have: as many as the others, or all that it may hold.
+func (f *fleet) share(total int) int {
+	limits := make([]int, 0, len(f.members))
+	for _, m := range f.members {
+		limits = append(limits, m.most)
+	}
+	slices.Sort(limits)
+	for i, limit := range limits {
+		rest := len(limits) - i
+		if share := (total + rest - 1) / rest; share <= limit {
+			return share
+		}
+		total -= limit
+	}
+	return math.MaxInt // more than all may hold
 }
 
 func (m *member) add(s Shard) {
@@ -106,8 +140,8 @@ func (f *fleet) take(me string, free []Shard, soon int) []string {
 	for _, m := range f.members {
 		total += len(m.shards)
 	}
-	share := (total + len(f.members) - 1) / len(f.members)
-	room := share - len(f.index[me].shards)
+	mine := f.index[me]
+	room := min(f.share(total), mine.most) - len(mine.shards)
 	if room <= 0 {
 		return nil
 	}
@@ -174,14 +208,26 @@ func (f *fleet) balance(me string) []Handoff {
 // move returns the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as
 // even as load moves would. Load moves lower the sum of squared loads, count moves that of counts without leaving the
 // spread that would start a load move, and no shard moves twice, so the game ends. goal is the part of the mean at
-// which loads are even.
+// which loads are even. Only workers that have room receive. One that holds more than it may, because a peer of an older
+// version or two at once gave it shards, gives before all others.
 func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, receiver *member, shard int) {
+	receivers := f.withRoom()
+	if len(receivers) == 0 {
+		return nil, nil, 0
+	}
+	fewest := slices.MinFunc(receivers, byCount)
+	for _, m := range f.members {
+		if len(m.shards) > m.most {
+			if i := f.smallest(me, m, moved, func(Shard) bool { return true }); i >= 0 {
+				return m, fewest, i
+			}
+		}
+	}
 	mean := f.mean()
 	tolerance := mean * LoadTolerance
 	loaded := mean >= NegligibleLoad
 	if loaded {
-		hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
-		lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(a.load, b.load) })
+		hi, lo := slices.MaxFunc(f.members, byLoad), slices.MinFunc(receivers, byLoad)
 		if diff := hi.load - lo.load; diff > mean*goal {
 			best, bestGain, together := -1, 0.0, 0.0
 			for i, s := range hi.shards {
@@ -202,24 +248,47 @@ func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, rec
 			return nil, nil, 0
 		}
 	}
-	hi := slices.MaxFunc(f.members, func(a, b *member) int { return cmp.Compare(len(a.shards), len(b.shards)) })
-	lo := slices.MinFunc(f.members, func(a, b *member) int { return cmp.Compare(len(a.shards), len(b.shards)) })
+	hi, lo := slices.MaxFunc(f.members, byCount), fewest
 	if len(hi.shards)-len(lo.shards) < 2 {
 		return nil, nil, 0
 	}
-	best := -1
-	for i, s := range hi.shards {
-		if !may(me, hi, s, moved) || (loaded && f.spreadAfter(hi, lo, s.Load) > mean*loadGoal) {
-			continue
-		}
-		if best < 0 || cmp.Or(cmp.Compare(s.Load, hi.shards[best].Load), cmp.Compare(s.ID, hi.shards[best].ID)) < 0 {
-			best = i
-		}
-	}
+	best := f.smallest(me, hi, moved, func(s Shard) bool {
+		return !loaded || f.spreadAfter(hi, lo, s.Load) <= mean*loadGoal
+	})
 	if best < 0 {
 		return nil, nil, 0
 	}
 	return hi, lo, best
+}
+
+func byCount(a, b *member) int { return cmp.Compare(len(a.shards), len(b.shards)) }
+
+func byLoad(a, b *member) int { return cmp.Compare(a.load, b.load) }
+
+// withRoom are the workers that may hold another shard.
+func (f *fleet) withRoom() []*member {
+	out := make([]*member, 0, len(f.members))
+	for _, m := range f.members {
+		if len(m.shards) < m.most {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// smallest is the shard with the least load that a worker may give away; -1 without one.
+func (*fleet) smallest(me string, donor *member, moved map[string]bool, fits func(Shard) bool) int {
+	best := -1
+	for i, s := range donor.shards {
+		if !may(me, donor, s, moved) || !fits(s) {
+			continue
+		}
+		if best < 0 || cmp.Or(cmp.Compare(s.Load, donor.shards[best].Load),
+			cmp.Compare(s.ID, donor.shards[best].ID)) < 0 {
+			best = i
+		}
+	}
+	return best
 }
 
 // mean is the load of a worker on the average.

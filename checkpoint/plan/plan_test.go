@@ -24,19 +24,29 @@ func (a assignment) shards(me string) []Shard {
 	return out
 }
 
+// unlimited are workers that may hold any number of shards.
+func unlimited(ids ...string) (workers []Worker) {
+	for _, id := range ids {
+		workers = append(workers, Worker{ID: id})
+	}
+	return workers
+}
+
 // round lets each worker plan from the same rows, then carries the plans out; the first to take a free shard has it.
-func (a assignment) round(workers []string) (changes int) {
+func (a assignment) round(ids []string) (changes int) { return a.roundOf(unlimited(ids...)) }
+
+func (a assignment) roundOf(workers []Worker) (changes int) {
 	type move struct {
 		shard, from, to string
 	}
 	var moves []move
 	for _, me := range workers {
-		take, give := Decide(me, workers, a.shards(me))
+		take, give := Decide(me.ID, workers, a.shards(me.ID))
 		for _, id := range take {
-			moves = append(moves, move{id, "", me})
+			moves = append(moves, move{id, "", me.ID})
 		}
 		for _, h := range give {
-			moves = append(moves, move{h.Shard, me, h.Target})
+			moves = append(moves, move{h.Shard, me.ID, h.Target})
 		}
 	}
 	for _, m := range moves {
@@ -134,6 +144,61 @@ func TestPlanConverges(t *testing.T) {
 	})
 }
 
+// No worker gets more than it may hold, what it may not hold is shared by the others, and a shard stays free only if
+// nobody has room for it. One that has more than it may gives it away while another has room.
+func TestPlanKeepsLimits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var workers []Worker
+		var ids []string
+		for i := range rapid.IntRange(1, 6).Draw(t, "workers") {
+			w := Worker{ID: fmt.Sprintf("w%d", i), Most: rapid.IntRange(0, 12).Draw(t, "most")}
+			workers, ids = append(workers, w), append(ids, w.ID)
+		}
+		loaded := rapid.Bool().Draw(t, "loaded")
+		a := assignment{}
+		for i := range rapid.IntRange(0, 40).Draw(t, "shards") {
+			s := Shard{ID: fmt.Sprintf("shardId-%012d", i), Open: true}
+			if k := rapid.IntRange(-1, len(workers)-1).Draw(t, "owner"); k >= 0 {
+				s.Owner = ids[k]
+			}
+			if loaded {
+				s.Load = float64(rapid.IntRange(0, 2<<20).Draw(t, "load"))
+			}
+			a[s.ID] = s
+		}
+		before, _ := a.sums(ids)
+		for rounds := 0; a.roundOf(workers) > 0; rounds++ {
+			if rounds == 300 {
+				t.Fatalf("the plan does not come to rest")
+			}
+			counts, _ := a.sums(ids)
+			for _, w := range workers {
+				if n := counts[w.ID]; w.Most > 0 && n > max(w.Most, before[w.ID]) {
+					t.Fatalf("%s has %d shards and may hold %d", w.ID, n, w.Most)
+				}
+			}
+		}
+		counts, _ := a.sums(ids)
+		free, room, over := len(a), false, false
+		lo, hi := len(a), 0
+		for _, w := range workers {
+			n := counts[w.ID]
+			free -= n
+			over = over || w.Most > 0 && n > w.Most
+			hi = max(hi, n)
+			if w.Most == 0 || n < w.Most {
+				room, lo = true, min(lo, n)
+			}
+		}
+		if room && (free > 0 || over) {
+			t.Fatalf("%d shards are free, limits %v, counts %v", free, workers, counts)
+		}
+		if room && !loaded && hi-lo > 1 {
+			t.Fatalf("counts %v, limits %v", counts, workers)
+		}
+	})
+}
+
 func TestPlanIsPureAndSafe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		workers := []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "workers")]
@@ -151,8 +216,8 @@ func TestPlanIsPureAndSafe(t *testing.T) {
 		for _, s := range shards {
 			index[s.ID] = s
 		}
-		take, give := Decide("a", workers, shards)
-		take2, give2 := Decide("a", workers, slices.Clone(shards))
+		take, give := Decide("a", unlimited(workers...), shards)
+		take2, give2 := Decide("a", unlimited(workers...), slices.Clone(shards))
 		if !slices.Equal(take, take2) || !slices.Equal(give, give2) {
 			t.Fatalf("two plans from one input differ")
 		}
@@ -201,7 +266,7 @@ func TestRendezvousOrderPartsStartingWorkers(t *testing.T) {
 	}
 	taken := map[string]int{}
 	for _, me := range workers {
-		take, _ := Decide(me, workers, shards)
+		take, _ := Decide(me, unlimited(workers...), shards)
 		require.Len(t, take, 25)
 		for _, id := range take {
 			taken[id]++
@@ -222,7 +287,7 @@ func TestPlanCountsLeavingOwners(t *testing.T) {
 		{ID: "3", Owner: "leaving", Open: true},
 		{ID: "4", Open: true},
 	}
-	take, _ := Decide("a", []string{"a", "b"}, shards)
+	take, _ := Decide("a", unlimited("a", "b"), shards)
 	require.Equal(t, []string{"4"}, take)
 }
 
@@ -235,8 +300,9 @@ func BenchmarkPlan(b *testing.B) {
 			Movable: i%3 == 0, Load: float64(i),
 		})
 	}
+	fleet := unlimited(workers...)
 	b.ReportAllocs()
 	for b.Loop() {
-		Decide("a/1", workers, shards)
+		Decide("a/1", fleet, shards)
 	}
 }

@@ -40,6 +40,7 @@ const (
 // no more than a thousand units a second to one hash key, and so the chunks of a shard are spread.
 type Table struct {
 	db   table.DynamoDB
+	make *table.Maker
 	Name string
 	Size int // of a chunk, in bytes
 	cost prometheus.Counter
@@ -51,8 +52,10 @@ type Table struct {
 
 // New makes the state table of a lease table. It spends so many write units a second on average, which cost
 // counts.
-func New(db table.DynamoDB, leases string, units int, cost prometheus.Counter) *Table {
-	return &Table{db: db, Name: leases + StateSuffix, Size: ChunkBytes, cost: cost, budget: pace{rate: float64(units)}}
+func New(db table.DynamoDB, maker *table.Maker, leases string, units int, cost prometheus.Counter) *Table {
+	return &Table{
+		db: db, make: maker, Name: leases + StateSuffix, Size: ChunkBytes, cost: cost, budget: pace{rate: float64(units)},
+	}
 }
 
 // pace spaces writes so that they stay within a rate on average. Callers wait as long as it says before they write.
@@ -172,11 +175,11 @@ func (t *Table) create(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*table.CallTimeout)
 	defer cancel()
-	if err := table.Create(ctx, t.db, t.Name); err != nil {
+	if err := t.make.Create(ctx, t.Name); err != nil {
 		t.mu.Lock()
 		t.created = time.Time{}
 		t.mu.Unlock()
-		return t.fault("CreateTable", err)
+		return table.Fault(t.make.Actions(), "table "+t.Name, err)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 
 	"kinesis-alerter/internal/answer"
@@ -187,26 +186,6 @@ func NamesFault(err error) bool {
 		api.ErrorCode() == "ValidationException" || api.ErrorCode() == "InvalidArgumentException"
 }
 
-// Create makes an on-demand table. If another worker is faster, that is not an error.
-func Create(ctx context.Context, db DynamoDB, name string) error {
-	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
-		TableName:   &name,
-		BillingMode: types.BillingModePayPerRequest,
-		KeySchema: []types.KeySchemaElement{{
-			AttributeName: aws.String(AttrKey),
-			KeyType:       types.KeyTypeHash,
-		}},
-		AttributeDefinitions: []types.AttributeDefinition{{
-			AttributeName: aws.String(AttrKey),
-			AttributeType: types.ScalarAttributeTypeS,
-		}},
-	})
-	if _, inUse := errors.AsType[*types.ResourceInUseException](err); inUse {
-		return nil
-	}
-	return err
-}
-
 // DynamoDB is what the lease table needs of the service; *dynamodb.Client has it. The client should make two or three
 // attempts with short timeouts: a call is given up within a second anyhow.
 type DynamoDB interface {
@@ -221,4 +200,8 @@ type DynamoDB interface {
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput,
 		error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	TagResource(context.Context, *dynamodb.TagResourceInput, ...func(*dynamodb.Options)) (*dynamodb.TagResourceOutput,
+		error)
+	UpdateContinuousBackups(context.Context, *dynamodb.UpdateContinuousBackupsInput,
+		...func(*dynamodb.Options)) (*dynamodb.UpdateContinuousBackupsOutput, error)
 }

@@ -60,6 +60,7 @@ const (
 	// AttrReads is of a worker, and of the application's first one: the latest format of snapshots that it reads.
 	// Absent is the first.
 	AttrReads    = "reads"
+	AttrMost     = "maxShards"    // of a worker: how many shards it may hold; absent is any number
 	AttrHashKey  = "hashKey"      // of the application, in hex
 	AttrKeepsake = "keepsake"     // of the application: what its workers keep with it
 	AttrLast     = "lastPosition" // before SHARD_END
@@ -129,6 +130,7 @@ type Worker struct {
 	Version string
 	Config  string    // empty where the version did not write it
 	Reads   int       // the latest format of snapshots that it reads
+	Most    int       // how many shards it may hold; 0 is any number
 	Beat    time.Time // zero where the version did not write it
 	// Damaged says that its counter cannot be read, raw is what it is. No worker can write a heartbeat to such a row,
 	// not even its own.
@@ -269,6 +271,9 @@ func DecodeWorker(it Item, now time.Time) Worker {
 	w.Reads = FirstFormat
 	if n, ok := Count(it[AttrReads]); ok {
 		w.Reads = int(max(n, FirstFormat))
+	}
+	if n, ok := Count(it[AttrMost]); ok && n <= maxShards {
+		w.Most = int(n)
 	}
 	_, w.Fenced = it[AttrFenced]
 	_, w.Leaving = it[AttrLeaving]

@@ -139,14 +139,15 @@ func readCode(err error) string {
 	return "unreachable"
 }
 
-// Remedy returns what an operator does about an error code of Kinesis, or about reads without an answer.
-func Remedy(code string) string {
+// Remedy returns what an operator does about an error code of Kinesis, or about reads without an answer. role is
+// as whom the stream is read; empty for the process itself.
+func Remedy(code, role string) string {
 	switch code {
 	case answer.Code:
 		return "check AWS_ENDPOINT_URL, proxies and the network: what answers there is not AWS, or AWS has a fault"
 	case "timeout", "unreachable", "":
 		return "if it does not pass: check the network, DNS, proxies, AWS_REGION and AWS_ENDPOINT_URL"
 	}
-	remedy := awsfault.Of(code).Remedy(awsfault.Stream())
+	remedy := awsfault.Of(code).Remedy(awsfault.Stream().By(role))
 	return cmp.Or(remedy, "if it does not pass: see AWS' health page")
 }

@@ -12,6 +12,7 @@ import (
 
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/clock"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -288,7 +289,7 @@ func (r *Polling) failed(err error) {
 			r.crowded = now
 			r.shard.Log.Warn("reads are throttled, the shard is read less often",
 				zap.Duration("every", r.pace.spacing()), zap.String("code", readCode(err)),
-				zap.String("remedy", Remedy(readCode(err))))
+				zap.String("remedy", Remedy(readCode(err), credentials.RoleOf(err))))
 		}
 		return
 	case errors.As(err, &invalid):
@@ -303,7 +304,7 @@ func (r *Polling) failed(err error) {
 	if code := readCode(err); code != r.trouble {
 		r.trouble = code
 		r.shard.Log.Warn("reading fails, position held, trying again", zap.String("code", code),
-			zap.String("remedy", Remedy(code)), zap.Error(err))
+			zap.String("remedy", Remedy(code, credentials.RoleOf(err))), zap.Error(err))
 	}
 }
 

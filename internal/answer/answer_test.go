@@ -232,6 +232,24 @@ func calls() []call {
 			},
 		},
 		{
+			service: "DynamoDB", name: "UpdateContinuousBackups",
+			good: `{"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED",
+				"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "ENABLED"}}}`,
+			promised: []string{
+				"ContinuousBackupsDescription", "ContinuousBackupsDescription.PointInTimeRecoveryDescription",
+				"ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus",
+			},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := dynamodb.NewFromConfig(cfg).UpdateContinuousBackups(ctx,
+					&dynamodb.UpdateContinuousBackupsInput{
+						TableName: table, PointInTimeRecoverySpecification: &dynamotypes.PointInTimeRecoverySpecification{
+							PointInTimeRecoveryEnabled: aws.Bool(true),
+						},
+					})
+				return err
+			},
+		},
+		{
 			service: "SQS", name: "SendMessage",
 			good:     `{"MessageId": "m", "MD5OfMessageBody": "9dd4e461268c8034f5c8564e155c67a6"}`,
 			promised: []string{"MessageId"},

@@ -330,6 +330,8 @@ func (c *Call) subject() string {
 		return aws.ToString(in.TableName)
 	case *dynamodb.DescribeTableInput:
 		return aws.ToString(in.TableName)
+	case *dynamodb.UpdateContinuousBackupsInput:
+		return aws.ToString(in.TableName)
 	}
 	return c.page()
 }

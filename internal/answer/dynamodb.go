@@ -305,6 +305,18 @@ func createTable(c *Call) *BadError {
 	return tableOf("TableDescription", out.TableDescription, in.TableName)
 }
 
+// continuousBackups looks for what was asked for.
+func continuousBackups(c *Call) *BadError {
+	out := c.Out.(*dynamodb.UpdateContinuousBackupsOutput)
+	switch d := out.ContinuousBackupsDescription; {
+	case d == nil || d.PointInTimeRecoveryDescription == nil:
+		return bad("PointInTimeRecoveryDescription is missing")
+	case d.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus != types.PointInTimeRecoveryStatusEnabled:
+		return bad("PointInTimeRecoveryStatus is not ENABLED")
+	}
+	return nil
+}
+
 func tableOf(member string, t *types.TableDescription, name *string) *BadError {
 	switch {
 	case t == nil:

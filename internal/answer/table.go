@@ -32,6 +32,11 @@ func table() map[string]operation {
 		"DynamoDB.CreateTable": {
 			most: 256 * kib, mostError: mostError, body: items("TableDescription"), check: createTable,
 		},
+		// Its answer has no body.
+		"DynamoDB.TagResource": {most: 64 * kib, mostError: mostError},
+		"DynamoDB.UpdateContinuousBackups": {
+			most: 64 * kib, mostError: mostError, body: jsonObject, check: continuousBackups,
+		},
 		// 1 MB of rows, and their attributes' names and types.
 		"DynamoDB.Scan": {
 			most: 6 * mib, mostError: mostError, check: scan,

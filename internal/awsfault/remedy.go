@@ -1,6 +1,10 @@
 package awsfault
 
-import "kinesis-alerter/internal/credentials"
+import (
+	"cmp"
+
+	"kinesis-alerter/internal/credentials"
+)
 
 // Resource is what a call was about, in the words that a remedy needs.
 type Resource struct {
@@ -16,6 +20,8 @@ type Resource struct {
 	Crowded string
 	// Found is what to do about a resource that does not exist, and Accepted about one that refuses all calls.
 	Found, Accepted string
+	// Role is the ARN of the role that called; empty for the credentials of the process.
+	Role string
 	// Reference documents the codes that are not in the dictionary.
 	Reference string
 }
@@ -29,17 +35,20 @@ func (k Kind) Remedy(r Resource) string {
 	case KMSThrottled:
 		return "ask KMS for a higher request rate in this region, or give the key of " + r.Name + " fewer users"
 	case Expired, Signature:
+		if r.Role != "" {
+			return "check the clock of this machine; the credentials of " + r.Role + " are asked of STS again and again"
+		}
 		return "check the credentials and the clock of this machine"
 	case Denied:
-		return "allow " + r.Actions + " on " + r.Name + " in the role's policy" + r.own(r.Name)
+		return "allow " + r.Actions + " on " + r.Name + " in " + r.policy() + r.own(r.Name)
 	case Missing:
 		return r.Found
 	case KMSDenied:
-		return "allow " + r.KeyActions + " on the key of " + r.Name + " in the role's policy and in the key's policy"
+		return "allow " + r.KeyActions + " on the key of " + r.Name + " in " + r.policy() + " and in the key's policy"
 	case Refused:
 		return r.Accepted
 	case RoleRefused:
-		return "STS refuses to give credentials of the role: " + credentials.RoleRemedy
+		return "STS gives no credentials of " + cmp.Or(r.Role, "the role") + ": " + credentials.RoleRemedy
 	case Unknown:
 		return "look up the error code in " + r.Reference
 	case KMSKey:
@@ -47,6 +56,20 @@ func (k Kind) Remedy(r Resource) string {
 	case Other, Unavailable:
 	}
 	return ""
+}
+
+// By returns the Resource as a role calls it.
+func (r Resource) By(role string) Resource {
+	r.Role = role
+	return r
+}
+
+// policy is the one that says what the caller may do.
+func (r Resource) policy() string {
+	if r.Role != "" {
+		return "the policy of " + r.Role
+	}
+	return "the role's policy"
 }
 
 func (r Resource) own(name string) string {

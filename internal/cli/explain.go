@@ -325,6 +325,9 @@ func writeOutput(s screen, e *alert.Explanation, o *alert.OutputExplanation) {
 			}
 		}
 	}
+	if written != nil && written.Unwritable != "" {
+		in, head = bad, fmt.Sprintf("it can never be written (%s): %s", written.Unwritable, written.Detail)
+	}
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
 	_, _ = fmt.Fprintf(w, "\nOutput %s: %s\n", s.text(bold, o.Output), s.text(in, plain.Text(head)))
 	for _, t := range o.Terms {
@@ -333,16 +336,14 @@ func writeOutput(s screen, e *alert.Explanation, o *alert.OutputExplanation) {
 	if written == nil {
 		return
 	}
-	if written.Unwritable != "" {
-		line("it can never be written (%s): %s", written.Unwritable, written.Detail)
-	} else {
+	if written.Unwritable == "" {
 		line("partition key %q", written.Key)
 	}
 	line("%s", printable([]byte(written.Data)))
 	if e.AfterReplay == nil && len(o.DependsOn) > 0 {
 		line("and what earlier records decide: %s", strings.Join(o.DependsOn, ", "))
 	}
-	if e.SequenceNumber == "" {
+	if strings.Contains(written.Data, `"sequenceNumber":""`) {
 		line("the stream and the sequence number in it are made up: the payload has no place in a stream")
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
+	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/plain"
@@ -128,11 +129,29 @@ type StreamConfig struct {
 type LeasesConfig struct {
 	// How long a worker that has fallen silent keeps its shards. The first worker's value applies to all.
 	Duration time.Duration `yaml:"duration" default:"10s" range:"3s..5m"`
+	// How many shards this worker reads at most, so that it is not given more than its memory and CPU are made for when
+	// others fail. The other workers read the rest. Shards for which no worker has room are read by nobody: that is a
+	// critical problem of the status page. `0` is without limit.
+	MaxShards int `yaml:"max_shards" default:"0" range:"0..10000"`
+	// What the tables get that the daemon creates: the lease table, and the one of the same name with `-state` at its
+	// end. A table that is there is not changed.
+	Table LeaseTableConfig `yaml:"table"`
+}
+
+// LeaseTableConfig is the section "leases.table".
+type LeaseTableConfig struct {
+	// Tags of the tables, as in `{team: oncall}`. This takes the permission `dynamodb:TagResource`.
+	Tags map[string]string `yaml:"tags"`
+	// Whether DynamoDB refuses to delete the tables.
+	DeletionProtection bool `yaml:"deletion_protection" default:"false"`
+	// Whether the tables can be restored as they were at any time of the last 35 days. This takes the permission
+	// `dynamodb:UpdateContinuousBackups`, and costs by the size of the tables.
+	PointInTimeRecovery bool `yaml:"point_in_time_recovery" default:"false"`
 }
 
 // ProcessingConfig is the section "processing".
 type ProcessingConfig struct {
-	// How many partition keys of a shard publish at once.
+	// How many partition keys of a shard publish to a topic at once.
 	Parallelism int `yaml:"parallelism" default:"10" range:"1..1000"`
 	// How many bytes the pages of all shards of a worker take together.
 	Memory Size `yaml:"memory" default:"64MiB" range:"1MiB..1024GiB"`
@@ -192,6 +211,8 @@ func (c Config) Parts() parts {
 			Application: c.Stream.Application, StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
 			Start:         c.Stream.Start,
 			LeaseDuration: c.Leases.Duration, CheckpointInterval: c.Processing.checkpointInterval(),
+			MaxShards:   c.Leases.MaxShards,
+			NewTables:   table.Wanted(c.Leases.Table),
 			MergeShards: c.mergeShards(),
 		}.WithDefaults(),
 		Consumer: consumer.Config{

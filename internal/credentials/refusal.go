@@ -69,8 +69,31 @@ func (p *Provider) Install(stack *middleware.Stack) error {
 		) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			p.hear(ctx, in.Request, err)
+			if err != nil && p.role != "" {
+				err = &asRoleError{role: p.role, err: err}
+			}
 			return out, metadata, err
 		}), middleware.Before)
+}
+
+// asRoleError is the error of a call that was made as a role.
+type asRoleError struct {
+	role string
+	err  error
+}
+
+func (e *asRoleError) Error() string { return e.err.Error() }
+func (e *asRoleError) Unwrap() error { return e.err }
+
+// RoleOf is the ARN of the role as which a call that failed was made, or was to be made; empty for the process itself.
+func RoleOf(err error) string {
+	if none, ok := errors.AsType[*Error](err); ok {
+		return none.Role()
+	}
+	if call, ok := errors.AsType[*asRoleError](err); ok {
+		return call.role
+	}
+	return ""
 }
 
 // hear updates the state by the outcome of a call.

@@ -27,7 +27,7 @@ const roleSession = time.Hour
 
 // RoleRemedy is what to do about a role that cannot be assumed.
 const RoleRemedy = "let the role's trust policy name the role of this process, with the external id where it wants " +
-	"one, and allow sts:AssumeRole on the role in the policy of this process; it is tried again every few seconds"
+	"one, and allow sts:AssumeRole on the role in the policy of this process"
 
 // As returns the Provider of a role; it is p itself for the zero Role. There is one for each role. cfg says how STS is
 // reached: with the credentials of p.
@@ -72,6 +72,12 @@ func (p *Provider) Keep(ctx context.Context, used []Role) {
 	}
 }
 
+// IsRoleRefused reports whether STS gave no credentials of a role, for which RoleRemedy is the remedy.
+func IsRoleRefused(err error) bool {
+	_, refused := errors.AsType[*roleRefusedError](err)
+	return refused
+}
+
 // assuming puts a refusal of STS into words.
 func assuming(err error) error {
 	if _, own := errors.AsType[*Error](err); own || err == nil {
@@ -81,14 +87,14 @@ func assuming(err error) error {
 	if !ok {
 		return err
 	}
-	return &refusedRole{text: fmt.Sprintf("sts:AssumeRole (%s): %s", api.ErrorCode(), api.ErrorMessage()), err: err}
+	return &roleRefusedError{text: fmt.Sprintf("sts:AssumeRole (%s): %s", api.ErrorCode(), api.ErrorMessage()), err: err}
 }
 
-// refusedRole is an answer of STS.
-type refusedRole struct {
+// roleRefusedError is an answer of STS.
+type roleRefusedError struct {
 	text string
 	err  error
 }
 
-func (r *refusedRole) Error() string { return r.text }
-func (r *refusedRole) Unwrap() error { return r.err }
+func (r *roleRefusedError) Error() string { return r.text }
+func (r *roleRefusedError) Unwrap() error { return r.err }

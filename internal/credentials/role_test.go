@@ -26,7 +26,8 @@ func TestRolesAreKept(t *testing.T) {
 		b := Role{ARN: "arn:aws:iam::111111111111:role/b", Session: "test"}
 		fake.STS.Set(b.ARN, fakeaws.AssumedRole{Denied: true})
 		require.Same(t, base, base.As(Role{}, cfg))
-		require.Same(t, base.As(a, cfg), base.As(a, cfg))
+		once := base.As(a, cfg)
+		require.Same(t, once, base.As(a, cfg))
 		_, err := base.As(b, cfg).Retrieve(t.Context())
 		require.ErrorContains(t, err, "credentials of "+b.ARN+": there are none: sts:AssumeRole (AccessDenied): ")
 		none, ok := errors.AsType[*Error](err)

@@ -20,6 +20,7 @@ import (
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
 	"kinesis-alerter/internal/config"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -83,27 +84,30 @@ func DescribeStream(ctx context.Context, client *kinesis.Client, name string) (s
 	}
 	if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
 		return "",
-			fmt.Errorf("stream %s does not exist in this region and account; create it, or correct stream.name: %w",
-				name, err)
+			fmt.Errorf("stream %s does not exist %s; create it, or correct stream.name: %w", name,
+				awsfault.Place(err), err)
 	}
 	return "", awsfault.Advise(err, "kinesis:DescribeStreamSummary", "stream "+name)
 }
 
-// checkTopics looks up every topic once, so that --fail-fast also finds a misspelt one. Every answer but "does not
-// exist" is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the
+// checkTopics looks up every topic once, so that --fail-fast also finds a misspelt one, and a role that STS refuses.
+// Every other answer is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the
 // publisher looks, and holds the topic's alerts until the topic is there.
 func checkTopics(ctx context.Context, c config.Config, clients *TopicClients) error {
-	var missing []error
+	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 		arn := c.Topics[name].ARN
 		err := askTopic(ctx, clients.Of(name, arn), arn)
+		if credentials.IsRoleRefused(err) {
+			faults = append(faults, awsfault.Explain(err, "", "topics."+name))
+		}
 		if api, ok := errors.AsType[smithy.APIError](err); ok && awsfault.Of(api.ErrorCode()) == awsfault.Missing {
-			missing = append(missing,
-				fmt.Errorf("topic %s does not exist in this region and account; "+
-					"create it, or correct topics.%s.arn: %w", arn, name, err))
+			faults = append(faults,
+				fmt.Errorf("topic %s does not exist %s; create it, or correct topics.%s.arn: %w", arn,
+					awsfault.Place(err), name, err))
 		}
 	}
-	return errors.Join(missing...)
+	return errors.Join(faults...)
 }
 
 func askTopic(ctx context.Context, client sns.Client, arn string) error {

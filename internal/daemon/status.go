@@ -366,12 +366,13 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 	held := fillShards(out, table, p.shards.Status(), unread, &s.lags)
 	for _, w := range table.Workers {
 		one := status.FleetWorker{
-			ID:      w.ID,
-			Version: w.Version,
-			Self:    w.Self,
-			State:   "live",
-			Silent:  seconds(silentFor(&w, table.LeaseDuration, now)),
-			Shards:  held[w.ID],
+			ID:        w.ID,
+			Version:   w.Version,
+			Self:      w.Self,
+			State:     "live",
+			Silent:    seconds(silentFor(&w, table.LeaseDuration, now)),
+			Shards:    held[w.ID],
+			MaxShards: w.Most,
 		}
 		if p := w.Pulse; p.Known {
 			lag := seconds(p.Lag)
@@ -385,6 +386,11 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 			one.State = "leaving"
 		}
 		out.Workers = append(out.Workers, one)
+	}
+	for _, l := range table.Lacks {
+		out.TableLacks = append(out.TableLacks, status.TableLack{
+			Table: l.Table, Setting: string(l.Setting), Since: l.Since.UTC(), Code: l.Code,
+		})
 	}
 	out.Totals = status.TotalsOf(out)
 	rules, runbooks := p.pipeline.Status(), s.reloads.shown.Load().Runbooks
@@ -544,6 +550,7 @@ func fillShards(
 				LagGrows:      lags.Grow(t.ID, r.Lag),
 				Unresolved:    r.Unresolved,
 				Gathered:      r.Gathered,
+				Writing:       r.Writing,
 				HeldKeys:      r.HeldKeys,
 				HeldBy:        r.HeldBy,
 				EndUnproven:   status.Moment(r.EndUnproven),

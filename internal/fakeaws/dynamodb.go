@@ -7,7 +7,7 @@ import (
 )
 
 // DynamoDB is the emulated service. It answers CreateTable, DescribeTable, DeleteTable, ListTables, UpdateTimeToLive,
-// DescribeTimeToLive, DescribeContinuousBackups, PutItem, GetItem, UpdateItem, DeleteItem and Scan.
+// DescribeTimeToLive, DescribeContinuousBackups, UpdateContinuousBackups, TagResource, ListTagsOfResource, PutItem, GetItem, UpdateItem, DeleteItem and Scan.
 //
 // All reads are of the latest write: ConsistentRead changes the capacity that is counted, not the answer. An expired
 // time-to-live deletes nothing. There are no secondary indexes, streams, transactions and throttling; a fault rule
@@ -41,6 +41,9 @@ func (d *DynamoDB) operations() map[string]operation {
 		"UpdateTimeToLive":          plain(d.updateTimeToLive),
 		"DescribeTimeToLive":        plain(d.describeTimeToLive),
 		"DescribeContinuousBackups": plain(d.describeContinuousBackups),
+		"UpdateContinuousBackups":   plain(d.updateContinuousBackups),
+		"TagResource":               plain(d.tagResource),
+		"ListTagsOfResource":        plain(d.listTagsOfResource),
 		"PutItem":                   plain(d.putItem),
 		"GetItem":                   plain(d.getItem),
 		"UpdateItem":                plain(d.updateItem),

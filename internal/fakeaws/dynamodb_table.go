@@ -42,6 +42,8 @@ type ddbTable struct {
 	billing          string
 	readCap, writCap int64
 	protected        bool
+	recovery         bool // point-in-time
+	tags             map[string]string
 	ttl              string // attribute, empty when disabled
 
 	hash ddbKey
@@ -252,6 +254,7 @@ type (
 	wireKeySchema []struct{ AttributeName, KeyType string }
 	wireAttrDefs  []struct{ AttributeName, AttributeType string }
 
+	wireTags           []struct{ Key, Value string }
 	createTableRequest struct {
 		TableName                 string
 		KeySchema                 wireKeySchema
@@ -259,6 +262,7 @@ type (
 		BillingMode               string
 		ProvisionedThroughput     *struct{ ReadCapacityUnits, WriteCapacityUnits int64 }
 		DeletionProtectionEnabled bool
+		Tags                      wireTags
 		GlobalSecondaryIndexes    json.RawMessage
 		LocalSecondaryIndexes     json.RawMessage
 	}
@@ -272,7 +276,8 @@ func (d *DynamoDB) createTable(req *Request) (any, error) {
 	now := time.Now()
 	t := &ddbTable{
 		name: in.TableName, created: now, active: now.Add(d.activation), protected: in.DeletionProtectionEnabled,
-		arn: fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", d.region, d.account, in.TableName),
+		tags: in.Tags.onto(map[string]string{}),
+		arn:  fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", d.region, d.account, in.TableName),
 	}
 	if !tableName.MatchString(in.TableName) {
 		return nil, validation(
@@ -540,7 +545,60 @@ func (d *DynamoDB) describeTimeToLive(req *Request) (any, error) {
 	return map[string]any{"TimeToLiveDescription": out}, nil
 }
 
-// describeContinuousBackups returns what AWS says of a table without point-in-time recovery.
+func (tags wireTags) onto(all map[string]string) map[string]string {
+	for _, t := range tags {
+		all[t.Key] = t.Value
+	}
+	return all
+}
+
+// tagged finds a table by its ARN.
+func (d *DynamoDB) tagged(arn string) (*ddbTable, error) {
+	for _, t := range d.tables {
+		if t.arn == arn && (t.gone.IsZero() || time.Now().Before(t.gone)) {
+			return t, nil
+		}
+	}
+	return nil, errorf("ResourceNotFoundException", "Requested resource not found: ResourceArn: %s not found", arn)
+}
+
+// tagResource answers without a body, as AWS does.
+func (d *DynamoDB) tagResource(req *Request) (any, error) {
+	var in struct {
+		ResourceArn string
+		Tags        wireTags
+	}
+	if err := req.decode(&in); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.tagged(in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	in.Tags.onto(t.tags)
+	return nil, nil
+}
+
+func (d *DynamoDB) listTagsOfResource(req *Request) (any, error) {
+	var in struct{ ResourceArn string }
+	if err := req.decode(&in); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.tagged(in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	tags := []map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(t.tags)) {
+		tags = append(tags, map[string]string{"Key": key, "Value": t.tags[key]})
+	}
+	return map[string]any{"Tags": tags}, nil
+}
+
 func (d *DynamoDB) describeContinuousBackups(req *Request) (any, error) {
 	var in tableRequest
 	if err := req.decode(&in); err != nil {
@@ -548,11 +606,43 @@ func (d *DynamoDB) describeContinuousBackups(req *Request) (any, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, err := d.table(in.TableName); err != nil {
+	t, err := d.table(in.TableName)
+	if err != nil {
 		return nil, errorf("TableNotFoundException", "Table not found: %s", in.TableName)
+	}
+	return t.backups(), nil
+}
+
+// updateContinuousBackups knows a new table some time after DescribeTable does, as AWS does.
+func (d *DynamoDB) updateContinuousBackups(req *Request) (any, error) {
+	var in struct {
+		TableName                        string
+		PointInTimeRecoverySpecification struct{ PointInTimeRecoveryEnabled bool }
+	}
+	if err := req.decode(&in); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.table(in.TableName)
+	switch {
+	case err != nil:
+		return nil, errorf("TableNotFoundException", "Table not found: %s", in.TableName)
+	case time.Now().Before(t.active.Add(d.activation)):
+		return nil, errorf("ContinuousBackupsUnavailableException",
+			"Backups are being enabled for the table: %s. Please retry later", in.TableName)
+	}
+	t.recovery = in.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled
+	return t.backups(), nil
+}
+
+func (t *ddbTable) backups() map[string]any {
+	recovery := "DISABLED"
+	if t.recovery {
+		recovery = "ENABLED"
 	}
 	return map[string]any{"ContinuousBackupsDescription": map[string]any{
 		"ContinuousBackupsStatus":        "ENABLED",
-		"PointInTimeRecoveryDescription": map[string]any{"PointInTimeRecoveryStatus": "DISABLED"},
-	}}, nil
+		"PointInTimeRecoveryDescription": map[string]any{"PointInTimeRecoveryStatus": recovery},
+	}}
 }

@@ -20,6 +20,7 @@ import (
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/awsfault"
+	"kinesis-alerter/internal/credentials"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -146,6 +147,9 @@ func (r *RecordReader) Failed(err error) error {
 			"shards: %w",
 			cmp.Or(r.Stream.StreamARN, r.Stream.StreamName), r.Shard, err)
 	}
+	if _, none := errors.AsType[*credentials.Error](err); none {
+		return fmt.Errorf("reading shard %s: %w", r.Shard, awsfault.Explain(err, "", "the stream"))
+	}
 	api, answered := errors.AsType[smithy.APIError](err)
 	if !answered || passes(err) {
 		return fmt.Errorf("reading shard %s: %w: %w", r.Shard, errPasses, err)
@@ -153,7 +157,7 @@ func (r *RecordReader) Failed(err error) error {
 	if awsfault.Of(api.ErrorCode()) == awsfault.Denied {
 		return fmt.Errorf("reading shard %s needs kinesis:GetShardIterator and kinesis:GetRecords on the stream, "+
 			"and kms:Decrypt where it is "+
-			"encrypted: %w", r.Shard, err)
+			"encrypted%s: %w", r.Shard, awsfault.Granted(err), err)
 	}
 	return fmt.Errorf("reading shard %s: %w", r.Shard, err)
 }

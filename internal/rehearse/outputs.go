@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/internal/config"
 )
 
 // PlayedOutput is one record that was written to an output stream, as it is compared and shown.
@@ -19,28 +21,27 @@ type PlayedOutput struct {
 	Output string `json:"output"`
 	Key    string `json:"key"`
 	Data   string `json:"data"`
-	// Unwritable is why it could never be written, in words.
-	Unwritable string `json:"unwritable,omitempty"`
 }
 
-// write takes up what is written to output streams.
+// write takes up what is written to output streams, and notes what can never be.
 func (p *player) write(outputs []alert.Output) {
 	for i := range outputs {
 		o := &outputs[i]
-		got := PlayedOutput{At: offset(p.now), Output: o.Name, Key: o.Key, Data: string(o.Data)}
 		if o.Reason != "" {
-			got.Unwritable = o.Detail
-			p.out.Notes = append(p.out.Notes, fmt.Sprintf("what is for output %s at %s cannot be written: %s", o.Name,
-				got.At, o.Detail))
+			p.out.Notes = append(p.out.Notes, fmt.Sprintf("a record for output %s at %s can never be written: %s",
+				o.Name, offset(p.now), o.Detail))
+			continue
 		}
-		p.out.Outputs = append(p.out.Outputs, got)
+		p.out.Outputs = append(p.out.Outputs, PlayedOutput{
+			At: offset(p.now), Output: o.Name, Key: o.Key, Data: string(o.Data),
+		})
 		p.out.written[o.Name]++
 	}
 }
 
 // String is the output record in a line.
 func (o PlayedOutput) String() string {
-	return fmt.Sprintf("%s to %s, key %q", o.At, o.Output, o.Key)
+	return fmt.Sprintf("%s to %s, key %q: %s", o.At, o.Output, o.Key, abridged(o.Data))
 }
 
 // expectedOutput is one record for an output stream. What is left out is not compared.
@@ -125,4 +126,40 @@ func (x expectedOutput) String() string {
 		return "any record"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// SampledOutput is what a sample shows of an output. Its names in JSON are stable.
+type SampledOutput struct {
+	Output  string `json:"output"`
+	Written int    `json:"written"`
+	// First is the first record that is written; nil for none.
+	First *alert.OutputText `json:"first,omitempty"`
+
+	seen       int
+	first      map[string]int // records by the term that kept them from being written
+	unwritable map[string]int // and those that never can be, by why
+}
+
+func (s *SampledOutput) add(x *alert.OutputExplanation) {
+	s.seen++
+	switch o := x.Writes; {
+	case o == nil:
+		s.first[cmp.Or(x.First, x.OverBudget, x.Cause)]++
+	case o.Unwritable != "":
+		s.unwritable[cmp.Or(o.Detail, string(o.Unwritable))]++
+	default:
+		if s.Written++; s.First == nil {
+			s.First = o
+		}
+	}
+}
+
+func (s *SampledOutput) warn(faulty bool, warn func(string, ...any)) {
+	for _, why := range slices.Sorted(maps.Keys(s.unwritable)) {
+		warn("outputs.%s: %s of the sample can never be written: %s", s.Output,
+			config.Plural(s.unwritable[why], "record"), why)
+	}
+	if s.seen > 0 && s.Written == 0 && len(s.unwritable) == 0 && !faulty {
+		warn("outputs.%s: no record of the sample is written; most often %s", s.Output, mostOften(s.first))
+	}
 }

@@ -438,7 +438,7 @@ func (r *BacktestReport) writeOutputs(w io.Writer) {
 
 // abridged is the beginning of a text.
 func abridged(s string) string {
-	const most = 300
+	const most = 240
 	if len(s) <= most {
 		return s
 	}

@@ -258,8 +258,8 @@ func (s *StreamSource) list(ctx context.Context) error {
 		out, err := s.listPage(ctx, in)
 		if err != nil {
 			if _, missing := errors.AsType[*kinesistypes.ResourceNotFoundException](err); missing {
-				return fmt.Errorf("stream %s does not exist in this region and account: %w",
-					cmp.Or(s.Stream.StreamARN, s.Stream.StreamName), err)
+				return fmt.Errorf("stream %s does not exist %s: %w",
+					cmp.Or(s.Stream.StreamARN, s.Stream.StreamName), awsfault.Place(err), err)
 			}
 			if failed := reader.Failed(err); !errors.Is(failed, errPasses) {
 				return awsfault.Advise(err, "kinesis:ListShards",

@@ -78,12 +78,23 @@ type Process struct {
 type Fleet struct {
 	// ShardCounts are the shards of the stream by state; every state is there.
 	ShardCounts map[string]int `json:"shard_counts"`
+	// TableLacks are settings of leases.table that tables still lack which this process created.
+	TableLacks []TableLack `json:"table_lacks,omitempty"`
 	// Shards are all shards of the stream that are of interest, parents before their children.
 	Shards []Shard `json:"shards"`
 	// Workers are those that share the stream, by id.
 	Workers []FleetWorker `json:"workers"`
 	// Totals are of all workers together: TotalsOf computes them from the rest.
 	Totals FleetTotals `json:"totals"`
+}
+
+// TableLack is a setting that a new table does not have.
+type TableLack struct {
+	Table   string `json:"table"`
+	Setting string `json:"setting"`
+	// Since is when the table was created, Code what DynamoDB answered last.
+	Since time.Time `json:"since"`
+	Code  string    `json:"code"`
 }
 
 // FleetTotals are of all workers together, as far as this one knows.
@@ -373,6 +384,8 @@ type Reading struct {
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
 	Unresolved int `json:"unresolved_records"`
 	Gathered   int `json:"gathered_records"`
+	// Writing are output records of it that wait for their output stream. They hold the checkpoint, and are no lag.
+	Writing int `json:"writing_records,omitempty"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
 	// HeldBy is what SNS said of one.
 	HeldKeys int    `json:"held_keys"`
@@ -413,8 +426,9 @@ type FleetWorker struct {
 	// is not.
 	Configuration string     `json:"configuration_hash,omitempty"`
 	DiffersSince  *time.Time `json:"configuration_differs_since"`
-	// Shards is how many it holds.
-	Shards int `json:"shards"`
+	// Shards is how many it holds, MaxShards how many it may hold by its configuration; left out without a limit.
+	Shards    int `json:"shards"`
+	MaxShards int `json:"max_shards,omitempty"`
 	// Records and Alerts are what it does a second, Lag the greatest lag of its shards, as of its last heartbeat. Null
 	// where it does not say, as an older version.
 	Records *float64 `json:"records_per_second"`

@@ -29,7 +29,7 @@ func credentialsKinds() []kind {
 		},
 		{
 			code:   "role_credentials",
-			remedy: credentials.RoleRemedy,
+			remedy: credentials.RoleRemedy + "; it is tried again every few seconds",
 			after:  thresholds{warning: 2 * time.Second, critical: 30 * time.Second},
 			find:   roleCredentials,
 		},

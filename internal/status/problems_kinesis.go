@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"kinesis-alerter/consumer/read"
@@ -19,11 +20,11 @@ func kinesisKinds() []kind {
 				}
 				return found(cmp.Or(after.level(g.longest), LevelWarning), "Kinesis: no success for %s for %s%s%s",
 					words(g.longest), g.count(), because(g.code),
-					first(g.ids)).advise(read.Remedy(g.code)).blaming(g.code)
+					first(g.ids)).advise(read.Remedy(g.code, m.streamRole())).blaming(g.code)
 			},
 		},
 		{
-			code: "reads_throttled", remedy: read.Remedy("ProvisionedThroughputExceededException"),
+			code: "reads_throttled", remedy: read.Remedy("ProvisionedThroughputExceededException", ""),
 			find: func(m *model, _ thresholds) findings {
 				g := m.stalled["reads_throttled"]
 				if g == nil {
@@ -46,6 +47,16 @@ func kinesisKinds() []kind {
 			},
 		},
 	}
+}
+
+// streamRole is the role as which the stream is read; empty for the process itself.
+func (m *model) streamRole() string {
+	for i := range m.Credentials.Roles {
+		if r := &m.Credentials.Roles[i]; slices.Contains(r.UsedBy, "stream") {
+			return r.Role
+		}
+	}
+	return ""
 }
 
 // answerKinds are about operations of AWS whose answers cannot be used. Nothing is lost by it: the calls are repeated.

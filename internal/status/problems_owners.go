@@ -16,18 +16,34 @@ const unreadCritical = 10 * time.Second
 func ownerKinds() []kind {
 	return []kind{
 		{
-			code: "shards_unread",
+			code: "shards_over_limit",
+			remedy: "start more workers, or raise leases.max_shards, which takes a restart of the workers: give them " +
+				"memory and CPU for it",
+			find: func(m *model, _ thresholds) findings {
+				o := &m.owners
+				limit := m.shardLimit()
+				if o.free == 0 || limit.room {
+					return nil
+				}
+				level := cmp.Or(when(len(o.late) > 0, LevelCritical), LevelInfo)
+				return found(level, "%s no reader%s; leases.max_shards lets %s read %s%s",
+					have(o.free, "shard"), o.lasting(), Number(limit.workers, "live worker"),
+					Number(limit.shards, "shard"), limit.each())
+			},
+		},
+		{
+			code: "shards_unread", symptomOf: []string{"shards_over_limit"},
 			remedy: "look at the log of the workers, and at DynamoDB's UpdateItem: one should take them within a " +
 				"lease's " +
 				"duration",
 			find: func(m *model, _ thresholds) findings {
 				o := &m.owners
-				return found(when(len(o.late) > 0, LevelCritical), "%s had no reader for %s%s%s",
-					have(len(o.late), "shard"), words(o.longest), first(o.late), o.silence())
+				return found(when(len(o.late) > 0, LevelCritical), "%s had no reader for %s%s%s%s",
+					have(len(o.late), "shard"), words(o.longest), first(o.late), o.silence(), m.selfIsFull())
 			},
 		},
 		{
-			code: "shards_free", symptomOf: []string{"shards_unread"},
+			code: "shards_free", symptomOf: []string{"shards_over_limit", "shards_unread"},
 			find: func(m *model, _ thresholds) findings {
 				o := &m.owners
 				return found(when(o.free > 0, LevelInfo), "%s for an owner%s",
@@ -83,6 +99,54 @@ func ownershipOf(st *Status) ownership {
 		}
 	}
 	return o
+}
+
+// shardLimit is how many shards the live workers may hold together, by what they say.
+type shardLimit struct {
+	workers, shards int
+	one             int  // what each of them may hold; 0 where they differ
+	room            bool // one of them may hold another
+}
+
+func (st *Status) shardLimit() (l shardLimit) {
+	for i := range st.Workers {
+		w := &st.Workers[i]
+		if w.State != workerLive {
+			continue
+		}
+		l.room = l.room || w.MaxShards == 0 || w.Shards < w.MaxShards
+		if l.one = w.MaxShards; l.workers > 0 && l.shards != l.workers*l.one {
+			l.one = 0
+		}
+		l.workers, l.shards = l.workers+1, l.shards+w.MaxShards
+	}
+	l.room = l.room || l.workers == 0 // who is to read is not known yet
+	return l
+}
+
+func (l shardLimit) each() string {
+	if l.workers < 2 || l.one == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d each", l.one)
+}
+
+// selfIsFull says that this worker leaves shards to the others, where it does.
+func (st *Status) selfIsFull() string {
+	for i := range st.Workers {
+		if w := &st.Workers[i]; w.Self && w.MaxShards > 0 && w.Shards >= w.MaxShards {
+			return fmt.Sprintf("; this worker may not read more than %d (leases.max_shards)", w.MaxShards)
+		}
+	}
+	return ""
+}
+
+// lasting says for how long shards have had no reader, once that is too long.
+func (o *ownership) lasting() string {
+	if len(o.late) == 0 {
+		return ""
+	}
+	return " for " + words(o.longest) + first(o.late)
 }
 
 // silence says for how long the owners have been silent.

@@ -107,3 +107,33 @@ func oneShard(at time.Time, r *Reading) Status {
 		Fleet:   Fleet{Shards: []Shard{{ID: "a", State: "held", Reading: r}}},
 	}
 }
+
+// Shards that nobody may read are no takeover that takes long: the page says which limit it is, as soon as it is so.
+func TestShardsOverTheLimit(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	of := func(waited time.Duration, workers ...FleetWorker) *Status {
+		st := oneShard(at, &Reading{Phase: "reading"})
+		st.Worker.LeaseSeconds = 10
+		st.Shards = append(st.Shards, Shard{ID: "b", State: "unread", UnreadSince: Moment(at.Add(-waited))})
+		st.Workers = workers
+		return &st
+	}
+	worker := func(id string, has, most int) FleetWorker {
+		return FleetWorker{ID: id, Self: id == "me", State: workerLive, Shards: has, MaxShards: most}
+	}
+	full := []FleetWorker{worker("me", 1, 1), worker("other", 2, 2), {ID: "gone", State: workerFenced}}
+	p := firstProblem(t, of(time.Second, full...))
+	require.Equal(t, []any{"shards_over_limit", LevelInfo}, []any{p.Code, p.Level})
+	require.Equal(t, "1 shard has no reader; leases.max_shards lets 2 live workers read 3 shards", p.Text)
+	p = firstProblem(t, of(21*time.Second, full...))
+	require.Equal(t, []any{"shards_over_limit", LevelCritical}, []any{p.Code, p.Level})
+	require.Contains(t, p.Text, "1 shard has no reader for 21 s: b; leases.max_shards lets")
+
+	full[1].MaxShards = 3
+	p = firstProblem(t, of(21*time.Second, full...))
+	require.Equal(t, "shards_unread", p.Code, "the other worker has room, and does not take it")
+	require.Contains(t, p.Text, "; this worker may not read more than 1 (leases.max_shards)")
+	full[1].MaxShards = 0
+	require.Equal(t, "shards_unread", firstProblem(t, of(21*time.Second, full...)).Code, "one without a limit")
+}

@@ -36,6 +36,9 @@ func tableKinds() []kind {
 					if seconds(r.Lag) >= lagWarnAfter {
 						return 0 // the lag holds it
 					}
+					if r.Writing > 0 && m.outputsHold() {
+						return 0 // an output does
+					}
 					return m.ago(r.Checkpoint)
 				})
 				return found(
@@ -68,6 +71,19 @@ func tableKinds() []kind {
 				}
 				return found(LevelWarning, "%s for the state in DynamoDB, for %s so far%s",
 					wait(uint64(len(g.ids)), "shard"), words(g.longest), first(g.ids))
+			},
+		},
+		{
+			code: "table_settings",
+			remedy: "allow dynamodb:TagResource and dynamodb:UpdateContinuousBackups on the table: it is tried again " +
+				"every minute; or set it yourself and restart this worker",
+			find: func(m *model, _ thresholds) (all findings) {
+				for i := range m.TableLacks {
+					l := &m.TableLacks[i]
+					all = append(all, found(LevelWarning, "the new table %s has no %s for %s%s", l.Table, l.Setting,
+						words(m.At.Sub(l.Since)), because(l.Code))...)
+				}
+				return all
 			},
 		},
 		{

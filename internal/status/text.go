@@ -93,6 +93,14 @@ func Text(st *Status) string {
 		}
 		end()
 	}
+	if len(v.OutputRows) > 0 {
+		row, end := table("OUTPUT", "STATE", "STREAM", "WAITING", "WRITTEN IN 1 M", "LAST WRITTEN")
+		for i := range v.OutputRows {
+			o := &v.OutputRows[i]
+			row(o.Name, o.State, o.Stream, noted(o.Waiting, o.Share), o.Written, o.Last+o.Ago)
+		}
+		end()
+	}
 	if len(v.RuleRows) > 0 {
 		row, end := table("RULE", "SEVERITY", "STATE", "MATCHED", "FIRED", "REPEATS", "RESOLVES", "PUBLISHED",
 			"SUPPRESSED", "UNDEFINED")
@@ -167,7 +175,10 @@ func noted(text, note string) string {
 
 // holding is how many shards a worker has, and which.
 func (w *workerView) holding() string {
-	parts := []string{Number(w.Shards, "shard")}
+	parts := []string{w.Shards + " shards"}
+	if w.Shards == "1" {
+		parts[0] = "1 shard"
+	}
 	if len(w.Has) > 0 {
 		parts[0] += ":"
 	}

@@ -20,7 +20,7 @@ func roleMutations() []mutation {
 		},
 		{
 			breaks: "a role that is granted is used at once",
-			file:   "internal/credentials/provider.go", old: "(!first || again)", new: "!first",
+			file:   "internal/credentials/provider.go", old: "(!first || again)", new: "(!first || again && false)",
 			by: by(denied), says: `.*Error:.*`,
 		},
 		{
@@ -32,6 +32,21 @@ func roleMutations() []mutation {
 			breaks: "alerts that wait are published as the role that a reload brings",
 			file:   "internal/daemon/reload.go", old: "		r.roles.Set(&next)\n", new: "",
 			by: by("TestRoleIsCorrectedByAReload"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a remedy names the role that was denied",
+			file:   "internal/credentials/refusal.go", old: "err != nil && p.role != \"\"", new: "err != nil && p.role == \"x\"",
+			by: by("TestRoleMayNotDoWhatItIsFor"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "commands call as the roles of the configuration",
+			file:   "internal/cli/put.go", old: "nil).As(role, stream)", new: "nil).As(credentials.Role{}, stream)",
+			by: killer{pkg: "internal/cli", test: "TestCommandsCallAsTheRoles"}, says: `.*Error:.*`,
+		},
+		{
+			breaks: "--fail-fast finds a role that STS refuses",
+			file:   "internal/daemon/preflight.go", old: "credentials.IsRoleRefused(err)", new: "credentials.IsRoleRefused(nil)",
+			by: by("TestFailFastNamesARefusedRole"), says: `.*Error:.*`,
 		},
 	}
 }

@@ -15,7 +15,7 @@ func mutations() []mutation {
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
-		editMutations(), fleetMutations(), docsMutations(), roleMutations(), outputWriterMutations(),
+		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(), outputWriterMutations(), outputRuleMutations(), outputMutations(),
 	)
 }
 
@@ -151,8 +151,8 @@ func coreMutations() []mutation {
 		},
 		{
 			breaks: "the order of a key",
-			file:   "consumer/lanes/lanes.go", old: "	if ln := l.byKey[t.Key]; ln != nil {",
-			new: "	if ln := l.byKey[t.Key]; ln != nil && false {",
+			file:   "consumer/lanes/lanes.go", old: "		if ln.topic == topic {",
+			new: "		if ln.topic == topic && false {",
 			by:  daemons, says: `of key .* was published after record .*`,
 		},
 		{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -228,5 +229,69 @@ func TestRoleIsCorrectedByAReload(t *testing.T) {
 		time.Sleep(delivery.LongestProbe) // the subscriptions are asked for
 		require.NotContains(t, page.Status(t).Summary, "redentials")
 		require.NoError(t, d.End())
+	})
+}
+
+// Where the service denies what a role asks for, page and log name the role whose policy lacks it: for the stream, a
+// topic and the dead letters.
+func TestRoleMayNotDoWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	for operation, c := range map[string]struct{ problem, log string }{
+		"GetRecords":   {"reads_failing", "reading fails, position held, trying again"},
+		"PublishBatch": {"topic_held", "topic refuses alerts, they wait and the topic is probed"},
+		"SendMessage":  {"dead_letters_held", "on-failure destination refuses dead letters, they wait and it is probed"},
+	} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				home, other := accounts(t)
+				home.STS.Set(otherRole, fakeaws.AssumedRole{In: other})
+				other.Kinesis.Create("far", 1)
+				queue, err := sqs.NewFromConfig(testkit.Emulated(other)).CreateQueue(t.Context(),
+					&sqs.CreateQueueInput{QueueName: aws.String("letters")})
+				require.NoError(t, err)
+				other.Faults.Add(fakeaws.Fault{
+					Operation: operation, Err: &fakeaws.Error{Code: "AccessDeniedException", Message: "no", Status: 403},
+				})
+				page := testdaemon.NewPage()
+				d := testdaemon.StartDaemon(t, home, func(c *config.Config, o *daemon.Options) {
+					withOtherTopic(c)
+					c.Stream.Name, c.Stream.ARN = "", "arn:aws:kinesis:eu-west-1:"+otherAccount+":stream/far"
+					c.Stream.RoleARN, c.Stream.ExternalID = otherRole, "alerts-of-home"
+					c.DeadLetter = config.DeadLetterConfig{
+						SQS: *queue.QueueUrl, RoleARN: otherRole, ExternalID: "alerts-of-home", Invalid: true,
+					}
+					o.Listener = page
+				})
+				other.Kinesis.Put("far", "x", []byte(`{"heartRate":180}`))
+				other.Kinesis.Put("far", "x", []byte(`{`))
+				time.Sleep(time.Minute)
+				problems := page.Status(t).Problems
+				at := slices.IndexFunc(problems, func(p status.Problem) bool { return p.Code == c.problem })
+				require.GreaterOrEqual(t, at, 0, "%+v", problems)
+				require.Contains(t, problems[at].Remedy, "in the policy of "+otherRole)
+				lines := d.Log.Entries(t, c.log)
+				require.NotEmpty(t, lines)
+				require.Contains(t, fmt.Sprint(lines), "in the policy of "+otherRole)
+				_ = d.End() // it does not drain
+			})
+		})
+	}
+}
+
+// With --fail-fast a role that STS refuses ends the start, by name and with what to do.
+func TestFailFastNamesARefusedRole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		home, _ := accounts(t)
+		home.STS.Set(otherRole, fakeaws.AssumedRole{Denied: true})
+		d := testdaemon.StartDaemon(t, home, func(c *config.Config, o *daemon.Options) {
+			withOtherTopic(c)
+			o.FailFast = true
+		})
+		time.AfterFunc(2*time.Minute, d.Stop)
+		err := <-d.Done
+		require.ErrorContains(t, err, "topics.far: credentials of "+otherRole+": there are none: sts:AssumeRole (AccessDenied)")
+		require.ErrorContains(t, err, "trust policy")
 	})
 }
