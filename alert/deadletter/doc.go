@@ -10,9 +10,9 @@
 //   - payload, the whole event that a function would have been given, goes to all three destinations. Lambda writes it
 //     to S3 only. It is a JSON text inside a string. The record is in base64 as it came out of the stream, or out of a
 //     KPL aggregate. Where the record itself is not at hand, as for an alert caused by a timer, data is empty.
-//   - kinesisAlerter has what Lambda does not know: reason, detail (at most 1 KiB), alertId, rule, topic, output,
-//     outputKey and subSequenceNumber. What is empty is left out. With an output, the record's data is what would have
-//     been written to that output stream, and outputKey its partition key there.
+//   - kinesisAlerter has what Lambda does not know: reason, detail (at most 1 KiB), alertId, rule, topic and
+//     subSequenceNumber. What is empty is left out. Of a record for an output stream it has output and outputKey, the
+//     name of the output and the partition key there, and data is what would have been written.
 //
 // No function exists, so some members have stand-ins. functionArn is
 // arn:<partition>:lambda:<region>:<account>:function:<application>. invokeIdentityArn is

@@ -15,6 +15,9 @@ import (
 // maxDetail is how much of a dead letter's detail the document quotes, in bytes.
 const maxDetail = 1 << 10
 
+// maxOutputKey is how long a partition key of Kinesis may be, in characters.
+const maxOutputKey = 256
+
 // timeFormat is the form of Lambda's timestamps, in UTC.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
@@ -135,7 +138,7 @@ func (e *envelope) ours(b []byte, omitted string) []byte {
 		{"rule", l.Rule},
 		{"topic", l.Topic},
 		{"output", l.Output},
-		{"outputKey", l.OutputKey},
+		{"outputKey", outputKey(l)},
 	} {
 		if m.value != "" {
 			b = member(b, m.name, m.value)
@@ -169,6 +172,14 @@ func (e *envelope) event() (head, tail []byte) {
 	tail = member(tail, "awsRegion", e.region)
 	tail = member(tail, "eventSourceARN", e.stream)
 	return head, append(tail, "}]}"...)
+}
+
+// outputKey is the partition key that a stream could take; of a longer one detail tells.
+func outputKey(l *alert.Letter) string {
+	if utf8.RuneCountInString(l.OutputKey) > maxOutputKey {
+		return ""
+	}
+	return l.OutputKey
 }
 
 // clip shortens a detail, on a rune boundary.

@@ -152,7 +152,7 @@ func TestIDIsOfTheLetterAlone(t *testing.T) {
 		"alert":        func(l *alert.Letter) { l.AlertID += "1" },
 		"reason":       func(l *alert.Letter) { l.Reason += "1" },
 		"output":       func(l *alert.Letter) { l.Output = "scored" },
-		"other output": func(l *alert.Letter) { l.Output = "raw" },
+		"other output": func(l *alert.Letter) { l.Output = "archive" },
 		"border":       func(l *alert.Letter) { l.AlertID, l.Reason = l.AlertID+"s", l.Reason[1:] },
 	} {
 		l := exhausted()
@@ -175,6 +175,24 @@ func TestIDIsOfTheLetterAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, app.mapping, again.mapping)
 	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, app.mapping)
+}
+
+// A letter of an output record says what to write, where and with which key; a key that no stream takes is left out.
+func TestDocumentOfAnOutputRecord(t *testing.T) {
+	app := testApplication(t)
+	l := tooOld()
+	l.Reason, l.Output, l.OutputKey = "output_failing", "scored", "größe"
+	document, _ := app.envelope(l, time.Now()).document(0)
+	require.Contains(t, string(document), `"kinesisAlerter":{"reason":"output_failing","output":"scored",`+
+		`"outputKey":"gr\u00f6\u00dfe","subSequenceNumber":1}}`)
+	require.Contains(t, string(document), `\"data\":\"AP8=\"`, "what would have been written")
+
+	l.Reason, l.OutputKey = "output_key", strings.Repeat("ö", 257)
+	document, _ = app.envelope(l, time.Now()).document(0)
+	require.Contains(t, string(document), `{"reason":"output_key","output":"scored","subSequenceNumber":1}}`)
+	l.OutputKey = l.OutputKey[2:]
+	document, _ = app.envelope(l, time.Now()).document(0)
+	require.Contains(t, string(document), `"outputKey":"`+strings.Repeat(`\u00f6`, 256)+`"`)
 }
 
 func TestPartitionsOfAWSAreKept(t *testing.T) {
