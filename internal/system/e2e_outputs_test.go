@@ -133,8 +133,8 @@ func TestE2EPump(t *testing.T) {
 		require.Equal(t, scores[id] > 3, highWritten[id], "record %d has the score %g", id, scores[id])
 		require.Equal(t, scores[id] > 3, told[id], "record %d has the score %g", id, scores[id])
 	}
-	t.Logf("%d records put and written, %d of them with a high score, as many alerts; none lost, none out of order, %d "+
-		"repeated after the SIGKILL", w.putCount(), len(highWritten), repeated)
+	t.Logf("%d records put and written, %d of them with a high score, as many alerts; none lost, none out of order, "+
+		"%d repeated after the SIGKILL", w.putCount(), len(highWritten), repeated)
 }
 
 // pumpAudit returns which records are in an output stream, and how many are there more than once. It fails where a row

@@ -16,7 +16,8 @@ func mutations() []mutation {
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
-		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(), outputWriterMutations(), outputRuleMutations(), outputMutations(),
+		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
+		outputWriterMutations(), outputRuleMutations(), outputMutations(),
 	)
 }
 
