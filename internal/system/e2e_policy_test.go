@@ -302,7 +302,10 @@ func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
 			policies: []string{"policy.json", "dead-letters-sns.json"},
 		},
 		{name: "s3", destination: "s3: letters", policies: []string{"policy.json", "dead-letters-s3.json"}},
-		{name: "new tables", destination: queue, policies: []string{"policy.json", "create-tables.json", "table-settings.json"}},
+		{
+			name: "new tables", destination: queue,
+			policies: []string{"policy.json", "create-tables.json", "table-settings.json"},
+		},
 		{
 			name: "role", destination: queue, role: roleIn(motoTopics),
 			policies: []string{"policy.json", "assume-roles.json"},
