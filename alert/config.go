@@ -373,7 +373,7 @@ func compileConfig(c Config) (*compiled, error) {
 		return nil, err
 	}
 	mentions := c.Mentions()
-	out.watch = newFieldWatch(out.rules, mentions, out.schema)
+	out.watch = newFieldWatch(out.rules, out.outputs, mentions, out.schema)
 	out.filtered = make(map[string]bool)
 	for _, m := range mentions {
 		if m.Filter {

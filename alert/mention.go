@@ -15,8 +15,8 @@ import (
 type Mention struct {
 	// Field is the path of the setting, such as "rules[0].when", and Value its text.
 	Field, Value string
-	// Rule is the name of the rule that looks; empty for others.
-	Rule string
+	// Rule is the name of the rule that looks, Output that of the output; empty for others.
+	Rule, Output string
 	// Path are the names from the record's top level down to the field. In Filter, names with dots are split, and
 	// arrays on the way do not count.
 	Path   []string
@@ -70,7 +70,7 @@ func (c Config) Mentions() []Mention {
 	for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
 		o, field := c.Outputs[name], "outputs."+name+"."
 		for _, m := range s.Mentions(o.When, true) {
-			out = append(out, mentionIn(field+"when", o.When, "", m))
+			out = append(out, mentionIn(field+"when", o.When, "", m).of(name))
 		}
 		for i, path := range o.Fields {
 			if !s.NamesBuiltin(path, path) {
@@ -80,10 +80,16 @@ func (c Config) Mentions() []Mention {
 			}
 		}
 		for _, m := range s.Mentions(o.Key, false) {
-			out = append(out, mentionIn(field+"key", o.Key, "", m))
+			out = append(out, mentionIn(field+"key", o.Key, "", m).of(name))
 		}
 	}
 	return out
+}
+
+// of returns the mention as one of an output.
+func (m Mention) of(output string) Mention {
+	m.Output = output
+	return m
 }
 
 func mentionIn(field, source, rule string, m condition.Mention) Mention {

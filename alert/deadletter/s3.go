@@ -23,7 +23,7 @@ type bucket struct {
 
 func (*bucket) kind() string           { return "s3" }
 func (b *bucket) where() string        { return "s3://" + b.name + "/" + b.prefix }
-func (*bucket) limit() int             { return 0 }
+func (*bucket) limit() int             { return MaxDocument }
 func (*bucket) timeout() time.Duration { return objectTimeout }
 
 // put returns the key: an object has no other name.

@@ -470,6 +470,7 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 			FailingKeys:       o.FailingKeys,
 			KeysFailingSince:  status.Moment(o.KeysFailingSince),
 			Ending:            o.Ending,
+			Fields:            ruleFields(rules.Outputs[o.Name]),
 		})
 	}
 	if p.letters != nil {
@@ -606,15 +607,20 @@ func tellRules(
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n
 		}
-		for _, f := range r.Fields {
-			one.Fields = append(
-				one.Fields,
-				status.RuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records},
-			)
-		}
+		one.Fields = ruleFields(r.Fields)
 		one.Standing = status.StandingOf(&one, neverBecause(out.Doubts, i))
 		out.Rules = append(out.Rules, one)
 	}
+}
+
+// ruleFields are fields that nothing has, as the page has them.
+func ruleFields(all []alert.FieldFinding) (out []status.RuleField) {
+	for _, f := range all {
+		out = append(out, status.RuleField{
+			Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records,
+		})
+	}
+	return out
 }
 
 // neverBecause is the doubt that keeps the rule at a place of the configuration from ever matching; empty if there is

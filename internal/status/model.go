@@ -581,6 +581,8 @@ type Output struct {
 	KeysFailingSince *time.Time `json:"keys_failing_since"`
 	// Ending says that the output has left the configuration and is kept until nothing waits.
 	Ending bool `json:"ending"`
+	// Fields are those that its condition or its key looks at and no record has.
+	Fields []RuleField `json:"fields,omitempty"`
 }
 
 // Subscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.
