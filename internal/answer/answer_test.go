@@ -725,13 +725,17 @@ func TestOtherLies(t *testing.T) {
 		}},
 		{name: "a record that was put and was not", what: "neither or both", make: put, body: `{"Records": [` +
 			`{"ShardId": "shardId-0", "SequenceNumber": "1", "ErrorCode": "InternalFailure"}]}`},
-		{name: "a record with a place that is none", what: "is no number", make: put,
-			body: `{"Records": [{"ShardId": "shardId-0", "SequenceNumber": "next"}]}`},
+		{
+			name: "a record with a place that is none", what: "is no number", make: put,
+			body: `{"Records": [{"ShardId": "shardId-0", "SequenceNumber": "next"}]}`,
+		},
 		{name: "a record in no shard", what: "no ShardId", make: put, body: `{"Records": [{"SequenceNumber": "1"}]}`},
 		{name: "two results of one record", what: "for each record", make: put, body: `{"Records": [` +
 			`{"ShardId": "shardId-0", "SequenceNumber": "1"}, {"ShardId": "shardId-0", "SequenceNumber": "2"}]}`},
-		{name: "a record that was refused", make: put,
-			body: `{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure", "ErrorMessage": "x"}]}`},
+		{
+			name: "a record that was refused", make: put,
+			body: `{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure", "ErrorMessage": "x"}]}`,
+		},
 		{name: "an object", make: func() error {
 			f.reply.header = http.Header{"Etag": {`"x"`}}
 			_, err := s3.NewFromConfig(f.cfg).PutObject(
