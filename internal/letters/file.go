@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // File reads the letters of a file: documents one after the other, or what aws sqs receive-message prints.
@@ -28,6 +29,9 @@ type File struct {
 // NewFile makes a source of what a file holds. What an earlier run has noted as done is left out.
 func NewFile(name string, text []byte) (*File, error) {
 	f := &File{name: name, done: map[string]bool{}}
+	if info, err := os.Stat(f.beside()); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is not a regular file, and what is done would be noted there", f.beside())
+	}
 	noted, err := os.ReadFile(f.beside())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -124,7 +128,7 @@ func (l *filed) Remove(context.Context) (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.notes == nil {
-		f.notes, err = os.OpenFile(f.beside(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		f.notes, err = os.OpenFile(f.beside(), os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
 			return err
 		}

@@ -59,5 +59,10 @@ func lettersMutations() []mutation {
 			file:   "internal/letters/redrive.go", old: "patience = time.Minute", new: "patience = time.Hour",
 			by: only("internal/letters", "TestFailingTopicKeepsItsLetters"), says: `.*Error:.*`,
 		},
+		{
+			breaks: "no command writes to a pipe",
+			file:   "internal/config/file.go", old: "	if mode&fs.ModeNamedPipe != 0 {", new: "	if false {",
+			by: only("internal/cli", "TestFilesThatCannotBeWritten"), says: `.*Error:.*`,
+		},
 	}
 }
