@@ -246,7 +246,9 @@ func Glossary() []chapter {
 			},
 			{
 				"written", "Written in 1 m", "Records that the stream accepted from this worker in the last minute.",
-				"", []string{"output_records_total"}, nil,
+				"",
+				[]string{"output_records_total"},
+				nil,
 			},
 			{
 				"last-written", "Last written", "When the stream last accepted a record of this worker.",

@@ -12,6 +12,7 @@ func mutations() []mutation {
 		ruleMutations(), silenceMutations(),
 		inheritMutations(), endMutations(), hostileMutations(), wallMutations(), fileMutations(), schemaMutations(),
 		cliMutations(),
+		lettersMutations(),
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
