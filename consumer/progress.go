@@ -103,10 +103,11 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait adds a record that waits for so many parts and outputs. behindTime says that an entry caused by a timer waits before it.
-func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts, outputs int) (
-	e *watermark.Entry, behindTime bool,
-) {
+// Wait adds a record that waits for so many parts and outputs. behindTime says that an entry caused by a timer waits
+// before it.
+func (p *progress) Wait(
+	at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts, outputs int,
+) (e *watermark.Entry, behindTime bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e = p.mark.Wait(at, arrival, parts, outputs)
@@ -279,10 +280,13 @@ func (p *progress) report() (lastArrival, caughtUp time.Time) {
 }
 
 // status returns the arrival of the oldest entry that waits for alerts, and how many do. What waits only for outputs is
-// no lag: its alerts are out.
-func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
+// no lag, since its alerts are out, unless whole says that it counts.
+func (p *progress) status(now time.Time, whole bool) (oldest time.Time, waiting int, load float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if whole && p.mark.First != nil {
+		return p.mark.First.Arrival(), p.mark.Waiting(), p.load.Rate(now)
+	}
 	oldest, _ = p.mark.Oldest()
 	return oldest, p.mark.Alerting(), p.load.Rate(now)
 }

@@ -75,7 +75,11 @@ func (s *shard) status(now time.Time) ShardStatus {
 	out.Status = s.activity.Status(room)
 	s.intake.describe(&out)
 	var oldest time.Time
-	oldest, out.Unresolved, out.Load = s.progress.status(now)
+	s.mu.Lock()
+	// The children of a closed shard, and their alerts, wait for all of it.
+	whole := s.phase == ending
+	s.mu.Unlock()
+	oldest, out.Unresolved, out.Load = s.progress.status(now, whole)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

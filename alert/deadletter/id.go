@@ -16,7 +16,7 @@ func (a *application) letterID(l *alert.Letter) string {
 		"letter", a.stream, r.Shard, r.SequenceNumber, strconv.FormatUint(uint64(r.SubSequence), 10), l.AlertID,
 		string(l.Reason),
 	}
-	if l.Output != "" { // a record can have a letter for each output
+	if l.Output != "" { // a record can have a letter of each output
 		fields = append(fields, l.Output)
 	}
 	return uuid(fields...)

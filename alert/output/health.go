@@ -7,6 +7,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/delivery"
+	"kinesis-alerter/internal/credentials"
 )
 
 // health is whether an output takes records. It logs and shows the changes.
@@ -14,6 +15,7 @@ type health struct {
 	delivery.Health
 	failing alert.Reason // why the last call failed; empty while it answers
 	text    string       // what the service said then
+	role    string       // who called then; empty for the process itself
 	logged  bool         // that it is backing off
 
 	log    *zap.Logger
@@ -27,7 +29,7 @@ func (h *health) failed(now time.Time, epoch int, v delivery.Verdict, err error)
 	if v.Class == delivery.Hold {
 		fault = v.Reason
 	}
-	h.failing, h.text = v.Reason, alert.ErrorText(err)
+	h.failing, h.text, h.role = v.Reason, alert.ErrorText(err), credentials.RoleOf(err)
 	if !h.Failed(now, epoch, fault, delivery.Lot()) {
 		return
 	}
@@ -41,7 +43,7 @@ func (h *health) failed(now time.Time, epoch int, v delivery.Verdict, err error)
 			h.ages.Holds(now)
 		}
 		h.log.Error("output stream refuses records, they wait and it is probed",
-			zap.String("reason", string(held)), zap.String("remedy", remedy(held)), zap.Error(err))
+			zap.String("reason", string(held)), zap.String("remedy", remedy(held, h.role)), zap.Error(err))
 	case held == "" && h.Failures() >= delivery.WarnAfter && !h.logged:
 		h.logged = true
 		h.log.Warn("writing to the output stream fails, records wait and are tried again", zap.Error(err))

@@ -66,7 +66,7 @@ func (s *stream) status() Status {
 	case len(s.delayed) > 0:
 		out.Failing, out.Error = s.delayed[0].reason, alert.ErrorText(s.delayed[0].err)
 	}
-	out.Remedy = remedy(cmp.Or(out.Fault, out.Failing))
+	out.Remedy = remedy(cmp.Or(out.Fault, out.Failing), s.health.role)
 	return out
 }
 

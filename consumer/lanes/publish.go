@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -371,7 +372,7 @@ func (m *letter) text() (*alert.Letter, alertRef) {
 	a := m.alert
 	out := &alert.Letter{
 		Record: a.Record, Condition: alert.ConditionRetries, Detail: m.err.Error(), Attempts: 1,
-		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic,
+		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic, Kind: a.Kind, Severity: a.Severity, Message: rendered(a),
 	}
 	if rejected, ok := errors.AsType[*alert.RejectedError](m.err); ok {
 		out.Reason = rejected.Reason
@@ -380,6 +381,28 @@ func (m *letter) text() (*alert.Letter, alertRef) {
 		out.Condition, out.Attempts, out.Reason = given.Condition, given.Attempts, GivenUpReason(given)
 	}
 	return out, refOf(a)
+}
+
+// mostSaid is what SNS takes of a message, in bytes: a dead letter needs no more of it.
+const mostSaid = 1 << 20
+
+// rendered is what an alert says, or nil where that cannot be rendered: then its dead letter has the record alone.
+func rendered(a *alert.Alert) (said *alert.Message) {
+	defer func() {
+		if recover() != nil {
+			said = nil
+		}
+	}()
+	m, err := a.Render()
+	if err != nil {
+		return nil
+	}
+	m = alert.Truncate(m, mostSaid, a)
+	m.Bodies = maps.Clone(m.Bodies)
+	for protocol, body := range m.Bodies {
+		m.Bodies[protocol] = alert.TruncateText(body, mostSaid, a)
+	}
+	return &m
 }
 
 // hold stops a key.

@@ -156,6 +156,9 @@ func (w *Watermark) Mark() position.Position {
 	return w.First.before
 }
 
+// Arrival is when the entry's record arrived, or the time that the timer was due.
+func (e *Entry) Arrival() time.Time { return e.arrival }
+
 // Alerting counts the entries that wait for alerts, and not only for outputs.
 func (w *Watermark) Alerting() int { return w.alerting }
 

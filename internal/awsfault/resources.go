@@ -34,8 +34,8 @@ func DeadLetters() Resource {
 		KeyActions: "kms:GenerateDataKey and kms:Decrypt",
 		HasPolicy:  true,
 		Found:      "create the queue, topic or bucket, or correct dead_letter",
-		Accepted: "check that dead_letter names a standard queue, a standard topic or a bucket in the region of " +
-			"AWS_REGION, and that a queue's MaximumMessageSize is not below 16 KiB",
+		Accepted: "check that dead_letter names a standard queue, a standard topic or a bucket (in AWS_REGION where " +
+			"S3 does not say in which region it is), and that a queue's MaximumMessageSize is not below 16 KiB",
 		Reference: "the API reference of the destination's service",
 	}
 }

@@ -48,6 +48,8 @@ type Options struct {
 	// Listener is what the admin server serves on. Defaults to listening on server.listen.
 	Listener net.Listener
 	// FailFast makes a missing stream, table, topic or permission at start an error instead of something to wait for.
+	// Output streams are not asked for: PutRecords cannot be tried without writing, looking takes a permission that
+	// nothing else needs, and alerts do not depend on them.
 	FailFast bool
 	// CreateTable allows the daemon to create the lease table again if it vanishes.
 	CreateTable bool

@@ -551,6 +551,7 @@ func fillShards(
 				LagGrows:      lags.Grow(t.ID, r.Lag),
 				Unresolved:    r.Unresolved,
 				Gathered:      r.Gathered,
+				Writing:       r.Writing,
 				HeldKeys:      r.HeldKeys,
 				HeldBy:        r.HeldBy,
 				EndUnproven:   status.Moment(r.EndUnproven),

@@ -26,6 +26,7 @@ type Kinesis struct {
 	account   account
 	iterators iterators
 	refuse    func(shardID, partitionKey string) *Error // see RefuseEntries
+	accepted  func(stream string, r StoredRecord)       // see OnPutRecords
 }
 
 func newKinesis(o Options) *Kinesis {

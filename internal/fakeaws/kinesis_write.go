@@ -136,6 +136,12 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 		sh, sequence, ok := st.put(keys[i], &in.Records[i], now)
 		if ok {
 			out.Records[i] = putResult{ShardID: sh.id, SequenceNumber: sequence}
+			if k.accepted != nil {
+				k.accepted(st.name, StoredRecord{
+					ShardID: sh.id, SequenceNumber: sequence, PartitionKey: in.Records[i].PartitionKey,
+					Data: in.Records[i].Data, Arrival: now,
+				})
+			}
 			continue
 		}
 		out.FailedRecordCount++
@@ -151,4 +157,12 @@ func (k *Kinesis) RefuseEntries(f func(shardID, partitionKey string) *Error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.refuse = f
+}
+
+// OnPutRecords has f called for every record that PutRecords accepts from now on, in the order of their acceptance and
+// before the answer. f must neither block nor call the emulator.
+func (k *Kinesis) OnPutRecords(f func(stream string, r StoredRecord)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.accepted = f
 }

@@ -384,6 +384,8 @@ type Reading struct {
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
 	Unresolved int `json:"unresolved_records"`
 	Gathered   int `json:"gathered_records"`
+	// Writing are output records of it that wait for their output stream. They hold the checkpoint, and are no lag.
+	Writing int `json:"writing_records,omitempty"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
 	// HeldBy is what SNS said of one.
 	HeldKeys int    `json:"held_keys"`

@@ -49,7 +49,8 @@ func shardKinds() []kind {
 			code: "reads_held",
 			find: func(m *model, _ thresholds) (all findings) {
 				for _, held := range [][2]string{
-					{"memory_awaited", "for memory"}, {"alerts_awaited", "to read further"},
+					{"memory_awaited", "for memory"},
+					{"alerts_awaited", "to read further"},
 					{"outputs_awaited", "to read further"},
 				} {
 					if g := m.stalled[held[0]]; g != nil {

@@ -90,7 +90,10 @@ func everyMetric(t *testing.T) map[string]string {
 		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
 	})
 	require.NoError(t, err)
-	_, err = output.New(output.Config{}, output.Deps{Registerer: d})
+	_, err = output.New(p.Output, output.Deps{
+		Client: func(string, output.StreamConfig) (output.API, error) { return clients.Kinesis, nil },
+		Trust:  store.Trust, Log: zap.NewNop(), Registerer: d,
+	})
 	require.NoError(t, err)
 	_, err = consumer.New(p.Consumer, consumer.Deps{
 		Leases: daemon.Leases{Store: store}, Kinesis: clients.Kinesis, Log: zap.NewNop(), Registerer: d,
