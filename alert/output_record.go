@@ -73,7 +73,9 @@ func (e *Evaluator) write(rec *Record) {
 		v, _ := o.formula.Judge(&e.in.frame)
 		if v == condition.Yes {
 			e.outputs = append(e.outputs, e.in.output(o, e.in.heads[i], rec))
-		} else if v == condition.UndefinedOverBudget {
+			continue
+		}
+		if v == condition.UndefinedOverBudget {
 			e.over = true
 			e.outputOver(o, rec)
 		}

@@ -216,9 +216,11 @@ func (c *Consumer) end(id string) (released func()) {
 	switch n := s.progress.unsettled(); {
 	case n == 0 || c.readCtx.Err() == nil:
 	case leaves:
-		s.log.Info("records are left to the next worker, because their topic or output refuses them", zap.Int("records", n))
+		s.log.Info("records are left to the next worker, because their topic or output refuses them",
+			zap.Int("records", n))
 	default:
-		c.stopErr = errors.Join(c.stopErr, fmt.Errorf("shard %s: %w: %d records wait for a topic or an output", id, ErrNotDrained, n))
+		c.stopErr = errors.Join(c.stopErr,
+			fmt.Errorf("shard %s: %w: %d records wait for a topic or an output", id, ErrNotDrained, n))
 	}
 	return func() {
 		c.mu.Lock()

@@ -103,10 +103,11 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait adds a record that waits for so many parts and outputs. behindTime says that an entry caused by a timer waits before it.
-func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts, outputs int) (
-	e *watermark.Entry, behindTime bool,
-) {
+// Wait adds a record that waits for so many parts and outputs. behindTime says that an entry caused by a timer waits
+// before it.
+func (p *progress) Wait(
+	at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts, outputs int,
+) (e *watermark.Entry, behindTime bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e = p.mark.Wait(at, arrival, parts, outputs)

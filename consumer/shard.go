@@ -284,8 +284,8 @@ func (s *shard) quiet(ctx context.Context) error {
 	return s.outputs.quiet(ctx)
 }
 
-// drain waits, when the process stops, until everything is settled or the budget is spent. It returns whether nothing but
-// what is held is left.
+// drain waits, when the process stops, until everything is settled or the budget is spent. It returns whether nothing
+// but what is held is left.
 func (s *shard) drain() bool {
 	s.enter(stopAsked)
 	e := quietNow

@@ -69,8 +69,8 @@ func TestCodecIsThatOfTheSDK(t *testing.T) {
 			`{"FailedRecordCount":"0","Records":[]}`, `{"FailedRecordCount":1.5,"Records":[]}`,
 		}).Draw(t, "answer")
 		ours, theirs := &canned{answer: answer}, &canned{answer: answer}
-		got, gotErr := ours.put(context.Background(), in, true)
-		want, wantErr := theirs.put(context.Background(), in, false)
+		got, gotErr := ours.put(t.Context(), in, true)
+		want, wantErr := theirs.put(t.Context(), in, false)
 		require.JSONEq(t, string(theirs.sent), string(ours.sent))
 		for _, name := range []string{"Content-Type", "X-Amz-Target"} {
 			require.Equal(t, theirs.header.Get(name), ours.header.Get(name))

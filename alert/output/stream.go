@@ -557,7 +557,7 @@ func (s *stream) stuck(f *Feed) (items, keys int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	faulty := s.health.Fault() != ""
-	if !faulty && s.held == 0 {
+	if s.ending || !faulty && s.held == 0 { // what an output that ends does not take will soon be elsewhere, see leave
 		return 0, 0
 	}
 	for it := s.oldest; it != nil; it = it.newer {

@@ -636,6 +636,13 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 func TestOtherLies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	put := func() error {
+		_, err := kinesis.NewFromConfig(f.cfg).PutRecords(t.Context(), &kinesis.PutRecordsInput{
+			StreamName: aws.String("s"),
+			Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
+		})
+		return err
+	}
 	removal := func() error {
 		_, err := sqs.NewFromConfig(f.cfg).DeleteMessage(t.Context(), &sqs.DeleteMessageInput{
 			QueueUrl:      aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"),
@@ -662,13 +669,6 @@ func TestOtherLies(t *testing.T) {
 			text += "<Contents><Key>" + key + "</Key></Contents>"
 		}
 		return text + "</ListBucketResult>"
-	}
-	put := func() error {
-		_, err := kinesis.NewFromConfig(f.cfg).PutRecords(t.Context(), &kinesis.PutRecordsInput{
-			StreamName: aws.String("s"),
-			Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
-		})
-		return err
 	}
 	for _, tt := range []struct {
 		name, body string
@@ -725,13 +725,17 @@ func TestOtherLies(t *testing.T) {
 		}},
 		{name: "a record that was put and was not", what: "neither or both", make: put, body: `{"Records": [` +
 			`{"ShardId": "shardId-0", "SequenceNumber": "1", "ErrorCode": "InternalFailure"}]}`},
-		{name: "a record with a place that is none", what: "is no number", make: put,
-			body: `{"Records": [{"ShardId": "shardId-0", "SequenceNumber": "next"}]}`},
+		{
+			name: "a record with a place that is none", what: "is no number", make: put,
+			body: `{"Records": [{"ShardId": "shardId-0", "SequenceNumber": "next"}]}`,
+		},
 		{name: "a record in no shard", what: "no ShardId", make: put, body: `{"Records": [{"SequenceNumber": "1"}]}`},
 		{name: "two results of one record", what: "for each record", make: put, body: `{"Records": [` +
 			`{"ShardId": "shardId-0", "SequenceNumber": "1"}, {"ShardId": "shardId-0", "SequenceNumber": "2"}]}`},
-		{name: "a record that was refused", make: put,
-			body: `{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure", "ErrorMessage": "x"}]}`},
+		{
+			name: "a record that was refused", make: put,
+			body: `{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure", "ErrorMessage": "x"}]}`,
+		},
 		{name: "an object", make: func() error {
 			f.reply.header = http.Header{"Etag": {`"x"`}}
 			_, err := s3.NewFromConfig(f.cfg).PutObject(

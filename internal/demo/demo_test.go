@@ -35,6 +35,8 @@ type bubble struct {
 	change func(*config.LoadedConfig)
 	log    testkit.SyncBuffer
 	why    string
+	// outputs has the workers write every record to a second stream.
+	outputs bool
 }
 
 func (b *bubble) aws() aws.Config { return testkit.Emulated(b.fake) }
@@ -51,7 +53,11 @@ type goroutine struct {
 }
 
 func (b *bubble) start(ctx context.Context, name, topicARN string) (worker, error) {
-	loaded, err := loadConfiguration(ctx, topicARN)
+	load := loadConfiguration
+	if b.outputs {
+		load = loadWithOutputs
+	}
+	loaded, err := load(ctx, topicARN)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +109,14 @@ func told(t *testing.T, o options, prepare func(*bubble)) (text string, err erro
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		d := newDemo(o, screen.New(&out, func(string) (string, bool) { return "", false }))
-		b := &bubble{fake: d.emulator}
+		b := &bubble{fake: d.emulator, outputs: o.outputs}
+		if o.outputs {
+			d.withOutputs()
+			defer func() {
+				concludeOutputs(d.screen, d.ledger.outputs.count())
+				text = out.String()
+			}()
+		}
 		if prepare != nil {
 			prepare(b)
 		}
@@ -114,6 +127,20 @@ func told(t *testing.T, o options, prepare func(*bubble)) (text string, err erro
 		text = out.String()
 	})
 	return text, err
+}
+
+// With --outputs every record is also in a second stream, once but for what the kill has repeated, and one that is
+// missing fails the demo.
+func TestStoryWithOutputs(t *testing.T) {
+	text, err := told(t, options{limit: 62 * time.Second, outputs: true}, nil)
+	require.NoError(t, err, text)
+	require.Regexp(t, `\nIn all: ([\d,]+) records put, (.|\n)*\nExampleOutputStream: ([\d,]+) records written, each `+
+		`with the place that it came from \(\d+ again\), 0 missing, 0 out of order\.\n$`, text)
+	counts := regexp.MustCompile(`([\d,]+) records (put, |written)`).FindAllStringSubmatch(text, -1)
+	require.Equal(t, counts[0][1], counts[1][1])
+
+	text, err = told(t, options{limit: 20 * time.Second, outputs: true}, func(b *bubble) { b.outputs = false })
+	require.ErrorContains(t, err, "not in ExampleOutputStream", text)
 }
 
 // The story is the first thing that a newcomer sees: each chapter shows what it promises, and its figures add up.
@@ -196,8 +223,8 @@ func TestLedger(t *testing.T) {
 			},
 		})
 	}
-	l.took(now, map[string]string{"a": "firing", "b": "resolved"})
-	l.took(now, nil)
+	l.took(now, place{}, map[string]string{"a": "firing", "b": "resolved"})
+	l.took(now, place{}, nil)
 	send("firing", "a", "")
 	c := l.count(time.Time{})
 	require.Equal(t, []string{"b"}, c.lost)

@@ -122,8 +122,9 @@ func (h *hall) report(ctx context.Context, batch []types.PutRecordsRequestEntry)
 				refused = append(refused, batch[i])
 				continue
 			}
-			h.ledger.took(put, h.judge(&alert.Record{
-				Shard: aws.ToString(r.ShardId), SequenceNumber: aws.ToString(r.SequenceNumber),
+			at := place{ShardID: aws.ToString(r.ShardId), SequenceNumber: aws.ToString(r.SequenceNumber)}
+			h.ledger.took(put, at, h.judge(&alert.Record{
+				Shard: at.ShardID, SequenceNumber: at.SequenceNumber,
 				PartitionKey: aws.ToString(batch[i].PartitionKey), Arrival: put, Data: batch[i].Data,
 			}))
 		}

@@ -33,12 +33,16 @@ type ledger struct {
 	due      map[string]alertDue
 	sent     map[string]sending
 	messages int
+	outputs  *outputLedger // nil without --outputs
 }
 
 func newLedger() *ledger { return &ledger{due: map[string]alertDue{}, sent: map[string]sending{}} }
 
 // took notes a record of the stream and the alerts that it calls for.
-func (l *ledger) took(put time.Time, alerts map[string]string) {
+func (l *ledger) took(put time.Time, at place, alerts map[string]string) {
+	if l.outputs != nil {
+		l.outputs.took(at)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records++
@@ -83,6 +87,7 @@ type count struct {
 	lost                      []string
 	waits                     []time.Duration // of alerts that went alone
 	longest                   time.Duration
+	outputs                   outputCount
 }
 
 // count counts what is due by records that were put from a moment on. Records, messages and unknown alerts are all
@@ -90,7 +95,7 @@ type count struct {
 func (l *ledger) count(from time.Time) count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := count{records: l.records, messages: l.messages}
+	c := count{records: l.records, messages: l.messages, outputs: l.outputs.count()}
 	for id := range l.sent {
 		if _, known := l.due[id]; !known {
 			c.unknown++
@@ -122,8 +127,8 @@ func (l *ledger) count(from time.Time) count {
 	return c
 }
 
-// settled says that every alert that is due was delivered.
-func (c count) settled() bool { return len(c.lost) == 0 }
+// settled says that every alert that is due was delivered, and every record written.
+func (c count) settled() bool { return len(c.lost) == 0 && len(c.outputs.missing) == 0 }
 
 // fault is what an honest demo has to fail for; nil if the figures add up.
 func (c count) fault() error {
@@ -135,7 +140,7 @@ func (c count) fault() error {
 		return fmt.Errorf("%s delivered for which no record calls; that must not happen, please report it",
 			status.Number(c.unknown, "alert"))
 	}
-	return nil
+	return c.outputs.fault()
 }
 
 // latency is how long alerts took that went alone, from the put of the record to SNS; empty if there were none. Few of

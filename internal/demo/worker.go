@@ -53,7 +53,7 @@ const (
 	// adminFile is the worker's listener, behind standard error.
 	adminFile = 3
 
-	envName, envEndpoint, envTopic = "DEMO_WORKER", "DEMO_ENDPOINT", "DEMO_TOPIC_ARN"
+	envName, envEndpoint, envTopic, envOutputs = "DEMO_WORKER", "DEMO_ENDPOINT", "DEMO_TOPIC_ARN", "DEMO_OUTPUTS"
 )
 
 // processes are workers as processes of their own: the demo's own program, which calls the emulator on loopback.
@@ -135,6 +135,9 @@ func (p *processes) start(ctx context.Context, name, topicARN string) (worker, e
 		cmd: exec.CommandContext(context.WithoutCancel(ctx), program, workerCommand),
 	}
 	w.cmd.Env = []string{envName + "=" + name, envEndpoint + "=" + p.url, envTopic + "=" + topicARN}
+	if p.demo.outputs {
+		w.cmd.Env = append(w.cmd.Env, envOutputs+"=1")
+	}
 	w.cmd.ExtraFiles = []*os.File{file}
 	tap := &logTap{report: p.demo.report, name: name, all: io.Discard}
 	if p.demo.verbose {
@@ -195,7 +198,11 @@ func runWorker(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) i
 		_, _ = fmt.Fprintf(stderr, "demo: %s: %v\n", name, err)
 		return 1
 	}
-	loaded, err := loadConfiguration(ctx, os.Getenv(envTopic))
+	load := loadConfiguration
+	if os.Getenv(envOutputs) != "" {
+		load = loadWithOutputs
+	}
+	loaded, err := load(ctx, os.Getenv(envTopic))
 	if err != nil {
 		return fail(err)
 	}

@@ -45,7 +45,7 @@ func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 				require.NoError(t, d.End())
 				require.LessOrEqual(t, time.Since(began), 3*time.Second)
 				require.NotEmpty(t,
-					d.Log.Entries(t, "records are left to the next worker, because their topic refuses alerts"))
+					d.Log.Entries(t, "records are left to the next worker, because their topic or output refuses them"))
 				repair()
 				d = testdaemon.StartDaemon(t, fake, nil)
 				time.Sleep(5 * time.Second)

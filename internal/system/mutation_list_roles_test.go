@@ -30,7 +30,7 @@ func roleMutations() []mutation {
 		},
 		{
 			breaks: "alerts that wait are published as the role that a reload brings",
-			file:   "internal/daemon/reload.go", old: "		r.roles.Set(&next)\n", new: "",
+			file:   "internal/daemon/reload.go", old: "		r.roles(&next)\n", new: "",
 			by: by("TestRoleIsCorrectedByAReload"), says: `.*Error:.*`,
 		},
 		{

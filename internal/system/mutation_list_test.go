@@ -16,7 +16,8 @@ func mutations() []mutation {
 		askedMutations(), budgetMutations(), demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
-		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(), outputWriterMutations(), outputRuleMutations(), outputMutations(),
+		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
+		outputWriterMutations(), outputRuleMutations(), outputMutations(),
 	)
 }
 
@@ -134,7 +135,7 @@ func coreMutations() []mutation {
 		{
 			breaks: "a shard is handed over when it is drained",
 			file:   "consumer/shard.go",
-			old:    "	err := s.lanes.Quiet(ctx)\n	if err == nil {\n		s.progress.offer(true)\n",
+			old:    "	err := s.quiet(ctx)\n	if err == nil {\n		s.progress.offer(true)\n",
 			new:    "	err := ctx.Err()\n	if err == nil {\n		s.progress.offer(true)\n",
 			by:     only("consumer", "TestHandoffRepeatsNothing"), says: `.*Error:.*`,
 		},

@@ -61,7 +61,8 @@ func (l *outputLedger) Put(count, keys int, rate func(n int) int) {
 	for range count {
 		n := len(l.put)
 		key := fmt.Sprintf("patient-%d", n%keys)
-		shard, sequence := l.fake.Kinesis.Put(testkit.TestStream, key, fmt.Appendf(nil, `{"n":%d,"heartRate":%d}`, n, rate(n)))
+		data := fmt.Appendf(nil, `{"n":%d,"heartRate":%d}`, n, rate(n))
+		shard, sequence := l.fake.Kinesis.Put(testkit.TestStream, key, data)
 		l.put = append(l.put, outputSeen{
 			N: n, Record: fakeaws.StoredRecord{PartitionKey: key},
 			Position: outputPosition{ShardID: shard, SequenceNumber: sequence},
@@ -82,9 +83,10 @@ func (l *outputLedger) Check(t *testing.T, stream string, most int, owed func(n 
 		require.Equal(t, put.Position.SequenceNumber, r.Position.SequenceNumber)
 		require.Contains(t, r.Position.Stream, testkit.TestStream)
 		if times[r.N]++; times[r.N] == 1 {
-			before, any := last[r.Record.PartitionKey]
-			require.True(t, !any || before < r.N, "record %d of %s is behind record %d", r.N, r.Record.PartitionKey, before)
-			last[r.Record.PartitionKey] = r.N
+			key := r.Record.PartitionKey
+			before, any := last[key]
+			require.True(t, !any || before < r.N, "record %d of %s is behind record %d", r.N, key, before)
+			last[key] = r.N
 		}
 	}
 	for _, put := range l.put {

@@ -25,8 +25,8 @@ const (
 	// lawGrace is the time between two looks, and what a page may need to see what happened.
 	lawGrace = 3 * time.Second
 	lawEvery = 2 * time.Second
-	// lawGraceOfOutputs is for the children of a shard that was held up by its outputs: they begin seconds after its end
-	// with records that are old by then.
+	// lawGraceOfOutputs is for the children of a shard that was held up by its outputs: they begin seconds after its
+	// end, with records that are old by then.
 	lawGraceOfOutputs = 15 * time.Second
 	// lawNew is the age from which a worker can be expected to know.
 	lawNew = 15 * time.Second

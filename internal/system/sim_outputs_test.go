@@ -168,7 +168,7 @@ func acceptedNumbers(resp *http.Response, sent []int) (numbers []int) {
 type simWrites struct {
 	written   map[int]bool
 	lastOfKey map[string]int
-	lastAt    map[string]time.Duration // key: the last record that was accepted
+	lastAt    map[string]time.Duration  // key: the last record that was accepted
 	answered  map[string]map[int]string // as simModel.answered
 }
 
@@ -210,8 +210,8 @@ func (m *simModel) written(e *simEvent) {
 	m.writes.lastOfKey[rec.Key] = max(m.writes.lastOfKey[rec.Key], n)
 }
 
-// waitsSince is when a record began to wait, or, where it waits only for the output stream, when its key did: one record
-// of a key is written after the other.
+// waitsSince is when a record began to wait, or, where it waits only for the output stream, when its key did: one
+// record of a key is written after the other.
 func (m *simModel) waitsSince(e *simEvent) time.Duration {
 	if m.unwritten(e) && (e.Quiet || m.ids[e.N[0]] != "") {
 		return max(e.At, m.writes.lastAt[e.Key])
@@ -258,7 +258,8 @@ func drawSimOutputs(t *rapid.T, p *simPlan) {
 		}
 		if s.Do == "fault" {
 			s.Fault = &simFaultPlan{
-				Service: fakeaws.ServiceKinesis, Op: "PutRecords", OneOf: rapid.SampledFrom([]int{-1, 0, 1}).Draw(t, "worker"),
+				Service: fakeaws.ServiceKinesis, Op: "PutRecords",
+				OneOf: rapid.SampledFrom([]int{-1, 0, 1}).Draw(t, "worker"),
 				Kind: rapid.SampledFrom([]fakeaws.Kind{
 					fakeaws.Before, fakeaws.Before, fakeaws.After, fakeaws.Delay, fakeaws.BlackHole, fakeaws.Lost,
 					fakeaws.Partition, fakeaws.Changed, fakeaws.Changed,
@@ -284,8 +285,8 @@ func drawSimOutputs(t *rapid.T, p *simPlan) {
 }
 
 // TestSimOutputs runs whole daemons that write every record to another stream, through schedules of joins, stops,
-// crashes, stalls, faults and reshards of both streams. What the output stream accepts is judged by the same contract as
-// what SNS does.
+// crashes, stalls, faults and reshards of both streams. What the output stream accepts is judged by the same contract
+// as what SNS does.
 func TestSimOutputs(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
 	simChecks(t, 30, 1)
 	rapid.Check(t, func(t *rapid.T) {
