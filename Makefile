@@ -80,7 +80,7 @@ fmt: ## formats every Go file as lint wants it
 conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators; half a minute
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
-e2e: npm-emulators moto ## the built daemon, twice, on the npm emulators, and in three accounts of moto: reshards, SIGKILL, SIGTERM, 20,000 records; 4 minutes
+e2e: npm-emulators moto ## the built daemon, twice, on the npm emulators, and in three accounts of moto: reshards, SIGKILL, SIGTERM, 20,000 records; 5 minutes
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
