@@ -59,7 +59,10 @@ func (w *world) redriveOutputs(client output.API, dry bool) []Result {
 	var results []Result
 	config := w.config()
 	config.Outputs = map[string]alert.OutputConfig{"scored": {Stream: "scored"}}
-	o := Options{Write: writer, Publish: nothing{}, Each: func(r Result) { results = append(results, r) }}
+	o := Options{
+		Write: writer, Publish: nothing{}, Rates: map[string]float64{"oncall": 0},
+		Each: func(r Result) { results = append(results, r) },
+	}
 	if dry {
 		o.Write, o.Publish = nil, nil
 	}
