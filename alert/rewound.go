@@ -24,7 +24,7 @@ func (e *Evaluator) Rewound(data []byte) (keys int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if !e.memory.has(formatEnds) || head.format > e.memory.format {
+	if head.format > e.memory.format {
 		return 0, nil // a worker of an older version may read what is saved next
 	}
 	notified := map[versionID]*notifiedSection{}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
@@ -78,20 +80,30 @@ func (w *rewindWorld) put() {
 }
 
 // rewind does what docs/operate.md says.
-func (w *rewindWorld) rewind(to string, shards ...string) {
+func (w *rewindWorld) rewind(to string) {
 	w.t.Helper()
-	if len(shards) == 0 {
-		shards = []string{"--all"}
-	}
-	w.operate(append([]string{"pause"}, shards...)...)
-	w.operate(append([]string{"rewind", "--to", to}, shards...)...)
-	w.operate(append([]string{"resume"}, shards...)...)
+	w.operate("pause", "--all")
+	w.operate("rewind", "--all", "--to", to)
+	w.operate("resume", "--all")
 }
 
 func (w *rewindWorld) operate(args ...string) {
 	w.t.Helper()
 	_, err := operate(w.t, w.fake, append(args, "--yes")...)
 	require.NoError(w.t, err)
+}
+
+// hasState reports whether the row of the first shard points to what its rules remember.
+func (w *rewindWorld) hasState() bool {
+	w.t.Helper()
+	row, err := dynamodb.NewFromConfig(testkit.Emulated(w.fake)).GetItem(w.t.Context(), &dynamodb.GetItemInput{
+		TableName: aws.String(testLeases),
+		Key: map[string]types.AttributeValue{
+			"leaseKey": &types.AttributeValueMemberS{Value: testkit.Shard0},
+		},
+	})
+	require.NoError(w.t, err)
+	return row.Item["state"] != nil
 }
 
 // heard are the kinds of the messages, each once.
@@ -165,7 +177,9 @@ func TestRewoundKeysGetTheirEnd(t *testing.T) {
 		"its children have the key": {func(w *rewindWorld) {
 			w.fake.Kinesis.Split(testkit.TestStream, testkit.Shard0)
 			time.Sleep(20 * time.Second)
-			w.rewind("latest", testkit.Shard0)
+			require.True(w.t, w.hasState())
+			w.operate("rewind", testkit.Shard0, "--to", "latest")
+			require.False(w.t, w.hasState(), "it would end what its children still know")
 			time.Sleep(5 * time.Minute)
 		}, "firing resolved"},
 	}
