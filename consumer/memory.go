@@ -209,8 +209,9 @@ func (m *memory) endRewound(ctx context.Context) {
 	if m.lease.Generation() == 0 {
 		return
 	}
-	keys, data, err := 0, []byte(nil), error(nil)
-	if data, err = m.lease.LoadRewound(ctx); len(data) > 0 {
+	keys := 0
+	data, err := m.lease.LoadRewound(ctx)
+	if len(data) > 0 {
 		var snap saved.Memory
 		if snap, err = saved.Decode(data); err == nil {
 			keys, err = m.eval.Rewound(snap.State)
