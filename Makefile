@@ -2,6 +2,7 @@
 
 GO      ?= go
 NPM     ?= npm
+PYTHON  ?= python3
 TOOLS   := internal/tools
 TOOL    := $(GO) tool -modfile=$(TOOLS)/go.mod
 TAGS    := e2e,bench,mutation,browser
@@ -35,7 +36,7 @@ LONG   = $(call having,'"pgregory.net/rapid"|testkit[.](Long|Runs|Cases|Named)')
 SIMS   = $(call having,'^func TestSim')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images release-dry pin-images npm-emulators clean
+.PHONY: help demo emulator build docs quickstart test test-race lint fmt conformance e2e bench bench-smoke mixed fuzz sim soak mutate deploy-check screenshots images release-dry pin-images npm-emulators moto clean
 
 help: ## show this list; durations are of two cores, with modules and build cache warm
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,7 +80,7 @@ fmt: ## formats every Go file as lint wants it
 conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators; half a minute
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
-e2e: npm-emulators ## the built daemon, twice, on the npm emulators: reshards, SIGKILL, SIGTERM, 20,000 records; 4 minutes
+e2e: npm-emulators moto ## the built daemon, twice, on the npm emulators, and in three accounts of moto: reshards, SIGKILL, SIGTERM, 20,000 records; 4 minutes
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
@@ -162,6 +163,16 @@ npm-emulators: $(MODULES) ## the pinned npm emulators, from internal/tools/packa
 # No package needs its install script: dynalite's native part is only for tables on disk.
 $(MODULES): $(TOOLS)/package-lock.json $(TOOLS)/package.json
 	cd $(TOOLS) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Kinesis, SNS, SQS, DynamoDB and STS with several accounts: no npm emulator has these.
+MOTO := bin/moto/bin/moto_server
+
+moto: $(MOTO) ## moto, from internal/tools/moto.txt; needs python3 >= 3.10 with venv
+
+$(MOTO): $(TOOLS)/moto.txt
+	$(PYTHON) -m venv --clear bin/moto
+	bin/moto/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $(TOOLS)/moto.txt
 	@touch $@
 
 clean: ## removes what was built and installed

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -75,6 +76,12 @@ const (
 // HasSampleAttribute reports whether the alert's message has the attribute of AWS's sample. A digest that contains the
 // alert then needs it, too.
 func (a *Alert) HasSampleAttribute() bool { return a.sample }
+
+// SentTo reports whether the rule had a topic when the alert was made, so that the topic has an alert of its own. It is
+// true for an alert that no rule made.
+func (a *Alert) SentTo(topic string) bool {
+	return len(a.sent) == 0 || a.Topic == topic || slices.Contains(a.sent, topic)
+}
 
 // Message is what is sent to SNS.
 type Message struct {

@@ -56,6 +56,8 @@ type Config struct {
 	State StateConfig `yaml:"state"`
 	// Topics are the destinations by name, which is 1 to 64 letters, digits, "_" and "-".
 	Topics map[string]TopicConfig `yaml:"topics"`
+	// Outputs are the output streams by name, which is 1 to 64 letters, digits, "_" and "-".
+	Outputs map[string]OutputConfig `yaml:"outputs"`
 }
 
 // RuleConfig is one rule.
@@ -279,6 +281,10 @@ func (c Config) WithDefaults() Config {
 	for name, t := range c.Topics {
 		c.Topics[name] = t.withDefaults()
 	}
+	c.Outputs = maps.Clone(c.Outputs)
+	for name, o := range c.Outputs {
+		c.Outputs[name] = o.withDefaults()
+	}
 	c.Score = slices.Clone(c.Score)
 	for i := range c.Score {
 		c.Score[i] = c.Score[i].withDefaults()
@@ -367,7 +373,7 @@ func compileConfig(c Config) (*compiled, error) {
 		return nil, err
 	}
 	mentions := c.Mentions()
-	out.watch = newFieldWatch(out.rules, mentions, out.schema)
+	out.watch = newFieldWatch(out.rules, out.outputs, mentions, out.schema)
 	out.filtered = make(map[string]bool)
 	for _, m := range mentions {
 		if m.Filter {
@@ -431,6 +437,7 @@ func compileRules(c Config, done func(*rule)) (*compiled, error) {
 			seen[r.Name], named[r.Name] = i, out.rules[i]
 		}
 	}
+	errs.outputs(&c, out)
 	errs.silences(c.Silences, out)
 	out.watchdog = errs.watchdog(c.Watchdog, topics)
 	if len(errs) > 0 {

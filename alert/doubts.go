@@ -92,6 +92,22 @@ func (c Config) Doubts(now time.Time) []Doubt {
 			}})
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
+		o, field := c.Outputs[name], "outputs."+name+"."
+		if strings.TrimSpace(o.When) != "" {
+			for _, d := range c.conditionDoubts(s, field+"when", o.When, now) {
+				out = append(out, Doubt{Fault: d.Fault}) // it keeps no rule from matching
+			}
+		}
+		if strings.TrimSpace(o.Key) != "partition_key" {
+			out = append(out, Doubt{Fault: &ConfigError{
+				Field: field + "key", Value: o.Key,
+				Rule: "is not the partition key, so records of one key can come from several shards, which are " +
+					"written side by side: their order holds only among those of one shard. Let producers put " +
+					"records by this key and leave key out, or do not rely on the order",
+			}})
+		}
+	}
 	return out
 }
 

@@ -36,6 +36,9 @@ type Evaluator struct {
 	// hits are the rules to try on the record at hand.
 	hits condition.RuleSet
 
+	// outputs are those of the record at hand.
+	outputs []Output
+
 	// over is set if a rule would have exceeded its budget on the record at hand. lastLetter and lastLogged are the
 	// event times at which such a record last went to the dead letters and to the log.
 	over                   bool
@@ -58,6 +61,7 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 func (e *Evaluator) run(set *compiled) {
 	e.in.set = set
 	e.in.release()
+	e.in.heads = set.outputHeads(e.pipeline.stream, e.shard)
 	e.hits, e.life.fired = condition.NewRuleSet(len(set.rules)), condition.NewRuleSet(len(set.rules))
 	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
@@ -111,17 +115,29 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	timed := len(e.out.alerts)
 	e.out.evictions = 0
 	if every := e.in.set.every; every != nil {
+		e.in.frame.Record()
 		e.out.make(every, KindFiring, &trigger{rec: rec, at: rec.Arrival}, nil)
-	} else if e.match(rec); e.over {
-		return e.overBudget(len(e.out.alerts) > timed+e.out.evictions)
+	} else {
+		e.match(rec)
 	}
+	if len(e.in.set.outputs) > 0 && !rec.Replayed {
+		e.write(rec)
+	}
+	alerted := len(e.out.alerts) > timed+e.out.evictions
 	switch {
-	case len(e.out.alerts) > timed+e.out.evictions:
-		return Decision{Outcome: Alerted, Alerts: e.out.made()}
+	case e.over:
+		d = e.overBudget(alerted)
+	case alerted:
+		d = Decision{Outcome: Alerted, Alerts: e.out.made()}
 	case e.life.suppressedBy != "":
-		return Decision{Outcome: Suppressed, Reason: e.life.suppressedBy, Alerts: e.out.made()}
+		d = Decision{Outcome: Suppressed, Reason: e.life.suppressedBy, Alerts: e.out.made()}
+	default:
+		d = Decision{Outcome: Unmatched, Alerts: e.out.made()}
 	}
-	return Decision{Outcome: Unmatched, Alerts: e.out.made()}
+	if d.Outcome != OverBudget {
+		d.Outputs = e.outputs
+	}
+	return d
 }
 
 // begin prepares for a record or a tick.
@@ -131,6 +147,8 @@ func (e *Evaluator) begin() {
 	}
 	clear(e.out.alerts)
 	e.out.alerts = e.out.alerts[:0]
+	clear(e.outputs)
+	e.outputs, e.in.unwritable = e.outputs[:0], ""
 	e.life.suppressedBy, e.in.payload, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 

@@ -50,6 +50,8 @@ type Explanation struct {
 	Rules []RuleExplanation `json:"rules,omitempty"`
 	// Publishes is what is published without rules.
 	Publishes *Publication `json:"publishes,omitempty"`
+	// Outputs are the outputs in the order of their names; empty for a record of which none is written.
+	Outputs []OutputExplanation `json:"outputs,omitempty"`
 	// AfterReplay is what comes of the record after those before it; nil if they were not evaluated.
 	AfterReplay *Replay `json:"after_replay,omitempty"`
 }
@@ -59,6 +61,8 @@ type Replay struct {
 	From    time.Time `json:"from"`
 	Outcome Outcome   `json:"outcome"`
 	Reason  Reason    `json:"reason,omitempty"`
+	// Outputs are what is written of the record.
+	Outputs []OutputText `json:"outputs,omitempty"`
 }
 
 // RuleReplay is the part of one rule in a Replay: the alerts that it made of the record, such as "firing to oncall",
@@ -210,12 +214,13 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.LikelyCause(rec.Data, payload.Defect(reason), true)
 		return x
 	}
-	if every := e.in.set.every; every != nil {
-		x.Outcome, x.Publishes = Alerted, new(e.publication(every, rec, &Alert{}))
-		return x
-	}
 	open := e.in.openScores(rec)
 	e.in.frame.Record()
+	if every := e.in.set.every; every != nil {
+		x.Outcome, x.Publishes = Alerted, new(e.publication(every, rec, &Alert{}))
+		x.Outputs = e.explainOutputs(rec, open)
+		return x
+	}
 	for _, r := range e.in.set.rules {
 		one := e.explainRule(r, rec, open)
 		if one.Verdict == VerdictDepends && !r.shadow {
@@ -232,6 +237,9 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 	}
 	if x.Outcome == Alerted { // even if another rule suppressed
 		x.DependsOn = nil
+	}
+	if x.Outcome != OverBudget {
+		x.Outputs = e.explainOutputs(rec, open)
 	}
 	return x
 }
@@ -256,17 +264,7 @@ func (in *reading) openScores(rec *Record) []string {
 func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplanation {
 	t := &trigger{rec: rec, at: rec.Arrival}
 	x := RuleExplanation{Rule: r.name, Shadow: r.shadow, Depends: r.dependencies()}
-	for _, term := range r.formula.When.Explain(&e.in.frame, open) {
-		t := explainTerm(&term)
-		if names := term.Open; len(names) > 0 {
-			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
-			x.open = append(x.open, names...)
-		}
-		if t.Verdict != VerdictTrue && x.First == "" {
-			x.First = t.String()
-		}
-		x.Terms = append(x.Terms, t)
-	}
+	x.Terms, x.First, x.open = e.in.explainTerms(r.formula.When, open)
 	v, _ := r.formula.Within(&e.in.frame)
 	if v == condition.UndefinedOverBudget {
 		x.Verdict, x.Cause = verdictWords(condition.UndefinedOverBudget)
@@ -318,15 +316,8 @@ func (e *Evaluator) explainRule(r *rule, rec *Record, open []string) RuleExplana
 // depends sets the verdict of a rule whose terms partly depend on earlier records. A term that does not hold decides
 // anyway.
 func (x *RuleExplanation) depends() {
-	x.Verdict, x.Cause, x.First = VerdictDepends, "", ""
-	for _, t := range x.Terms {
-		switch {
-		case t.Verdict == VerdictFalse || t.Verdict == VerdictUndefined:
-			x.Verdict, x.Cause, x.First = t.Verdict, t.Cause, t.String()
-			return
-		case t.Verdict == VerdictDepends && x.First == "":
-			x.First = t.String()
-		}
+	if x.Verdict, x.Cause, x.First = decided(x.Terms); x.Verdict != VerdictDepends {
+		return
 	}
 	for _, name := range x.open {
 		if one := (Dependency{
@@ -337,6 +328,24 @@ func (x *RuleExplanation) depends() {
 			x.Depends = append(x.Depends, one)
 		}
 	}
+}
+
+// explainTerms returns the terms of a condition, the first that does not hold, and the names on which they depend.
+func (in *reading) explainTerms(c *condition.Condition, open []string) (terms []TermExplanation, first string,
+	depends []string,
+) {
+	for _, term := range c.Explain(&in.frame, open) {
+		t := explainTerm(&term)
+		if names := term.Open; len(names) > 0 {
+			t.Verdict, t.Cause, t.By = VerdictDepends, "", ""
+			depends = append(depends, names...)
+		}
+		if t.Verdict != VerdictTrue && first == "" {
+			first = t.String()
+		}
+		terms = append(terms, t)
+	}
+	return terms, first, depends
 }
 
 // explainTerm converts a term of a condition's explanation.

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,8 +15,8 @@ import (
 type Mention struct {
 	// Field is the path of the setting, such as "rules[0].when", and Value its text.
 	Field, Value string
-	// Rule is the name of the rule that looks; empty for filters and silences.
-	Rule string
+	// Rule is the name of the rule that looks, Output that of the output; empty for others.
+	Rule, Output string
 	// Path are the names from the record's top level down to the field. In Filter, names with dots are split, and
 	// arrays on the way do not count.
 	Path   []string
@@ -29,8 +30,8 @@ type Mention struct {
 // Name returns the field as people write it: order.price.
 func (m Mention) Name() string { return strings.Join(m.Path, ".") }
 
-// Mentions returns every place where filters, rules and silences look at a field of the records, in their order. Names
-// in templates are not included, nor is anything that does not compile: Validate reports that.
+// Mentions returns every place where filters, rules, silences and outputs look at a field of the records, in their
+// order. Names in templates are not included, nor is anything that does not compile: Validate reports that.
 func (c Config) Mentions() []Mention {
 	c = c.WithDefaults()
 	var out []Mention
@@ -66,7 +67,29 @@ func (c Config) Mentions() []Mention {
 			out = append(out, mentionIn(fmt.Sprintf("silences[%d].when", i), c.Silences[i].When, "", m))
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
+		o, field := c.Outputs[name], "outputs."+name+"."
+		for _, m := range s.Mentions(o.When, true) {
+			out = append(out, mentionIn(field+"when", o.When, "", m).of(name))
+		}
+		for i, path := range o.Fields {
+			if !s.NamesBuiltin(path, path) {
+				out = append(out, Mention{
+					Field: fmt.Sprintf("%sfields[%d]", field, i), Value: path, Path: strings.Split(path, "."),
+				})
+			}
+		}
+		for _, m := range s.Mentions(o.Key, false) {
+			out = append(out, mentionIn(field+"key", o.Key, "", m).of(name))
+		}
+	}
 	return out
+}
+
+// of returns the mention as one of an output.
+func (m Mention) of(output string) Mention {
+	m.Output = output
+	return m
 }
 
 func mentionIn(field, source, rule string, m condition.Mention) Mention {

@@ -62,6 +62,9 @@ type Decision struct {
 	// Alerts are what has to be published before the record is done, in order. The slice is valid until the next
 	// call of the evaluator that returned it; the alerts themselves may be kept.
 	Alerts []*Alert
+	// Outputs are what has to be written to output streams before the record is done. The slice is valid until the next
+	// call of the evaluator that returned it; what it holds may be kept.
+	Outputs []Output
 	// DeadLetter sends the record to the on-failure destination, if there is one: a rule did not judge it, or it is
 	// Invalid or Filtered and the configuration keeps such records.
 	DeadLetter bool

@@ -46,6 +46,8 @@ type compiled struct {
 	scores []*score
 	scored *condition.Schema
 	rules  []*rule
+	// outputs are in the order of their names.
+	outputs []*output
 	// every is the route of each record's alert in the mode without rules; nil otherwise.
 	every    *route
 	index    *condition.Index

@@ -29,6 +29,11 @@ type reading struct {
 	key, name, keyText []byte
 	// counted is what a distinct window counts of the record at hand.
 	counted condition.Value
+	// heads are the beginnings of the members with a record's position, by output; written is the output record at hand.
+	heads   [][]byte
+	written []byte
+	// unwritable is why the record at hand is no object, where records without rules need not be one.
+	unwritable Reason
 	// covered are the conditions of silences that the record meets, among those evaluated so far (judged).
 	covered, judged uint32
 }
@@ -36,7 +41,7 @@ type reading struct {
 // release drops everything that may refer to a payload or have grown with it.
 func (in *reading) release() {
 	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
-	in.keyText, in.counted = nil, condition.Value{}
+	in.keyText, in.written, in.counted = nil, nil, condition.Value{}
 	if in.scoring = nil; len(in.set.scores) > 0 {
 		in.scoring = newScoring(in.set.scored)
 	}
@@ -67,8 +72,11 @@ func (in *reading) read(rec *Record) Reason {
 		if !utf8.Valid(rec.Data) {
 			return ReasonInvalidUTF8
 		}
-		if c.every != nil {
+		if c.every != nil && len(c.outputs) == 0 {
 			return ""
+		}
+		if !c.schema.Text {
+			in.unwritable = in.decode(rec)
 		}
 		in.builtins(rec)
 		return ""

@@ -23,6 +23,9 @@ type Status struct {
 	Filters bool
 	// Silences are those of the configuration, in its order.
 	Silences []SilenceStatus
+	// Outputs are, by output, the fields that its condition or its key looks at and no record has; only outputs with
+	// such fields.
+	Outputs map[string][]FieldFinding
 }
 
 // SilenceStatus is one silence.
@@ -112,6 +115,14 @@ func (p *Pipeline) Status() Status {
 			one.Topics = append(one.Topics, to.topic)
 		}
 		s.Rules = append(s.Rules, one)
+	}
+	for i, o := range set.outputs {
+		if missing := fields[len(set.rules)+i]; missing != nil {
+			if s.Outputs == nil {
+				s.Outputs = make(map[string][]FieldFinding)
+			}
+			s.Outputs[o.name] = missing
+		}
 	}
 	s.Filters = set.filter != nil
 	for _, x := range set.silences {

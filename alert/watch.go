@@ -63,7 +63,7 @@ type sighting struct {
 	at     int64
 }
 
-// fieldWant is what a rule needs of a field: to be there, or to be of some kinds.
+// fieldWant is what a rule needs of a field: to be there, or to be of some kinds. The outputs count behind the rules.
 type fieldWant struct {
 	rule  int
 	field *watchedField
@@ -81,7 +81,7 @@ const (
 )
 
 // newFieldWatch makes the field watch of a rule set. mentions are those of its configuration.
-func newFieldWatch(rules []*rule, mentions []Mention, s *condition.Schema) *fieldWatch {
+func newFieldWatch(rules []*rule, outputs []*output, mentions []Mention, s *condition.Schema) *fieldWatch {
 	w := &fieldWatch{names: make(map[string]bool)}
 	bySlot := make(map[int]*watchedField)
 	field := func(slot int, path []string) *watchedField {
@@ -92,13 +92,17 @@ func newFieldWatch(rules []*rule, mentions []Mention, s *condition.Schema) *fiel
 		}
 		return f
 	}
-	places := make(map[string]int, len(rules))
+	type looker struct{ rule, output string }
+	places := make(map[looker]int, len(rules)+len(outputs))
 	for i, r := range rules {
-		places[r.name] = i
+		places[looker{rule: r.name}] = i
+	}
+	for i, o := range outputs {
+		places[looker{output: o.name}] = len(rules) + i
 	}
 	wanted := make(map[fieldWant]bool, len(mentions))
 	for _, m := range mentions {
-		place, ok := places[m.Rule]
+		place, ok := places[looker{m.Rule, m.Output}]
 		if !ok || m.Filter || m.Optional {
 			continue
 		}
@@ -274,7 +278,7 @@ type FieldFinding struct {
 // Missing reports whether no record has the field.
 func (f FieldFinding) Missing() bool { return f.Wanted == "" }
 
-// findings returns the findings of each rule.
+// findings returns the findings of each rule, and behind them of each output.
 func (w *fieldWatch) findings(mistyped func(rule int) uint64) map[int][]FieldFinding {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -179,3 +179,30 @@ func TestFieldOfAnotherType(t *testing.T) {
 	w.put(watchRecords+noteRecords, time.Second, `{"id":"7"}`)
 	require.Equal(t, []string{"id is text, not number"}, w.findings(0))
 }
+
+// An output whose condition or key names a field that no record has writes nothing, and says so.
+func TestFieldOfAnOutputThatNoRecordHas(t *testing.T) {
+	t.Parallel()
+	c := Config{
+		Topics: map[string]TopicConfig{"t": {ARN: "arn:aws:sns:us-east-1:000000000000:t"}},
+		Rules:  []RuleConfig{{Name: "r", When: "id > 1000"}},
+		Outputs: map[string]OutputConfig{
+			"fine": {When: "id > 1", Key: "id"}, "key": {Key: "ID"}, "when": {When: "Id > 1"},
+		},
+	}
+	p, err := NewOf(c, Deps{
+		Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(t, err)
+	w := &watched{t, p, p.Shard("shardId-000000000000"), time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	w.put(60, time.Second, `{"id":7}`)
+	require.Empty(t, p.Status().Rules[0].Fields)
+	got := p.Status().Outputs
+	require.Len(t, got, 2)
+	for output, field := range map[string]string{"key": "ID", "when": "Id"} {
+		require.Len(t, got[output], 1)
+		require.Equal(t, field, got[output][0].Field)
+		require.Equal(t, "id", got[output][0].Similar)
+	}
+}

@@ -86,7 +86,7 @@ func loneShard(tb testing.TB, p *alert.Pipeline, reg prometheus.Registerer, cfg 
 		id: "shardId-000000000000", lease: idleLease{tb}, eval: p.Shard("shardId-000000000000"), pipeline: p,
 		credits: read.NewCredits(64 << 20), clock: clock.New(nil), activity: &read.Activity{}, metrics: newMetrics(reg),
 		log: zap.NewNop(),
-	}, cfg)
+	}, cfg, nil)
 }
 
 func benchPage(n int) *read.Page {

@@ -34,7 +34,7 @@ type Config struct {
 	// StreamName or StreamARN names the stream; the ARN reaches streams of other accounts.
 	StreamName string
 	StreamARN  string
-	// Parallelism is how many partition keys of one shard are published at once, 1 to 1000. Defaults to 10.
+	// Parallelism is how many partition keys of one shard are published to a topic at once, 1 to 1000. Defaults to 10.
 	Parallelism int
 	// Memory is the byte budget of all pages together, at least 1 MiB. Defaults to 64 MiB.
 	Memory int

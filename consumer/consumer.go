@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/consumer/kcl"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
@@ -22,14 +23,16 @@ import (
 	"kinesis-alerter/internal/guard"
 )
 
-// Deps are what a Consumer works with. All fields but DeadLetters are required.
+// Deps are what a Consumer works with. All fields but DeadLetters, Outputs and Clock are required.
 type Deps struct {
 	Leases    Leases
 	Publisher lanes.Publisher
 	// DeadLetters takes alerts that cannot be published, and records that the pipeline wants to be seen there. Without
 	// it, Config.OnRejected decides about an alert that SNS will never accept, and one that is given up is dropped.
 	DeadLetters lanes.DeadLetters
-	Pipeline    *alert.Pipeline
+	// Outputs writes records to output streams; nil where there are none.
+	Outputs  *output.Writer
+	Pipeline *alert.Pipeline
 	// Kinesis makes the real reads. Its client should make one attempt per call: the reader retries.
 	Kinesis read.Kinesis
 	// Clock is Kinesis' time, which the reader sets by arrival times. Defaults to one that no other answer sets.
@@ -43,6 +46,7 @@ type Consumer struct {
 	cfg       Config
 	leases    Leases
 	lanes     lanes.Config // of every shard, without its owner
+	outputs   *output.Writer
 	pipeline  *alert.Pipeline
 	evaluator func(shard string, generation uint32) evaluator
 	source    *read.Source
@@ -73,7 +77,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{
-		cfg: cfg, leases: d.Leases, pipeline: d.Pipeline, clock: d.Clock,
+		cfg: cfg, leases: d.Leases, outputs: d.Outputs, pipeline: d.Pipeline, clock: d.Clock,
 		lanes: lanes.Config{
 			// A shard whose alerts stall keeps at most a quarter of the byte budget, so that the others are still read.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
@@ -163,7 +167,7 @@ func (c *Consumer) begin(id string) error {
 		clock:    c.clock,
 		activity: &read.Activity{}, metrics: c.metrics, log: c.log.With(zap.String("shard", id)),
 	}
-	s := newShard(c.readCtx, c.workCtx, t, c.lanes)
+	s := newShard(c.readCtx, c.workCtx, t, c.lanes, c.outputs)
 	s.progress.recall(c.ledger.take(id, lease.Generation(), s.progress.startAt))
 	s.intake.fleet = func() alert.Fleet {
 		decider, lastArrival, caughtUp := c.leases.Fleet()
@@ -200,10 +204,11 @@ func (c *Consumer) end(id string) (released func()) {
 	if s == nil {
 		return func() {} // the consumer ended before it asked for an iterator
 	}
+	quiet := true
 	if c.readCtx.Err() != nil && s.checkLease() == nil {
-		s.drain()
+		quiet = s.drain()
 	}
-	leaves := s.lanes.Leaves()
+	leaves := quiet && (s.lanes.Leaves() || s.outputs.leaves())
 	s.windDown(ErrStopping)
 	c.keepAccount(s)
 	c.mu.Lock()
@@ -211,9 +216,11 @@ func (c *Consumer) end(id string) (released func()) {
 	switch n := s.progress.unsettled(); {
 	case n == 0 || c.readCtx.Err() == nil:
 	case leaves:
-		s.log.Info("records are left to the next worker, because their topic refuses alerts", zap.Int("records", n))
+		s.log.Info("records are left to the next worker, because their topic or output refuses them",
+			zap.Int("records", n))
 	default:
-		c.stopErr = errors.Join(c.stopErr, fmt.Errorf("shard %s: %w: %d records wait for SNS", id, ErrNotDrained, n))
+		c.stopErr = errors.Join(c.stopErr,
+			fmt.Errorf("shard %s: %w: %d records wait for a topic or an output", id, ErrNotDrained, n))
 	}
 	return func() {
 		c.mu.Lock()

@@ -22,6 +22,7 @@ import (
 type intake struct {
 	*tools
 	progress *progress
+	outputs  *outputs
 	memory   *memory
 	fleet    func() alert.Fleet
 
@@ -165,13 +166,18 @@ func (in *intake) recordKeyless() {
 // partition key that its alerts are about.
 func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
 	parts, dealt := in.partsFor(rec, at, &d)
-	if len(parts) == 0 {
+	items := in.outputs.items(rec, d.Outputs)
+	if len(parts) == 0 && len(items) == 0 {
 		in.progress.Pass(at)
 		in.metrics.recordsRead.Inc()
 		in.pipeline.Resolved(d)
 		return nil
 	}
-	if err := in.room(parts[0].Bytes); err != nil {
+	wait := func() error { return in.outputs.reserve(items) }
+	if len(parts) > 0 {
+		wait = func() error { return in.room(parts[0].Bytes) }
+	}
+	if err := wait(); err != nil {
 		in.progress.undoDealt(at, dealt)
 		return err // it is not in the watermark, where what a stop leaves behind counts as not drained
 	}
@@ -179,9 +185,18 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 	if in.unknown.After(arrival) { // its age is not known: it adds no lag
 		arrival = in.unknown
 	}
-	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts))
+	e, behindTime := in.progress.Wait(at, arrival, &d, dealt, len(parts), len(items))
 	in.metrics.recordsRead.Inc()
-	return in.submit(e, parts, behindTime)
+	if err := in.submit(e, parts, behindTime || len(items) > 0); err != nil {
+		return err
+	}
+	if len(parts) > 0 && len(items) > 0 {
+		if err := in.outputs.reserve(items); err != nil {
+			return err
+		}
+	}
+	in.outputs.submit(e, items)
+	return nil
 }
 
 // partsFor returns the tasks of a decision, without what this process has dealt with before. A record that the
@@ -208,12 +223,12 @@ func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Dec
 	return parts, dealt
 }
 
-// submit queues the parts of an entry; there is room for the first. behindTime says that an entry caused by a timer
-// waits before this one, or is this one.
-func (in *intake) submit(e *watermark.Entry, parts []*part, behindTime bool) error {
-	// An offer cannot say that some of these are dealt with.
-	tracked := behindTime || len(parts) > 1 || len(parts[0].Alerts) > 1 || len(e.Dealt) > 0
+// submit queues the parts of an entry; there is room for the first. tracked says that no offer can say that these are
+// dealt with: the entry also waits for an output, or an entry caused by a timer waits before it, or is this one.
+func (in *intake) submit(e *watermark.Entry, parts []*part, tracked bool) error {
+	tracked = tracked || len(parts) > 1 || len(e.Dealt) > 0 // nor that some of several are
 	for n, p := range parts {
+		tracked = tracked || len(p.Alerts) > 1
 		if n > 0 {
 			if err := in.room(p.Bytes); err != nil {
 				return err

@@ -103,13 +103,14 @@ func (p *progress) settledBefore(at position.Position) bool {
 	return position.Covers(p.inherited[p.passed:], at)
 }
 
-// wait adds a record that waits for so many parts. behindTime says that an entry caused by a timer waits before it.
-func (p *progress) Wait(at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts int) (
-	e *watermark.Entry, behindTime bool,
-) {
+// Wait adds a record that waits for so many parts and outputs. behindTime says that an entry caused by a timer waits
+// before it.
+func (p *progress) Wait(
+	at position.Position, arrival time.Time, d *alert.Decision, dealt []string, parts, outputs int,
+) (e *watermark.Entry, behindTime bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e = p.mark.Wait(at, arrival, parts)
+	e = p.mark.Wait(at, arrival, parts, outputs)
 	if e.Decided = d.Outcome == alert.Alerted; !e.Decided {
 		e.Decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
@@ -135,6 +136,20 @@ func (p *progress) settle(of *part) (whole bool) {
 	}
 	if whole = p.mark.Resolve(of.entry); whole {
 		p.keepDealt(of.entry)
+	}
+	return whole
+}
+
+// settleOutput marks an output of an entry as done and reports whether the entry waits for nothing more. An output that
+// was written changes nothing about the outcome.
+func (p *progress) settleOutput(e *watermark.Entry, result alert.Decision) (whole bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if result.Outcome != alert.Unmatched {
+		lanes.MergeOutcome(&e.Decision, result.Outcome, result.Reason)
+	}
+	if whole = p.mark.ResolveOutput(e); whole {
+		p.keepDealt(e)
 	}
 	return whole
 }
@@ -264,12 +279,16 @@ func (p *progress) report() (lastArrival, caughtUp time.Time) {
 	return p.eventTime, p.caughtUp
 }
 
-// status returns the arrival of the oldest entry that waits, and how many wait.
-func (p *progress) status(now time.Time) (oldest time.Time, waiting int, load float64) {
+// status returns the arrival of the oldest entry that waits for alerts, and how many do. What waits only for outputs is
+// no lag, since its alerts are out, unless whole says that it counts.
+func (p *progress) status(now time.Time, whole bool) (oldest time.Time, waiting int, load float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if whole && p.mark.First != nil {
+		return p.mark.First.Arrival(), p.mark.Waiting(), p.load.Rate(now)
+	}
 	oldest, _ = p.mark.Oldest()
-	return oldest, p.mark.Waiting(), p.load.Rate(now)
+	return oldest, p.mark.Alerting(), p.load.Rate(now)
 }
 
 // recall begins with what this process has already dealt with above the checkpoint. The watermark is the position below

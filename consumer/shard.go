@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/internal/clock"
@@ -74,7 +75,8 @@ type shard struct {
 	progress *progress // what is settled, and offered to the lease
 	outcomes *outcomes // alerts that SNS did not accept
 	memory   *memory   // of the rules, kept with the checkpoint
-	intake   *intake   // pages and ticks, through the pipeline into the lanes
+	outputs  *outputs  // records for output streams
+	intake   *intake   // pages and ticks, through the pipeline into the lanes and the outputs
 
 	began  time.Time
 	detach func() // detaches the shard from the process's contexts
@@ -97,14 +99,16 @@ type shard struct {
 }
 
 // newShard makes a shard. The lanes get the owner of their tasks, and their publisher, from cfg.
-func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config) *shard {
+func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config, w *output.Writer) *shard {
 	s := &shard{tools: t, began: time.Now(), outcomes: &outcomes{metrics: t.metrics, log: t.log}}
 	s.attach(readCtx, workCtx)
 	cfg.Owner = s
 	t.lanes = lanes.New(t.workCtx, cfg) //nolint:contextcheck // of the lease and of workCtx, see attach
 	s.progress = newProgress(t, s.outcomes)
+	s.outputs = &outputs{tools: t, progress: s.progress, outcomes: s.outcomes}
+	s.outputs.begin(t.workCtx, w) //nolint:contextcheck // as above
 	s.memory = newMemory(t, s.progress)
-	s.intake = &intake{tools: t, progress: s.progress, memory: s.memory}
+	s.intake = &intake{tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory}
 	return s
 }
 
@@ -196,7 +200,7 @@ func (s *shard) handOff() bool {
 	s.log.Info("handoff asked for, draining")
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
-	err := s.lanes.Quiet(ctx)
+	err := s.quiet(ctx)
 	if err == nil {
 		s.progress.offer(true)
 		_ = s.memory.saveLast(lastSaveLimit) // logged and counted; the next owner reads from the snapshot before
@@ -256,8 +260,12 @@ func (s *shard) finish() {
 func (s *shard) drained() error {
 	ctx, cancel := context.WithTimeout(s.workCtx, handoffLimit)
 	defer cancel()
-	err := s.lanes.Quiet(ctx)
-	if err == nil && s.progress.unsettled() > 0 { // only held keys are left: the shard cannot end
+	err := s.quiet(ctx)
+	if err != nil {
+		s.outputs.relieve() // the children's alerts wait for it
+	}
+	if err == nil && s.progress.unsettled() > 0 { // only what is held is left: the shard cannot end
+		s.outputs.relieve()
 		s.progress.offer(false)
 		_ = sleep.Until(s.readCtx, time.Now().Add(handoffLimit))
 		err = lanes.ErrNoRoom
@@ -268,23 +276,34 @@ func (s *shard) drained() error {
 	return err
 }
 
-// drain waits, when the process stops, until everything is settled or the budget is spent.
-func (s *shard) drain() {
+// quiet waits until nothing is under way to SNS, to dead letters or to an output stream.
+func (s *shard) quiet(ctx context.Context) error {
+	if err := s.lanes.Quiet(ctx); err != nil {
+		return err
+	}
+	return s.outputs.quiet(ctx)
+}
+
+// drain waits, when the process stops, until everything is settled or the budget is spent. It returns whether nothing
+// but what is held is left.
+func (s *shard) drain() bool {
 	s.enter(stopAsked)
 	e := quietNow
-	if err := s.lanes.Quiet(s.workCtx); err != nil {
+	if err := s.quiet(s.workCtx); err != nil {
 		e = budgetSpent
 	} else {
 		s.progress.offer(true)
 		_ = s.memory.saveLast(lastSaveLimit) // logged and counted; the next owner reads from the snapshot before
 	}
 	s.enter(e)
+	return e == quietNow
 }
 
 // windDown stops the lanes and offers what they have settled. Every exit of the KCL's consumer comes through here
 // before the lease is released. It may be called more than once.
 func (s *shard) windDown(cause error) {
 	s.lanes.Stop(cause)
+	s.outputs.stop(cause)
 	s.progress.abandon()
 	s.mu.Lock()
 	over := s.phase == handedOver || s.phase == ended || s.phase == lost

@@ -13,7 +13,7 @@ type ShardStatus struct {
 	Phase string `json:"phase"`
 	// Began is when reading began here.
 	Began time.Time `json:"began"`
-	// Lag is the age of the oldest record that is not settled.
+	// Lag is the age of the oldest record whose alerts are not settled.
 	Lag time.Duration `json:"lag"`
 	// Behind is how far reading was from the tip at LastFetch.
 	Behind     time.Duration `json:"behind"`
@@ -26,6 +26,8 @@ type ShardStatus struct {
 	HeldBy string `json:"held_by,omitempty"`
 	// Gathered is how many of the unsettled records wait in digests.
 	Gathered int `json:"gathered"`
+	// Writing is how many output records of it wait for their output stream.
+	Writing int `json:"writing,omitempty"`
 	// Keyless says that records came without a partition key while rules have memory.
 	Keyless bool `json:"keyless,omitempty"`
 	// Firing are, by rule, the keys that were reported as firing. Leaving are those whose rule was taken out or
@@ -58,14 +60,26 @@ type MemoryStatus struct {
 
 func (s *shard) status(now time.Time) ShardStatus {
 	out := ShardStatus{Shard: s.id, Began: s.began, MemoryStatus: s.memory.status(now)}
-	var crowded bool
+	room := ""
+	var crowded, full bool
 	if out.HeldKeys, out.Gathered, crowded = s.lanes.Waiting(); out.HeldKeys > 0 {
 		out.HeldBy = s.outcomes.held()
 	}
-	out.Status = s.activity.Status(crowded)
+	out.Writing, _, full = s.outputs.waiting()
+	switch {
+	case crowded:
+		room = read.WaitsForAlerts
+	case full:
+		room = read.WaitsForOutputs
+	}
+	out.Status = s.activity.Status(room)
 	s.intake.describe(&out)
 	var oldest time.Time
-	oldest, out.Unresolved, out.Load = s.progress.status(now)
+	s.mu.Lock()
+	// The children of a closed shard, and their alerts, wait for all of it.
+	whole := s.phase == ending
+	s.mu.Unlock()
+	oldest, out.Unresolved, out.Load = s.progress.status(now, whole)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

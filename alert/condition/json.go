@@ -25,11 +25,14 @@ type Decoder struct {
 	Touched []int
 	// Shadowed are the built-in slots whose field the last document had.
 	Shadowed [BuiltinSlots]bool
+	// Raw are the members that the schema wants as they are, by Schema.Raw; nil for one that the last document lacks.
+	// They are a part of the document.
+	Raw [][]byte
 }
 
 // NewDecoder makes a decoder of documents for one schema.
 func NewDecoder(s *Schema) *Decoder {
-	d := &Decoder{schema: s, scratch: make([]byte, 0, 256)}
+	d := &Decoder{schema: s, scratch: make([]byte, 0, 256), Raw: make([][]byte, s.raws)}
 	d.json = jsontext.NewDecoder(&d.input)
 	return d
 }
@@ -40,6 +43,7 @@ func (d *Decoder) Decode(data []byte, slots []Value) payload.Defect {
 	d.scratch = d.scratch[:0]
 	d.Touched = d.Touched[:0]
 	clear(d.Shadowed[:])
+	clear(d.Raw)
 	if len(data) > payload.MaxRecordBytes {
 		return payload.TooLarge
 	}
@@ -51,6 +55,7 @@ func (d *Decoder) Decode(data []byte, slots []Value) payload.Defect {
 	}
 	d.scratch, d.Touched = d.scratch[:0], d.Touched[:0]
 	clear(d.Shadowed[:])
+	clear(d.Raw)
 	return d.strict(data, slots)
 }
 
@@ -107,8 +112,12 @@ func (d *Decoder) object(node *fieldNode, data []byte, slots []Value) payload.De
 			if child != nil {
 				d.Shadowed[child.slot] = true
 			}
-			if _, err := d.json.ReadValue(); err != nil {
+			raw, err := d.json.ReadValue()
+			if err != nil {
 				return defectOf(err, data)
+			}
+			if child != nil && child.raw > 0 {
+				d.Raw[child.raw-1] = raw
 			}
 			continue
 		}
@@ -127,17 +136,24 @@ func (d *Decoder) member(node *fieldNode, data []byte, slots []Value) payload.De
 		if defect := d.object(node, data, slots); defect != "" {
 			return defect
 		}
+		// The offset is behind the name, so a colon and white space come first.
+		raw := data[start:d.json.InputOffset()]
+		raw = raw[bytes.IndexByte(raw, '{'):]
+		if node.raw > 0 {
+			d.Raw[node.raw-1] = raw
+		}
 		if node.slot >= 0 {
-			// The offset is behind the name, so a colon and white space come first.
-			raw := data[start:d.json.InputOffset()]
 			d.Touched = append(d.Touched, node.slot)
-			slots[node.slot] = Value{Kind: Composite, Raw: raw[bytes.IndexByte(raw, '{'):]}
+			slots[node.slot] = Value{Kind: Composite, Raw: raw}
 		}
 		return ""
 	}
 	raw, err := d.json.ReadValue()
 	if err != nil {
 		return defectOf(err, data)
+	}
+	if node.raw > 0 {
+		d.Raw[node.raw-1] = raw
 	}
 	if node.slot < 0 {
 		return ""

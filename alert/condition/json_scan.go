@@ -117,15 +117,22 @@ func (s *scanner) member(i int, node *fieldNode, name []byte, depth int) int {
 		return s.value(i, nil, depth)
 	}
 	child := node.find(name)
-	switch {
-	case child == nil:
-		return s.value(i, nil, depth)
-	case child.shadowed:
-		s.d.Shadowed[child.slot] = true
+	if child == nil {
 		return s.value(i, nil, depth)
 	}
-	end := s.value(i, child, depth)
-	if end < 0 || child.slot < 0 {
+	below := child
+	if child.shadowed {
+		s.d.Shadowed[child.slot] = true
+		below = nil
+	}
+	end := s.value(i, below, depth)
+	if end < 0 {
+		return end
+	}
+	if child.raw > 0 {
+		s.d.Raw[child.raw-1] = s.data[i:end]
+	}
+	if child.slot < 0 || child.shadowed {
 		return end
 	}
 	v, ok := s.wanted(s.data[i:end])

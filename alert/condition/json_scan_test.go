@@ -20,30 +20,34 @@ func scanSchema(tb require.TestingT) *Schema {
 		fault := Compile(`a > 1 && b == "x" && o.p.q > 1 && o.p != nil && $env["n m"] == true && shard == "s" && l `+
 		`!= nil && ü == 1`, s)
 	require.Nil(tb, fault)
+	for _, path := range [][]string{{"a"}, {"o"}, {"o", "p"}, {"o", "p", "q"}, {"shard"}, {"x"}, {"l", "a"}} {
+		s.Raw(path)
+	}
 	return s
 }
 
 // both decodes a document by the scanner and by the strict decoder alone.
 func both(
 	s *Schema, data []byte,
-) (taken bool, short, long []Value, hidden [2][BuiltinSlots]bool, defect payload.Defect) {
+) (taken bool, short, long []Value, hidden [2][BuiltinSlots]bool, raw [2][][]byte, defect payload.Defect) {
 	d := NewDecoder(s)
 	short, long = make([]Value, s.Slots), make([]Value, s.Slots)
 	taken = d.scan(data, short)
-	hidden[0] = d.Shadowed
+	hidden[0], raw[0] = d.Shadowed, d.Raw
 	e := NewDecoder(s)
 	defect = e.strict(data, long)
-	hidden[1] = e.Shadowed
-	return taken, short, long, hidden, defect
+	hidden[1], raw[1] = e.Shadowed, e.Raw
+	return taken, short, long, hidden, raw, defect
 }
 
 func agree(t require.TestingT, s *Schema, data []byte) {
-	taken, short, long, hidden, defect := both(s, data)
+	taken, short, long, hidden, raw, defect := both(s, data)
 	if !taken {
 		return
 	}
 	require.Empty(t, defect, "%q", data)
 	require.Equal(t, hidden[1], hidden[0], "%q", data)
+	require.Equal(t, raw[1], raw[0], "%q", data)
 	for slot := range short {
 		a, b := &short[slot], &long[slot]
 		require.Equal(t, b.Kind, a.Kind, "%q", data)
@@ -78,7 +82,7 @@ func TestScanTakesOrdinaryDocuments(t *testing.T) {
 		benchDocument, `{}`, " {\n\t\"a\" : [ 1 , -2.5e-3 , { } ] }\r\n",
 		`{"b":"\"quoted\" \\ \n","ü":"é€😀"}`,
 	} {
-		taken, _, _, _, _ := both(s, []byte(doc))
+		taken, _, _, _, _, _ := both(s, []byte(doc))
 		require.True(t, taken, doc)
 	}
 	text := rapid.StringOfN(rapid.SampledFrom([]rune(`ab "\/é€😀{}[]:,0 1`+"\n\x01")), 0, 20, -1)

@@ -35,6 +35,8 @@ type Schema struct {
 	Text  bool
 	Slots int
 	root  fieldNode
+	// raws is how many members are wanted as the document has them: see Raw.
+	raws int
 	// Used marks the built-in names that some rule mentions; the others are not worth filling.
 	Used [BuiltinSlots]bool
 	// instructions are those of all regular expressions so far.
@@ -52,6 +54,8 @@ type fieldNode struct {
 	slot int
 	// shadowed marks a top-level name that is hidden by a built-in name; slot is that name's.
 	shadowed bool
+	// raw is the place of its bytes in Decoder.Raw, from 1; 0 if nobody wants them.
+	raw      int
 	children []*fieldNode
 	// byName replaces the walk over children where there are many.
 	byName map[string]*fieldNode
@@ -76,6 +80,28 @@ func (s *Schema) Field(path []string) int {
 		s.Slots++
 	}
 	return node.slot
+}
+
+// Raw returns the place in Decoder.Raw where the bytes of the member of a path are left, exactly as the document has
+// them.
+func (s *Schema) Raw(path []string) int {
+	node := &s.root
+	for _, name := range path {
+		node = node.add(name)
+	}
+	if node.raw == 0 {
+		s.raws++
+		node.raw = s.raws
+	}
+	return node.raw - 1
+}
+
+// Builtin returns the slot of a built-in name, and notes its use.
+func (s *Schema) Builtin(name string) (slot int, ok bool) {
+	if slot, ok = s.builtinSlot(name); ok {
+		s.builtin(name, slot)
+	}
+	return slot, ok
 }
 
 // builtin notes the use of a built-in name and watches for a field that it hides.

@@ -11,7 +11,10 @@
 //     to S3 only. It is a JSON text inside a string. The record is in base64 as it came out of the stream, or out of a
 //     KPL aggregate. Where the record itself is not at hand, as for an alert caused by a timer, data is empty.
 //   - kinesisAlerter has what Lambda does not know: reason, detail (at most 1 KiB), alertId, rule, topic and
-//     subSequenceNumber. What is empty is left out.
+//     subSequenceNumber. What is empty is left out. For an alert it also has the message as it would have been
+//     published, with its kind, severity and message group, so that it can still be published as it is. Read reads it.
+//     Of a record for an output stream it has output and outputKey, the name of the output and the partition key there,
+//     and data is what would have been written.
 //
 // No function exists, so some members have stand-ins. functionArn is
 // arn:<partition>:lambda:<region>:<account>:function:<application>. invokeIdentityArn is
@@ -25,7 +28,8 @@
 //
 // A document above 256 KiB goes to a queue or topic without payload. So does one that the destination refuses with and
 // takes without, as a queue whose MaximumMessageSize is lower. Then kinesisAlerter.payloadOmitted has the payload's
-// size. The record can be read from the stream until its retention ends. S3 takes every payload.
+// size. The record can be read from the stream until its retention ends. Where that is still too much, the message is
+// left out, too, and messageOmitted has the size of its body. S3 takes everything.
 //
 // # Where it lies in S3
 //
@@ -42,8 +46,8 @@
 // Send returns nil only after the destination has accepted the dead letter. Until then it tries for as long as the
 // caller's context lives. Every attempt of one Send carries the same bytes to the same key.
 //
-// requestId is a hash of stream, shard, sequence number, sub-sequence number, alert id and reason. So a dead letter
-// that is sent twice has one requestId:
+// requestId is a hash of stream, shard, sequence number, sub-sequence number, alert id, reason and output. So a dead
+// letter that is sent twice has one requestId:
 //
 //   - After an answer that was lost, S3 replaces the object by itself. A queue or topic has the message twice, byte for
 //     byte.

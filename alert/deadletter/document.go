@@ -1,8 +1,11 @@
 package deadletter
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,6 +17,9 @@ import (
 
 // maxDetail is how much of a dead letter's detail the document quotes, in bytes.
 const maxDetail = 1 << 10
+
+// maxOutputKey is how long a partition key of Kinesis may be, in characters.
+const maxOutputKey = 256
 
 // timeFormat is the form of Lambda's timestamps, in UTC.
 const timeFormat = "2006-01-02T15:04:05.000Z"
@@ -64,32 +70,70 @@ func (e *envelope) key() string {
 	) + e.id
 }
 
-// document writes the dead letter, at most limit bytes long where that can be kept by leaving the payload out; a limit
-// of 0 is none. It answers whether the payload is in it.
-func (e *envelope) document(limit int) (document []byte, whole bool) {
-	head, tail := e.event()
-	data := e.letter.Record.Data
-	size := len(head) + base64.StdEncoding.EncodedLen(len(data)) + len(tail)
-	if limit == 0 || size <= limit { // escaped it only gets longer
-		b := make([]byte, 0, size+4<<10)
-		b = key(e.lambda(b), "payload")
-		b = append(b, '"')
-		b = appendEscaped(b, head)
-		b = base64.StdEncoding.AppendEncode(b, data)
-		b = appendEscaped(b, tail)
-		b = append(b, '"')
-		if b = e.ours(b, ""); limit == 0 || len(b) <= limit {
-			return b, true
+// form is how much of a dead letter a document holds.
+type form uint8
+
+const (
+	whole  form = iota
+	lean        // without the payload
+	barest      // without the alert's message either; it always fits: all that is in it has its bounds
+)
+
+// document writes the dead letter, as whole as from and limit let it be; a limit of 0 is none.
+func (e *envelope) document(from form, limit int) ([]byte, form) {
+	for f := from; f < barest; f++ {
+		if f == lean && e.letter.Message == nil {
+			continue
+		}
+		if b := e.write(f, limit); b != nil {
+			return b, f
 		}
 	}
-	return e.bare(), false
+	return e.write(barest, 0), barest
 }
 
-// bare writes the dead letter without its payload. It always fits: all that is in it has its bounds.
-func (e *envelope) bare() []byte {
+// write writes a form, or nothing where that is longer than limit.
+func (e *envelope) write(f form, limit int) []byte {
+	l := e.letter
 	head, tail := e.event()
-	size := len(head) + base64.StdEncoding.EncodedLen(len(e.letter.Record.Data)) + len(tail)
-	return e.ours(e.lambda(nil), strconv.Itoa(size)+" bytes, larger than the destination takes")
+	payload := len(head) + base64.StdEncoding.EncodedLen(len(l.Record.Data)) + len(tail)
+	least := 0 // escaped it only gets longer
+	if f == whole {
+		least += payload
+	}
+	if f != barest && l.Message != nil {
+		least += len(l.Message.Body)
+	}
+	if limit > 0 && least > limit {
+		return nil
+	}
+	b := e.lambda(make([]byte, 0, least+4<<10))
+	if f == whole {
+		b = append(key(b, "payload"), '"')
+		b = appendEscaped(b, head)
+		b = base64.StdEncoding.AppendEncode(b, l.Record.Data)
+		b = appendEscaped(b, tail)
+		b = append(b, '"')
+	}
+	b = e.ours(b)
+	if f != whole {
+		b = member(b, "payloadOmitted", tooLong(payload))
+	}
+	switch {
+	case l.Message == nil:
+	case f == barest:
+		b = member(b, "messageOmitted", tooLong(len(l.Message.Body)))
+	default:
+		b = e.message(b)
+	}
+	if b = append(b, "}}"...); limit > 0 && len(b) > limit {
+		return nil
+	}
+	return b
+}
+
+func tooLong(size int) string {
+	return strconv.Itoa(size) + " bytes, larger than the destination takes"
 }
 
 // lambda opens the document and writes what Lambda writes for every destination.
@@ -120,8 +164,8 @@ func (e *envelope) lambda(b []byte) []byte {
 	return append(b, '}')
 }
 
-// ours writes what Lambda does not say, and closes the document.
-func (e *envelope) ours(b []byte, omitted string) []byte {
+// ours opens what Lambda does not say.
+func (e *envelope) ours(b []byte) []byte {
 	l := e.letter
 	sub := ""
 	if l.Record.SubSequence > 0 {
@@ -134,6 +178,8 @@ func (e *envelope) ours(b []byte, omitted string) []byte {
 		{"alertId", l.AlertID},
 		{"rule", l.Rule},
 		{"topic", l.Topic},
+		{"output", l.Output},
+		{"outputKey", outputKey(l)},
 	} {
 		if m.value != "" {
 			b = member(b, m.name, m.value)
@@ -142,10 +188,33 @@ func (e *envelope) ours(b []byte, omitted string) []byte {
 	if sub != "" {
 		b = append(key(b, "subSequenceNumber"), sub...)
 	}
-	if omitted != "" {
-		b = member(b, "payloadOmitted", omitted)
+	return b
+}
+
+// message writes what the alert says, with the message group that it has on a FIFO topic.
+func (e *envelope) message(b []byte) []byte {
+	l, m := e.letter, e.letter.Message
+	b = append(key(b, "message"), '{')
+	b = member(b, "kind", string(l.Kind))
+	b = member(b, "severity", l.Severity)
+	b = member(b, "subject", m.Subject)
+	b = member(b, "body", m.Body)
+	b = append(key(b, "bodies"), '{')
+	for _, protocol := range slices.Sorted(maps.Keys(m.Bodies)) {
+		b = member(b, protocol, m.Bodies[protocol])
 	}
-	return append(b, "}}"...)
+	b = append(b, '}')
+	b = member(b, "structure", m.Structure)
+	b = append(key(b, "attributes"), '[')
+	for i, a := range m.Attributes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(member(member(member(append(b, '{'), "name", a.Name), "type", a.Type), "value", a.Value), '}')
+	}
+	b = append(b, ']')
+	b = member(b, "group", cmp.Or(m.Group, l.Record.PartitionKey))
+	return append(b, '}')
 }
 
 // event is what a function would have been given, in two parts: the record's data in base64 stands between them.
@@ -167,6 +236,14 @@ func (e *envelope) event() (head, tail []byte) {
 	tail = member(tail, "awsRegion", e.region)
 	tail = member(tail, "eventSourceARN", e.stream)
 	return head, append(tail, "}]}"...)
+}
+
+// outputKey is the partition key that a stream could take; of a longer one detail tells.
+func outputKey(l *alert.Letter) string {
+	if utf8.RuneCountInString(l.OutputKey) > maxOutputKey {
+		return ""
+	}
+	return l.OutputKey
 }
 
 // clip shortens a detail, on a rune boundary.

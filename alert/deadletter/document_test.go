@@ -132,10 +132,10 @@ func TestDocumentIsThatOfLambda(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := app.envelope(test.letter, at("2018-12-17T23:10:59.123456+01:00"))
-			document, whole := e.document(test.limit)
+			document, form := e.document(whole, test.limit)
 			require.Equal(t, test.want, string(document))
 			require.Equal(t, test.key, e.key())
-			require.Equal(t, test.limit == 0, whole)
+			require.Equal(t, test.limit == 0, form == whole)
 		})
 	}
 }
@@ -151,6 +151,8 @@ func TestIDIsOfTheLetterAlone(t *testing.T) {
 		"sub-sequence": func(l *alert.Letter) { l.Record.SubSequence++ },
 		"alert":        func(l *alert.Letter) { l.AlertID += "1" },
 		"reason":       func(l *alert.Letter) { l.Reason += "1" },
+		"output":       func(l *alert.Letter) { l.Output = "scored" },
+		"other output": func(l *alert.Letter) { l.Output = "archive" },
 		"border":       func(l *alert.Letter) { l.AlertID, l.Reason = l.AlertID+"s", l.Reason[1:] },
 	} {
 		l := exhausted()
@@ -175,10 +177,28 @@ func TestIDIsOfTheLetterAlone(t *testing.T) {
 	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, app.mapping)
 }
 
+// A letter of an output record says what to write, where and with which key; a key that no stream takes is left out.
+func TestDocumentOfAnOutputRecord(t *testing.T) {
+	app := testApplication(t)
+	l := tooOld()
+	l.Reason, l.Output, l.OutputKey = "output_failing", "scored", "größe"
+	document, _ := app.envelope(l, time.Now()).document(whole, 0)
+	require.Contains(t, string(document), `"kinesisAlerter":{"reason":"output_failing","output":"scored",`+
+		`"outputKey":"gr\u00f6\u00dfe","subSequenceNumber":1}}`)
+	require.Contains(t, string(document), `\"data\":\"AP8=\"`, "what would have been written")
+
+	l.Reason, l.OutputKey = "output_key", strings.Repeat("ö", 257)
+	document, _ = app.envelope(l, time.Now()).document(whole, 0)
+	require.Contains(t, string(document), `{"reason":"output_key","output":"scored","subSequenceNumber":1}}`)
+	l.OutputKey = l.OutputKey[2:]
+	document, _ = app.envelope(l, time.Now()).document(whole, 0)
+	require.Contains(t, string(document), `"outputKey":"`+strings.Repeat(`\u00f6`, 256)+`"`)
+}
+
 func TestPartitionsOfAWSAreKept(t *testing.T) {
 	app, err := newApplication("arn:aws-cn:kinesis:cn-north-1:000000000000:stream/s", "app")
 	require.NoError(t, err)
-	document, _ := app.envelope(exhausted(), time.Now()).document(0)
+	document, _ := app.envelope(exhausted(), time.Now()).document(whole, 0)
 	require.Equal(
 		t, "arn:aws-cn:lambda:cn-north-1:000000000000:function:app",
 		parse(t, string(document)).RequestContext.FunctionARN,
@@ -214,8 +234,8 @@ func TestDocumentIsASCIIAndKeepsEverything(t *testing.T) {
 	app := testApplication(t)
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLetter(t)
-		document, whole := app.envelope(l, time.Now()).document(0)
-		require.True(t, whole)
+		document, form := app.envelope(l, time.Now()).document(whole, 0)
+		require.Equal(t, whole, form)
 		require.True(t, ascii(string(document)), "%s", document)
 		require.True(t, json.Valid(document))
 		p := parse(t, string(document))
@@ -246,17 +266,17 @@ func TestDocumentFits(t *testing.T) {
 	app := testApplication(t)
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLetter(t)
-		full, _ := app.envelope(l, at("2018-12-17T22:10:59Z")).document(0)
+		full, _ := app.envelope(l, at("2018-12-17T22:10:59Z")).document(whole, 0)
 		missing := rapid.IntRange(-3, 3).Draw(t, "missing") // bytes of data up to the limit, about
 		l.Record.Data = bytes.Repeat([]byte("x"), max(0, (limit-len(full))/4*3+missing))
-		full, _ = app.envelope(l, at("2018-12-17T22:10:59Z")).document(0)
-		document, whole := app.envelope(l, at("2018-12-17T22:10:59Z")).document(limit)
+		full, _ = app.envelope(l, at("2018-12-17T22:10:59Z")).document(whole, 0)
+		document, form := app.envelope(l, at("2018-12-17T22:10:59Z")).document(whole, limit)
 		require.LessOrEqual(t, len(document), limit)
-		require.Equal(t, len(full) <= limit, whole)
-		require.Equal(t, whole, bytes.Equal(full, document))
+		require.Equal(t, len(full) <= limit, form == whole)
+		require.Equal(t, form == whole, bytes.Equal(full, document))
 		p := parse(t, string(document))
-		require.Equal(t, whole, p.Payload != "")
-		require.Equal(t, whole, p.KinesisAlerter.PayloadOmitted == "")
+		require.Equal(t, form == whole, p.Payload != "")
+		require.Equal(t, form == whole, p.KinesisAlerter.PayloadOmitted == "")
 	})
 }
 
@@ -265,7 +285,7 @@ func TestDetailIsCutBetweenCharacters(t *testing.T) {
 	for i := range utf8.UTFMax {
 		l := exhausted()
 		l.Detail = strings.Repeat("x", i) + strings.Repeat("😀", 400)
-		document, _ := app.envelope(l, time.Now()).document(0)
+		document, _ := app.envelope(l, time.Now()).document(whole, 0)
 		got := parse(t, string(document)).KinesisAlerter.Detail
 		require.Equal(t, strings.Repeat("x", i)+strings.Repeat("😀", (maxDetail-i)/4)+"…", got)
 	}
@@ -279,7 +299,7 @@ func TestDocumentOfTheLargestRecordIsMadeInOnePiece(t *testing.T) {
 	allocated := func(limit int) (document []byte, bytes int) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		document, _ = e.document(limit)
+		document, _ = e.document(whole, limit)
 		runtime.ReadMemStats(&after)
 		return document, int(after.TotalAlloc - before.TotalAlloc) //nolint:gosec // a few MiB
 	}

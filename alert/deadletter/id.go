@@ -12,8 +12,14 @@ import (
 // letterID is the dead letter's own UUID: the same for every attempt and every repeat.
 func (a *application) letterID(l *alert.Letter) string {
 	r := &l.Record
-	return uuid("letter", a.stream, r.Shard, r.SequenceNumber, strconv.FormatUint(uint64(r.SubSequence), 10), l.AlertID,
-		string(l.Reason))
+	fields := []string{
+		"letter", a.stream, r.Shard, r.SequenceNumber, strconv.FormatUint(uint64(r.SubSequence), 10), l.AlertID,
+		string(l.Reason),
+	}
+	if l.Output != "" { // a record can have a letter of each output
+		fields = append(fields, l.Output)
+	}
+	return uuid(fields...)
 }
 
 // uuid derives a UUID from fields. It has the form of RFC 9562's version 5, with SHA-256 in the place of SHA-1. Each

@@ -12,7 +12,7 @@ import (
 // one that waits goes first: it may have been the dead letter.
 const headway = 10 * time.Millisecond
 
-// maxCalls bounds the calls under way, and with them the memory of documents: one can have 13 MiB.
+// maxCalls bounds the calls under way, and with them the memory of documents: one can have 20 MiB.
 const maxCalls = 16
 
 // line is where dead letters wait for their turn. It is safe for concurrent use.

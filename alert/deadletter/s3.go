@@ -3,12 +3,18 @@ package deadletter
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"kinesis-alerter/internal/arns"
 )
 
 // S3Client is what a Sender asks of S3; *s3.Client has it. Its retryer should be aws.NopRetryer.
@@ -19,23 +25,55 @@ type S3Client interface {
 type bucket struct {
 	client       S3Client
 	name, prefix string
+	region       atomic.Pointer[string] // where S3 said that the bucket is; nil is the region of the client
 }
 
 func (*bucket) kind() string           { return "s3" }
 func (b *bucket) where() string        { return "s3://" + b.name + "/" + b.prefix }
-func (*bucket) limit() int             { return 0 }
+func (*bucket) limit() int             { return MaxDocument }
 func (*bucket) timeout() time.Duration { return objectTimeout }
 
-// put returns the key: an object has no other name.
+// put returns the key: an object has no other name. A bucket's name does not say its region, but S3 does where the call
+// went to another one: then it is made again, and all later ones go there at once.
 func (b *bucket) put(ctx context.Context, key string, document []byte) (string, error) {
 	key = b.prefix + key
-	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &b.name, Key: &key, Body: bytes.NewReader(document), ContentType: new("application/json"),
-	})
+	region := b.region.Load()
+	err := b.putIn(ctx, region, key, document)
+	if at := bucketRegion(err); at != "" && (region == nil || *region != at) {
+		b.region.Store(&at)
+		err = b.putIn(ctx, &at, key, document)
+	}
 	if err != nil {
 		return "", err
 	}
 	return key, nil
+}
+
+func (b *bucket) putIn(ctx context.Context, region *string, key string, document []byte) error {
+	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &b.name, Key: &key, Body: bytes.NewReader(document), ContentType: new("application/json"),
+	}, func(o *s3.Options) {
+		if region != nil {
+			o.Region = *region
+		}
+	})
+	return err
+}
+
+// bucketRegion is the region that an answer to a call in another one names; empty for all other answers. It becomes
+// part of a host's name.
+func bucketRegion(err error) string {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || answer.Response == nil {
+		return ""
+	}
+	switch answer.HTTPStatusCode() {
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		if region := answer.Response.Header.Get("x-amz-bucket-region"); arns.IsRegion(region) {
+			return region
+		}
+	}
+	return ""
 }
 
 // maxPrefix is how long the part of a key may be that is configured, in bytes. S3 takes 1,024 for all of it.

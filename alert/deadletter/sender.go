@@ -115,18 +115,21 @@ func (s *Sender) Send(ctx context.Context, l *alert.Letter) error {
 	}
 }
 
-// attempt sends the dead letter, a second time without its payload if the destination does not like its size.
+// attempt sends the dead letter. Where the destination does not like its size, it goes again at once without its
+// payload, and then without the alert's message.
 func (s *Sender) attempt(ctx context.Context, e *envelope) (id string, v delivery.Verdict, err error) {
-	document, whole := e.document(s.destination.limit())
-	id, v, err = s.put(ctx, e.key(), document)
-	if v.Class == delivery.Shrink && whole && ctx.Err() == nil {
+	for form := whole; ; form++ {
+		var document []byte
+		document, form = e.document(form, s.destination.limit())
+		id, v, err = s.put(ctx, e.key(), document)
+		switch {
+		case v.Class != delivery.Shrink:
+			return id, v, err
+		case form == barest || ctx.Err() != nil:
+			return id, delivery.Hold.Because(reasonRefused), err
+		}
 		s.metrics.failed(v.Reason)
-		id, v, err = s.put(ctx, e.key(), e.bare())
 	}
-	if v.Class == delivery.Shrink {
-		v = delivery.Hold.Because(reasonRefused)
-	}
-	return id, v, err
 }
 
 // put makes one call.
@@ -147,6 +150,7 @@ func (s *Sender) sent(e *envelope, id string) {
 	if line := s.audit.Check(zapcore.InfoLevel, "dead letter sent"); line != nil {
 		line.Write(
 			zap.String("alert_id", l.AlertID), zap.String("rule", l.Rule), zap.String("topic", l.Topic),
+			zap.String("output", l.Output),
 			zap.String("reason", string(l.Reason)), zap.String("condition", l.Condition),
 			zap.String("shard", l.Record.Shard), zap.String("sequence_number", l.Record.SequenceNumber),
 			zap.Uint32("sub", l.Record.SubSequence),

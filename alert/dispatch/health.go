@@ -33,7 +33,7 @@ type health struct {
 	log    *zap.Logger
 	faults delivery.Faults
 	remedy func(r alert.Reason, role string) string
-	ages   *ages
+	ages   *delivery.Ages
 }
 
 // settle draws the conclusions from what became of a call.
@@ -94,7 +94,7 @@ func (h *health) failed(now time.Time, epoch int, fault alert.Reason, err error)
 	if held != before {
 		h.faults.Move(before, held)
 		if before == "" {
-			h.ages.holds(now)
+			h.ages.Holds(now)
 		}
 		h.log.Error("topic refuses alerts, they wait and the topic is probed",
 			zap.String("reason", string(held)), zap.String("remedy", h.remedy(held, h.role)), zap.Error(err))
@@ -114,7 +114,7 @@ func (h *health) answered(now time.Time, epoch int) {
 	h.careful, h.failing = false, ""
 	if before.Fault() != "" {
 		h.faults.Move(before.Fault(), "")
-		h.ages.released(now)
+		h.ages.Released(now)
 	}
 	if before.Fault() != "" || h.logged {
 		h.logged = false

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/guard"
 	"kinesis-alerter/internal/sleep"
 )
@@ -105,7 +106,7 @@ func New(cfg Config, deps Deps) (*Publisher, error) {
 
 // newTopic makes a topic of the configuration.
 func (p *Publisher) newTopic(name string, cfg Config) *topic {
-	config, ages, metrics := cfg.Topics[name], newAges(p.deps.At), p.metrics.topic(name)
+	config, ages, metrics := cfg.Topics[name], delivery.NewAges(p.deps.At), p.metrics.topic(name)
 	log := p.deps.Log.With(zap.String("topic", name), zap.String("topic_arn", config.ARN))
 	h := &health{log: log, faults: metrics.faults, remedy: p.deps.Service.Remedy, ages: ages}
 	t := &topic{

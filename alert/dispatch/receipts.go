@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 )
 
 // auditIDs is how many ids of alerts one line of the audit log has.
@@ -18,7 +19,7 @@ const auditIDs = 100
 // Recent. They are safe for concurrent use.
 type receipts struct {
 	topic   string
-	ages    *ages
+	ages    *delivery.Ages
 	audit   *zap.Logger
 	metrics *topicMetrics
 	recent  *recent
@@ -27,7 +28,7 @@ type receipts struct {
 
 // alert writes down an alert. What Recent gets are copies: its ring must not keep a page of records in memory.
 func (s *receipts) alert(a *alert.Alert, messageID string, now time.Time) {
-	latency := s.ages.since(a.Occurred(), now)
+	latency := s.ages.Since(a.Occurred(), now)
 	s.metrics.accepted(a.Rule, a.ID, latency)
 	s.tallies.add(a.Rule, a.Kind, false)
 	if line := s.audit.Check(zapcore.InfoLevel, "alert published"); line != nil {
@@ -52,7 +53,7 @@ func (s *receipts) digest(d *digest, messageID string, now time.Time) {
 		}
 		latency := time.Duration(0)
 		if m.arrival != 0 {
-			latency = s.ages.since(m.arrived(), now)
+			latency = s.ages.Since(m.arrived(), now)
 		}
 		example := ""
 		if len(ids) == 1 { // one is enough: a digest can have a million

@@ -27,7 +27,7 @@ type topic struct {
 	log         *zap.Logger
 	metrics     *topicMetrics
 	receipts    *receipts
-	ages        *ages
+	ages        *delivery.Ages
 	vitals      vitals
 	hurry       atomic.Bool   // see Publisher.Hurry
 	known       chan struct{} // closed when the destination was asked for the first time
@@ -312,7 +312,7 @@ func (t *topic) judge(now time.Time, attempts int, last error) func(*member, *or
 		if err := o.lease.ended(); err != nil {
 			return err
 		}
-		if most > 0 && t.ages.of(m.arrived(), now) > most {
+		if most > 0 && t.ages.Of(m.arrived(), now) > most {
 			return &alert.GivenUpError{Condition: alert.ConditionAge, Attempts: attempts, Err: last}
 		}
 		return nil

@@ -2,9 +2,11 @@
 //
 // # What it guarantees
 //
-//   - Alerts of one partition key are accepted in the order in which their tasks were submitted. While alerts of a key
-//     wait in the digests of a topic, its next one for that topic is gathered too, or waits. Other topics do not wait.
-//   - An alert that cannot be published holds its own key at most. Dead letters have workers of their own, so a
+//   - A topic accepts the alerts of one partition key in the order in which their tasks were submitted. While alerts of
+//     a key wait in the digests of a topic, its next one for that topic is gathered too, or waits.
+//   - Topics do not wait for each other. The exception are alerts whose topic leaves the configuration: they go to those
+//     that their rule has instead, before later alerts of the key and the rule.
+//   - An alert that cannot be published holds its own key and topic at most. Dead letters have workers of their own, so a
 //     destination that does not answer holds only the keys that it concerns.
 //   - A task ends in one call of Owner.Settled, or in none once Stop was called. No call comes after Stop has
 //     returned.
@@ -13,9 +15,9 @@
 //
 // # States
 //
-//	a lane:  idle ──task──▶ ready ──worker──▶ busy ──▶ ready, idle, waiting for digests, or held
-//	a task:  queued ──▶ dispatched ──last digest──▶ settled
-//	                └──────────────────────────────▶ settled
+//	a lane:  idle ──leg──▶ ready ──worker──▶ busy ──▶ ready, idle, waiting for digests, or held
+//	a leg:   queued ──▶ dispatched ──last digest──▶ over; one for each topic of a task
+//	a task:  queued ──▶ all legs dispatched ──▶ all over: settled
 //
 // # What it does not promise
 //

@@ -18,16 +18,18 @@ const (
 	MaxGathered = 100_000
 )
 
-// Lanes publish the alerts of one shard: several partition keys at once, but the alerts of one key one after the other.
-// So a key's alerts are accepted in the order of its records.
+// Lanes publish the alerts of one shard: several partition keys at once, but the alerts of one key and topic one after
+// the other. So each topic gets a key's alerts in the order of its records.
 //
-// An alert that a digest takes frees its lane at once. While a key has alerts in the digests of a topic, its next one
-// for that topic may only be gathered too, because digests keep the order. Otherwise the lane waits, without a worker,
-// until they are settled. Alerts for other topics are still published: their subscribers must not wait for a storm
-// elsewhere.
+// Topics share nothing but the room for what waits. Each has lanes and workers of its own, so that the subscribers of one
+// do not wait for an outage or a storm of another. There is one exception: an alert whose topic leaves the configuration
+// goes to those that its rule has instead, and later alerts of the key and rule for these wait for that.
 //
-// A key whose alert cannot go anywhere is held: its lane stops, keeps what it has and takes no worker, and the other
-// keys continue. Dead letters have workers of their own: a destination that stalls holds only the keys that it
+// An alert that a digest takes frees its lane at once. While a lane has alerts in digests, its next one may only be
+// gathered too, because digests keep the order. Otherwise the lane waits, without a worker, until they are settled.
+//
+// An alert that cannot go anywhere holds its lane: it stops, keeps what it has and takes no worker, and the other
+// lanes continue. Dead letters have workers of their own: a destination that stalls holds only the keys that it
 // concerns.
 type Lanes struct {
 	cfg Config
@@ -38,9 +40,10 @@ type Lanes struct {
 
 	mu         sync.Mutex
 	stopped    bool
-	byKey      map[string]*lane
-	publishing pool // of lanes whose next task is ready
-	sending    pool // of lanes with a dead letter to send
+	byKey      map[string][]*lane
+	publishing map[string]*pool // by topic, of lanes whose next leg is ready; those without a worker are not there
+	sending    pool             // of lanes with a dead letter to send
+	running    int              // workers of all pools
 	waiters    []chan struct{}
 	tasks      int           // reserved, and not settled or gathered
 	bytes      int           // of memory that tasks hold
@@ -53,7 +56,7 @@ type Lanes struct {
 
 // Config is what lanes work with.
 type Config struct {
-	Parallelism int
+	Parallelism int // how many keys of a topic are published at once
 	MaxBytes    int // of the records that may wait
 	Publisher   Publisher
 	DeadLetters DeadLetters // nil for none
@@ -76,46 +79,20 @@ type Owner interface {
 
 // pool is the workers of one kind.
 type pool struct {
+	topic   string
 	running int
 	ready   []*lane // first come first served
 }
 
-// lane is one partition key with work.
+// lane is one partition key with work for one topic.
 type lane struct {
-	key     string
-	queue   []*Task
-	letters []*letter // dead letters to send before the next task
-	out     int       // of lanes.out
-	outTo   []topicOut
-	busy    bool // it has a worker, or waits for one
-	// waits says that its next alert could not be gathered and may not be published while alerts for its topic,
-	// waitsFor, are out.
-	waits    bool
-	waitsFor string
-	held     bool
-}
-
-// topicOut is how many alerts of a lane are out for a topic.
-type topicOut struct {
-	topic string
-	n     int
-}
-
-// addOut counts alerts for a topic that go out (1) or are settled (-1).
-func (ln *lane) addOut(topic string, by int) {
-	ln.out += by
-	for i := range ln.outTo {
-		if ln.outTo[i].topic == topic {
-			ln.outTo[i].n += by
-			return
-		}
-	}
-	ln.outTo = append(ln.outTo, topicOut{topic, by})
-}
-
-// isOut reports whether alerts for a topic are out.
-func (ln *lane) isOut(topic string) bool {
-	return slices.ContainsFunc(ln.outTo, func(o topicOut) bool { return o.topic == topic && o.n > 0 })
+	key, topic string
+	queue      []*leg
+	letters    []*letter // dead letters to send before the next leg
+	out        int       // of lanes.out
+	busy       bool      // it has a worker, or waits for one
+	waits      bool      // its next alert could not be gathered and may not be published while alerts are out
+	held       bool
 }
 
 // ErrNoRoom says that too many records wait for SNS.
@@ -123,7 +100,7 @@ var ErrNoRoom = errors.New("too many records wait for SNS")
 
 // New makes lanes that work until ctx is done, or Stop.
 func New(ctx context.Context, cfg Config) *Lanes {
-	l := &Lanes{cfg: cfg, byKey: map[string]*lane{}}
+	l := &Lanes{cfg: cfg, byKey: map[string][]*lane{}, publishing: map[string]*pool{}}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
 }
@@ -190,14 +167,40 @@ func (l *Lanes) Submit(t *Task) {
 		return
 	}
 	t.slot, t.reserved = true, t.Bytes
-	if ln := l.byKey[t.Key]; ln != nil { // it has work, or alerts in digests, or is held
-		ln.queue = append(ln.queue, t)
-		l.scheduleLocked(ln)
-		return
+	legs := t.split()
+	t.legs = len(legs)
+	for _, g := range legs {
+		l.scheduleLocked(l.enqueueLocked(g))
 	}
-	ln := &lane{key: t.Key, queue: []*Task{t}}
-	l.byKey[t.Key] = ln
-	l.scheduleLocked(ln)
+}
+
+// enqueueLocked appends a leg to the lane of its key and topic.
+func (l *Lanes) enqueueLocked(g *leg) *lane {
+	key, topic := g.task.Key, g.topic()
+	var own *lane
+	for _, ln := range l.byKey[key] {
+		if ln.topic == topic { // it has work, or alerts in digests, or is held
+			own = ln
+			continue
+		}
+		g.after = append(g.after, ln.lastThatMayGoTo(g)...)
+	}
+	if own == nil {
+		own = &lane{key: key, topic: topic}
+		l.byKey[key] = append(l.byKey[key], own)
+	}
+	own.queue = append(own.queue, g)
+	return own
+}
+
+// lastThatMayGoTo returns the last leg of another topic's lane that may have to go before a new one; none, almost always.
+func (ln *lane) lastThatMayGoTo(g *leg) []*leg {
+	for _, older := range slices.Backward(ln.queue) {
+		if slices.ContainsFunc(g.alerts, older.mayGoTo) {
+			return []*leg{older}
+		}
+	}
+	return nil
 }
 
 // scheduleLocked finds a worker for a lane that has something to do, and forgets a lane that has nothing left.
@@ -206,7 +209,13 @@ func (l *Lanes) scheduleLocked(ln *lane) {
 	if p == nil || p.running >= l.cfg.Parallelism {
 		return
 	}
+	l.startLocked(p)
+}
+
+// startLocked starts a worker for the lane that has waited longest.
+func (l *Lanes) startLocked(p *pool) {
 	p.running++
+	l.running++
 	first := p.take()
 	l.wg.Go(func() { l.guarded(p, first) })
 }
@@ -216,23 +225,53 @@ func (l *Lanes) readyLocked(ln *lane) *pool {
 	if ln.busy || l.ctx.Err() != nil {
 		return nil
 	}
-	p := &l.publishing
+	p := &l.sending
 	switch {
 	case len(ln.letters) > 0:
-		p = &l.sending
 	case ln.held:
 		return nil
 	case len(ln.queue) == 0:
 		if ln.out == 0 {
-			delete(l.byKey, ln.key)
+			l.forgetLocked(ln)
 		}
 		return nil
-	case ln.waits && ln.isOut(ln.waitsFor):
+	case ln.waits && ln.out > 0, ln.queue[0].waits():
 		return nil
+	default:
+		p = l.publishingLocked(ln.topic)
 	}
 	ln.busy, ln.waits = true, false
 	p.ready = append(p.ready, ln)
 	return p
+}
+
+// publishingLocked returns the workers of a topic.
+func (l *Lanes) publishingLocked(topic string) *pool {
+	p := l.publishing[topic]
+	if p == nil {
+		p = &pool{topic: topic}
+		l.publishing[topic] = p
+	}
+	return p
+}
+
+// forgetLocked takes a lane out that has nothing left.
+func (l *Lanes) forgetLocked(ln *lane) {
+	lanes := l.byKey[ln.key]
+	if lanes = slices.DeleteFunc(lanes, func(other *lane) bool { return other == ln }); len(lanes) > 0 {
+		l.byKey[ln.key] = lanes
+		return
+	}
+	delete(l.byKey, ln.key)
+}
+
+// overLocked lets what waited for a leg of a key continue.
+func (l *Lanes) overLocked(key string) {
+	for _, ln := range slices.Clone(l.byKey[key]) {
+		if len(ln.queue) > 0 && len(ln.queue[0].after) > 0 {
+			l.scheduleLocked(ln)
+		}
+	}
 }
 
 // take takes the lane that has waited longest.
@@ -248,7 +287,7 @@ func (l *Lanes) guarded(p *pool, ln *lane) {
 	_ = guard.Run(l.ctx, "lanes", func() error { l.work(p, ln); return nil })
 }
 
-// work serves the queued lanes, one task or dead letter at a time, until none is left.
+// work serves the queued lanes, one leg or dead letter at a time, until none is left.
 func (l *Lanes) work(p *pool, ln *lane) {
 	for ln != nil {
 		ln = l.next(p, ln, l.step(p, ln))
@@ -261,12 +300,12 @@ func (l *Lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 	defer l.mu.Unlock()
 	ln.busy = false
 	switch end {
-	case taskDispatched:
+	case legDispatched:
 		ln.queue[0] = nil
 		ln.queue = ln.queue[1:]
 	case letterSettled:
 		ln.letters = ln.letters[1:]
-	case taskWaits:
+	case legWaits:
 		ln.waits = true
 	case letterQueued, keyHeld:
 	case stopped:
@@ -274,9 +313,7 @@ func (l *Lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 		return nil
 	}
 	if other := l.readyLocked(ln); other != nil && other != p && other.running < l.cfg.Parallelism {
-		other.running++
-		first := other.take()
-		l.wg.Go(func() { l.guarded(other, first) })
+		l.startLocked(other)
 	}
 	if len(p.ready) > 0 {
 		return p.take()
@@ -287,12 +324,16 @@ func (l *Lanes) next(p *pool, ln *lane, end stepEnd) *lane {
 
 func (l *Lanes) endWorkerLocked(p *pool) {
 	p.running--
+	l.running--
+	if p.running == 0 && len(p.ready) == 0 && p != &l.sending {
+		delete(l.publishing, p.topic)
+	}
 	l.wakeQuietLocked()
 }
 
 // quietLocked reports whether nothing is on its way, in a worker or in a digest.
 func (l *Lanes) quietLocked() bool {
-	return l.publishing.running == 0 && l.sending.running == 0 && l.out == 0
+	return l.running == 0 && l.out == 0
 }
 
 func (l *Lanes) wakeQuietLocked() {

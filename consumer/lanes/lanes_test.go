@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
 )
@@ -170,7 +173,9 @@ func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
 		left := alerts("left", "behind")
 		left.Alerts[0].Topic = "gone"
 		require.NoError(t, w.submit(t.Context(), "a", left))
-		require.NoError(t, w.submit(t.Context(), "a", alerts("later")))
+		later := alerts("later")
+		later.Alerts[0].Topic = "gone"
+		require.NoError(t, w.submit(t.Context(), "a", later))
 		require.NoError(t, w.submit(t.Context(), "b", alerts("fine")))
 		require.NoError(t, w.Quiet(t.Context()))
 		require.True(t, w.Leaves())
@@ -178,6 +183,108 @@ func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
 		require.Equal(t, "fine", w.Resolved[0].Alerts[0].ID)
 		require.Empty(t, w.Refusals)
 		require.Zero(t, w.heldKeys())
+		w.Stop(errStop)
+	})
+}
+
+// TestLanesOfOneTopicHoldNoOther: a topic does not answer, and all of its workers wait for it. The others get the alerts
+// of the same rules, keys and records.
+func TestLanesOfOneTopicHoldNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		published := map[string]int{}
+		answers := make(chan struct{})
+		w := newLanesWorld(t, 3, func(ctx context.Context, a *alert.Alert) error {
+			if a.Topic == "silent" {
+				select {
+				case <-answers:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			published[a.Topic]++
+			return nil
+		})
+		const n = 100
+		for i := range n {
+			both := alerts("a", "b", "c")
+			both.Alerts[0].Topic, both.Alerts[1].Topic, both.Alerts[2].Topic = "silent", "heard", "silent"
+			require.NoError(t, w.submit(t.Context(), fmt.Sprint(i%20), both))
+		}
+		synctest.Wait()
+		require.Equal(t, map[string]int{"heard": n}, published)
+		require.Empty(t, w.Resolved, "a task is done with all of its alerts")
+		close(answers)
+		require.NoError(t, w.Quiet(t.Context()))
+		require.Equal(t, map[string]int{"heard": n, "silent": 2 * n}, published)
+		require.Len(t, w.Resolved, n)
+		requireEmpty(t, w.Lanes)
+		require.Empty(t, w.publishing)
+		w.Stop(errStop)
+	})
+}
+
+// TestLanesKeepTheOrderOfWhatIsRedirected: a topic leaves the configuration while alerts wait for it. They go to the
+// topic that the rule has instead, and before the later ones of their key that are for it anyway.
+func TestLanesKeepTheOrderOfWhatIsRedirected(t *testing.T) {
+	rules := func(topic string) *alert.Rules {
+		set, err := alert.Config{
+			Rules: []alert.RuleConfig{{Name: "r", When: "true", Topics: []string{topic}}},
+			Topics: map[string]alert.TopicConfig{
+				"old": {ARN: "arn:aws:sns:us-east-1:000000000000:old"},
+				"new": {ARN: "arn:aws:sns:us-east-1:000000000000:new"},
+			},
+		}.Compile()
+		require.NoError(t, err)
+		return set
+	}
+	pipeline, err := alert.New(rules("old"), alert.Deps{
+		Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(t, err)
+	eval := pipeline.Shard("shardId-000000000000")
+	made := func(n int) *Task {
+		d := eval.Evaluate(&alert.Record{
+			Shard: "shardId-000000000000", SequenceNumber: fmt.Sprint(n), PartitionKey: "k", Data: []byte("{}"),
+		})
+		return &Task{Bytes: 100, Alerts: slices.Clone(d.Alerts)}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var published []string
+		left := make(chan struct{})
+		w := lanesWorldOf(t, Config{
+			Parallelism: 3, MaxBytes: 1 << 20, Instead: pipeline.Redirect,
+			Publisher: publishFunc(func(_ context.Context, a *alert.Alert) error {
+				if a.Topic == "old" {
+					<-left
+					time.Sleep(time.Second)
+					return &alert.RejectedError{Reason: alert.ReasonUnknownTopic, Err: errors.New("gone")}
+				}
+				time.Sleep(100 * time.Millisecond)
+				mu.Lock()
+				defer mu.Unlock()
+				published = append(published, a.Topic+" "+a.Record.SequenceNumber)
+				return nil
+			}),
+		})
+		for n := range 3 {
+			require.NoError(t, w.submit(t.Context(), "k", made(n)))
+		}
+		require.NoError(t, pipeline.Update(rules("new")))
+		for n := range 3 {
+			require.NoError(t, w.submit(t.Context(), "k", made(3+n)))
+		}
+		synctest.Wait()
+		require.Empty(t, published)
+		close(left)
+		require.NoError(t, w.Quiet(t.Context()))
+		require.Equal(t, []string{"new 0", "new 1", "new 2", "new 3", "new 4", "new 5"}, published)
+		require.Len(t, w.Resolved, 6)
+		requireEmpty(t, w.Lanes)
 		w.Stop(errStop)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,10 +16,10 @@ import (
 type stepEnd uint8
 
 const (
-	taskDispatched stepEnd = iota // the lane is done with its first task
-	letterQueued                  // a dead letter has to be sent before the first task continues
-	taskWaits                     // for alerts in digests
-	letterSettled                 // the first dead letter is done
+	legDispatched stepEnd = iota // the lane is done with its first leg
+	letterQueued                 // a dead letter has to be sent before the first leg continues
+	legWaits                     // for alerts in digests
+	letterSettled                // the first dead letter is done
 	keyHeld
 	stopped
 )
@@ -39,7 +40,7 @@ func refOf(a *alert.Alert) alertRef { return alertRef{a.ID, a.Rule, a.Topic, a.R
 
 // letter is a dead letter on its way: an alert or a record.
 type letter struct {
-	task     *Task
+	leg      *leg
 	alert    *alert.Alert // nil for a record
 	gathered *gathered    // nil unless the alert was in a digest
 	err      error
@@ -48,7 +49,7 @@ type letter struct {
 // gathered is an alert in a digest.
 type gathered struct {
 	lane *lane
-	task *Task
+	leg  *leg
 	ref  alertRef
 	// alert is kept only for a dead letter, because it keeps the record's payload in memory.
 	alert *alert.Alert
@@ -63,41 +64,41 @@ func (l *Lanes) step(p *pool, ln *lane) stepEnd {
 		l.mu.Unlock()
 		return l.sendDeadLetter(ln, m)
 	}
-	t := ln.queue[0]
+	g := ln.queue[0]
 	l.mu.Unlock()
-	return l.publishTask(ln, t)
+	return l.publishLeg(ln, g)
 }
 
-// publishTask publishes what is left of a task, in order.
-func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
-	if t.Letter != nil {
-		l.queueDeadLetter(ln, &letter{task: t})
+// publishLeg publishes what is left of a leg, in order.
+func (l *Lanes) publishLeg(ln *lane, g *leg) stepEnd {
+	if g.task.Letter != nil {
+		l.queueDeadLetter(ln, &letter{leg: g})
 		return letterQueued
 	}
-	for ; t.next < len(t.Alerts); t.next++ {
+	for ; g.next < len(g.alerts); g.next++ {
 		if l.ctx.Err() != nil {
 			return stopped
 		}
-		a := t.Alerts[t.next]
-		gathered, err := l.publishAlert(ln, t, a)
+		a := g.alerts[g.next]
+		gathered, err := l.publishAlert(ln, g, a)
 		if gathered {
 			continue
 		}
 		if errors.Is(err, errKeyIsOut) {
-			return taskWaits
+			return legWaits
 		}
-		if l.redirect(t, err) {
-			t.next--
+		if l.redirect(g, err) {
+			g.next--
 			continue
 		}
 		switch f := l.dispositionOf(err); f {
 		case accepted, Expired, Skipped:
 			l.report(Refusal{refOf(a), f, err})
 			l.mu.Lock()
-			t.note(a.ID, f)
+			g.task.note(a.ID, f)
 			l.mu.Unlock()
 		case DeadLettered:
-			l.queueDeadLetter(ln, &letter{task: t, alert: a, err: err})
+			l.queueDeadLetter(ln, &letter{leg: g, alert: a, err: err})
 			return letterQueued
 		case Held:
 			l.hold(ln, Refusal{refOf(a), f, err})
@@ -109,22 +110,22 @@ func (l *Lanes) publishTask(ln *lane, t *Task) stepEnd {
 			return stopped
 		}
 	}
-	l.allDispatched(t)
-	return taskDispatched
+	l.dispatched(g)
+	return legDispatched
 }
 
 // redirect replaces an alert whose topic has left the configuration by alerts for the topics that its rule has now.
-func (l *Lanes) redirect(t *Task, err error) bool {
+func (l *Lanes) redirect(g *leg, err error) bool {
 	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic ||
 		l.cfg.Instead == nil {
 		return false
 	}
-	others := l.cfg.Instead(t.Alerts[t.next])
+	others := l.cfg.Instead(g.alerts[g.next])
 	if len(others) == 0 {
 		return false
 	}
 	l.mu.Lock()
-	t.Alerts = slices.Concat(t.Alerts[:t.next], others, t.Alerts[t.next+1:])
+	g.alerts = slices.Concat(g.alerts[:g.next], others, g.alerts[g.next+1:])
 	l.mu.Unlock()
 	return true
 }
@@ -132,28 +133,26 @@ func (l *Lanes) redirect(t *Task, err error) bool {
 // gatherPause is the pause between two attempts with an alert that neither a digest nor the topic takes.
 const gatherPause = 10 * time.Millisecond
 
-// errKeyIsOut says that an alert may not be published while earlier ones of its key are in digests of its topic, or
-// held.
+// errKeyIsOut says that an alert may not be published while earlier ones of its lane are in digests, or held.
 var errKeyIsOut = errors.New("earlier alerts of the key are in digests of the topic, or held")
 
 // publishAlert gives an alert to a digest or, if there is none and the key's order allows it, publishes it. A panic
 // while rendering is the alert's fault, not the process's: the alert is rejected.
-func (l *Lanes) publishAlert(ln *lane, t *Task, a *alert.Alert) (gathered bool, err error) {
+func (l *Lanes) publishAlert(ln *lane, of *leg, a *alert.Alert) (gathered bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			gathered, err = false, &alert.RejectedError{Reason: alert.ReasonPanic, Err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
 	for told := false; ; told = true {
-		if l.gather(ln, t, a) {
+		if l.gather(ln, of, a) {
 			return true, nil
 		}
 		if told { // the topic gathers, but no digest takes it: the lease has ended, and soon the lanes end
 			_ = sleep.Until(l.ctx, time.Now().Add(gatherPause))
 		}
 		l.mu.Lock()
-		mayPublish := !ln.held && !ln.isOut(a.Topic)
-		ln.waitsFor = a.Topic
+		mayPublish := !ln.held && ln.out == 0
 		l.mu.Unlock()
 		switch {
 		case l.ctx.Err() != nil:
@@ -168,8 +167,8 @@ func (l *Lanes) publishAlert(ln *lane, t *Task, a *alert.Alert) (gathered bool, 
 }
 
 // gather offers an alert to a digest. The digest may settle it before this returns.
-func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
-	g := &gathered{lane: ln, task: t, ref: refOf(a)}
+func (l *Lanes) gather(ln *lane, of *leg, a *alert.Alert) (taken bool) {
+	g := &gathered{lane: ln, leg: of, ref: refOf(a)}
 	if l.cfg.DeadLetters != nil {
 		g.alert = a
 	}
@@ -178,9 +177,7 @@ func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
 		l.mu.Unlock()
 		return false
 	}
-	t.out++
-	ln.addOut(a.Topic, 1)
-	l.out++
+	l.addOutLocked(g, 1)
 	l.mu.Unlock()
 	defer func() {
 		if taken {
@@ -189,19 +186,35 @@ func (l *Lanes) gather(ln *lane, t *Task, a *alert.Alert) (taken bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		g.over = true
-		t.out--
-		ln.addOut(a.Topic, -1)
-		l.out--
+		l.addOutLocked(g, -1)
 	}()
 	return l.cfg.Publisher.Gather(a, func(err error) { l.settleGathered(g, err) })
 }
 
-// allDispatched ends a lane's work on a task whose alerts are all done or in digests. What is in digests no longer
-// needs its payload, unless it may become a dead letter.
-func (l *Lanes) allDispatched(t *Task) {
-	keep := l.cfg.DeadLetters != nil
+// addOutLocked counts an alert that goes out (1), or does not (-1).
+func (l *Lanes) addOutLocked(g *gathered, by int) {
+	g.leg.out += by
+	g.leg.task.out += by
+	g.lane.out += by
+	l.out += by
+}
+
+// dispatched ends a lane's work on a leg whose alerts are all done or in digests. When that was the last leg, what is in
+// digests no longer needs its payload, unless it may become a dead letter.
+func (l *Lanes) dispatched(g *leg) {
+	keep, t := l.cfg.DeadLetters != nil, g.task
 	l.mu.Lock()
-	t.left = true
+	g.left = true
+	if !keep {
+		g.alerts = nil
+	}
+	if g.over() {
+		l.overLocked(t.Key)
+	}
+	if t.legs--; t.legs > 0 {
+		l.mu.Unlock()
+		return
+	}
 	finished := t.out == 0
 	if !finished {
 		l.gathered++
@@ -245,7 +258,7 @@ func (l *Lanes) settleGathered(g *gathered, err error) {
 	l.wg.Add(1) // not after Stop, which waits for it
 	defer l.wg.Done()
 	if f == DeadLettered { // by a worker, as sending takes its time
-		g.lane.letters = append(g.lane.letters, &letter{task: g.task, alert: g.alert, gathered: g, err: err})
+		g.lane.letters = append(g.lane.letters, &letter{leg: g.leg, alert: g.alert, gathered: g, err: err})
 		l.scheduleLocked(g.lane)
 		l.mu.Unlock()
 		return
@@ -268,10 +281,13 @@ func (l *Lanes) settleGathered(g *gathered, err error) {
 // settle records what happened to a gathered alert.
 func (l *Lanes) settle(g *gathered, f Disposition) {
 	l.mu.Lock()
-	t := g.task
+	t := g.leg.task
 	t.note(g.ref.ID, f)
 	t.out--
-	finished := t.left && t.out == 0
+	finished := t.legs == 0 && t.out == 0
+	if g.leg.out--; g.leg.over() {
+		defer l.over(t.Key)
+	}
 	l.mu.Unlock()
 	if finished {
 		l.allSettled(t)
@@ -279,11 +295,17 @@ func (l *Lanes) settle(g *gathered, f Disposition) {
 	l.releaseKey(g)
 }
 
+func (l *Lanes) over(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.overLocked(key)
+}
+
 // releaseKey lets the key of a gathered alert continue. It comes last, when everything is reported.
 func (l *Lanes) releaseKey(g *gathered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g.lane.addOut(g.ref.Topic, -1)
+	g.lane.out--
 	l.out--
 	l.scheduleLocked(g.lane)
 	l.wakeQuietLocked()
@@ -315,20 +337,20 @@ func (l *Lanes) sendDeadLetter(ln *lane, m *letter) stepEnd {
 		l.settle(m.gathered, DeadLettered)
 		return letterSettled
 	}
-	if m.alert != nil {
-		m.task.next++
-	}
-	m.task.Letter = nil
 	l.mu.Lock()
-	m.task.note(m.id(), DeadLettered)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if m.alert != nil {
+		m.leg.next++
+	}
+	m.leg.task.Letter = nil
+	m.leg.task.note(m.id(), DeadLettered)
 	return letterSettled
 }
 
 // id is the alert's id, or the letterID of a record.
 func (m *letter) id() string {
 	if m.alert == nil {
-		return m.task.LetterID
+		return m.leg.task.LetterID
 	}
 	return m.alert.ID
 }
@@ -345,12 +367,12 @@ func (l *Lanes) send(m *alert.Letter) (err error) {
 // text renders a dead letter, and returns its name for the log.
 func (m *letter) text() (*alert.Letter, alertRef) {
 	if m.alert == nil {
-		return m.task.Letter, alertRef{Sequence: m.task.Letter.Record.SequenceNumber}
+		return m.leg.task.Letter, alertRef{Sequence: m.leg.task.Letter.Record.SequenceNumber}
 	}
 	a := m.alert
 	out := &alert.Letter{
 		Record: a.Record, Condition: alert.ConditionRetries, Detail: m.err.Error(), Attempts: 1,
-		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic,
+		AlertID: a.ID, Rule: a.Rule, Topic: a.Topic, Kind: a.Kind, Severity: a.Severity, Message: rendered(a),
 	}
 	if rejected, ok := errors.AsType[*alert.RejectedError](m.err); ok {
 		out.Reason = rejected.Reason
@@ -361,13 +383,35 @@ func (m *letter) text() (*alert.Letter, alertRef) {
 	return out, refOf(a)
 }
 
+// mostSaid is what SNS takes of a message, in bytes: a dead letter needs no more of it.
+const mostSaid = 1 << 20
+
+// rendered is what an alert says, or nil where that cannot be rendered: then its dead letter has the record alone.
+func rendered(a *alert.Alert) (said *alert.Message) {
+	defer func() {
+		if recover() != nil {
+			said = nil
+		}
+	}()
+	m, err := a.Render()
+	if err != nil {
+		return nil
+	}
+	m = alert.Truncate(m, mostSaid, a)
+	m.Bodies = maps.Clone(m.Bodies)
+	for protocol, body := range m.Bodies {
+		m.Bodies[protocol] = alert.TruncateText(body, mostSaid, a)
+	}
+	return &m
+}
+
 // hold stops a key.
 func (l *Lanes) hold(ln *lane, r Refusal) {
 	l.mu.Lock()
-	if !ln.held {
-		ln.held = true
+	if !slices.ContainsFunc(l.byKey[ln.key], func(ln *lane) bool { return ln.held }) {
 		l.held++
 	}
+	ln.held = true
 	l.mu.Unlock()
 	l.cfg.Owner.Refused(r)
 }

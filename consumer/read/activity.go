@@ -23,6 +23,8 @@ const (
 	WaitsForMemory = "memory"
 	// WaitsForAlerts: room among the shard's own records whose alerts wait.
 	WaitsForAlerts = "alerts"
+	// WaitsForOutputs: room among the records that wait for an output stream.
+	WaitsForOutputs = "outputs"
 )
 
 // Activity is what a shard's goroutine does, for others to see. It costs a page two atomic writes, and a record
@@ -71,20 +73,18 @@ func (a *Activity) enter(at place) { a.at.Store(uint32(at)) }
 // StateLoaded ends the wait for the state.
 func (a *Activity) StateLoaded() { a.enter(atNothing) }
 
-// Status reads the activity; alerts says that the shard waits for room among its own records. Safe for concurrent use.
-func (a *Activity) Status(alerts bool) Status {
+// Status reads the activity; room is WaitsForAlerts or WaitsForOutputs where the shard waits for such room. Safe for
+// concurrent use.
+func (a *Activity) Status(room string) Status {
 	code, since := a.failing()
 	return Status{
-		WaitsFor: a.waitsFor(alerts), ReadError: code, ReadFailing: since,
+		WaitsFor: cmp.Or(room, a.waitsFor()), ReadError: code, ReadFailing: since,
 		Throttled: instant(a.throttled.Load()), Evaluating: instant(a.evaluating.Load()),
 	}
 }
 
-// waitsFor returns what the shard waits for; alerts says that it waits for room among its own.
-func (a *Activity) waitsFor(alerts bool) string {
-	if alerts {
-		return WaitsForAlerts
-	}
+// waitsFor returns what the shard waits for before it can read.
+func (a *Activity) waitsFor() string {
 	return [...]string{WaitsForState, "", WaitsForKinesis, WaitsForMemory}[a.at.Load()]
 }
 

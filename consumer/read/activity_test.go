@@ -21,7 +21,7 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 			code, _ := w.shard.Activity.failing()
 			return code
 		}
-		said := func() [2]string { return [2]string{w.shard.Activity.waitsFor(false), code()} }
+		said := func() [2]string { return [2]string{w.shard.Activity.Status("").WaitsFor, code()} }
 		pages := make(chan Page)
 		go func() {
 			for {
@@ -40,7 +40,7 @@ func TestReaderSaysWhatItWaitsFor(t *testing.T) {
 		next()
 		synctest.Wait()
 		require.Equal(t, [2]string{"", ""}, said(), "the pause between two reads")
-		require.Equal(t, WaitsForAlerts, w.shard.Activity.waitsFor(true))
+		require.Equal(t, WaitsForAlerts, w.shard.Activity.Status(WaitsForAlerts).WaitsFor)
 
 		hang := w.cloud.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceKinesis, Kind: fakeaws.BlackHole})
 		time.Sleep(time.Second)

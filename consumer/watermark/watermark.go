@@ -20,10 +20,11 @@ type Watermark struct {
 	First, tail *Entry
 	Timed       []*Entry // of those, the ones that timers caused, in order
 	waiting     int
+	alerting    int    // of those, the ones that wait for tasks of the lanes, and not only for outputs
 	Count       uint64 // entries so far
 }
 
-// Entry is what waits for its alerts to be accepted.
+// Entry is what waits for its alerts to be accepted, and for its outputs to be written.
 type Entry struct {
 	// At is the record's position. A time entry has that of the record that it follows.
 	At position.Position
@@ -32,8 +33,9 @@ type Entry struct {
 	arrival time.Time
 	// Timed says that the entry is not a record but what a timer caused behind one.
 	Timed bool
-	// parts is how many of its tasks are not settled.
+	// parts is how many of its tasks are not settled, outputs how many of its output records.
 	parts      int
+	outputs    int
 	Number     uint64 // in the order of intake, from 1
 	prev, Next *Entry
 
@@ -52,9 +54,9 @@ type Entry struct {
 // Pass adds a record that is settled already.
 func (w *Watermark) Pass(at position.Position) { w.Last = at }
 
-// Wait adds a record that is settled with the last of its parts.
-func (w *Watermark) Wait(at position.Position, arrival time.Time, parts int) *Entry {
-	e := w.push(&Entry{At: at, before: w.Last, arrival: arrival, parts: parts})
+// Wait adds a record that is settled with the last of its parts and outputs.
+func (w *Watermark) Wait(at position.Position, arrival time.Time, parts, outputs int) *Entry {
+	e := w.push(&Entry{At: at, before: w.Last, arrival: arrival, parts: parts, outputs: outputs})
 	w.Last = at
 	return e
 }
@@ -71,6 +73,9 @@ func (w *Watermark) WaitTimed(at time.Time, parts int) *Entry {
 func (w *Watermark) push(e *Entry) *Entry {
 	w.Count++
 	w.waiting++
+	if e.parts > 0 {
+		w.alerting++
+	}
 	e.Number = w.Count
 	if e.prev = w.tail; e.prev != nil {
 		e.prev.Next = e
@@ -88,6 +93,24 @@ func (w *Watermark) Resolve(e *Entry) bool {
 		return false
 	}
 	if e.parts--; e.parts > 0 {
+		return false
+	}
+	w.alerting--
+	return w.settled(e)
+}
+
+// ResolveOutput does the same for an output.
+func (w *Watermark) ResolveOutput(e *Entry) bool {
+	if e.outputs == 0 {
+		return false
+	}
+	e.outputs--
+	return w.settled(e)
+}
+
+// settled takes an entry that waits for nothing more out of the list.
+func (w *Watermark) settled(e *Entry) bool {
+	if e.parts > 0 || e.outputs > 0 {
 		return false
 	}
 	w.waiting--
@@ -133,12 +156,22 @@ func (w *Watermark) Mark() position.Position {
 	return w.First.before
 }
 
-// Oldest is the arrival of the first entry that waits.
+// Arrival is when the entry's record arrived, or the time that the timer was due.
+func (e *Entry) Arrival() time.Time { return e.arrival }
+
+// Alerting counts the entries that wait for alerts, and not only for outputs.
+func (w *Watermark) Alerting() int { return w.alerting }
+
+// Oldest is the arrival of the first entry that waits for alerts.
 func (w *Watermark) Oldest() (time.Time, bool) {
-	if w.First == nil {
+	if w.alerting == 0 {
 		return time.Time{}, false
 	}
-	return w.First.arrival, true
+	e := w.First
+	for e.parts == 0 {
+		e = e.Next
+	}
+	return e.arrival, true
 }
 
 // SettledAbove lists what is settled above the watermark, up to the first time entry, and the first maxStretches of

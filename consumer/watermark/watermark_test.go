@@ -19,8 +19,10 @@ func TestWatermarkAgainstReference(t *testing.T) {
 			at    position.Position
 			timed bool
 			left  int // parts
+			write int // outputs
 			entry *Entry
 		}
+		waits := func(r *ref) bool { return r.left > 0 || r.write > 0 }
 		var all []*ref
 		var w Watermark
 		next := 0
@@ -30,7 +32,7 @@ func TestWatermarkAgainstReference(t *testing.T) {
 			}
 			return position.Past(fmt.Sprint(next))
 		}
-		parts := rapid.IntRange(1, 3)
+		parts, outputs := rapid.IntRange(1, 3), rapid.IntRange(0, 2)
 		t.Repeat(map[string]func(*rapid.T){
 			"pass": func(*rapid.T) {
 				next++
@@ -39,8 +41,11 @@ func TestWatermarkAgainstReference(t *testing.T) {
 			},
 			"wait": func(t *rapid.T) {
 				next++
-				r := &ref{at: last(), left: parts.Draw(t, "parts")}
-				r.entry = w.Wait(r.at, time.Unix(int64(len(all)), 0), r.left)
+				r := &ref{at: last(), left: parts.Draw(t, "parts"), write: outputs.Draw(t, "outputs")}
+				if r.write > 0 && rapid.Bool().Draw(t, "no alert") {
+					r.left = 0
+				}
+				r.entry = w.Wait(r.at, time.Unix(int64(len(all)), 0), r.left, r.write)
 				all = append(all, r)
 			},
 			"time": func(t *rapid.T) {
@@ -59,17 +64,26 @@ func TestWatermarkAgainstReference(t *testing.T) {
 					t.Skip("nothing waits")
 				}
 				r := rapid.SampledFrom(open).Draw(t, "entry") // also one that is settled already
-				require.Equal(t, r.left == 1, w.Resolve(r.entry))
+				if rapid.Bool().Draw(t, "an output") {
+					require.Equal(t, r.left == 0 && r.write == 1, w.ResolveOutput(r.entry))
+					r.write = max(0, r.write-1)
+					return
+				}
+				require.Equal(t, r.left == 1 && r.write == 0, w.Resolve(r.entry))
 				r.left = max(0, r.left-1)
 			},
 			"": func(t *rapid.T) {
 				mark, unresolved, oldest, through := position.Position{}, 0, time.Time{}, uint64(0)
+				alerting := 0
 				for _, r := range all {
-					switch {
-					case r.left > 0:
-						if unresolved++; unresolved == 1 {
+					if r.left > 0 {
+						if alerting++; alerting == 1 {
 							oldest = r.entry.arrival
 						}
+					}
+					switch {
+					case waits(r):
+						unresolved++
 					case unresolved == 0:
 						mark = r.at
 					}
@@ -82,17 +96,18 @@ func TestWatermarkAgainstReference(t *testing.T) {
 				require.True(t, w.SettledThrough(through))
 				require.Equal(t, unresolved == 0, w.SettledThrough(through+1))
 				at, ok := w.Oldest()
-				require.Equal(t, unresolved > 0, ok)
+				require.Equal(t, alerting > 0, ok)
+				require.Equal(t, alerting, w.Alerting())
 				require.Equal(t, oldest, at)
 				above := position.DecodeRanges(position.EncodeRanges(w.SettledAbove()))
 				behindTime := false // of what waits
 				for _, r := range all {
-					behindTime = behindTime || r.timed && r.left > 0
+					behindTime = behindTime || r.timed && waits(r)
 					if r.timed {
 						continue
 					}
 					done := r.at.Compare(mark) <= 0 || position.Covers(above, r.at)
-					require.Equal(t, r.left == 0 && !behindTime, done, "%v with %v", r.at, above)
+					require.Equal(t, !waits(r) && !behindTime, done, "%v with %v", r.at, above)
 				}
 			},
 		})
@@ -102,9 +117,9 @@ func TestWatermarkAgainstReference(t *testing.T) {
 // TestWatermarkForgetsWhatIsResolved: a held key keeps the watermark for days, and the other keys continue.
 func TestWatermarkForgetsWhatIsResolved(t *testing.T) {
 	var w Watermark
-	w.Wait(position.Past("1"), time.Time{}, 1)
+	w.Wait(position.Past("1"), time.Time{}, 1, 0)
 	for i := range 10_000 {
-		w.Resolve(w.Wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1))
+		w.Resolve(w.Wait(position.Past(fmt.Sprint(i+2)), time.Time{}, 1, 0))
 	}
 	require.Equal(t, 1, w.Waiting())
 	require.Same(t, w.First, w.tail)

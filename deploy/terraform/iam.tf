@@ -14,7 +14,7 @@ locals {
     }]
   })
 
-  # One statement of ../iam/policy.json or ../iam/kms.json each, in their order; tests/policy.tftest.hcl compares them.
+  # One statement of ../iam/policy.json, ../iam/outputs.json or ../iam/kms.json each, in their order; tests/policy.tftest.hcl compares them.
   task_statements = concat(
     [
       {
@@ -48,6 +48,19 @@ locals {
       Action   = "sqs:SendMessage"
       Resource = queue.arn
     }],
+    [for arns in [var.output_stream_arns] : {
+      Sid      = "Outputs"
+      Effect   = "Allow"
+      Action   = "kinesis:PutRecords"
+      Resource = arns
+    } if length(arns) > 0],
+    [for keys in [var.output_kms_key_arns] : {
+      Sid       = "EncryptOutputs"
+      Effect    = "Allow"
+      Action    = "kms:GenerateDataKey"
+      Resource  = keys
+      Condition = { StringEquals = { "kms:EncryptionContext:aws:kinesis:arn" = var.output_stream_arns } }
+    } if length(keys) > 0],
     [for key in compact([local.stream_key]) : {
       Sid       = "DecryptStream"
       Effect    = "Allow"

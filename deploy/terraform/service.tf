@@ -22,6 +22,7 @@ locals {
   file        = contains(keys(var.secrets), "KINESIS_ALERTER_CONFIG") ? null : try(yamldecode(var.config), null)
   application = try(tostring(local.file.stream.application), "")
   stream      = { arn = try(tostring(local.file.stream.arn), ""), name = try(tostring(local.file.stream.name), "") }
+  outputs     = [for output in try(values(local.file.outputs), []) : try(tostring(output.stream), "") if try(output.role_arn, null) == null]
   topics      = [for topic in try(values(local.file.topics), []) : try(tostring(topic.arn), "")]
 }
 
@@ -97,6 +98,13 @@ resource "aws_ecs_task_definition" "this" {
         length(var.topic_arns) == 0 ? element(split(":", arn), -1) == var.name : contains(var.topic_arns, arn)
       )])
       error_message = "config: topics has an ARN that is not of this module, so its role may not publish there: ${join(", ", local.topics)}. Write arn: $${TOPIC_ARN}, and set topic_arns to publish to topics that exist; without it a new one is made."
+    }
+    precondition {
+      # An output with a role of its own is written by that role. A name is of this account and region.
+      condition = alltrue([for stream in local.outputs : stream == "" || strcontains(stream, "$${") || contains(var.output_stream_arns, stream) ||
+        contains([for arn in var.output_stream_arns : join(" ", slice(split(":", replace(arn, ":stream/", ":")), 3, 6))], "${local.region} ${local.account} ${stream}")
+      ])
+      error_message = "config: outputs names a stream that is not in output_stream_arns, so the module's role may not write there: ${join(", ", local.outputs)}. Add its ARN to output_stream_arns."
     }
   }
 }

@@ -75,6 +75,23 @@ variable "topic_kms_key_arns" {
   default     = []
 }
 
+variable "output_stream_arns" {
+  description = "ARNs of the streams that the configuration names under outputs. The module makes none."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.output_stream_arns : can(regex("^arn:[^:]+:kinesis:[^:]+:[0-9]{12}:stream/[^*?/]+$", arn))])
+    error_message = "Want ARNs of Kinesis streams, without wildcards."
+  }
+}
+
+variable "output_kms_key_arns" {
+  description = "The customer managed keys of the streams in output_stream_arns, where they have some."
+  type        = list(string)
+  default     = []
+}
+
 variable "assume_role_arns" {
   description = "The roles that the configuration names as role_arn, for streams, topics and dead letters of other accounts. Their trust policies have to name task_role_arn."
   type        = list(string)

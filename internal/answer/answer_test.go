@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
@@ -261,6 +262,58 @@ func calls() []call {
 				return err
 			},
 		},
+		{
+			service: "Kinesis", name: "PutRecords",
+			good:     `{"FailedRecordCount": 0, "Records": [{"ShardId": "shardId-0", "SequenceNumber": "1"}]}`,
+			promised: []string{"Records", "Records.+", "Records.0.ShardId", "Records.0.SequenceNumber"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := kinesis.NewFromConfig(cfg).PutRecords(ctx, &kinesis.PutRecordsInput{
+					StreamName: aws.String("s"),
+					Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
+				})
+				return err
+			},
+		},
+		{
+			service: "SQS", name: "ReceiveMessage",
+			good: `{"Messages": [{"MessageId": "m", "ReceiptHandle": "r", "Body": "x", "MD5OfBody": ` +
+				`"9dd4e461268c8034f5c8564e155c67a6"}]}`,
+			promised: []string{"Messages.0.MessageId", "Messages.0.ReceiptHandle", "Messages.0.Body", "Messages.+"},
+			optional: []string{"Messages"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := sqs.NewFromConfig(cfg).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+					QueueUrl: aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"), MaxNumberOfMessages: 2,
+				})
+				return err
+			},
+		},
+		{
+			service: "SQS", name: "GetQueueAttributes", good: `{"Attributes": {"ApproximateNumberOfMessages": "7"}}`,
+			promised: []string{"Attributes", "Attributes.ApproximateNumberOfMessages"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := sqs.NewFromConfig(cfg).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+					QueueUrl: aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"),
+					AttributeNames: []sqstypes.QueueAttributeName{
+						sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+					},
+				})
+				return err
+			},
+		},
+		{
+			service: "SQS", name: "ChangeMessageVisibilityBatch", good: `{"Successful": [{"Id": "0"}], "Failed": []}`,
+			promised: []string{"Successful", "Successful.0.Id", "Successful.+"}, optional: []string{"Failed"},
+			make: func(ctx context.Context, cfg aws.Config) error {
+				_, err := sqs.NewFromConfig(cfg).ChangeMessageVisibilityBatch(ctx,
+					&sqs.ChangeMessageVisibilityBatchInput{
+						QueueUrl: aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"),
+						Entries: []sqstypes.ChangeMessageVisibilityBatchRequestEntry{
+							{Id: aws.String("0"), ReceiptHandle: aws.String("r")},
+						},
+					})
+				return err
+			},
+		},
 	}
 }
 
@@ -337,7 +390,7 @@ func TestAnswersOfEveryOperation(t *testing.T) {
 					bad("of "+other.name, reply{status: 200, body: other.good})
 				}
 			}
-			if c.name != "GetItem" {
+			if c.name != "GetItem" && c.name != "ReceiveMessage" { // there may be none
 				bad("object", reply{status: 200, body: "{}"})
 			}
 			const html = "<html><body>Gateway</body></html>"
@@ -583,6 +636,40 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 func TestOtherLies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	put := func() error {
+		_, err := kinesis.NewFromConfig(f.cfg).PutRecords(t.Context(), &kinesis.PutRecordsInput{
+			StreamName: aws.String("s"),
+			Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
+		})
+		return err
+	}
+	removal := func() error {
+		_, err := sqs.NewFromConfig(f.cfg).DeleteMessage(t.Context(), &sqs.DeleteMessageInput{
+			QueueUrl:      aws.String("https://sqs.us-east-1.amazonaws.com/000000000000/q"),
+			ReceiptHandle: aws.String("r"),
+		})
+		return err
+	}
+	list := func(after string) func() error {
+		return func() error {
+			in := &s3.ListObjectsV2Input{Bucket: aws.String("b"), Prefix: aws.String("p/")}
+			if after != "" {
+				in.StartAfter = &after
+			}
+			_, err := s3.NewFromConfig(f.cfg).ListObjectsV2(t.Context(), in)
+			return err
+		}
+	}
+	page := func(bucket, more string, keys ...string) string {
+		text := fmt.Sprintf("<ListBucketResult><Name>%s</Name><KeyCount>%d</KeyCount>", bucket, len(keys))
+		if more != "" {
+			text += "<IsTruncated>" + more + "</IsTruncated>"
+		}
+		for _, key := range keys {
+			text += "<Contents><Key>" + key + "</Key></Contents>"
+		}
+		return text + "</ListBucketResult>"
+	}
 	for _, tt := range []struct {
 		name, body string
 		make       func() error
@@ -636,6 +723,19 @@ func TestOtherLies(t *testing.T) {
 			)
 			return err
 		}},
+		{name: "a record that was put and was not", what: "neither or both", make: put, body: `{"Records": [` +
+			`{"ShardId": "shardId-0", "SequenceNumber": "1", "ErrorCode": "InternalFailure"}]}`},
+		{
+			name: "a record with a place that is none", what: "is no number", make: put,
+			body: `{"Records": [{"ShardId": "shardId-0", "SequenceNumber": "next"}]}`,
+		},
+		{name: "a record in no shard", what: "no ShardId", make: put, body: `{"Records": [{"SequenceNumber": "1"}]}`},
+		{name: "two results of one record", what: "for each record", make: put, body: `{"Records": [` +
+			`{"ShardId": "shardId-0", "SequenceNumber": "1"}, {"ShardId": "shardId-0", "SequenceNumber": "2"}]}`},
+		{
+			name: "a record that was refused", make: put,
+			body: `{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure", "ErrorMessage": "x"}]}`,
+		},
 		{name: "an object", make: func() error {
 			f.reply.header = http.Header{"Etag": {`"x"`}}
 			_, err := s3.NewFromConfig(f.cfg).PutObject(
@@ -649,6 +749,41 @@ func TestOtherLies(t *testing.T) {
 			)
 			return err
 		}},
+		{name: "a page for a removal", body: "<html></html>", what: "should be none", make: func() error {
+			_, err := s3.NewFromConfig(f.cfg).DeleteObject(
+				t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
+			)
+			return err
+		}},
+		{name: "nothing for a removal", make: func() error {
+			_, err := s3.NewFromConfig(f.cfg).DeleteObject(
+				t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
+			)
+			return err
+		}},
+		{name: "an object without a tag", body: "x", what: "ETag", make: func() error {
+			f.reply.header = nil
+			_, err := s3.NewFromConfig(f.cfg).GetObject(
+				t.Context(), &s3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
+			)
+			return err
+		}},
+		{name: "a page for a message's removal", body: "<html></html>", what: "should be none", make: removal},
+		{name: "nothing for a message's removal", make: removal},
+		{name: "an empty object for a message's removal", body: "{}", make: removal},
+		{name: "a list", body: page("b", "false", "p/1", "p/2"), make: list("")},
+		{name: "an empty list", body: page("b", "false"), make: list("")},
+		{name: "a list of another bucket", body: page("c", "false"), what: "another bucket", make: list("")},
+		{name: "an element for a list", body: "<a/>", what: "another bucket", make: list("")},
+		{name: "no end said", body: page("b", ""), what: "IsTruncated", make: list("")},
+		{name: "more of nothing", body: page("b", "true"), what: "no end", make: list("")},
+		{name: "the same keys again", body: page("b", "true", "p/1", "p/2"), what: "do not rise", make: list("p/1")},
+		{name: "a key twice", body: page("b", "true", "p/1", "p/1"), what: "do not rise", make: list("")},
+		{name: "a key from elsewhere", body: page("b", "true", "q/1"), what: "below the prefix", make: list("")},
+		{
+			name: "a key that is missing", what: "KeyCount", make: list(""),
+			body: strings.Replace(page("b", "true", "p/1", "p/2"), "<Contents><Key>p/1</Key></Contents>", "", 1),
+		},
 	} {
 		f.reply = reply{status: 200, body: tt.body}
 		ask := tt.make

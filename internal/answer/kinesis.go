@@ -271,8 +271,14 @@ func puts(c *Call) *BadError {
 		return bad("it does not have a result for each record")
 	}
 	for i := range out.Records {
-		if r := &out.Records[i]; empty(r.SequenceNumber) && empty(r.ErrorCode) {
-			return bad("a result says neither what became of a record")
+		switch r := &out.Records[i]; {
+		case empty(r.SequenceNumber) == empty(r.ErrorCode):
+			return bad("a result says neither or both of what can become of a record")
+		case !empty(r.ErrorCode):
+		case !digits(*r.SequenceNumber):
+			return bad("a record's SequenceNumber is no number")
+		case empty(r.ShardId):
+			return bad("a record has no ShardId")
 		}
 	}
 	return nil

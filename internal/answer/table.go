@@ -49,5 +49,17 @@ func table() map[string]operation {
 		"SNS.ListSubscriptionsByTopic": {most: mib, mostError: mostError, body: document, check: subscriptions},
 		"SQS.SendMessage":              {most: 64 * kib, mostError: mostError, body: jsonObject, check: sendMessage},
 		"S3.PutObject":                 {most: 64 * kib, mostError: mostError, body: noBody, check: putObject},
+
+		// Ten messages of 1 MiB, whose text has twice or three times its length in JSON.
+		"SQS.ReceiveMessage":     {most: 32 * mib, mostError: mostError, body: messages, check: received},
+		"SQS.GetQueueAttributes": {most: 64 * kib, mostError: mostError, body: jsonObject, check: queueAttributes},
+		"SQS.DeleteMessage":      {most: 64 * kib, mostError: mostError, body: nothing},
+		"SQS.ChangeMessageVisibilityBatch": {
+			most: 64 * kib, mostError: mostError, body: jsonObject, check: visibility,
+		},
+		// A thousand keys of 1,024 bytes, each of which XML may write in six.
+		"S3.ListObjectsV2": {most: 8 * mib, mostError: mostError, body: document, check: objects},
+		"S3.GetObject":     {most: MostObject, mostError: mostError, streamed: true, check: getObject},
+		"S3.DeleteObject":  {most: 64 * kib, mostError: mostError, body: noBody},
 	}
 }

@@ -97,6 +97,11 @@ func Partition(s string) string {
 
 func notOfRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 
+// IsRegion reports whether s has the shape of a region's name.
+func IsRegion(s string) bool {
+	return slices.ContainsFunc(partitions(), func(p partition) bool { return p.shape.MatchString(s) })
+}
+
 // Unknown reports whether the region of an ARN, or of a queue's URL, is unknown to this program: it may be newer than
 // this program, or mistyped.
 func Unknown(s string) (region string, unknown bool) {

@@ -34,8 +34,23 @@ func DeadLetters() Resource {
 		KeyActions: "kms:GenerateDataKey and kms:Decrypt",
 		HasPolicy:  true,
 		Found:      "create the queue, topic or bucket, or correct dead_letter",
-		Accepted: "check that dead_letter names a standard queue, a standard topic or a bucket in the region of " +
-			"AWS_REGION, and that a queue's MaximumMessageSize is not below 16 KiB",
+		Accepted: "check that dead_letter names a standard queue, a standard topic or a bucket (in AWS_REGION where " +
+			"S3 does not say in which region it is), and that a queue's MaximumMessageSize is not below 16 KiB",
 		Reference: "the API reference of the destination's service",
+	}
+}
+
+// OutputStream is the resource of writing to an output stream.
+func OutputStream() Resource {
+	return Resource{
+		Name:       "the output stream",
+		Actions:    "kinesis:PutRecords",
+		KeyActions: "kms:GenerateDataKey",
+		HasPolicy:  true,
+		Crowded: "give the output stream more shards or on-demand mode: Kinesis takes 1 MB/s and 1,000 records/s a " +
+			"shard, and all records of a key go to one",
+		Found:     "create the output stream, or correct its name or ARN and AWS_REGION",
+		Accepted:  "check that the output names a stream that is active, and its account and region",
+		Reference: "the Kinesis API reference",
 	}
 }

@@ -103,9 +103,9 @@ func (x *backtester) Run(ctx context.Context) error {
 		if filepath.Ext(x.svg) != ".svg" { // a slip of the fingers must not replace the configuration
 			return config.UsageError("rules backtest: --svg " + x.svg + ": want a name that ends with .svg")
 		}
-		file, err := os.Create(x.svg) // now: not to find out after hours of reading
+		file, err := config.CreateFile(x.svg, 0o644) // now: not to find out after hours of reading
 		if err != nil {
-			return fmt.Errorf("rules backtest: %w", err)
+			return config.UsageError(fmt.Sprintf("rules backtest: --svg %s: %v", x.svg, err))
 		}
 		defer file.Close() //nolint:errcheck // written and closed below; this is for ways out with another error
 		b.Plot = rehearse.NewBacktestPlot(loaded)

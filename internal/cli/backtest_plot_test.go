@@ -44,7 +44,7 @@ func TestBacktestPlotOfValues(t *testing.T) {
 	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", nothing),
 		"want a name that ends with .svg")
 	require.ErrorContains(t, r.Run(t.Context(), "--archive", nothing, "--svg", filepath.Join(nothing, "x.svg")),
-		"rules backtest: open ")
+		"x.svg: not a directory")
 }
 
 // Where records have scores, these are drawn, with the alerts of all rules at them.

@@ -128,6 +128,7 @@ type checkJSON struct {
 	Valid    bool                   `json:"valid"`
 	Rules    int                    `json:"rules"`
 	Topics   int                    `json:"topics"`
+	Outputs  int                    `json:"outputs,omitempty"`
 	Faults   []faultJSON            `json:"faults"`
 	Warnings []faultJSON            `json:"warnings"`
 	Sample   *rehearse.SampleReport `json:"sample,omitempty"`
@@ -171,7 +172,7 @@ func (c checkJSON) with(err error) checkJSON {
 func (x *checker) examine(ctx context.Context, loaded *config.LoadedConfig) (err error) {
 	p, name := x.program, x.from.name()
 	out := x.result()
-	out.Rules, out.Topics = len(loaded.Rules), len(loaded.Topics)
+	out.Rules, out.Topics, out.Outputs = len(loaded.Rules), len(loaded.Topics), len(loaded.Outputs)
 	if x.json {
 		defer func() {
 			out.Valid = err == nil
@@ -204,12 +205,15 @@ func (x *checker) examine(ctx context.Context, loaded *config.LoadedConfig) (err
 	if err := loaded.Current(p.now()); err != nil || x.json {
 		return err
 	}
-	warnings := ""
+	more := ""
+	if len(loaded.Outputs) > 0 {
+		more = ", " + config.Plural(len(loaded.Outputs), "output")
+	}
 	if len(doubts) > 0 {
-		warnings = ", " + config.Plural(len(doubts), "warning")
+		more += ", " + config.Plural(len(doubts), "warning")
 	}
 	to := p.results()
 	_, err = plain.Fprintf(to.w, "%s: "+to.text(good, "valid")+"; %s, %s%s\n", name,
-		config.Plural(len(loaded.Rules), "rule"), config.Plural(len(loaded.Topics), "topic"), warnings)
+		config.Plural(len(loaded.Rules), "rule"), config.Plural(len(loaded.Topics), "topic"), more)
 	return err
 }

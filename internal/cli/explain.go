@@ -125,7 +125,7 @@ func (x *explainer) Run(ctx context.Context) error {
 		return err
 	}
 	var all []alert.Explanation
-	found, err := x.replay(ctx, loaded, records)
+	found, err := x.replay(ctx, loaded, arn, records)
 	if err != nil {
 		return err
 	}
@@ -300,6 +300,51 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 	}
 	for _, r := range e.Rules {
 		writeRule(s, &r)
+	}
+	for i := range e.Outputs {
+		writeOutput(s, e, &e.Outputs[i])
+	}
+}
+
+// writeOutput writes what an output makes of the record.
+func writeOutput(s screen, e *alert.Explanation, o *alert.OutputExplanation) {
+	w, in, head := s.w, faint, "not written: "+cmp.Or(o.First, o.OverBudget, o.Cause)
+	written := o.Writes
+	if o.Verdict == alert.VerdictDepends {
+		head = o.First
+	} else if written != nil {
+		in, head = good, "written"
+	}
+	if a := e.AfterReplay; a != nil { // what the scores of earlier records decide is known
+		if written, in, head = nil, faint, "not written"; o.First != "" {
+			head += ": " + o.First
+		}
+		for i := range a.Outputs {
+			if a.Outputs[i].Output == o.Output {
+				written, in, head = &a.Outputs[i], good, "written"
+			}
+		}
+	}
+	if written != nil && written.Unwritable != "" {
+		in, head = bad, fmt.Sprintf("it can never be written (%s): %s", written.Unwritable, written.Detail)
+	}
+	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, "  "+format+"\n", values...) }
+	_, _ = fmt.Fprintf(w, "\nOutput %s: %s\n", s.text(bold, o.Output), s.text(in, plain.Text(head)))
+	for _, t := range o.Terms {
+		line("%s", t)
+	}
+	if written == nil {
+		return
+	}
+	if written.Unwritable == "" {
+		line("partition key %q", written.Key)
+	}
+	line("%s", printable([]byte(written.Data)))
+	if e.AfterReplay == nil && len(o.DependsOn) > 0 {
+		line("and what earlier records decide: %s", strings.Join(o.DependsOn, ", "))
+	}
+	if strings.Contains(written.Data, `"sequenceNumber":""`) {
+		line("the stream and the sequence number in it are made up: the payload has no place in a stream")
 	}
 }
 

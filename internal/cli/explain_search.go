@@ -92,14 +92,16 @@ func (x *explainer) find(ctx context.Context, loaded *config.LoadedConfig, s *re
 }
 
 // replay gives the rules the records before a record of the stream, where they remember any.
-func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig,
+func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig, arn string,
 	records []decode.UserRecord,
 ) ([]rehearse.Found, error) {
 	if x.data != "" || len(records) == 0 || !rehearse.Remember(loaded) {
 		return nil, nil
 	}
 	at := records[0].Arrival
-	s := &rehearse.Search{Shard: x.shard, Sequence: x.sequence, Begin: at, End: at.Add(time.Second)}
+	s := &rehearse.Search{
+		Stream: arn, Shard: x.shard, Sequence: x.sequence, Begin: at, End: at.Add(time.Second),
+	}
 	s.From, _ = x.begins(loaded, at)
 	if err := x.find(ctx, loaded, s); err != nil && ctx.Err() != nil {
 		return nil, err
@@ -128,12 +130,13 @@ func (x *explainer) search(ctx context.Context, loaded *config.LoadedConfig) err
 	if s.From = s.Begin; rehearse.Remember(loaded) {
 		s.From, short = x.begins(loaded, s.Begin)
 	}
-	if err := x.find(ctx, loaded, s); err != nil {
-		return err
-	}
 	arn := loaded.Stream.ARN
 	if arn == "" {
-		arn, _ = daemon.DescribeStream(ctx, x.client, loaded.Stream.Name) // only the alert ids need it
+		arn, _ = daemon.DescribeStream(ctx, x.client, loaded.Stream.Name) // only alert ids and positions need it
+	}
+	s.Stream = arn
+	if err := x.find(ctx, loaded, s); err != nil {
+		return err
 	}
 	pipeline, err := loaded.Pipeline(alert.Deps{
 		Stream: cmp.Or(arn, loaded.AssumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),

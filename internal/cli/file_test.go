@@ -51,6 +51,9 @@ func TestFilesThatDoNotEnd(t *testing.T) {
 		"import": func(file string) []string {
 			return []string{"leases", "import", file, "--config", testkit.ConfigFile(t, testkit.ReloadConfig)}
 		},
+		"letters": func(file string) []string {
+			return []string{"letters", "list", "--config", testkit.ConfigFile(t, testkit.ReloadConfig), "--from", file}
+		},
 		"lambda": func(file string) []string { return []string{"check", "--explain-lambda", file} },
 		"archive": func(file string) []string {
 			return []string{
@@ -83,6 +86,37 @@ func TestImportIsBoundedInRows(t *testing.T) {
 	code, _, stderr := invoke(t, "leases", "import", file, "--config", testkit.ConfigFile(t, testkit.ReloadConfig))
 	require.Equal(t, ExitFailed, code)
 	require.Contains(t, stderr, "more than 100000 rows")
+}
+
+// What is no regular file is written by no command, and none waits for its reader.
+func TestFilesThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	sample := testkit.ConfigFile(t, initSample)
+	for name, c := range map[string]struct {
+		make func(file string) error
+		says string
+	}{
+		"pipe":   {func(file string) error { return syscall.Mkfifo(file, 0o600) }, "is a pipe, not a file"},
+		"device": {func(file string) error { return os.Symlink("/dev/null", file) }, "is a device, not a file"},
+		"folder": {func(file string) error { return os.Mkdir(file, 0o700) }, "is a directory"},
+	} {
+		for _, of := range []string{"kinesis-alerter.yaml", "rules.test.yaml"} {
+			folder := t.TempDir()
+			require.NoError(t, c.make(filepath.Join(folder, of)))
+			_, _, err := initialize(t, nil, nil, nil, "--stream", "s", "--topic-arn", testkit.TestTopicARN, "--sample",
+				sample, "--force", "--output", filepath.Join(folder, "kinesis-alerter.yaml"))
+			require.ErrorContains(t, err, of+": "+c.says, name)
+			files, err := os.ReadDir(folder)
+			require.NoError(t, err)
+			require.Len(t, files, 1, "nothing is written by half")
+		}
+		svg := filepath.Join(t.TempDir(), "plot.svg")
+		require.NoError(t, c.make(svg))
+		code, _, stderr := invoke(t, "rules", "backtest", "--config", "testdata/backtest/candidate.yaml", "--archive",
+			"testdata/backtest/archive.jsonl", "--svg", svg)
+		require.Equal(t, ExitUsage, code)
+		require.Contains(t, stderr, "--svg "+svg+": "+c.says, name)
+	}
 }
 
 // A shell's <(command) is a pipe.

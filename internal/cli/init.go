@@ -167,10 +167,13 @@ func (x *initializer) free() error {
 		return config.UsageError(fmt.Sprintf("init: --output %s: there is no folder %s; make it first", x.output,
 			folder))
 	}
-	if x.force {
-		return nil
-	}
 	for _, file := range []string{x.output, x.path(scaffold.TestsName), x.path(schema.FileName)} {
+		if x.force {
+			if err := config.Replaceable(file); err != nil {
+				return config.UsageError(fmt.Sprintf("init: %s: %v; name another one with --output", file, err))
+			}
+			continue
+		}
 		_, err := os.Lstat(file)
 		if err == nil && file == x.path(schema.FileName) {
 			text, _ := os.ReadFile(file) //nolint:gosec // beside the file that the operator names
@@ -205,8 +208,8 @@ func (x *initializer) write(files *scaffold.Files) error {
 		{x.path(scaffold.TestsName), files.Tests},
 		{x.output, files.Config},
 	} {
-		if err := os.WriteFile(file.name, file.text, 0o644); err != nil { //nolint:gosec // other users run the daemon
-			return err
+		if err := config.WriteFile(file.name, file.text, 0o644); err != nil { // other users run the daemon
+			return fmt.Errorf("init: %s: %w", file.name, err)
 		}
 	}
 	return nil

@@ -27,8 +27,8 @@ func rulesTestCommand(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test FILE|FOLDER...",
 		Short: "Run the tests of rules",
-		Long: "Run the tests of rules in files: records with times, and the alerts, words, suppressions and " +
-			"digests that they must give, in virtual time. A folder stands for every *.test.yaml in and below it; " +
+		Long: "Run the tests of rules in files: records with times, and the alerts, words, suppressions, " +
+			"digests and output records that they must give, in virtual time. A folder stands for every *.test.yaml in and below it; " +
 			"patterns may be quoted. Nothing is called or published.",
 		Example: "kinesis-alerter rules test rules.test.yaml\n" +
 			"kinesis-alerter rules test anywhere.test.yaml --config kinesis-alerter.yaml\n" +
@@ -56,6 +56,8 @@ type ruleResult struct {
 	Differences []rehearse.Difference  `json:"differences,omitempty"`
 	Notes       []string               `json:"notes,omitempty"`
 	Alerts      []rehearse.PlayedAlert `json:"alerts"`
+	// Outputs are missing where the configuration has none.
+	Outputs []rehearse.PlayedOutput `json:"outputs,omitempty"`
 
 	took time.Duration
 }
@@ -109,7 +111,7 @@ func (x *ruleTester) Run(ctx context.Context, p *program, args []string) error {
 			}
 			r := ruleResult{
 				File: tests.File, Name: c.Name, Differences: c.Expect.Differences(got), Notes: got.Notes,
-				Alerts: got.Alerts, took: p.now().Sub(began),
+				Alerts: got.Alerts, Outputs: got.Outputs, took: p.now().Sub(began),
 			}
 			if r.Passed = len(r.Differences) == 0; r.Passed {
 				results.Passed++

@@ -146,6 +146,11 @@ const (
 // during says on a terminal what takes longer than two seconds, and for how long it has, in a line of standard error
 // that goes away when the function that it returns is called. Call that before anything else is written.
 func (p *program) during(ctx context.Context, what string) (done func()) {
+	return p.duringThat(ctx, func() string { return what })
+}
+
+// duringThat is during with words that change.
+func (p *program) duringThat(ctx context.Context, what func() string) (done func()) {
 	if !p.terminal {
 		return func() {}
 	}
@@ -166,7 +171,7 @@ func (p *program) during(ctx context.Context, what string) (done func()) {
 			case <-ticks.C:
 			}
 			if spent := p.now().Sub(began); spent >= progressAfter {
-				line := plain.Text(fmt.Sprintf("%s … %s", what, spent.Round(time.Second)))
+				line := plain.Text(fmt.Sprintf("%s … %s", what(), spent.Round(time.Second)))
 				if runes := []rune(line); len(runes) > longestProgress {
 					line = string(runes[:longestProgress])
 				}

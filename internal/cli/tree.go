@@ -69,6 +69,7 @@ func (p *program) tree() *cobra.Command {
 		produceCommand(p),
 		leasesCommand(p),
 		drillCommand(p),
+		lettersCommand(p),
 		healthcheckCommand(p),
 		versionCommand(p),
 		completionCommand(p),

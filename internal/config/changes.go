@@ -15,8 +15,8 @@ const RestartNeeded = " differs, which needs a restart: the old value stays acti
 func (c Config) WithRulesOf(next Config) Config {
 	c.Format, c.Filter, c.FilterFile, c.DeadLetter.Invalid = next.Format, next.Filter, next.FilterFile,
 		next.DeadLetter.Invalid
-	c.Score, c.Rules, c.Silences, c.Watchdog, c.State, c.Topics = next.Score, next.Rules, next.Silences, next.Watchdog,
-		next.State, next.Topics
+	c.Score, c.Rules, c.Silences, c.Watchdog, c.State, c.Topics, c.Outputs = next.Score, next.Rules, next.Silences,
+		next.Watchdog, next.State, next.Topics, next.Outputs
 	return c
 }
 
@@ -44,9 +44,17 @@ func Changes(old, next Config) []string {
 		}
 		return m
 	}
+	outputs := func(c Config) map[string]any {
+		m := map[string]any{}
+		for name, o := range c.Outputs {
+			m[name] = o
+		}
+		return m
+	}
 	out = append(out, mapChanges("rule", rules(old), rules(next))...)
 	out = append(out, mapChanges("silence", silences(old), silences(next))...)
 	out = append(out, mapChanges("topic", topics(old), topics(next))...)
+	out = append(out, mapChanges("output", outputs(old), outputs(next))...)
 	note := func(what string, a, b any) {
 		if !reflect.DeepEqual(a, b) {
 			out = append(out, what+" changed")

@@ -21,6 +21,7 @@ import (
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/filter"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/checkpoint/table"
@@ -67,6 +68,9 @@ type Config struct {
 	State alert.StateConfig `yaml:"state"`
 	// The SNS topics, by the names that rules use: 1 to 64 letters, digits, dashes or underscores.
 	Topics map[string]alert.TopicConfig `yaml:"topics"`
+	// Kinesis streams to which records are written onward, with their scores, as JSON, by names of their own: 1 to 64
+	// letters, digits, dashes or underscores. A record is done when its alerts and its outputs are accepted.
+	Outputs map[string]alert.OutputConfig `yaml:"outputs"`
 	// Where records and alerts go that can never be published, as Lambda's on-failure document with the payload and the
 	// reason; at most one of `sqs`, `sns` and `s3`. Without it, see `processing.on_rejected`.
 	DeadLetter DeadLetterConfig `yaml:"dead_letter"`
@@ -147,7 +151,7 @@ type LeaseTableConfig struct {
 
 // ProcessingConfig is the section "processing".
 type ProcessingConfig struct {
-	// How many partition keys of a shard publish at once.
+	// How many partition keys of a shard publish to a topic at once.
 	Parallelism int `yaml:"parallelism" default:"10" range:"1..1000"`
 	// How many bytes the pages of all shards of a worker take together.
 	Memory Size `yaml:"memory" default:"64MiB" range:"1MiB..1024GiB"`
@@ -190,6 +194,7 @@ type parts struct {
 	Checkpoint checkpoint.Config
 	Consumer   consumer.Config
 	DeadLetter deadletter.Config
+	Output     output.Config
 }
 
 // Parts translates the file into what each package wants, with defaults.
@@ -198,7 +203,7 @@ func (c Config) Parts() parts {
 		Alert: alert.Config{
 			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules,
 			Silences: c.Silences,
-			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
+			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, Outputs: c.Outputs,
 		}.WithDefaults(),
 		DeadLetter: c.DeadLetter.destination(),
 		Checkpoint: checkpoint.Config{
@@ -239,6 +244,15 @@ func (c Config) Parts() parts {
 		}
 	}
 	p.SNS = p.SNS.WithDefaults()
+	p.Output = output.Config{
+		// As the shards' alerts: what waits for an output keeps at most a quarter of the byte budget's size.
+		Outputs: map[string]output.StreamConfig{}, MaxBytes: p.Consumer.Memory / 4,
+		MaxRecordAge: p.SNS.MaxRecordAge, MaxAttempts: p.SNS.MaxAttempts, AttemptTimeout: p.SNS.AttemptTimeout,
+		Skip: p.Consumer.OnRejected == consumer.OnRejectedSkip,
+	}
+	for name, o := range p.Alert.Outputs {
+		p.Output.Outputs[name] = output.StreamConfig{Stream: o.Stream}
+	}
 	return p
 }
 
@@ -260,7 +274,7 @@ func (c Config) WithDefaults() Config {
 	c.Processing.PollInterval = p.Consumer.PollInterval
 	c.Processing.MaxRetryAttempts = cmp.Or(c.Processing.MaxRetryAttempts, new(-1))
 	c.Processing.OnRejected = p.Consumer.OnRejected
-	c.Format, c.Rules, c.Topics = p.Alert.Format, p.Alert.Rules, p.Alert.Topics
+	c.Format, c.Rules, c.Topics, c.Outputs = p.Alert.Format, p.Alert.Rules, p.Alert.Topics, p.Alert.Outputs
 	c.Watchdog, c.State, c.Score = p.Alert.Watchdog, p.Alert.State, p.Alert.Score
 	return c
 }
@@ -351,6 +365,7 @@ func (c Config) faults(p parts, ofRules error) error {
 		refuse(r.ExternalID != "" && !externalID(r.ExternalID), field+".external_id", r.ExternalID,
 			"must have 2 to 1224 letters, digits or any of +=,.@:/_-")
 	}
+	errs = append(errs, c.outputFaults(p.Alert.Outputs)...)
 	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
 		p.DeadLetter.Validate(), c.ranges())...)
 }

@@ -76,6 +76,60 @@ func readable(mode fs.FileMode) error {
 	return errors.New("is not a regular file")
 }
 
+// Replaceable returns why a file cannot be written: something is there that is no regular file. A pipe would wait for a
+// reader, and a device may do something. What is not there can be made. Errors do not repeat the name.
+func Replaceable(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return withoutPath(err)
+	}
+	return writable(info.Mode())
+}
+
+func writable(mode fs.FileMode) error {
+	if mode&fs.ModeNamedPipe != 0 {
+		return errors.New("is a pipe, not a file")
+	}
+	return readable(mode)
+}
+
+// CreateFile makes a file, or empties one that is Replaceable.
+func CreateFile(name string, mode fs.FileMode) (*os.File, error) {
+	if err := Replaceable(name); err != nil {
+		return nil, err
+	}
+	// O_NONBLOCK does not wait for the reader of a pipe.
+	//nolint:gosec // the operator names the file
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|syscall.O_NONBLOCK, mode)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	info, err := file.Stat()
+	if err == nil { // of what was opened: the name may have become another file's
+		err = writable(info.Mode())
+	}
+	if err == nil {
+		err = file.Truncate(0)
+	}
+	if err != nil {
+		return nil, withoutPath(errors.Join(err, file.Close()))
+	}
+	return file, nil
+}
+
+// WriteFile writes the whole of a file, as CreateFile makes it.
+func WriteFile(name string, text []byte, mode fs.FileMode) error {
+	file, err := CreateFile(name, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	return withoutPath(errors.Join(err, file.Close()))
+}
+
 // CloseWith closes a file that is only read when ctx ends, which ends the read of a pipe, or when the function that it
 // returns is called.
 func CloseWith(ctx context.Context, file *os.File) (done func()) {

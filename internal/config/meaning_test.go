@@ -45,6 +45,8 @@ func TestMeaningOfAConfiguration(t *testing.T) {
 			changed.State.MaxKeys = 7
 		case "Topics":
 			changed.Topics = map[string]alert.TopicConfig{"t": {ARN: testkit.TestTopicARN + "x"}}
+		case "Outputs": // not an alert, and yet the records of some shards would be missing there
+			changed.Outputs = map[string]alert.OutputConfig{"o": {Stream: "other"}}
 		case "DeadLetter":
 			changed.DeadLetter.Invalid = true
 		case "Leases", "Processing", "FilterFile", "Server", "Metrics", "Log": // the filters of a file are among Filter

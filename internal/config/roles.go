@@ -20,6 +20,11 @@ func (c Config) TopicRole(name string) credentials.Role {
 	return c.role(c.Topics[name].RoleARN, c.Topics[name].ExternalID)
 }
 
+// OutputRole is as whom an output is written.
+func (c Config) OutputRole(name string) credentials.Role {
+	return c.role(c.Outputs[name].RoleARN, c.Outputs[name].ExternalID)
+}
+
 // DeadLetterRole is as whom dead letters are sent.
 func (c Config) DeadLetterRole() credentials.Role {
 	return c.role(c.DeadLetter.RoleARN, c.DeadLetter.ExternalID)
@@ -55,6 +60,11 @@ func (c Config) roleFields() iter.Seq2[string, credentials.Role] {
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Topics)) {
 			if !yield("topics."+name, c.TopicRole(name)) {
+				return
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
+			if !yield("outputs."+name, c.OutputRole(name)) {
 				return
 			}
 		}

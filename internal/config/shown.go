@@ -90,6 +90,7 @@ func takenOver(path string) bool {
 	return path == "dead_letter.invalid" ||
 		slices.Contains([]string{
 			"format", "filter", "filter_file", "score", "rules", "silences", "watchdog", "state", "topics",
+			"outputs",
 		}, section)
 }
 
@@ -136,7 +137,7 @@ func (g substitutions) inner(path, text string) string {
 // expressive reports whether the value at a path is parsed, so that an error may quote any part of it.
 func expressive(path string) bool {
 	section := path[:len(path)-len(strings.TrimLeft(path, "abcdefghijklmnopqrstuvwxyz_"))]
-	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "tests"}, section) ||
+	return slices.Contains([]string{"filter", "score", "rules", "silences", "watchdog", "outputs", "tests"}, section) ||
 		section == "topics" &&
 			(strings.Contains(path, ".bodies.") || slices.ContainsFunc([]string{
 				".subject", ".message", ".group_id",
@@ -312,7 +313,8 @@ func leadingVariable(text string) string {
 // ExplanationCover puts variables back into explanations of records, where they quote the configuration. What the
 // record has stays.
 type ExplanationCover struct {
-	rules, filters []map[string]string // what variables gave to each, by value
+	rules, filters []map[string]string          // what variables gave to each, by value
+	outputs        map[string]map[string]string // and to each output
 }
 
 // Cover is what hides the values of variables in an explanation; nil if the file uses none.
@@ -320,7 +322,10 @@ func (c *LoadedConfig) Cover() *ExplanationCover {
 	if c.Doc == nil || len(c.Doc.given.variables) == 0 {
 		return nil
 	}
-	x := &ExplanationCover{}
+	x := &ExplanationCover{outputs: map[string]map[string]string{}}
+	for name := range c.Outputs {
+		x.outputs[name] = c.Doc.given.Of("outputs." + name)
+	}
 	for i := range c.Rules {
 		x.rules = append(x.rules, c.Doc.given.Of(fmt.Sprintf("rules[%d]", i)))
 	}
@@ -353,6 +358,26 @@ func (x *ExplanationCover) Explanation(e *alert.Explanation) {
 		}
 		for _, text := range texts {
 			*text = conceal(*text, given, 1)
+		}
+	}
+	for i := range e.Outputs {
+		o := &e.Outputs[i]
+		given := x.outputs[o.Output]
+		texts := []*string{&o.First}
+		if o.Writes != nil {
+			texts = append(texts, &o.Writes.Detail)
+		}
+		for j := range o.Terms {
+			texts = append(texts, &o.Terms[j].Term, &o.Terms[j].Compared)
+		}
+		for _, text := range texts {
+			*text = conceal(*text, given, 1)
+		}
+	}
+	if e.AfterReplay != nil {
+		for i := range e.AfterReplay.Outputs {
+			o := &e.AfterReplay.Outputs[i]
+			o.Detail = conceal(o.Detail, x.outputs[o.Output], 1)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func (c Config) Meaning() []byte {
 		Stream: StreamConfig{
 			Name: c.StreamName(), Start: c.Stream.Start,
 		}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
-		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics,
+		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, Outputs: c.Outputs,
 		DeadLetter: DeadLetterConfig{Invalid: c.DeadLetter.Invalid},
 	}, func(part any, _ int) ([]byte, error) { return yaml.Marshal(part) })
 	if err != nil { // then nothing is compared

@@ -280,3 +280,9 @@ func resultCode(err error) string {
 		return "Connection"
 	}
 }
+
+// SQS is the client of queues.
+func (c clients) SQS() *sqs.Client { return c.sqs }
+
+// S3 is the client of buckets.
+func (c clients) S3() *s3.Client { return c.s3 }

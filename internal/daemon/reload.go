@@ -21,6 +21,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/guard"
@@ -34,7 +35,8 @@ type reloader struct {
 	load      func(context.Context) (*config.LoadedConfig, error) // nil: the daemon was started without a file
 	pipeline  *alert.Pipeline
 	publisher *dispatch.Publisher
-	roles     *TopicClients                 // nil in tests that have none
+	outputs   *output.Writer
+	roles     func(*config.Config)          // nil in tests that have none
 	shards    func() []consumer.ShardStatus // nil where none is read
 	log       *zap.Logger
 	reloads   map[bool]prometheus.Counter
@@ -167,10 +169,13 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	both.Topics = r.current.Parts().SNS.Topics
 	maps.Copy(both.Topics, p.SNS.Topics)
 	if r.roles != nil {
-		r.roles.Set(&next)
+		r.roles(&next)
 	}
-	if err := r.publisher.Update(both); err != nil {
-		r.log.Error("topics could not be put into force", zap.Error(err))
+	outputs := p.Output
+	outputs.Outputs = r.current.Parts().Output.Outputs
+	maps.Copy(outputs.Outputs, p.Output.Outputs)
+	if err := errors.Join(r.publisher.Update(both), r.updateOutputs(outputs)); err != nil {
+		r.log.Error("topics or outputs could not be put into force", zap.Error(err))
 		return nil, err
 	}
 	rules, err := loaded.TakeRules()
@@ -186,7 +191,11 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 		r.log.Error("rules could not be put into force", zap.Error(err))
 		return nil, err
 	}
-	if err := r.publisher.Update(p.SNS); err != nil { // unreachable: it took these, and more
+	err = r.publisher.Update(p.SNS) // unreachable: it took these, and more
+	if err == nil {
+		err = r.updateOutputs(p.Output)
+	}
+	if err != nil {
 		r.log.Error("topics could not be put into force", zap.Error(err))
 		return nil, err
 	}
@@ -205,6 +214,13 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))
 	return changes, nil
+}
+
+func (r *reloader) updateOutputs(c output.Config) error {
+	if r.outputs == nil { // in tests that have none
+		return nil
+	}
+	return r.outputs.Update(c)
 }
 
 // firing counts, by rule, the keys of this worker whose firing was notified.

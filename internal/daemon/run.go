@@ -23,6 +23,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -47,6 +48,8 @@ type Options struct {
 	// Listener is what the admin server serves on. Defaults to listening on server.listen.
 	Listener net.Listener
 	// FailFast makes a missing stream, table, topic or permission at start an error instead of something to wait for.
+	// Output streams are not asked for: PutRecords cannot be tried without writing, looking takes a permission that
+	// nothing else needs, and alerts do not depend on them.
 	FailFast bool
 	// CreateTable allows the daemon to create the lease table again if it vanishes.
 	CreateTable bool
@@ -157,7 +160,11 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	p, clients := c.Parts(), newClientsBy(now, o.AWS, reg, watch).Of(c.Stream.ARN, c.StreamRole())
 	page.credentials.Store(clients.Credentials)
 	topicClients := NewTopicClients(clients, &c)
-	reloads.roles = topicClients
+	outputClients := newOutputClients(clients, &c)
+	reloads.roles = func(next *config.Config) {
+		topicClients.Set(next)
+		outputClients.set(next)
+	}
 	if plain := clients.plainEndpoints(); len(plain) > 0 {
 		page.plain.Store(&plain)
 		log.Warn("an endpoint of AWS is reached over plain HTTP: anyone on the way can read payloads and the "+
@@ -210,28 +217,38 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	outputs, err := output.New(p.Output, output.Deps{
+		Client: outputClients.of, DeadLetters: letters, Trust: store.Trust, At: now.At, Log: log.Named("output"),
+		Registerer: series,
+	})
+	if err != nil {
+		return err
+	}
 	shards, err = consumer.New(p.Consumer, consumer.Deps{
-		Leases: Leases{store}, Publisher: publisher, DeadLetters: letters, Pipeline: pipeline, Kinesis: clients.Kinesis,
-		Clock: now, Log: log, Registerer: series,
+		Leases: Leases{store}, Publisher: publisher, DeadLetters: letters, Outputs: outputs, Pipeline: pipeline,
+		Kinesis: clients.Kinesis, Clock: now, Log: log, Registerer: series,
 	})
 	if err != nil {
 		return err
 	}
 	clients.Credentials.OnChange(publisher.Hurry)
-	reloads.pipeline, reloads.publisher, reloads.shards = pipeline, publisher, func() []consumer.ShardStatus {
-		return shards.Status()
-	}
+	reloads.pipeline, reloads.publisher, reloads.outputs = pipeline, publisher, outputs
+	reloads.shards = func() []consumer.ShardStatus { return shards.Status() }
 	had := &subscriptionMemory{
 		topics: func() []sns.TopicStatus {
 			return sns.Topics(publisher.Status())
 		}, load: store.Keepsake, save: store.SetKeepsake, log: log.Named("sns"),
 	}
 	page.attach(statusParts{
-		store: store, shards: shards, pipeline: pipeline, publisher: publisher, letters: sender(letters), had: had,
+		store: store, shards: shards, pipeline: pipeline, publisher: publisher, outputs: outputs,
+		letters: sender(letters), had: had,
 	})
 
 	publishing := life.start(work, "publisher", publisher.Run)
-	stop.Add("publisher", config.StopSharePublisher, publishing.stop)
+	writing := life.start(work, "outputs", outputs.Run)
+	stop.Add("publisher", config.StopSharePublisher, func(ctx context.Context) error {
+		return errors.Join(publishing.stop(ctx), writing.stop(ctx))
+	})
 	leasing := life.start(work, "lease table", store.Run)
 	stop.Add("lease table", config.StopShareLeases, func(ctx context.Context) error {
 		return errors.Join(store.Stop(ctx), leasing.stop(ctx))
@@ -274,7 +291,7 @@ func DeadLetters(
 	return deadletter.New(c, deadletter.Deps{
 		Stream: stream, Application: application, SQS: clients.sqs, SNS: clients.SNS, S3: clients.s3,
 		Reasons: slices.Concat([]alert.Reason{alert.ReasonOverBudget}, alert.InvalidReasons(), sns.RejectReasons(),
-			lanes.LetterReasons()),
+			lanes.LetterReasons(), output.LetterReasons()),
 		Log: logs.Operational.Named("deadletter"), Audit: logs.Audit, Registerer: reg,
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -58,6 +59,7 @@ type statusParts struct {
 	shards    *consumer.Consumer
 	pipeline  *alert.Pipeline
 	publisher *dispatch.Publisher
+	outputs   *output.Writer
 	letters   *deadletter.Sender
 	had       *subscriptionMemory
 }
@@ -447,6 +449,30 @@ func (s *statusSource) fill(out *status.Status, now time.Time, table checkpoint.
 			},
 		})
 	}
+	for _, o := range p.outputs.Status() {
+		out.Outputs = append(out.Outputs, status.Output{
+			Name:              o.Name,
+			Stream:            o.Stream,
+			WrittenLastMinute: o.WrittenLastMinute,
+			LastWritten:       status.Moment(o.LastWritten),
+			Waiting:           o.Waiting,
+			Oldest:            status.Moment(o.Oldest),
+			Bytes:             o.Bytes,
+			MaxBytes:          o.MaxBytes,
+			Crowded:           o.Crowded,
+			HeldKeys:          o.HeldKeys,
+			Fault:             string(o.Fault),
+			Remedy:            o.Remedy,
+			Failures:          o.Failures,
+			FailingSince:      status.Moment(o.FailingSince),
+			Failing:           string(o.Failing),
+			Error:             o.Error,
+			FailingKeys:       o.FailingKeys,
+			KeysFailingSince:  status.Moment(o.KeysFailingSince),
+			Ending:            o.Ending,
+			Fields:            ruleFields(rules.Outputs[o.Name]),
+		})
+	}
 	if p.letters != nil {
 		d := p.letters.Status()
 		out.DeadLetters = &status.DeadLetters{
@@ -525,6 +551,7 @@ func fillShards(
 				LagGrows:      lags.Grow(t.ID, r.Lag),
 				Unresolved:    r.Unresolved,
 				Gathered:      r.Gathered,
+				Writing:       r.Writing,
 				HeldKeys:      r.HeldKeys,
 				HeldBy:        r.HeldBy,
 				EndUnproven:   status.Moment(r.EndUnproven),
@@ -580,15 +607,20 @@ func tellRules(
 		for reason, n := range r.Suppressed {
 			one.Suppressed[string(reason)] = n
 		}
-		for _, f := range r.Fields {
-			one.Fields = append(
-				one.Fields,
-				status.RuleField{Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records},
-			)
-		}
+		one.Fields = ruleFields(r.Fields)
 		one.Standing = status.StandingOf(&one, neverBecause(out.Doubts, i))
 		out.Rules = append(out.Rules, one)
 	}
+}
+
+// ruleFields are fields that nothing has, as the page has them.
+func ruleFields(all []alert.FieldFinding) (out []status.RuleField) {
+	for _, f := range all {
+		out = append(out, status.RuleField{
+			Field: f.Field, Similar: f.Similar, Wanted: f.Wanted, Has: f.Has, Records: f.Records,
+		})
+	}
+	return out
 }
 
 // neverBecause is the doubt that keeps the rule at a place of the configuration from ever matching; empty if there is

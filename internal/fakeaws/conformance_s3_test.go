@@ -96,6 +96,20 @@ func objectBehaviours() []behaviour {
 				return observations(p.getObject(bucket, "k"), p.list(s3.ListObjectsV2Input{Bucket: bucket}))
 			},
 		},
+		{
+			name: "an object that is deleted is gone, however often", want: "ok; NoSuchKey; ok; NoSuchBucket",
+			observe: func(p *probe) string {
+				bucket := p.bucket()
+				p.must(p.putObject(bucket, "k", "x"))
+				remove := func(bucket *string) error {
+					_, err := p.s3.DeleteObject(p.ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String("k")})
+					return err
+				}
+				return observations(
+					remove(bucket), p.getObject(bucket, "k"), remove(bucket), remove(aws.String(p.name("missing"))),
+				)
+			},
+		},
 		{name: "a missing bucket is told from a missing object", want: "NoSuchBucket; NoSuchBucket; NoSuchKey; " +
 			"404; 404; 404; ok; NoSuchBucket", observe: func(p *probe) string {
 			bucket, missing := p.bucket(), aws.String(p.name("missing"))

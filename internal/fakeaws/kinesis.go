@@ -25,6 +25,8 @@ type Kinesis struct {
 	mu        sync.Mutex
 	account   account
 	iterators iterators
+	refuse    func(shardID, partitionKey string) *Error // see RefuseEntries
+	accepted  func(stream string, r StoredRecord)       // see OnPutRecords
 }
 
 func newKinesis(o Options) *Kinesis {

@@ -126,9 +126,22 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 		Records           []putResult
 	}{Records: make([]putResult, len(in.Records))}
 	for i := range in.Records {
+		if k.refuse != nil {
+			if e := k.refuse(st.route(keys[i]).id, in.Records[i].PartitionKey); e != nil {
+				out.FailedRecordCount++
+				out.Records[i] = putResult{ErrorCode: e.Code, ErrorMessage: e.Message}
+				continue
+			}
+		}
 		sh, sequence, ok := st.put(keys[i], &in.Records[i], now)
 		if ok {
 			out.Records[i] = putResult{ShardID: sh.id, SequenceNumber: sequence}
+			if k.accepted != nil {
+				k.accepted(st.name, StoredRecord{
+					ShardID: sh.id, SequenceNumber: sequence, PartitionKey: in.Records[i].PartitionKey,
+					Data: in.Records[i].Data, Arrival: now,
+				})
+			}
 			continue
 		}
 		out.FailedRecordCount++
@@ -136,4 +149,20 @@ func (k *Kinesis) putRecords(in *putRecordsInput) (any, error) {
 		out.Records[i] = putResult{ErrorCode: e.Code, ErrorMessage: e.Message}
 	}
 	return out, nil
+}
+
+// RefuseEntries has PutRecords refuse those entries, inside an answer, for which f returns an error: those of a shard
+// that gets more than it takes, for example. f must not block; nil ends it.
+func (k *Kinesis) RefuseEntries(f func(shardID, partitionKey string) *Error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refuse = f
+}
+
+// OnPutRecords has f called for every record that PutRecords accepts from now on, in the order of their acceptance and
+// before the answer. f must neither block nor call the emulator.
+func (k *Kinesis) OnPutRecords(f func(stream string, r StoredRecord)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.accepted = f
 }

@@ -79,6 +79,7 @@ func (s *S3) operations() map[string]operation {
 			res.body = nil
 			return res, err
 		},
+		"DeleteObject":  s.deleteObject,
 		"ListObjectsV2": s.listObjects,
 		"ListBuckets":   s.listBuckets,
 	} {
@@ -118,6 +119,8 @@ func s3Operation(r *http.Request, req *Request) string {
 		return "CreateBucket"
 	case r.Method == http.MethodGet && object:
 		return "GetObject"
+	case r.Method == http.MethodDelete && object:
+		return "DeleteObject"
 	case r.Method == http.MethodGet && req.Form.Get("list-type") == "2":
 		return "ListObjectsV2"
 	case r.Method == http.MethodGet && req.Bucket == "":

@@ -67,6 +67,15 @@ func (s *S3) getObject(req *Request) (restResult, error) {
 	return restResult{header: h, body: o.data}, nil
 }
 
+// deleteObject says the same of an object that is not there.
+func (s *S3) deleteObject(req *Request) (restResult, error) {
+	objects, err := s.find(req.Bucket)
+	if err == nil {
+		delete(objects, req.Key)
+	}
+	return restResult{}, err
+}
+
 // s3Body returns the data of a PutObject call and the headers behind it. A client that signs no body, as the SDK does
 // on a connection with TLS, sends it in chunks of "<hex size>[;extension]\r\n<data>\r\n", with the checksum after the
 // empty one.

@@ -81,7 +81,7 @@ func TestS3RefusesWhatItDoesNotEmulate(t *testing.T) {
 			t.Context(), &s3.GetObjectInput{Bucket: new("letters"), Key: new("k"), Range: new("bytes=0-1")},
 		)
 		requireS3Error(t, "NotImplemented", err)
-		_, err = c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: new("letters"), Key: new("k")})
+		_, err = c.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: new("letters")})
 		requireS3Error(t, "NotImplemented", err)
 		_, err = c.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: new("letters")})
 		requireS3Error(t, "NotImplemented", err)

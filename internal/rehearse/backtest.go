@@ -68,6 +68,15 @@ type occasionKey struct {
 
 // NewBacktest compiles the rules of loaded and, unless it is nil, those of against.
 func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
+	if against == nil {
+		return newBacktest(loaded.AssumedARN(), loaded)
+	}
+	return newBacktest(loaded.AssumedARN(), loaded, against)
+}
+
+// newBacktest compiles the rules of configurations for the stream of an ARN. The first are those to try.
+func newBacktest(arn string, all ...*config.LoadedConfig) (*Backtest, error) {
+	loaded := all[0]
 	b := &Backtest{
 		config: loaded, Report: newBacktestReport(loaded), topics: map[string]*topicTally{}, step: stepOf(loaded),
 		sns: loaded.Parts().SNS,
@@ -75,16 +84,13 @@ func NewBacktest(loaded, against *config.LoadedConfig) (*Backtest, error) {
 	for name := range loaded.Topics {
 		b.topics[name] = newTopicTally(name, b.sns)
 	}
-	for _, c := range []*config.LoadedConfig{loaded, against} {
-		if c == nil {
-			continue
-		}
+	for _, c := range all {
 		t := &backtestTrack{
 			registry: prometheus.NewRegistry(), evaluators: map[string]*alert.Evaluator{},
 			left: map[string]*leftState{},
 		}
 		var err error
-		t.pipeline, err = c.Pipeline(alert.Deps{Stream: c.AssumedARN(), Log: zap.NewNop(), Registerer: t.registry})
+		t.pipeline, err = c.Pipeline(alert.Deps{Stream: arn, Log: zap.NewNop(), Registerer: t.registry})
 		if err != nil {
 			return nil, err
 		}
@@ -156,6 +162,7 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 			d := e.Evaluate(&u.Record)
 			if n == 0 {
 				b.Report.decided(d)
+				b.Report.wrote(d.Outputs)
 			}
 			if found {
 				b.search.after(t, e, d)

@@ -60,6 +60,10 @@ type expectation struct {
 	Outcomes map[string]int `yaml:"outcomes"`
 	// Suppressed are how many alerts of a rule were suppressed, by reason; a reason that is not named is 0.
 	Suppressed map[string]map[string]int `yaml:"suppressed"`
+	// Outputs are all records that are written to output streams, in their order, and Written how many of each; an
+	// output that is not named there is 0.
+	Outputs *[]expectedOutput `yaml:"outputs"`
+	Written map[string]int    `yaml:"written"`
 	// Digests are all digests in their order, as one worker sends them.
 	Digests *[]expectedDigest `yaml:"digests"`
 }
@@ -337,7 +341,7 @@ func (x *expectation) check(doc *config.Document, path string, loaded *config.Lo
 			doc.Fault(path, *value, notKnown(*value, what, known))
 		}
 	}
-	for _, list := range []string{"alerts", "digests"} {
+	for _, list := range []string{"alerts", "digests", "outputs"} {
 		if n, exact := doc.Locate(path + "." + list); exact && n.ShortTag() == "!!null" {
 			doc.Fault(path+"."+list, "",
 				"is empty: write [] to expect none, or leave it out to expect nothing in particular")
@@ -367,6 +371,15 @@ func (x *expectation) check(doc *config.Document, path string, loaded *config.Lo
 		for _, reason := range slices.Sorted(maps.Keys(x.Suppressed[rule])) {
 			name(at+"."+reason, "reason", &reason, suppressionsOfRules())
 		}
+	}
+	outputs := slices.Sorted(maps.Keys(loaded.Outputs))
+	if x.Outputs != nil {
+		for i, o := range *x.Outputs {
+			name(fmt.Sprintf("%s.outputs[%d].output", path, i), "output", o.Output, outputs)
+		}
+	}
+	for _, output := range slices.Sorted(maps.Keys(x.Written)) {
+		name(path+".written."+output, "output", &output, outputs)
 	}
 	if x.Digests != nil {
 		for i, d := range *x.Digests {

@@ -37,6 +37,12 @@ func (x *expectation) Differences(got *played) []Difference {
 			out = append(out, Difference{Where: "suppressed of " + rule, Want: counts(want), Got: counts(has)})
 		}
 	}
+	if x.Outputs != nil {
+		out = append(out, align("output", *x.Outputs, got.Outputs)...)
+	}
+	if x.Written != nil && !sameCounts(x.Written, got.written) {
+		out = append(out, Difference{Where: "written", Want: counts(x.Written), Got: counts(got.written)})
+	}
 	if x.Digests != nil {
 		out = append(out, align("digest", *x.Digests, got.digests)...)
 	}
@@ -70,7 +76,7 @@ const (
 func cost(d []Difference) int {
 	identity := 0
 	for _, x := range d {
-		if slices.Contains([]string{"rule", "kind", "topic", "key"}, x.Field) {
+		if slices.Contains([]string{"rule", "kind", "topic", "output", "key"}, x.Field) {
 			identity++
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// Each rule of an example makes an alert in one of its tests, and the other way round each test of theirs would fail if
+// Each rule of an example makes an alert in one of its tests, each output is written to, and the other way round each test of theirs would fail if
 // nothing alerted.
 func TestExamplesExerciseTheirRules(t *testing.T) {
 	t.Parallel()
@@ -19,7 +19,7 @@ func TestExamplesExerciseTheirRules(t *testing.T) {
 		loader := &TestLoader{Lookup: testkit.Environment(nil)}
 		tests := loader.Load(t.Context(), file)
 		require.Empty(t, loader.Problems)
-		fired := map[string]bool{}
+		fired, written := map[string]bool{}, map[string]bool{}
 		for i := range tests.Cases {
 			c := &tests.Cases[i]
 			require.NotNil(t, c.Expect.Alerts, "%s: %s expects nothing of alerts", file, c.Name)
@@ -28,9 +28,15 @@ func TestExamplesExerciseTheirRules(t *testing.T) {
 			for _, a := range got.Alerts {
 				fired[a.Rule] = true
 			}
+			for _, o := range got.Outputs {
+				written[o.Output] = true
+			}
 		}
 		for _, r := range tests.stage.config.Rules {
 			require.Contains(t, fired, r.Name, file)
+		}
+		for output := range tests.stage.config.Outputs {
+			require.Contains(t, written, output, file)
 		}
 	}
 }

@@ -25,6 +25,9 @@ type played struct {
 	outcomes   map[string]int
 	suppressed map[string]map[string]int // by rule and reason; only what is not 0
 	digests    []playedDigest
+	// Outputs are what is written to output streams, and written how many of each.
+	Outputs []PlayedOutput
+	written map[string]int
 	// refused is what SNS would refuse, and notes are further remarks for the author of the rules.
 	refused, Notes []string
 }
@@ -128,7 +131,7 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 		}
 	}
 	p := &player{test: c, config: s.config, evaluator: s.pipeline.Shard(c.Shard), step: stepOf(s.config)}
-	p.out.outcomes, p.out.Alerts = map[string]int{}, []PlayedAlert{}
+	p.out.outcomes, p.out.Alerts, p.out.written = map[string]int{}, []PlayedAlert{}, map[string]int{}
 	p.take(p.evaluator.Elapse(p.start()))
 	for i, e := range c.events() {
 		if ctx.Err() != nil {
@@ -150,6 +153,7 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 			}
 			p.out.outcomes[d.Outcome.String()]++
 			p.take(d.Alerts)
+			p.write(d.Outputs)
 		}
 	}
 	if c.Expect.Digests != nil {

@@ -35,12 +35,15 @@ type BacktestReport struct {
 	Rules  []*ruleTally  `json:"rules"`
 	Hours  []*hourTally  `json:"hours"`
 	Topics []TopicResult `json:"topics"`
+	// Outputs are what would be written to output streams; missing without any.
+	Outputs []*OutputTally `json:"outputs,omitempty"`
 
 	Against    string            `json:"against,omitempty"`
 	Difference []*ruleDifference `json:"difference,omitempty"`
 	Notes      []string          `json:"notes,omitempty"`
 
 	topicNames  []string
+	outputs     map[string]*OutputTally
 	rules       map[string]*ruleTally
 	hours       map[time.Time]*hourTally
 	differences map[string]*ruleDifference
@@ -94,6 +97,20 @@ type BusiestSecond struct {
 	Alerts int       `json:"alerts"`
 }
 
+// OutputTally is what an output would be given.
+type OutputTally struct {
+	Output  string `json:"output"`
+	Stream  string `json:"stream"`
+	Records int    `json:"records"`
+	// Bytes are those of the records with their keys.
+	Bytes int64 `json:"bytes"`
+	// Unwritable counts the records that can never be written, by reason, and UnwritableWhy is that of the first.
+	Unwritable    map[string]int `json:"unwritable,omitempty"`
+	UnwritableWhy string         `json:"unwritable_why,omitempty"`
+	// First is the first record that is written; nil for none.
+	First *alert.OutputText `json:"first,omitempty"`
+}
+
 // ruleDifference is how the alerts of a rule differ from those of the other rule set.
 type ruleDifference struct {
 	Rule         string        `json:"rule"`
@@ -128,7 +145,11 @@ func newBacktestReport(config *config.LoadedConfig) *BacktestReport {
 		Topics:     []TopicResult{},
 		topicNames: slices.Sorted(maps.Keys(config.Topics)),
 		rules:      map[string]*ruleTally{}, hours: map[time.Time]*hourTally{},
-		differences: map[string]*ruleDifference{},
+		differences: map[string]*ruleDifference{}, outputs: map[string]*OutputTally{},
+	}
+	for _, name := range slices.Sorted(maps.Keys(config.Outputs)) {
+		t := &OutputTally{Output: name, Stream: config.Outputs[name].Stream}
+		r.Outputs, r.outputs[name] = append(r.Outputs, t), t
 	}
 	for _, name := range ruleNames(config) { // in their order, those without alerts, too
 		r.rule(name)
@@ -168,6 +189,26 @@ func (r *BacktestReport) decided(d alert.Decision) {
 	r.Outcomes[d.Outcome.String()]++
 	if d.Outcome == alert.Invalid {
 		r.Invalid[string(d.Reason)]++
+	}
+}
+
+// wrote counts what is written of a record.
+func (r *BacktestReport) wrote(outputs []alert.Output) {
+	for i := range outputs {
+		o := &outputs[i]
+		t := r.outputs[o.Name]
+		if o.Reason != "" {
+			if t.Unwritable == nil {
+				t.Unwritable, t.UnwritableWhy = map[string]int{}, o.Detail
+			}
+			t.Unwritable[string(o.Reason)]++
+			continue
+		}
+		if t.First == nil {
+			t.First = new(o.Text())
+		}
+		t.Records++
+		t.Bytes += int64(len(o.Data) + len(o.Key))
 	}
 }
 
@@ -277,6 +318,7 @@ func (r *BacktestReport) Write(w io.Writer) {
 	r.writeRules(w)
 	r.writeHours(w)
 	r.writeTopics(w)
+	r.writeOutputs(w)
 	r.writeDifference(w)
 	if len(r.Notes) > 0 {
 		line("")
@@ -369,6 +411,38 @@ func (r *BacktestReport) writeTopics(w io.Writer) {
 				config.Plural(t.Refused, "alert"), t.RefusedWhy)
 		}
 	}
+}
+
+func (r *BacktestReport) writeOutputs(w io.Writer) {
+	if len(r.Outputs) == 0 {
+		return
+	}
+	rows := [][]string{{"OUTPUT", "STREAM", "RECORDS", "BYTES", "UNWRITABLE"}}
+	for _, t := range r.Outputs {
+		rows = append(rows, []string{
+			t.Output, t.Stream, fmt.Sprint(t.Records), fmt.Sprint(t.Bytes), countsOr(t.Unwritable),
+		})
+	}
+	_, _ = plain.Fprintln(w)
+	writeColumns(w, rows, "<<>><")
+	for _, t := range r.Outputs {
+		if t.First != nil {
+			_, _ = plain.Fprintf(w, "output %s, the first: key %q: %s\n", t.Output, t.First.Key, abridged(t.First.Data))
+		}
+		if t.UnwritableWhy != "" {
+			_, _ = plain.Fprintf(w, "output %s: records that can never be written, the first because %s\n", t.Output,
+				t.UnwritableWhy)
+		}
+	}
+}
+
+// abridged is the beginning of a text.
+func abridged(s string) string {
+	const most = 240
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 func (r *BacktestReport) writeDifference(w io.Writer) {

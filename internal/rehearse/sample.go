@@ -129,6 +129,7 @@ type sampled struct {
 	likely            map[string]map[string]int // by reason, and by what it looks like
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
+	outputs           []*SampledOutput // in the order of their names
 	fields            *config.FieldNames
 	cover             *config.ExplanationCover
 }
@@ -163,6 +164,8 @@ type SampleReport struct {
 	Filtered  int      `json:"filtered"`
 	Invalid   int      `json:"invalid"`
 	Warnings  []string `json:"warnings"`
+	// Outputs are missing where the configuration has none.
+	Outputs []*SampledOutput `json:"outputs,omitempty"`
 
 	rules bool
 }
@@ -176,6 +179,12 @@ func (r *SampleReport) Print(w io.Writer) {
 	_, _ = plain.Fprintf(w, "%s: %s: %s, %d filtered, %d invalid\n", r.File, config.Plural(r.Records, "record"),
 		matching,
 		r.Filtered, r.Invalid)
+	for _, o := range r.Outputs {
+		_, _ = plain.Fprintf(w, "output %s: %d of them written\n", o.Output, o.Written)
+		if o.First != nil {
+			_, _ = plain.Fprintf(w, "  the first: key %q: %s\n", o.First.Key, abridged(o.First.Data))
+		}
+	}
 	for _, warning := range r.Warnings {
 		_, _ = plain.Fprintf(w, "warning: %s\n", warning)
 	}
@@ -205,6 +214,11 @@ func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) 
 			name: r.Name, first: map[string]int{}, noKey: map[string]int{}, noWindow: map[string]int{},
 			failed: map[string]int{},
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(loaded.Outputs)) {
+		s.outputs = append(s.outputs, &SampledOutput{
+			Output: name, first: map[string]int{}, unwritable: map[string]int{},
+		})
 	}
 	shard := pipeline.Shard(defaultCaseShard)
 	for r := range records {
@@ -286,6 +300,9 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, plac
 	}
 	if matched {
 		s.matched++
+	}
+	for i := range x.Outputs {
+		s.outputs[i].add(&x.Outputs[i])
 	}
 }
 
@@ -393,6 +410,10 @@ func (s *sampled) report(file string, faulty bool) *SampleReport {
 	}
 	for i := range s.rules {
 		s.rules[i].Write(fmt.Sprintf("rules[%d]", i), faulty, warn)
+	}
+	r.Outputs = s.outputs
+	for _, o := range s.outputs {
+		o.warn(faulty, warn)
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -28,6 +29,8 @@ const (
 type Search struct {
 	// Key is the key of the records: their partition key, or the key that a rule gives to them.
 	Key string
+	// Stream is the ARN of the stream; made up where it is not known.
+	Stream string
 	// Shard and Sequence are the one record that is looked for, instead of those of a key.
 	Shard, Sequence string
 	// From is where evaluation begins, Begin and End the time in which records are looked for.
@@ -115,7 +118,7 @@ func (s *Search) Run(ctx context.Context, loaded *config.LoadedConfig, source *S
 }
 
 func (s *Search) look(ctx context.Context, loaded *config.LoadedConfig, source *StreamSource, bar *progressBar) error {
-	b, err := NewBacktest(loaded, nil)
+	b, err := newBacktest(cmp.Or(s.Stream, loaded.AssumedARN()), loaded)
 	if err != nil {
 		return err
 	}
@@ -188,6 +191,9 @@ func (s *Search) after(t *backtestTrack, e *alert.Evaluator, d alert.Decision) {
 	_ = s.play.account(t.registry, s.counted)
 	x := &s.at.Explanation
 	x.AfterReplay = &alert.Replay{From: s.From, Outcome: d.Outcome, Reason: d.Reason}
+	for i := range d.Outputs {
+		x.AfterReplay.Outputs = append(x.AfterReplay.Outputs, d.Outputs[i].Text())
+	}
 	for i := range x.Rules {
 		r := &x.Rules[i]
 		r.AfterReplay = &alert.RuleReplay{

@@ -42,9 +42,15 @@ func patterns() map[string]struct{ pattern, example string } {
 			`^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9_.-]{1,128}$`,
 			"arn:aws:kinesis:us-east-1:123456789012:stream/orders",
 		},
-		"stream.application":   {`^[A-Za-z0-9_.-]{3,249}$`, "orders-alerts"},
-		"stream.start":         {`^latest$|^trim_horizon$|` + timePattern, "latest"},
-		"topics.NAME.arn":      {`^arn:[^:]*:sns:[^:]+:[^:]+:[^:]+$`, "arn:aws:sns:us-east-1:123456789012:oncall"},
+		"stream.application": {`^[A-Za-z0-9_.-]{3,249}$`, "orders-alerts"},
+		"stream.start":       {`^latest$|^trim_horizon$|` + timePattern, "latest"},
+		"topics.NAME.arn":    {`^arn:[^:]*:sns:[^:]+:[^:]+:[^:]+$`, "arn:aws:sns:us-east-1:123456789012:oncall"},
+		"outputs.NAME.stream": {
+			`^[A-Za-z0-9_.-]{1,128}$|^arn:[a-z0-9-]+:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9_.-]{1,128}$`,
+			"orders-scored",
+		},
+		"outputs.NAME.when":    {"", "ANOMALY_SCORE > 3.0"},
+		"outputs.NAME.key":     {"", "order.customer"},
 		"rules[].name":         {name, "high-latency"},
 		"silences[].name":      {name, "maintenance"},
 		"silences[].from":      {timePattern, "2026-11-22T09:00:00Z"},
@@ -139,7 +145,7 @@ func (k *key) value() node {
 			n["maxProperties"] = mostEntries
 		}
 		switch k.name {
-		case "topics":
+		case "topics", "outputs":
 			n["propertyNames"] = node{"pattern": `^[A-Za-z0-9_-]{1,64}$`}
 		case "bodies":
 			n["propertyNames"] = node{"enum": []string{

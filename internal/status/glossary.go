@@ -219,6 +219,44 @@ func Glossary() []chapter {
 				[]string{"PublishFailing"},
 			},
 		}},
+		{"outputs", "Output streams", []term{
+			{
+				"output", "Output",
+				"The name of the output in the configuration, and the stream that its records are written to.", "",
+				nil, nil,
+			},
+			{
+				"output-state", "State",
+				"accepts: Kinesis takes records, or has not been asked to yet. fails: it does not answer, or refuses " +
+					"whole calls. refuses keys: it refuses the records of some keys, as when a shard of the stream " +
+					"gets more than it takes. holds keys: a record can never be written, so its key waits. full: no " +
+					"more fits into memory, so its shards are read only as fast as it is written. Anything else " +
+					"names a fault that you have to remove. Alerts go out all the while, except of records that " +
+					"are not read.",
+				"accepts.",
+				[]string{"output_fault", "output_retries_total"},
+				[]string{"OutputFault", "OutputFailing"},
+			},
+			{
+				"output-waiting", "Waiting",
+				"Records on their way to the stream, and how much they take of the memory that the output has.",
+				"A few. If it grows, the stream does not take records as fast as they come.",
+				[]string{"output_waiting_records", "output_waiting_bytes", "output_oldest_seconds"},
+				[]string{"OutputFailing"},
+			},
+			{
+				"written", "Written in 1 m", "Records that the stream accepted from this worker in the last minute.",
+				"",
+				[]string{"output_records_total"},
+				nil,
+			},
+			{
+				"last-written", "Last written", "When the stream last accepted a record of this worker.",
+				"Recent, if there was something to write.",
+				[]string{"output_records_total"},
+				[]string{"OutputFailing"},
+			},
+		}},
 		{"rules", "Rules", []term{
 			{
 				"rule", "Rule", "A rule of the configuration, with its severity, its topics and its runbook.", "", nil,

@@ -136,6 +136,8 @@ type Delivery struct {
 	// Alerts are the latest messages that SNS accepted from this process, the latest first, at most 50.
 	Alerts []Alert `json:"alerts"`
 	Topics []Topic `json:"topics"`
+	// Outputs are the output streams, by name.
+	Outputs []Output `json:"outputs,omitempty"`
 	// DeadLetters is the on-failure destination; null without one.
 	DeadLetters *DeadLetters `json:"dead_letters"`
 }
@@ -175,7 +177,7 @@ type Problem struct {
 	// (shards without a reader), shards, records, rules, lag or configuration. Problems of one level are in this
 	// order: causes come before what they cause.
 	Subject string `json:"subject"`
-	// Object is the topic, where the problem is one topic's.
+	// Object is the topic or the output, where the problem is that of one.
 	Object string `json:"object,omitempty"`
 	// Text is one clause, without a full stop.
 	Text string `json:"text"`
@@ -382,6 +384,8 @@ type Reading struct {
 	// Unresolved are the records whose alerts wait; Gathered are those of them that wait in digests.
 	Unresolved int `json:"unresolved_records"`
 	Gathered   int `json:"gathered_records"`
+	// Writing are output records of it that wait for their output stream. They hold the checkpoint, and are no lag.
+	Writing int `json:"writing_records,omitempty"`
 	// HeldKeys are the partition keys that are held because of an alert that SNS will never accept.
 	// HeldBy is what SNS said of one.
 	HeldKeys int    `json:"held_keys"`
@@ -546,6 +550,39 @@ type Topic struct {
 	Ending bool `json:"ending"`
 	// Subscriptions are those of the topic, which is asked every five minutes.
 	Subscriptions Subscriptions `json:"subscriptions"`
+}
+
+// Output is one output stream.
+type Output struct {
+	Name   string `json:"name"`
+	Stream string `json:"stream"`
+	// WrittenLastMinute are the records that the stream accepted, LastWritten is when it did for the last time.
+	WrittenLastMinute int        `json:"written_last_minute"`
+	LastWritten       *time.Time `json:"last_written"`
+	// Waiting are the records that wait, those under way included, Oldest is since when the oldest of them has. They
+	// take Bytes of MaxBytes. Crowded says that a shard waits for room among them.
+	Waiting  int        `json:"waiting"`
+	Oldest   *time.Time `json:"oldest"`
+	Bytes    int        `json:"bytes"`
+	MaxBytes int        `json:"max_bytes"`
+	Crowded  bool       `json:"crowded"`
+	// HeldKeys are the partition keys of the output that wait behind a record that was rejected.
+	HeldKeys int `json:"held_keys"`
+	// Fault, Remedy, Failures, FailingSince, Failing and Error are those of a topic.
+	Fault        string     `json:"fault,omitempty"`
+	Remedy       string     `json:"remedy,omitempty"`
+	Failures     int        `json:"failures"`
+	FailingSince *time.Time `json:"failing_since"`
+	Failing      string     `json:"failing,omitempty"`
+	Error        string     `json:"error,omitempty"`
+	// FailingKeys are the partition keys whose records are refused one by one while others are written, since
+	// KeysFailingSince.
+	FailingKeys      int        `json:"failing_keys"`
+	KeysFailingSince *time.Time `json:"keys_failing_since"`
+	// Ending says that the output has left the configuration and is kept until nothing waits.
+	Ending bool `json:"ending"`
+	// Fields are those that its condition or its key looks at and no record has.
+	Fields []RuleField `json:"fields,omitempty"`
 }
 
 // Subscriptions are the subscriptions of a topic, as SNS counted them at At; that is null before the first answer.

@@ -54,6 +54,13 @@ func TestEveryPageHasAProblem(t *testing.T) {
 				{Name: "oncall", Waiting: 1, Failures: 9, FailingSince: Moment(s.At.Add(-3 * time.Minute))},
 			}
 		}, want: "SNS has failed for 3 m"},
+		"KinesisAlerterOutputFault": {
+			change: func(s *Status) { s.Outputs = []Output{{Name: "scored", Fault: "stream_not_found"}} },
+			want:   "output scored: it does not exist",
+		},
+		"KinesisAlerterOutputFailing": {change: func(s *Status) {
+			s.Outputs = []Output{{Name: "scored", Waiting: 1, Failures: 9, FailingSince: Moment(s.At.Add(-5 * time.Minute))}}
+		}, want: "output scored: Kinesis has failed for 5 m"},
 		"KinesisAlerterDeadLetterFault": {
 			change: func(s *Status) { s.DeadLetters = &DeadLetters{Kind: "sqs", Fault: "not_authorized"} },
 			want:   "dead letters: access denied",

@@ -16,6 +16,7 @@ func catalog() []subject {
 		{"answers", answerKinds()},
 		{"table", tableKinds()},
 		{"topic", topicKinds()},
+		{"output", outputKinds()},
 		{"dead_letters", deadLetterKinds()},
 		{"kinesis", kinesisKinds()},
 		{"owners", ownerKinds()},

@@ -148,7 +148,8 @@ func ruleKinds() []kind {
 	}
 }
 
-// ofFields names the first rule that one of the fields keeps from matching, and how many more there are. A field that
+// ofFields names the first rule that one of the fields keeps from matching, and how many more there are; without one,
+// the first output. A field that
 // is like no name in the records is only marked with its rule: the kind of event that has it may be rare.
 func ofFields(m *model, wrong func(*RuleField) bool) findings {
 	var rules []string
@@ -160,6 +161,12 @@ func ofFields(m *model, wrong func(*RuleField) bool) findings {
 			if f == nil {
 				f = &fields[j]
 			}
+		}
+	}
+	for i := range m.Outputs {
+		o := &m.Outputs[i]
+		if j := slices.IndexFunc(o.Fields, func(f RuleField) bool { return wrong(&f) }); j >= 0 && f == nil {
+			return found(LevelWarning, "output %s %s", o.Name, o.Fields[j].finding())
 		}
 	}
 	if f == nil {

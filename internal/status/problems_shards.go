@@ -49,7 +49,9 @@ func shardKinds() []kind {
 			code: "reads_held",
 			find: func(m *model, _ thresholds) (all findings) {
 				for _, held := range [][2]string{
-					{"memory_awaited", "for memory"}, {"alerts_awaited", "to read further"},
+					{"memory_awaited", "for memory"},
+					{"alerts_awaited", "to read further"},
+					{"outputs_awaited", "to read further"},
 				} {
 					if g := m.stalled[held[0]]; g != nil {
 						all = append(all, found(LevelWarning, "%s %s%s%s",
@@ -259,9 +261,10 @@ func stall(st *Status, r *Reading) (cause string, d time.Duration) {
 	d = st.ago(cmp.Or(r.LastFetch, r.Since))
 	refused := r.ReadError != "" && r.ReadError != "timeout" && r.ReadError != "unreachable"
 	own := map[string]string{
-		read.WaitsForState:  "state_awaited",
-		read.WaitsForMemory: "memory_awaited",
-		read.WaitsForAlerts: "alerts_awaited",
+		read.WaitsForState:   "state_awaited",
+		read.WaitsForMemory:  "memory_awaited",
+		read.WaitsForAlerts:  "alerts_awaited",
+		read.WaitsForOutputs: "outputs_awaited",
 	}[r.WaitsFor]
 	switch {
 	case own != "" && d >= stallWarnAfter:
@@ -284,6 +287,9 @@ func (d *Delivery) backlog() string {
 	}
 	if l := d.DeadLetters; l != nil && l.Waiting > 0 {
 		return ", because dead letters wait for " + strings.ToUpper(l.Kind)
+	}
+	if slices.ContainsFunc(d.Outputs, func(o Output) bool { return o.Crowded }) {
+		return ", because records wait for an output stream"
 	}
 	return ""
 }

@@ -108,6 +108,19 @@ func oneShard(at time.Time, r *Reading) Status {
 	}
 }
 
+// An output whose condition names a field that no record has is a problem, as a rule is.
+func TestStatusOfAnOutputThatLooksAtNothing(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
+	s := oneShard(at, &Reading{Phase: "reading", LastFetch: &at})
+	s.Outputs = []Output{{Name: "scored", Fields: []RuleField{{Field: "Id", Similar: "id", Records: 60}}}}
+	found := firstProblem(t, &s)
+	require.Equal(t, "rule_field_missing", found.Code)
+	require.Equal(t, "output scored looks at Id, which none of the last 60 records has: they have id", found.Text)
+	s.Outputs[0].Fields[0].Similar = ""
+	require.Empty(t, Problems(&s, false), "it may be rare")
+}
+
 // Shards that nobody may read are no takeover that takes long: the page says which limit it is, as soon as it is so.
 func TestShardsOverTheLimit(t *testing.T) {
 	t.Parallel()

@@ -36,6 +36,9 @@ func tableKinds() []kind {
 					if seconds(r.Lag) >= lagWarnAfter {
 						return 0 // the lag holds it
 					}
+					if r.Writing > 0 && m.outputsHold() {
+						return 0 // an output does
+					}
 					return m.ago(r.Checkpoint)
 				})
 				return found(

@@ -166,8 +166,10 @@ func faultWords(reason string) string {
 		return "access to its KMS key denied"
 	case "kms_key_unusable":
 		return "its KMS key cannot be used"
-	case "topic_missing":
+	case "topic_missing", "stream_not_found":
 		return "it does not exist"
+	case "stream_refused":
+		return "its name or its state is refused"
 	case "signature":
 		return "credentials not accepted"
 	case "unknown":

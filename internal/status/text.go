@@ -93,6 +93,14 @@ func Text(st *Status) string {
 		}
 		end()
 	}
+	if len(v.OutputRows) > 0 {
+		row, end := table("OUTPUT", "STATE", "STREAM", "WAITING", "WRITTEN IN 1 M", "LAST WRITTEN")
+		for i := range v.OutputRows {
+			o := &v.OutputRows[i]
+			row(o.Name, o.State, o.Stream, noted(o.Waiting, o.Share), o.Written, o.Last+o.Ago)
+		}
+		end()
+	}
 	if len(v.RuleRows) > 0 {
 		row, end := table("RULE", "SEVERITY", "STATE", "MATCHED", "FIRED", "REPEATS", "RESOLVES", "PUBLISHED",
 			"SUPPRESSED", "UNDEFINED")

@@ -37,6 +37,7 @@ type view struct {
 	RuleRows            []ruleView
 	SilenceRows         []silenceView
 	TopicRows           []topicView
+	OutputRows          []outputView
 	AlertRows, Earlier  []alertView
 	Letters             *lettersView
 	UpWords, ReloadLine string
@@ -73,7 +74,11 @@ func NewView(st *Status) *view {
 		Icon:    icon(st.Level),
 
 		Coverage: newCoverage(st),
-		Chapters: Glossary(),
+	}
+	for _, c := range Glossary() {
+		if c.Key != "outputs" || len(st.Outputs) > 0 {
+			v.Chapters = append(v.Chapters, c)
+		}
 	}
 	if len(st.Problems) == 1 { // the headline is what it says
 		v.Advice = st.Problems[0].Remedy
@@ -111,6 +116,9 @@ func NewView(st *Status) *view {
 	}
 	for i := range st.Topics {
 		v.TopicRows = append(v.TopicRows, newTopicView(&st.Topics[i], st.At))
+	}
+	for i := range st.Outputs {
+		v.OutputRows = append(v.OutputRows, newOutputView(&st.Outputs[i], st))
 	}
 	for i := range st.Alerts {
 		row := newAlertView(&st.Alerts[i], st.At.Add(-st.Ahead()))
@@ -428,6 +436,8 @@ func stalled(cause string, r *Reading) string {
 		return "waits for memory"
 	case "alerts_awaited":
 		return "waits for its alerts"
+	case "outputs_awaited":
+		return "waits for an output"
 	case "reads_throttled":
 		return "is throttled"
 	case "evaluation_stuck":
@@ -752,6 +762,46 @@ func newTopicView(t *Topic, at time.Time) topicView {
 	case t.Digesting:
 		row.State, row.Sign, row.Class = "gathers digests", "◆", "warn"
 	case t.Ending:
+		row.State, row.Sign, row.Class = "ends", "○", "quiet"
+	}
+	return row
+}
+
+// outputView is a row of the output streams.
+type outputView struct {
+	Name, Stream, State, Sign, Class string
+	Remedy                           string
+	Waiting, Share, Written          string
+	Last, Ago                        string
+}
+
+func newOutputView(o *Output, st *Status) outputView {
+	row := outputView{
+		Name: o.Name, Stream: o.Stream, State: "accepts", Sign: "●", Class: "ok", Remedy: o.Remedy,
+		Waiting: Count(o.Waiting), Written: Count(o.WrittenLastMinute), Last: "never",
+	}
+	if o.Waiting > 0 {
+		row.Share = strings.Replace(percent(uint64(max(0, o.Bytes)), uint64(max(1, o.MaxBytes))), "less than ", "< ", 1) +
+			" of its memory"
+	}
+	if o.LastWritten != nil {
+		row.Last, row.Ago = words(st.At.Sub(*o.LastWritten)), " ago"
+	}
+	switch {
+	case o.Fault != "":
+		row.State, row.Sign, row.Class = faultWords(o.Fault), "✕", "bad"
+		if o.FailingSince != nil {
+			row.State += " for " + words(st.ago(o.FailingSince))
+		}
+	case o.HeldKeys > 0:
+		row.State, row.Sign, row.Class = "holds "+Number(o.HeldKeys, "key"), "✕", "bad"
+	case st.outputFails(o):
+		row.State, row.Sign, row.Class = "fails for "+words(st.ago(o.FailingSince)), "▲", "warn"
+	case st.outputKeysFail(o):
+		row.State, row.Sign, row.Class = "refuses "+Number(o.FailingKeys, "key"), "▲", "warn"
+	case o.Crowded:
+		row.State, row.Sign, row.Class = "full", "◆", "warn"
+	case o.Ending:
 		row.State, row.Sign, row.Class = "ends", "○", "quiet"
 	}
 	return row

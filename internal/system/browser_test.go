@@ -355,6 +355,7 @@ func wellStatus() status.Status {
 		}
 	}
 	s.ShardCounts = map[string]int{"held": 2, "foreign": 1, "ended": 1}
+	s.Outputs = s.Outputs[:1]
 	s.Workers, s.Topics, s.DeadLetters, s.Reload = s.Workers[:2], s.Topics[2:],
 		&status.DeadLetters{Kind: "sqs", Sent: 3}, nil
 	s.Topics[0].Digesting, s.Topics[0].Gathered = false, 0

@@ -177,7 +177,7 @@ func TestExamplesInPagesWork(t *testing.T) {
 		sections[strings.Split(field.Tag.Get("yaml"), ",")[0]] = true
 	}
 	examples := 0
-	ofRule := map[string]string{} // the configuration of a page that has a rule
+	having := map[string]string{} // the configuration of a page that has a rule or an output
 	for _, s := range guides(t) {
 		if strings.HasPrefix(s.page, "../../deploy/") || strings.Contains(s.page, "/reference/") {
 			continue
@@ -190,9 +190,9 @@ func TestExamplesInPagesWork(t *testing.T) {
 			var example map[string]any
 			require.NoError(t, yaml.Unmarshal([]byte(m[3]), &example), "%s: %s", s.page, m[3])
 			if example["tests"] != nil {
-				name := regexp.MustCompile(`rule: ([a-z-]+)`).FindStringSubmatch(m[3])
+				name := regexp.MustCompile(`(?:rule|output): ([a-z-]+)`).FindStringSubmatch(m[3])
 				require.NotNil(t, name, "%s: %s", s.page, m[3])
-				playsIn(t, ofRule[s.page+name[1]], m[3])
+				playsIn(t, having[s.page+name[1]], m[3])
 				continue
 			}
 			rule := map[string]any{"name": "error-rate", "when": "status >= 500"}
@@ -215,8 +215,11 @@ func TestExamplesInPagesWork(t *testing.T) {
 			require.NoError(t, loaded.Trials(), "%s: %s", s.page, m[3])
 			if example["rules"] != nil {
 				for _, rule := range loaded.Rules {
-					ofRule[s.page+rule.Name] = string(text)
+					having[s.page+rule.Name] = string(text)
 				}
+			}
+			for output := range loaded.Outputs {
+				having[s.page+output] = string(text)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
 	"kinesis-alerter/alert/dispatch"
+	"kinesis-alerter/alert/output"
 	"kinesis-alerter/alert/sns"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/consumer"
@@ -87,6 +88,11 @@ func everyMetric(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	_, err = dispatch.New(p.SNS, dispatch.Deps{
 		Service: topics, Trust: store.Trust, Log: zap.NewNop(), Audit: zap.NewNop(), Registerer: d,
+	})
+	require.NoError(t, err)
+	_, err = output.New(p.Output, output.Deps{
+		Client: func(string, output.StreamConfig) (output.API, error) { return clients.Kinesis, nil },
+		Trust:  store.Trust, Log: zap.NewNop(), Registerer: d,
 	})
 	require.NoError(t, err)
 	_, err = consumer.New(p.Consumer, consumer.Deps{

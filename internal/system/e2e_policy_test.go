@@ -49,7 +49,7 @@ var notCalled = map[string]string{
 		"and the log would blame a permission",
 	"dynamodb:TagResource": "CreateTable with tags needs it",
 	"kms:Decrypt":          "Kinesis, SNS, SQS and DynamoDB call KMS in the role's name",
-	"kms:GenerateDataKey":  "SNS, SQS and DynamoDB call KMS in the role's name",
+	"kms:GenerateDataKey":  "Kinesis, SNS, SQS and DynamoDB call KMS in the role's name",
 	"kms:DescribeKey":      "DynamoDB calls KMS in the role's name",
 	"kms:Encrypt":          "DynamoDB calls KMS in the role's name",
 	"kms:ReEncryptFrom":    "DynamoDB calls KMS in the role's name",
@@ -91,7 +91,8 @@ func grants(t *testing.T, names ...string) []grant {
 		"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "000000000000", "STREAM": "policy",
 		"APPLICATION": "policy-leases", "TOPIC": "alerts",
 		"DEAD_LETTERS": "letters", "PREFIX": "", "STREAM_KEY": "key", "TOPIC_KEY": "key", "DEAD_LETTERS_KEY": "key",
-		"TABLE_KEY": "key",
+		"TABLE_KEY": "key", "OUTPUT": "scored", "OUTPUT_KEY": "key",
+		"OTHER_ACCOUNT": motoTopics, "OTHER_ROLE": "alerter",
 	}
 	var all []grant
 	for _, name := range names {
@@ -181,7 +182,11 @@ func callOf(r *http.Request, body []byte) call {
 			return call{"sqs:" + operation, sqsARN + path.Base(about.QueueUrl)}
 		}
 	}
-	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
+	form, err := url.ParseQuery(string(body))
+	if err == nil && form.Get("Action") == "AssumeRole" {
+		return call{"sts:AssumeRole", form.Get("RoleArn")}
+	}
+	if err == nil && form.Get("Action") != "" {
 		return call{"sns:" + form.Get("Action"), form.Get("TopicArn")}
 	}
 	if r.Method == http.MethodPut {
@@ -202,17 +207,17 @@ func newPolicyWorld(t *testing.T, binary string, tables bool) *policyWorld {
 	}
 	w.url, w.streams = server.URL, kinesis.NewFromConfig(cfg)
 	ctx := t.Context()
-	_, err := w.streams.CreateStream(ctx, &kinesis.CreateStreamInput{
-		StreamName: aws.String("policy"), ShardCount: aws.Int32(2),
-	})
-	require.NoError(t, err)
+	for _, name := range []string{"policy", "scored"} {
+		_, err := w.streams.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &name, ShardCount: aws.Int32(2)})
+		require.NoError(t, err)
+	}
 	topics := sns.NewFromConfig(cfg)
 	for _, name := range []string{"alerts", "letters"} {
 		made, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: &name})
 		require.NoError(t, err)
 		w.topic = strings.Replace(*made.TopicArn, ":letters", ":alerts", 1)
 	}
-	_, err = sqs.NewFromConfig(cfg).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("letters")})
+	_, err := sqs.NewFromConfig(cfg).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("letters")})
 	require.NoError(t, err)
 	_, err = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = true
@@ -236,18 +241,23 @@ func newPolicyWorld(t *testing.T, binary string, tables bool) *policyWorld {
 	return w
 }
 
-// start runs a daemon whose rule remembers and whose dead letters go to the destination.
-func (w *policyWorld) start(name, destination string) *daemon {
+// start runs a daemon whose rule remembers and whose dead letters go to the destination, with an output if it is asked
+// for. role is that of the topic.
+func (w *policyWorld) start(name, destination, role string, output bool) *daemon {
 	w.t.Helper()
+	more := ""
+	if output {
+		more = "outputs: {scored: {stream: scored}}\n"
+	}
 	config := fmt.Sprintf(`stream: {name: policy, application: policy-leases, start: trim_horizon}
 leases: {duration: 3s, table: {tags: {team: oncall}, deletion_protection: true, point_in_time_recovery: true}}
 rules:
   - {name: every, when: v >= 0, key: string(v), dedup: 1h, topics: [all]}
 topics:
-  all: {arn: "%s", rate: unlimited, email: false}
+  all: {arn: "%s", role_arn: "%s", rate: unlimited, email: false}
 dead_letter: {%s, invalid: true}
 server: {listen: "127.0.0.1:0"}
-`, w.topic, destination)
+%s`, w.topic, role, destination, more)
 	d := startDaemonWith(w.t, w.binary, name, config, []string{"--fail-fast"}, []string{
 		"AWS_ENDPOINT_URL=" + w.url, "AWS_ACCESS_KEY_ID=" + policyCaller,
 	})
@@ -278,28 +288,37 @@ func (w *policyWorld) put(d *daemon, n int) {
 // TestE2EPolicyIsWhatIsCalled runs the built daemon against an account that keeps a record of its calls, and holds them
 // against the policies in deploy/iam: what is called is allowed, and what is allowed is called, or has its reason.
 func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
+	const queue = "sqs: https://sqs.us-east-1.amazonaws.com/000000000000/letters"
 	binary := buildDaemon(t)
 	allowed, used := map[string]string{}, map[string]bool{}
 	for _, test := range []struct {
-		name, destination string
-		policies          []string
+		name, destination, role string
+		policies                []string
 	}{
-		{"sqs", "sqs: https://sqs.us-east-1.amazonaws.com/000000000000/letters", []string{"policy.json"}},
-		{"sns", "sns: arn:aws:sns:us-east-1:000000000000:letters", []string{"policy.json", "dead-letters-sns.json"}},
-		{"s3", "s3: letters", []string{"policy.json", "dead-letters-s3.json"}},
+		{name: "sqs", destination: queue, policies: []string{"policy.json"}},
+		{name: "outputs", destination: queue, policies: []string{"policy.json", "outputs.json"}},
 		{
-			"new tables", "sqs: https://sqs.us-east-1.amazonaws.com/000000000000/letters", []string{
-				"policy.json", "create-tables.json", "table-settings.json",
-			},
+			name: "sns", destination: "sns: arn:aws:sns:us-east-1:000000000000:letters",
+			policies: []string{"policy.json", "dead-letters-sns.json"},
+		},
+		{name: "s3", destination: "s3: letters", policies: []string{"policy.json", "dead-letters-s3.json"}},
+		{
+			name: "new tables", destination: queue,
+			policies: []string{"policy.json", "create-tables.json", "table-settings.json"},
+		},
+		{
+			name: "role", destination: queue, role: roleIn(motoTopics),
+			policies: []string{"policy.json", "assume-roles.json"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newPolicyWorld(t, binary, test.name != "new tables")
-			first := w.start("first", test.destination)
+			output := slices.Contains(test.policies, "outputs.json")
+			first := w.start("first", test.destination, test.role, output)
 			w.put(first, 1)
 			first.kill()
 			// The second one takes over what the first has left, and clears its row away.
-			second := w.start("second", test.destination)
+			second := w.start("second", test.destination, test.role, output)
 			w.put(second, 2)
 			code, _ := second.terminate()
 			require.Zero(t, code)
@@ -315,8 +334,8 @@ func TestE2EPolicyIsWhatIsCalled(t *testing.T) {
 			}
 		})
 	}
-	for _, g := range grants(t, "policy.json", "create-tables.json", "table-settings.json", "dead-letters-sns.json", "dead-letters-s3.json",
-		"kms.json") {
+	for _, g := range grants(t, "policy.json", "create-tables.json", "table-settings.json", "dead-letters-sns.json",
+		"dead-letters-s3.json", "outputs.json", "kms.json", "assume-roles.json") {
 		allowed[g.String()] = g.action
 	}
 	for _, name := range slices.Sorted(maps.Keys(allowed)) {

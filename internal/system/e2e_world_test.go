@@ -48,6 +48,8 @@ type e2eWorld struct {
 	name, topic, queue string
 	// keys is how many partition keys there are. A round puts one record of each, so that a batch has no order to lose.
 	keys int
+	// more, if set, makes the payload of a record, which is that one with more members.
+	more func(payload) any
 	// lease and stopBudget are in the daemons' configuration.
 	lease, stopBudget time.Duration
 
@@ -211,7 +213,11 @@ func (w *e2eWorld) putRound(ctx context.Context) error {
 	entries := make([]types.PutRecordsRequestEntry, w.keys)
 	for k := range entries {
 		key := "key-" + strconv.Itoa(k)
-		data, err := json.Marshal(payload{ID: round*w.keys + k, Key: key, N: round})
+		var record any = payload{ID: round*w.keys + k, Key: key, N: round}
+		if w.more != nil {
+			record = w.more(record.(payload)) //nolint:forcetypeassert // made above
+		}
+		data, err := json.Marshal(record)
 		if err != nil {
 			return err
 		}
@@ -247,18 +253,28 @@ func (w *e2eWorld) putCount() int {
 // scale starts a reshard; the records that follow are put while it continues.
 func (w *e2eWorld) scale(shards int32) {
 	w.t.Helper()
-	w.active()
+	w.scaleStream(w.name, shards)
+}
+
+func (w *e2eWorld) scaleStream(name string, shards int32) {
+	w.t.Helper()
+	w.streamActive(name)
 	_, err := w.kinesis.UpdateShardCount(w.t.Context(), &kinesis.UpdateShardCountInput{
-		StreamName: &w.name, TargetShardCount: &shards, ScalingType: types.ScalingTypeUniformScaling,
+		StreamName: &name, TargetShardCount: &shards, ScalingType: types.ScalingTypeUniformScaling,
 	})
 	require.NoError(w.t, err)
 }
 
 func (w *e2eWorld) active() {
 	w.t.Helper()
+	w.streamActive(w.name)
+}
+
+func (w *e2eWorld) streamActive(name string) {
+	w.t.Helper()
 	eventually(w.t, 30*time.Second, "the stream is ACTIVE", func() bool {
 		out, err := w.kinesis.DescribeStreamSummary(w.t.Context(),
-			&kinesis.DescribeStreamSummaryInput{StreamName: &w.name})
+			&kinesis.DescribeStreamSummaryInput{StreamName: &name})
 		require.NoError(w.t, err)
 		return out.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive
 	})

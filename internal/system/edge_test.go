@@ -1,6 +1,7 @@
 package system
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 				require.NoError(t, d.End())
 				require.LessOrEqual(t, time.Since(began), 3*time.Second)
 				require.NotEmpty(t,
-					d.Log.Entries(t, "records are left to the next worker, because their topic refuses alerts"))
+					d.Log.Entries(t, "records are left to the next worker, because their topic or output refuses them"))
 				repair()
 				d = testdaemon.StartDaemon(t, fake, nil)
 				time.Sleep(5 * time.Second)
@@ -53,6 +54,33 @@ func TestStopWhileATopicRefusesIsClean(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Somebody deletes one of the two topics of a rule. The people behind the other one get every alert, in order.
+func TestTopicThatIsGoneHoldsNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeaws.New(fakeaws.Options{})
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		testkit.CreateTopic(t, fake)
+		d := testdaemon.StartDaemon(t, fake, func(c *config.Config, _ *daemon.Options) {
+			c.Topics["chat"] = testkit.AnyRate("arn:aws:sns:us-east-1:000000000000:deleted")
+			c.Rules[0].Topics = []string{"chat", "oncall"}
+		})
+		const n, keys = 200, 20
+		for i := range n {
+			fake.Kinesis.Put(testkit.TestStream, fmt.Sprint(i%keys), fmt.Appendf(nil, `{"heartRate":180,"n":%d}`, i))
+		}
+		time.Sleep(20 * time.Second)
+		last := map[int]int{}
+		require.Len(t, testkit.Messages(fake), n, "each once")
+		for _, m := range testkit.Messages(fake) {
+			i := simNumber(m)
+			require.GreaterOrEqual(t, i, last[i%keys])
+			last[i%keys] = i
+		}
+		require.NoError(t, d.End())
+	})
 }
 
 // Stream, topics and letters are asked where their ARNs are, and the tables in AWS_REGION. An endpoint of its own gets

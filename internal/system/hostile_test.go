@@ -215,6 +215,8 @@ func hostilePromised(op string) []string {
 			list = append(list, summary+"."+m)
 		}
 		return list
+	case "kinesis.PutRecords":
+		return []string{"Records", "Records.*.SequenceNumber"}
 	case "dynamodb.Scan":
 		return []string{"Items"}
 	case "dynamodb.DescribeTable":

@@ -36,6 +36,8 @@ func labelSources() map[string]string {
 		"alert/dispatch/metrics.go: condition":   ours, "alert/dispatch/metrics.go: name": names,
 		"alert/dispatch/metrics.go: rule": names, "alert/dispatch/metrics.go: string(r)": ours,
 		"alert/dispatch/metrics.go: t.name": names, "alert/dispatch/metrics.go: topic": names,
+		"alert/output/metrics.go: name": names, "alert/output/metrics.go: output": names,
+		"alert/output/metrics.go: r.String()": ours, "alert/output/metrics.go: string(r)": ours,
 		"alert/sns/metrics.go: state": ours, "alert/sns/metrics.go: topic": names,
 		"checkpoint/incident.go: string(kind)": ours, "checkpoint/metrics.go: shard": shards,
 		"checkpoint/metrics.go: string(e)": ours,

@@ -34,6 +34,16 @@ func edgeMutations() []mutation {
 			says: `.*is not less than or equal to.*`,
 		},
 		{
+			breaks: "a topic that does not answer holds no other",
+			file:   "consumer/lanes/lanes.go", old: "	p := l.publishing[topic]\n", new: "	topic = \"\"\n	p := l.publishing[topic]\n",
+			by: only("consumer/lanes", "TestLanesOfOneTopicHoldNoOther"), says: `.*heard.*`,
+		},
+		{
+			breaks: "what goes to another topic of a moved rule goes before later alerts",
+			file:   "consumer/lanes/lanes.go", old: "ln.queue[0].waits():", new: "false:",
+			by: only("consumer/lanes", "TestLanesKeepTheOrderOfWhatIsRedirected"), says: `.*Error:.*`,
+		},
+		{
 			breaks: "a stop waits for no topic that refuses",
 			file:   "alert/dispatch/topic.go", old: "	case t.gatherer.state().drains:\n", new: "	case false:\n",
 			by: only("internal/system", "TestStopWhileATopicRefusesIsClean"), says: `.*Error:.*`,

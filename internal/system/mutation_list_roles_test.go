@@ -30,7 +30,7 @@ func roleMutations() []mutation {
 		},
 		{
 			breaks: "alerts that wait are published as the role that a reload brings",
-			file:   "internal/daemon/reload.go", old: "		r.roles.Set(&next)\n", new: "",
+			file:   "internal/daemon/reload.go", old: "		r.roles(&next)\n", new: "",
 			by: by("TestRoleIsCorrectedByAReload"), says: `.*Error:.*`,
 		},
 		{
@@ -42,6 +42,11 @@ func roleMutations() []mutation {
 			breaks: "commands call as the roles of the configuration",
 			file:   "internal/cli/put.go", old: "nil).As(role, stream)", new: "nil).As(credentials.Role{}, stream)",
 			by: killer{pkg: "internal/cli", test: "TestCommandsCallAsTheRoles"}, says: `.*Error:.*`,
+		},
+		{
+			breaks: "a bucket of another region is found by what S3 says",
+			file:   "alert/deadletter/s3.go", old: `at != "" && (region`, new: `at == "x" && (region`,
+			by: by("TestDeadLettersReachABucketOfAnotherRegion"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "--fail-fast finds a role that STS refuses",

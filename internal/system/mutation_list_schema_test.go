@@ -27,7 +27,7 @@ func schemaMutations() []mutation {
 		{
 			breaks: "init overwrites nothing",
 			file:   "internal/cli/init.go",
-			old:    "	if x.force {\n		return nil", new: "	if !x.force {\n		return nil",
+			old:    "		if x.force {\n", new: "		if !x.force {\n",
 			by: killer{pkg: "internal/cli", test: "TestInitOverwritesNothing"}, says: `.*Error:.*`,
 		},
 	}

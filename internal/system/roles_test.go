@@ -4,14 +4,18 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
@@ -293,5 +297,46 @@ func TestFailFastNamesARefusedRole(t *testing.T) {
 		err := <-d.Done
 		require.ErrorContains(t, err, "topics.far: credentials of "+otherRole+": there are none: sts:AssumeRole (AccessDenied)")
 		require.ErrorContains(t, err, "trust policy")
+	})
+}
+
+// A bucket of another region gets the dead letters: S3 names the region once, and every later call goes there.
+func TestDeadLettersReachABucketOfAnotherRegion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		home, other := accounts(t)
+		home.STS.Set(otherRole, fakeaws.AssumedRole{In: other})
+		_, err := s3.NewFromConfig(testkit.Emulated(other), func(o *s3.Options) {
+			o.UsePathStyle = true
+		}).CreateBucket(t.Context(), &s3.CreateBucketInput{
+			Bucket: aws.String("letters"),
+			CreateBucketConfiguration: &s3types.CreateBucketConfiguration{
+				LocationConstraint: s3types.BucketLocationConstraintEuWest1,
+			},
+		})
+		require.NoError(t, err)
+		strayed := 0
+		other.Faults.Add(fakeaws.Fault{
+			Service: fakeaws.ServiceS3, Operation: "PutObject",
+			Err: &fakeaws.Error{Code: "PermanentRedirect", Message: "use another endpoint", Status: http.StatusMovedPermanently},
+			Match: func(r *fakeaws.Request) bool {
+				return !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/s3/")
+			},
+			Rewrite: func(a *fakeaws.Answer) {
+				strayed++
+				a.Header.Set("x-amz-bucket-region", "eu-west-1")
+			},
+		})
+		d := testdaemon.StartDaemon(t, home, func(c *config.Config, _ *daemon.Options) {
+			c.DeadLetter = config.DeadLetterConfig{S3: "letters", RoleARN: otherRole, Invalid: true}
+		})
+		for range 5 {
+			home.Kinesis.Put(testkit.TestStream, "x", []byte(`{`))
+			time.Sleep(5 * time.Second)
+		}
+		require.Len(t, other.S3.Keys("letters"), 5)
+		require.Equal(t, 1, strayed)
+		require.Empty(t, d.Log.Entries(t, "on-failure destination refuses dead letters, they wait and it is probed"))
+		require.NoError(t, d.End())
 	})
 }

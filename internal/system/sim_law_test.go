@@ -25,6 +25,9 @@ const (
 	// lawGrace is the time between two looks, and what a page may need to see what happened.
 	lawGrace = 3 * time.Second
 	lawEvery = 2 * time.Second
+	// lawGraceOfOutputs is for the children of a shard that was held up by its outputs: they begin seconds after its
+	// end, with records that are old by then.
+	lawGraceOfOutputs = 15 * time.Second
 	// lawNew is the age from which a worker can be expected to know.
 	lawNew = 15 * time.Second
 	// lawCaughtUp is how long records may wait in a run without faults that counts as caught up.
@@ -155,7 +158,11 @@ func (m *simModel) Look(e *simEvent) {
 	if !knowing || rank(worst) <= rank(status.LevelWarning) {
 		m.alarmedAt = m.at
 	}
-	alarmed := m.at-m.alarmedAt <= lawGrace // a page is calm once a record is evaluated, the row a second later
+	grace := lawGrace // a page is calm once a record is evaluated, the row a second later
+	if m.rules.Outputs {
+		grace = lawGraceOfOutputs
+	}
+	alarmed := m.at-m.alarmedAt <= grace
 	if m.breach("record", waits > lawPatience+lawGrace && !alarmed, "record %d waits for %s and every page is calm: %v",
 		record, waits, e.Pages) {
 		return
@@ -191,7 +198,7 @@ func (m *simModel) breach(what string, is bool, format string, args ...any) bool
 // each row.
 func (m *simModel) waiting() (longest time.Duration, record int) {
 	for n, e := range m.puts {
-		if age := m.at - e.At; age > longest && e.At <= m.at && !m.hasOutcome(e) {
+		if age := m.at - m.waitsSince(e); age > longest && e.At <= m.at && !m.hasOutcome(e) {
 			longest, record = age, n
 		}
 	}
@@ -204,7 +211,10 @@ func (m *simModel) hasOutcome(e *simEvent) bool {
 		return true
 	}
 	if !e.Quiet {
-		return m.ids[e.N[0]] != ""
+		return m.ids[e.N[0]] != "" && !m.unwritten(e)
+	}
+	if m.writes != nil {
+		return !m.unwritten(e)
 	}
 	row := m.rows[e.Shard]
 	if row != nil && (compareSimSequences(e.Sequence, row.Checkpoint) <= 0 || inSimStretch(row.Resolved, e.Sequence)) {

@@ -18,6 +18,9 @@ const (
 	simAttempt   = "attempt"   // Who begins a PublishBatch of the records N
 	simPublish   = "publish"   // SNS accepted record N[0] with the alert id ID
 	simAnswered  = "answered"  // Who has the answer that the records N are accepted
+	simWriting   = "writing"   // Who begins a PutRecords of the records N
+	simWrite     = "write"     // the output stream accepted record N[0]: Key, and where it says that it came from
+	simWritten   = "written"   // Who has the answer that the records N are accepted
 	simLate      = "late"      // SNS got a call that Who had given up long ago
 	simAfterEnd  = "after end" // Who asked AWS for something after its clean end
 	simBuffered  = "buffered"  // Who has Bytes in use
@@ -70,6 +73,9 @@ type simRules struct {
 	Memory int           `json:"memory"` // with one page
 	Latest bool          `json:"latest"`
 	Calm   bool          `json:"calm"` // the plan has no fault, so no page may warn
+	// Outputs: every record is owed to the output stream. Prompt: nothing but that fails, so no alert may wait.
+	Outputs bool `json:"outputs,omitempty"`
+	Prompt  bool `json:"prompt,omitempty"`
 }
 
 const (
@@ -96,6 +102,7 @@ type simModel struct {
 	ids       map[int]string // record: its first alert id
 	lastOfKey map[string]int
 	answered  map[string]map[int]string // shard: records with an answer, by the worker id that has it
+	writes    *simWrites                // nil without outputs
 	settled   map[int]string            // records whose answer came before an orderly end of the lease
 	opened    map[string]time.Duration
 	lastRead  map[string]time.Duration // open shards: the last look at which a worker read them
@@ -117,6 +124,9 @@ func simCheck(rules simRules, history []simEvent) []string {
 		answered: map[string]map[int]string{}, settled: map[int]string{}, lost: map[string]time.Duration{},
 		opened: map[string]time.Duration{}, lastRead: map[string]time.Duration{}, breached: map[string]bool{},
 		passed: map[int]bool{},
+	}
+	if rules.Outputs {
+		m.writes = newSimWrites()
 	}
 	// A record may be read before the one who put it has noted it, so these are learned first.
 	for i := range history {
@@ -161,6 +171,16 @@ func (m *simModel) step(e *simEvent) {
 		for _, n := range e.N {
 			m.answer(e.Who, n)
 		}
+	case simWriting:
+		for _, n := range e.N {
+			m.attempt(e.Who, n)
+		}
+	case simWrite:
+		m.written(e)
+	case simWritten:
+		for _, n := range e.N {
+			m.noteAnswer(m.writes.answered, e.Who, n)
+		}
 	case simAfterEnd:
 		m.fail("%s called %s after it had stopped", e.Who, e.ID)
 	case simBuffered:
@@ -189,6 +209,9 @@ func (m *simModel) end() {
 		if e := m.puts[n]; m.owed(e) && m.ids[n] == "" {
 			m.fail("record %d of %s (%s) was never published", n, e.Shard, e.Sequence)
 		}
+		if e := m.puts[n]; m.unwritten(e) {
+			m.fail("record %d of %s (%s) was never written", n, e.Shard, e.Sequence)
+		}
 	}
 }
 
@@ -204,7 +227,7 @@ func (m *simModel) forget(shard string) {
 
 // unsettle allows a shard's records to be repeated.
 func (m *simModel) unsettle(shard string) {
-	delete(m.answered, shard)
+	m.forgetAnswers(shard)
 	for _, e := range m.shards[shard] {
 		delete(m.settled, e.N[0])
 	}
@@ -270,13 +293,13 @@ func (m *simModel) left(e *simEvent, before string) {
 	// A release is the end of a daemon, whose drain may be incomplete. A handoff and a shard's end always wait for it.
 	release := e.New.Owner == "" && e.New.Checkpoint != simShardEnd
 	if who := simHost(before); orderly && !m.mayShare(e.Shard) && (!release || m.clean[who]) {
-		for n, id := range m.answered[e.Shard] {
-			if id == before {
+		for n, id := range m.answers(e.Shard) {
+			if id == before && m.wholly(e.Shard, n, id) {
 				m.settled[n] = who
 			}
 		}
 	}
-	delete(m.answered, e.Shard)
+	m.forgetAnswers(e.Shard)
 }
 
 // began is called when a worker's ownership of a shard begins.
@@ -316,6 +339,11 @@ func (m *simModel) progress(e *simEvent) {
 		resolved := compareSimSequences(rec.Sequence, is) <= 0 || inSimStretch(e.New.Resolved, rec.Sequence)
 		if resolved && m.owed(rec) && m.ids[rec.N[0]] == "" {
 			m.fail("%s is stored at %q with %q resolved above, but record %d (%s) was not published", e.Shard, is,
+				e.New.Resolved, rec.N[0], rec.Sequence)
+			return
+		}
+		if resolved && m.unwritten(rec) {
+			m.fail("%s is stored at %q with %q resolved above, but record %d (%s) was not written", e.Shard, is,
 				e.New.Resolved, rec.N[0], rec.Sequence)
 			return
 		}
@@ -381,13 +409,18 @@ func (m *simModel) published(n int, id string) {
 		return
 	}
 	m.ids[n] = cmp.Or(id, "none")
+	if late := m.at - rec.At; m.rules.Prompt && late > simPromptBound && rec.At > simPromptFrom {
+		m.fail("record %d was published %s after it came, though only the output stream fails", n, late)
+	}
 	if last, ok := m.lastOfKey[rec.Key]; ok && n < last {
 		m.fail("record %d of key %s was published after record %d", n, rec.Key, last)
 	}
 	m.lastOfKey[rec.Key] = max(m.lastOfKey[rec.Key], n)
 }
 
-func (m *simModel) answer(who string, n int) {
+func (m *simModel) answer(who string, n int) { m.noteAnswer(m.answered, who, n) }
+
+func (m *simModel) noteAnswer(of map[string]map[int]string, who string, n int) {
 	rec := m.puts[n]
 	if rec == nil {
 		return
@@ -396,10 +429,10 @@ func (m *simModel) answer(who string, n int) {
 	if row == nil || simHost(row.Owner) != who {
 		return // the lease ended while the call was under way
 	}
-	if m.answered[rec.Shard] == nil {
-		m.answered[rec.Shard] = map[int]string{}
+	if of[rec.Shard] == nil {
+		of[rec.Shard] = map[int]string{}
 	}
-	m.answered[rec.Shard][n] = row.Owner
+	of[rec.Shard][n] = row.Owner
 }
 
 // simHost is the daemon of a worker id.

@@ -26,6 +26,9 @@ type simPlan struct {
 	Steps   []simStep       `json:"steps"`
 	// Clocks are those of the machines; none are right ones.
 	Clocks []simClock `json:"clocks,omitempty"`
+	// Outputs has every record written to another stream, and Prompt says that nothing but that stream fails.
+	Outputs bool `json:"outputs,omitempty"`
+	Prompt  bool `json:"prompt,omitempty"`
 }
 
 // simStep is one thing that happens. What it means by a number is that of its kind, modulo what there is.
@@ -41,7 +44,9 @@ type simStep struct {
 // simFaultPlan is a fault of one service, for one worker or all.
 type simFaultPlan struct {
 	Service  string        `json:"service"`
+	Op       string        `json:"op,omitempty"` // empty is all
 	Kind     fakeaws.Kind  `json:"kind"`
+	Code     string        `json:"code,omitempty"` // of the error; empty is a failure of the service
 	Throttle bool          `json:"throttle,omitempty"`
 	Delay    time.Duration `json:"delay,omitempty"`
 	Times    int           `json:"times,omitempty"`
@@ -52,9 +57,12 @@ type simFaultPlan struct {
 }
 
 func (f *simFaultPlan) rule(client string) fakeaws.Fault {
-	rule := fakeaws.Fault{Service: f.Service, Kind: f.Kind, Delay: f.Delay}
+	rule := fakeaws.Fault{Service: f.Service, Operation: f.Op, Kind: f.Kind, Delay: f.Delay}
 	if f.Throttle {
-		rule = fakeaws.Throttle(f.Service, "")
+		rule = fakeaws.Throttle(f.Service, f.Op)
+	}
+	if f.Code != "" {
+		rule.Err = &fakeaws.Error{Code: f.Code, Message: "simulated"}
 	}
 	rule.Times, rule.Client = f.Times, client
 	if f.Kind == fakeaws.Changed && !f.Throttle {
@@ -90,13 +98,13 @@ func (f *simFaultPlan) spoil(a *fakeaws.Answer) {
 
 func (f *simFaultPlan) String() string {
 	if f.Throttle {
-		return "throttled " + f.Service
+		return "throttled " + f.Service + f.Op
 	}
 	if f.Kind == fakeaws.Changed {
-		return fmt.Sprintf("answers of %s (%s, member %d, times %d)", f.Service, f.Bad, f.Member, f.Times)
+		return fmt.Sprintf("answers of %s%s (%s, member %d, times %d)", f.Service, f.Op, f.Bad, f.Member, f.Times)
 	}
 	kinds := [...]string{"error before", "error after", "delay", "black hole", "lost answer", "partition"}
-	return fmt.Sprintf("%s of %s (delay %s, times %d)", kinds[f.Kind], f.Service, f.Delay, f.Times)
+	return fmt.Sprintf("%s %s of %s%s (delay %s, times %d)", kinds[f.Kind], f.Code, f.Service, f.Op, f.Delay, f.Times)
 }
 
 // String is the schedule as a story, one step a line.

@@ -47,7 +47,8 @@ type simHistory struct {
 	mu        sync.Mutex
 	events    []simEvent
 	published map[int]bool
-	asked     int64 // when T0 was written
+	written   map[int]bool // to the output stream
+	asked     int64        // when T0 was written
 }
 
 func (h *simHistory) Add(e simEvent) {
@@ -58,6 +59,8 @@ func (h *simHistory) Add(e simEvent) {
 	switch {
 	case e.Kind == simPublish:
 		h.published[e.N[0]] = true
+	case e.Kind == simWrite:
+		h.written[e.N[0]] = true
 	case e.Kind == simRowChange && e.New != nil && e.New.T0 > 0 && h.asked == 0:
 		h.asked = e.Arrival
 	}
@@ -93,7 +96,8 @@ type simWorld struct {
 	started int
 	records int
 	others  sync.WaitGroup
-	words   *simWords // nil where no rule remembers
+	words   *simWords   // nil where no rule remembers
+	outputs *simOutputs // nil where nothing is written
 }
 
 // TestSimDaemons runs whole daemons, with the real KCL worker and the real SDK inside, through schedules of joins,
@@ -123,8 +127,11 @@ func simChecks(t *testing.T, runs, few int) {
 func simulate(t *rapid.T, p simPlan) {
 	w := &simWorld{
 		T: t, plan: p, fake: fakeaws.New(fakeaws.Options{}), history: &simHistory{
-			began: time.Now(), published: map[int]bool{},
+			began: time.Now(), published: map[int]bool{}, written: map[int]bool{},
 		},
+	}
+	if p.Outputs {
+		w.outputs = newSimOutputs(w)
 	}
 	w.fake.DynamoDB.Watch(w.written)
 	w.fake.SNS.OnPublish(w.published)
@@ -152,7 +159,10 @@ func simulate(t *rapid.T, p simPlan) {
 		w.sample()
 	}
 	w.calm(watching)
-	rules := simRules{Lease: p.Lease, Budget: simBudget, Memory: simMemory + simPage, Latest: p.Latest, Calm: p.Calm}
+	rules := simRules{
+		Lease: p.Lease, Budget: simBudget, Memory: int(p.memory()) + simPage, Latest: p.Latest, Calm: p.Calm,
+		Outputs: p.Outputs, Prompt: p.Prompt,
+	}
 	if broken := simCheck(rules, w.history.events); len(broken) > 0 {
 		w.tell(rules, broken)
 	}
@@ -162,6 +172,9 @@ func simulate(t *rapid.T, p simPlan) {
 func (w *simWorld) calm(watching func()) {
 	w.fake.Faults.Clear()
 	w.fake.Kinesis.EmptyPages(0)
+	if w.outputs != nil {
+		w.outputs.accept()
+	}
 	for _, d := range w.all {
 		d.wire.wake()
 	}
@@ -198,7 +211,7 @@ func (w *simWorld) done() bool {
 			return false
 		}
 	}
-	return true
+	return w.outputs == nil || w.outputs.doneLocked(w)
 }
 
 func (w *simWorld) note(format string, args ...any) {
@@ -243,6 +256,8 @@ func (w *simWorld) step(s simStep) {
 		id := open[s.Which%len(open)]
 		w.history.Add(simEvent{Kind: simForget, Shard: id})
 		w.fake.DynamoDB.Delete(simTable, id)
+	case "output split", "output merge", "output refuses":
+		w.outputs.step(w, s)
 	case "drop table":
 		if !w.plan.Latest { // T0 would be gone, and with it what is owed
 			w.history.Add(simEvent{Kind: simForget})
@@ -259,6 +274,9 @@ func (w *simWorld) trim() {
 		if at := time.UnixMilli(e.Arrival); !w.history.published[e.N[0]] && at.Before(before) {
 			before = at
 		}
+	}
+	if w.outputs != nil {
+		before = w.outputs.trimLocked(w, before)
 	}
 	w.history.mu.Unlock()
 	w.note("records before %s leave the stream", before.Sub(w.history.began))
@@ -345,6 +363,9 @@ func (w *simWorld) put(first, count int) {
 		if !e.Quiet {
 			w.owed = append(w.owed, e)
 		}
+		if w.outputs != nil {
+			w.outputs.owed = append(w.outputs.owed, e)
+		}
 	}
 }
 
@@ -365,7 +386,7 @@ func (w *simWorld) join() {
 		},
 		Leases: config.LeasesConfig{Duration: w.plan.Lease},
 		Processing: config.ProcessingConfig{
-			Memory: simMemory, PollInterval: w.plan.Poll, StopBudget: simBudget, Parallelism: 3,
+			Memory: w.plan.memory(), PollInterval: w.plan.Poll, StopBudget: simBudget, Parallelism: 3,
 		},
 		Rules:  []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}},
 		Topics: map[string]alert.TopicConfig{"oncall": testkit.AnyRate(testkit.TestTopicARN)},
@@ -375,6 +396,9 @@ func (w *simWorld) join() {
 	}
 	if w.words != nil {
 		w.words.Config(&c, "0")
+	}
+	if w.outputs != nil {
+		c.Outputs = map[string]alert.OutputConfig{"all": {Stream: outputStream}}
 	}
 	c = c.WithDefaults()
 	require.NoError(w, c.Validate())

@@ -51,8 +51,12 @@ func (w *simWire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errSimCut
 	}
 	entries := publishedNumbers(body)
+	began, answered := simAttempt, simAnswered
+	if r.Header.Get("X-Amz-Target") == putRecordsTarget {
+		entries, began, answered = writtenNumbers(body), simWriting, simWritten
+	}
 	if len(entries) > 0 {
-		w.history.Add(simEvent{Kind: simAttempt, Who: w.who, N: entries})
+		w.history.Add(simEvent{Kind: began, Who: w.who, N: entries})
 		select {
 		case <-time.After(w.sns):
 		case <-r.Context().Done():
@@ -66,7 +70,10 @@ func (w *simWire) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp, err = w.sendLater(r, body, gate)
 	}
 	if err == nil && resp.StatusCode == http.StatusOK && resp.Header.Get(simSpoiled) == "" && len(entries) > 0 {
-		w.history.Add(simEvent{Kind: simAnswered, Who: w.who, N: entries})
+		if answered == simWritten {
+			entries = acceptedNumbers(resp, entries)
+		}
+		w.history.Add(simEvent{Kind: answered, Who: w.who, N: entries})
 	}
 	return resp, err
 }

@@ -106,6 +106,38 @@ run "a_stream_that_would_be_made" {
   expect_failures = [aws_ecs_task_definition.this]
 }
 
+run "output_streams" {
+  command = plan
+  variables {
+    output_stream_arns = ["arn:aws:kinesis:us-east-1:000000000000:stream/scored", "arn:aws:kinesis:eu-west-1:111111111111:stream/archive"]
+    config             = <<-EOT
+      stream: {name: orders, application: kinesis-alerter-orders}
+      topics: {alerts: {arn: "arn:aws:sns:us-east-1:000000000000:oncall"}}
+      outputs:
+        scored: {stream: scored}
+        archive: {stream: "arn:aws:kinesis:eu-west-1:111111111111:stream/archive"}
+        theirs: {stream: "arn:aws:kinesis:us-east-1:222222222222:stream/t", role_arn: "arn:aws:iam::222222222222:role/t"}
+    EOT
+  }
+}
+
+run "an_output_stream_that_the_role_may_not_write" {
+  command = plan
+  variables {
+    config = "{stream: {name: orders, application: kinesis-alerter-orders}, topics: {alerts: {arn: 'arn:aws:sns:us-east-1:000000000000:oncall'}}, outputs: {scored: {stream: scored}}}"
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "an_output_stream_of_that_name_elsewhere" {
+  command = plan
+  variables {
+    output_stream_arns = ["arn:aws:kinesis:us-east-1:111111111111:stream/scored"]
+    config             = "{stream: {name: orders, application: kinesis-alerter-orders}, topics: {alerts: {arn: 'arn:aws:sns:us-east-1:000000000000:oncall'}}, outputs: {scored: {stream: scored}}}"
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
 run "another_topic" {
   command = plan
   variables {

@@ -46,6 +46,27 @@ run "the_shipped_policy_with_a_key" {
   }
 }
 
+run "output_streams" {
+  variables {
+    output_stream_arns  = ["arn:aws:kinesis:us-east-1:000000000000:stream/scored"]
+    output_kms_key_arns = ["arn:aws:kms:us-east-1:000000000000:key/1"]
+  }
+  assert {
+    condition     = jsonencode([for s in local.task_statements : merge(s, { Action = flatten([s.Action]), Resource = flatten([s.Resource]) }, can(s.Condition) ? { Condition = { StringEquals = { for k, v in s.Condition.StringEquals : k => flatten([v]) } } } : {}) if contains(["Outputs", "EncryptOutputs"], s.Sid)]) == jsonencode([for s in run.shipped.outputs : merge(s, { Action = flatten([s.Action]), Resource = flatten([s.Resource]) }, can(s.Condition) ? { Condition = { StringEquals = { for k, v in s.Condition.StringEquals : k => flatten([v]) } } } : {})])
+    error_message = "The task role may write to output streams as ../iam/outputs.json says:\n${jsonencode(local.task_statements)}\n${jsonencode(run.shipped.outputs)}"
+  }
+}
+
+run "an_output_stream_without_a_key" {
+  variables {
+    output_stream_arns = ["arn:aws:kinesis:us-east-1:000000000000:stream/scored"]
+  }
+  assert {
+    condition     = [for s in local.task_statements : s.Sid if contains(["Outputs", "EncryptOutputs"], s.Sid)] == ["Outputs"]
+    error_message = "No statement about keys without a key."
+  }
+}
+
 run "roles_of_other_accounts" {
   variables {
     assume_role_arns = ["arn:aws:iam::111111111111:role/alerts", "arn:aws:iam::222222222222:role/reader"]

@@ -59,7 +59,7 @@ run "apply" {
   }
   assert {
     condition = [for s in jsondecode(output.beside.task_policy_json).Statement : s.Sid] == [
-      "ReadStream", "Leases", "State", "Alerts", "DeadLetters", "DecryptStream", "EncryptAlerts", "EncryptDeadLetters", "UseTables",
+      "ReadStream", "Leases", "State", "Alerts", "DeadLetters", "Outputs", "EncryptOutputs", "DecryptStream", "EncryptAlerts", "EncryptDeadLetters", "UseTables",
     ]
     error_message = "A key that was not known when it was planned is in the role's policy."
   }

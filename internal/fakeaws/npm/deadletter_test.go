@@ -2,6 +2,7 @@ package npm_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/url"
 	"os"
@@ -20,8 +21,10 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/internal/answer"
 	"kinesis-alerter/internal/fakeaws"
 	"kinesis-alerter/internal/fakeaws/npm"
+	"kinesis-alerter/internal/letters"
 )
 
 // Letters go over real connections to an emulator that other people wrote, and are read as their readers would.
@@ -38,6 +41,8 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 	}
 	queues, topics := sqs.NewFromConfig(cfg), sns.NewFromConfig(cfg)
 	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	checked := cfg.Copy()
+	checked.APIOptions = append(checked.APIOptions, answer.New(nil, nil).Install)
 	arrival := time.Now()
 	letter := func(data []byte) *alert.Letter {
 		return &alert.Letter{
@@ -71,7 +76,7 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 	}
 	receive := func(t *testing.T, address string) string {
 		t.Helper()
-		out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &address, WaitTimeSeconds: 5})
+		out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &address, WaitTimeSeconds: 5, VisibilityTimeout: 1})
 		require.NoError(t, err)
 		require.Len(t, out.Messages, 1)
 		return *out.Messages[0].Body
@@ -81,6 +86,7 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 		address, _ := queue(t, "letters")
 		send(t, deadletter.Config{SQS: address}, letter([]byte{0, 0xff}))
 		requireLetter(t, receive(t, address), []byte{0, 0xff})
+		comesBack(t, letters.NewQueue(sqs.NewFromConfig(checked), address)) // when it is visible again
 
 		send(t, deadletter.Config{SQS: address}, letter(make([]byte, 1<<20)))
 		require.Contains(t, receive(t, address), `"payloadOmitted":"139`)
@@ -117,7 +123,38 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 		require.NoError(t, object.Body.Close())
 		id := requireLetter(t, string(document), data)
 		require.True(t, strings.HasSuffix(*list.Contents[0].Key, "-"+id))
+		source, err := letters.NewBucket(s3.NewFromConfig(checked, func(o *s3.Options) { o.UsePathStyle = true }),
+			"s3://letters/dead letters")
+		require.NoError(t, err)
+		comesBack(t, source)
 	})
+}
+
+// comesBack reads the one letter of a source, removes it, and finds nothing any more.
+func comesBack(t *testing.T, source letters.Source) {
+	t.Helper()
+	var all []letters.Letter
+	for ended := false; !ended; {
+		some, err := source.Next(t.Context())
+		if ended = errors.Is(err, io.EOF); !ended {
+			require.NoError(t, err)
+		}
+		all = append(all, some...)
+	}
+	require.Len(t, all, 1)
+	document, err := all[0].Load(t.Context())
+	require.NoError(t, err)
+	saved, err := deadletter.Read(document)
+	require.NoError(t, err)
+	require.True(t, all[0].Holds(saved.ID))
+	require.NoError(t, all[0].Remove(t.Context()))
+	require.NoError(t, source.Close(t.Context()))
+	some, err := source.Next(t.Context())
+	if err == nil { // a list that ended with its last page
+		require.Empty(t, some)
+	} else {
+		require.ErrorIs(t, err, io.EOF)
+	}
 }
 
 // requireLetter reads a document and the event inside it, and returns the letter's id.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -96,28 +95,10 @@ func start(tb testing.TB, s server) string {
 	args := append([]string{"-r", filepath.Join(toolsDir(tb), "loopback.cjs")}, s.args...)
 	cmd := exec.Command(s.node, args...) //nolint:gosec,noctx // fixed programs; the clean-up ends it
 	cmd.Env = append(os.Environ(), s.env...)
-	cmd.Dir = tb.TempDir()
 	cmd.ExtraFiles = []*os.File{announce}
-	log := &buffer{}
-	cmd.Stdout, cmd.Stderr = log, log
-	ownGroup(cmd)
-	if err := cmd.Start(); err != nil {
-		tb.Fatalf("npm: start %s: %v", s.name, err)
-	}
+	launch(tb, s.name, cmd)
 	_ = announce.Close()
-	exited := make(chan struct{})
-	go func() {
-		defer close(exited)
-		_ = cmd.Wait()
-	}()
-	tb.Cleanup(func() {
-		_ = ports.Close()
-		killGroup(cmd)
-		<-exited
-		if tb.Failed() {
-			_, _ = fmt.Fprintf(tb.Output(), "--- %s (pid %d) printed:\n%s\n", s.name, cmd.Process.Pid, log)
-		}
-	})
+	tb.Cleanup(func() { _ = ports.Close() })
 
 	port, err := chosenPort(ctx, ports, s.asks)
 	if err != nil {

@@ -15,7 +15,7 @@ func lagSteps() []step { return []step{{0, green}, {60, yellow}, {300, red}} }
 
 // sections are the dashboard from top to bottom. The ids of a section begin with a hundred of its own.
 func sections() []section {
-	return []section{health(), overview(), shards(), alerts(), calls(), process()}
+	return []section{health(), overview(), shards(), alerts(), outputs(), calls(), process()}
 }
 
 // health is what somebody sees first who was woken: are records read, do alerts go out, and what is in trouble.
@@ -428,6 +428,70 @@ func alerts() section {
 					"{{rule}} {{reason}}",
 				},
 				{`sum(rate(kinesis_alerter_template_failures_total%S[%R]))`, "failed templates"},
+			},
+		},
+	}}
+}
+
+// outputs is empty where no output streams are configured.
+func outputs() section {
+	return section{id: 350, title: "Output streams", folded: true, panels: []panel{
+		{
+			id: 351, kind: graph, title: "Output records by how they ended", unit: "cps", w: 8, h: 8,
+			good:   "Written alone. A dead letter is kept; rejected and given up ones are in the log only.",
+			alerts: []string{"KinesisAlerterOutputFault", "KinesisAlerterOutputFailing"},
+			queries: []query{
+				{
+					`sum by (output, result) (rate(kinesis_alerter_output_records_total%S[%R])) or on () vector(0)`,
+					"{{output}} {{result}}",
+				},
+			},
+		},
+		{
+			id: 352, kind: graph, title: "Oldest record that waits for an output", unit: "s", w: 8, h: 8,
+			steps: []step{{0, green}, {60, yellow}, {300, red}},
+			good: "Below a second. Without dead letters the shards are no longer read once what waits fills the " +
+				"memory of the output.",
+			alerts: []string{"KinesisAlerterOutputFault", "KinesisAlerterOutputFailing"},
+			queries: []query{
+				{
+					`max by (stream, output) (kinesis_alerter_output_oldest_seconds%S) or on () vector(0)`,
+					"{{stream}} {{output}}",
+				},
+			},
+		},
+		{
+			id: 353, kind: graph, title: "Memory of what waits for an output", unit: "bytes", w: 8, h: 8,
+			good:   "Small and moving. A quarter of processing.memory is all that may wait for one output in a process.",
+			alerts: []string{"KinesisAlerterOutputFailing"},
+			queries: []query{
+				{
+					`max by (stream, output) (kinesis_alerter_output_waiting_bytes%S) or on () vector(0)`,
+					"{{stream}} {{output}}",
+				},
+			},
+		},
+		{
+			id: 354, kind: graph, title: "Output records sent again, by reason", unit: "cps", w: 8, h: 8,
+			good: "0. throttled: the output stream has too few shards, or a key that many records have. The others " +
+				"pass, or are faults of a configuration.",
+			alerts: []string{"KinesisAlerterOutputFailing"},
+			queries: []query{
+				{
+					`topk(20, sum by (output, reason) (rate(kinesis_alerter_output_retries_total%S[%R]))) or on () vector(0)`,
+					"{{output}} {{reason}}",
+				},
+			},
+		},
+		{
+			id: 355, kind: graph, title: "Faults of outputs", w: 8, h: 8,
+			good:   "0. Otherwise a configuration has to be corrected; the log says how.",
+			alerts: []string{"KinesisAlerterOutputFault"},
+			queries: []query{
+				{
+					`max by (output, reason) (kinesis_alerter_output_fault%S) > 0 or on () vector(0)`,
+					"{{output}} {{reason}}",
+				},
 			},
 		},
 	}}

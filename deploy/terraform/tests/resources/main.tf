@@ -27,6 +27,14 @@ resource "aws_kinesis_stream" "this" {
   }
 }
 
+resource "aws_kinesis_stream" "output" {
+  name = "scored"
+
+  stream_mode_details {
+    stream_mode = "ON_DEMAND"
+  }
+}
+
 resource "aws_sns_topic" "this" {
   for_each = toset(["oncall", "office"])
 
@@ -70,6 +78,8 @@ module "beside" {
   stream                     = { arn = aws_kinesis_stream.this.arn, kms_key_arn = aws_kms_key.this.arn }
   topic_arns                 = [aws_sns_topic.this["oncall"].arn, aws_sns_topic.this["office"].arn]
   topic_kms_key_arns         = [aws_kms_key.this.arn]
+  output_stream_arns         = [aws_kinesis_stream.output.arn]
+  output_kms_key_arns        = [aws_kms_key.this.arn]
   kms_key_arn                = aws_kms_key.this.arn
   permissions_boundary_arn   = aws_iam_policy.boundary.arn
   cluster                    = { arn = aws_ecs_cluster.this.arn }
