@@ -21,7 +21,7 @@ func shardMutations() []mutation {
 			breaks: "a shard that has ended does not speak for its children",
 			file:   "checkpoint/admin/change.go", old: "c.keeps = c.Before.Position.Sequence != position.ShardEnd",
 			new: "c.keeps = true",
-			by:  rewound, says: `.*Not equal.*`,
+			by:  rewound, says: `.*Should be false.*`,
 		},
 		{
 			breaks: "no rule goes on with what it knew before a rewind",
