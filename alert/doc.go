@@ -142,6 +142,9 @@
 // present rule has notified the same topic that the same key fires: that rule sends the end. All of this needs
 // formatEnds.
 //
+// What a shard's rules had notified before an operator rewound it ends in the same way (rewound.go): their memory counts
+// as that of a version whose memory no rule reads.
+//
 // # Inherited keys
 //
 // A producer may place records by an explicit hash key. So no shard knows which child of a split will get the records

@@ -139,7 +139,8 @@ func (l *lifecycle) endInLostTopics(r *ruleMemory, room *int) bool {
 	return false
 }
 
-// endFormer ends the alerts of a rule that was removed or replaced.
+// endFormer ends the alerts of a rule that was removed or replaced, or whose shard was rewound. Then the time reached may
+// be before the alert.
 func (l *lifecycle) endFormer(s *section, room *int) {
 	s.removeEnded()
 	why := "the rule was removed from the configuration"
@@ -148,6 +149,9 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 		if r.rule.name == s.name {
 			now, why = r, "the rule was changed, and starts again"
 		}
+	}
+	if s.rewound() {
+		why = "the shard was rewound, and its records are judged again"
 	}
 	routes := map[string]*route{}
 	s.rewrite(func(v *entryView, topics []string) []string {
@@ -172,7 +176,7 @@ func (l *lifecycle) endFormer(s *section, room *int) {
 					s.notified.topics[i].words)}
 				routes[topic] = to
 			}
-			l.out.makeEnd(to, &en, timeOf(l.reached()), why)
+			l.out.makeEnd(to, &en, timeOf(max(l.reached(), en.since, v.arrival)), why)
 		}
 		return nil
 	})

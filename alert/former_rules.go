@@ -37,7 +37,7 @@ func (f formerRules) kept(room int, now int64) []section {
 		if s.owedEnds > 0 { // the next tick sends the ends first
 			return total > room
 		}
-		return total > min(maxFormer, room) || s.expired(now)
+		return total > min(maxFormer, room) || s.expired(now) || s.rewound()
 	})
 }
 

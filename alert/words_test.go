@@ -616,7 +616,7 @@ func FuzzTemplates(f *testing.F) {
 func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 	t.Parallel()
 	accepted := 0
-	rapid.Check(t, func(t *rapid.T) {
+	try := func(t *rapid.T) {
 		plain := rapid.SampledFrom([]string{
 			"{{ .Fields.a }}", "{{ .Fields.n }}", "{{ json .Fields.l }}", "{{ .Key }}", "{{ .Kind }}",
 			"{{ .Record.Data }}", "{{ .Labels.a }}", "x\n", "7", "[]",
@@ -674,10 +674,13 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 				require.Empty(t, m.Attributes)
 			}
 		}
-	})
-	if !testing.Short() { // of the few cases of -short, all may be refused
-		require.Positive(t, accepted)
 	}
+	for range 5 { // all of a few draws may be refused
+		if rapid.Check(t, try); accepted > 0 {
+			return
+		}
+	}
+	t.Error("check accepts nothing")
 }
 
 func quoted(s string) string {

@@ -47,6 +47,7 @@ func (idleLease) Lost(time.Time) (time.Time, bool)                 { return time
 func (idleLease) LoadState(context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error) {
 	return nil, "", 0, nil, nil
 }
+func (idleLease) LoadRewound(context.Context) ([]byte, error)             { return nil, nil }
 func (idleLease) SaveState(context.Context, string, uint32, []byte) error { return nil }
 func (idleLease) Settled() bool                                           { return true }
 func (idleLease) Agreement() ([16]byte, int)                              { return [16]byte{}, alert.StateFormat }

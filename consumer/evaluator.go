@@ -19,6 +19,7 @@ type evaluator interface {
 	Agree(key alert.HashKey, format int)
 	State() []byte
 	Restore(state []byte) error
+	Rewound(state []byte) (keys int, err error)
 	BringBack(now time.Time) time.Duration
 	Inherit(parents [][]byte, heir alert.Heir) error
 

@@ -100,6 +100,10 @@ type Lease interface {
 	// is done. An error before that says that the snapshot is lost or damaged.
 	LoadState(ctx context.Context) (own []byte, sequence string, sub uint32, parents [][]byte, err error)
 
+	// LoadRewound returns the last snapshot from before the shard was rewound, until there is one from after that; nil
+	// where there is none. Otherwise it is as LoadState.
+	LoadRewound(ctx context.Context) ([]byte, error)
+
 	// SaveState stores a snapshot that includes everything up to and including (sequence, sub), which must not be above
 	// the last offer of Commit. It replaces the one before in one conditional write. It does I/O. After an error the
 	// one before is current, unless the write took effect all the same.

@@ -169,11 +169,13 @@ func (m *memory) loadState() (types.StartingPosition, bool) {
 	if len(own) > 0 && m.restore(own, at) {
 		return m.replayFrom(at), true
 	}
-	if len(own) == 0 && m.progress.stored.IsZero() && m.lease.Generation() > 0 {
-		m.log.Warn("the shard was rewound, and its rules start with an empty memory: keys that were firing get no " +
-			"end, unless they fire again")
-	}
 	m.inherit(parents)
+	if len(own) == 0 {
+		m.endRewound(m.readCtx)
+	}
+	if m.readCtx.Err() != nil {
+		return m.progress.start, false
+	}
 	m.at = m.progress.stored
 	m.saveFirst()
 	return m.replayFrom(m.progress.stored), true
@@ -197,6 +199,34 @@ func (m *memory) loadOwed() {
 			zap.Error(err))
 	}
 	m.inherit(parents)
+	if len(own) == 0 {
+		m.endRewound(ctx)
+	}
+}
+
+// endRewound takes over the ends that the shard owed when it was rewound.
+func (m *memory) endRewound(ctx context.Context) {
+	if m.lease.Generation() == 0 {
+		return
+	}
+	keys := 0
+	data, err := m.lease.LoadRewound(ctx)
+	if len(data) > 0 {
+		var snap saved.Memory
+		if snap, err = saved.Decode(data); err == nil {
+			keys, err = m.eval.Rewound(snap.State)
+		}
+	}
+	switch {
+	case err != nil:
+		m.log.Warn("the shard was rewound, and its state from before cannot be read: keys that were firing get no end, "+
+			"unless they fire again", zap.Error(err))
+	case keys > 0:
+		m.log.Info("the shard was rewound, its rules start with an empty memory: keys that were firing get their end "+
+			"once all workers agree on the rules, unless they fire again before", zap.Int("keys", keys))
+	case m.progress.stored.IsZero():
+		m.log.Info("the shard was rewound, its rules start with an empty memory: no key is known to be firing")
+	}
 }
 
 // restore gives the evaluator its snapshot. It returns false, and logs why, when there is none.

@@ -272,6 +272,7 @@ func (stateless) EventTime() time.Time               { panic("stateless") }
 func (stateless) Tick(alert.Tick) []*alert.Alert     { panic("stateless") }
 func (stateless) State() []byte                      { panic("stateless") }
 func (stateless) Restore([]byte) error               { panic("stateless") }
+func (stateless) Rewound([]byte) (int, error)        { panic("stateless") }
 func (stateless) Inherit([][]byte, alert.Heir) error { panic("stateless") }
 func (stateless) Awaits() []alert.Awaited            { panic("stateless") }
 func (stateless) Meet(*alert.Relative)               { panic("stateless") }

@@ -89,6 +89,8 @@ func (t *tally) State() []byte {
 	return b
 }
 
+func (*tally) Rewound([]byte) (int, error) { return 0, nil }
+
 func (t *tally) Restore(b []byte) error {
 	s := newTally(t.world)
 	if err := json.Unmarshal(b, s); err != nil {

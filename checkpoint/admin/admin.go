@@ -242,7 +242,7 @@ func (c Change) Refusal() error {
 // dropState deletes the snapshots of a shard whose progress was changed: nothing points to them any more. The worker
 // that saves the next one deletes what is left.
 func (a *Admin) dropState(ctx context.Context, c Change) {
-	if r := a.source.Row(c.After.Shard); c.moves && r != nil && r.State.Version != "" {
+	if r := a.source.Row(c.After.Shard); c.moves && !c.keeps && r != nil && r.State.Version != "" {
 		a.source.Forget(ctx, r)
 	}
 }
@@ -279,6 +279,8 @@ func (a *Admin) write(ctx context.Context, c Change) error {
 		e.Put(table.AttrCaughtUp, table.Num(after.CaughtUp.UnixMilli()), !after.CaughtUp.IsZero())
 		e.Put(table.AttrRewinds, table.Num(int64(after.Rewinds)), after.Rewinds > 0)
 		e.Put(table.AttrStartAt, table.Str(after.StartAt.String()), after.StartAt.Kind != table.StartLatest)
+	}
+	if c.moves && !c.keeps {
 		for _, attr := range table.StateAttributes() { // it belongs to the progress that is removed
 			e.Put(attr, nil, false)
 		}

@@ -36,6 +36,8 @@ type Change struct {
 	// What the write touches: breaks raises the epoch and removes the owner, moves sets where to read from, pauses sets
 	// or removes the pause.
 	breaks, moves, pauses bool
+	// keeps leaves the snapshot where it is although the progress moves: its generation says that it is from before.
+	keeps bool
 }
 
 // row is what is stored after the change, as far as an operator decides it.
@@ -84,6 +86,8 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]
 			return false, errors.New("its records are past the retention, so there is nothing to read again")
 		}
 		c.breaks, c.moves = true, true
+		// The next owner ends what its rules notified of. What a shard knew at its end its children have.
+		c.keeps = c.Before.Position.Sequence != position.ShardEnd
 		c.After.Position, c.After.Resolved, c.After.CaughtUp = position.Position{}, "", time.Time{}
 		c.After.StartAt, c.After.Generation = to, c.Before.Generation+1
 		return true, nil

@@ -15,8 +15,9 @@
 //   - A change that takes a shard away raises the epoch and removes the owner. So the holder's next write is refused,
 //     like that of any former owner.
 //   - A rewind removes the checkpoint, names a start and raises the generation. It is the one way in which a checkpoint
-//     moves back. Alerts of each generation have ids of their own. A rewind removes the saved memory, and so does an
-//     import.
+//     moves back. Alerts of each generation have ids of their own. A rewind leaves the saved memory
+//     where it is: its generation says that it is from before, and the next owner ends the alerts that it knows of.
+//     An import removes it, and so does the rewind of a shard that has ended, whose children have its keys.
 //
 // # What it does not promise
 //

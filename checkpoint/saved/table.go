@@ -179,7 +179,7 @@ func (t *Table) create(ctx context.Context) error {
 		t.mu.Lock()
 		t.created = time.Time{}
 		t.mu.Unlock()
-		return table.Fault(t.make.Actions(), "table "+t.Name, err)
+		return t.explain(t.make.Actions(), err)
 	}
 	return nil
 }
@@ -304,8 +304,10 @@ func (t *Table) Sweep(ctx context.Context, shard string, p table.Saved, before i
 	return nil
 }
 
-func (t *Table) fault(operation string, err error) error {
-	err = table.Fault("dynamodb:"+operation, "table "+t.Name, err)
+func (t *Table) fault(operation string, err error) error { return t.explain("dynamodb:"+operation, err) }
+
+func (t *Table) explain(actions string, err error) error {
+	err = table.Fault(actions, "table "+t.Name, err)
 	if table.IsDenied(err) {
 		return fmt.Errorf(
 			"%w (state snapshots need dynamodb:CreateTable, PutItem, GetItem and DeleteItem on table %s)", err, t.Name)

@@ -23,7 +23,7 @@ func leasesRewindCommand(p *program) *cobra.Command {
 			"them for repetitions. With --to latest, or a time that a shard has not reached, records are skipped: it " +
 			"says how many hours of each shard, before it asks. The rules of the shards start with an empty " +
 			"memory: a key " +
-			"that fires gets no end, unless it fires again when its records are read. The gentle way is pause, " +
+			"that fires gets its end soon, unless it fires again before. The gentle way is pause, " +
 			"rewind, resume: a shard of a worker that is " +
 			"alive is left alone, unless --force is given.",
 		Example: "kinesis-alerter leases rewind 0002 --to -2h --config kinesis-alerter.yaml\n" +

@@ -2,13 +2,42 @@
 
 package system_test
 
-// shardMutations break the limit on the shards of a worker, and what new tables get.
+// shardMutations break the limit on the shards of a worker, what new tables get, and what a rewind ends.
 func shardMutations() []mutation {
 	planned := killer{pkg: "checkpoint/plan", test: "TestPlanKeepsLimits"}
 	whole := killer{pkg: "internal/system", test: "TestMaxShardsLeavesTheRestAloud"}
 	page := killer{pkg: "internal/status", test: "TestShardsOverTheLimit"}
 	tables := func(test string) killer { return killer{pkg: "internal/system", test: test} }
+	rewound := killer{pkg: "internal/cli", test: "TestRewoundKeysGetTheirEnd"}
+	owed := func(test string) killer { return killer{pkg: "alert", test: test} }
 	return []mutation{
+		{
+			breaks: "a rewind leaves what its next owner has to end",
+			file:   "checkpoint/admin/change.go", old: "c.keeps = c.Before.Position.Sequence != position.ShardEnd",
+			new: "c.keeps = false",
+			by:  rewound, says: `.*-firing ended.*|.*Not equal.*`,
+		},
+		{
+			breaks: "a shard that has ended does not speak for its children",
+			file:   "checkpoint/admin/change.go", old: "c.keeps = c.Before.Position.Sequence != position.ShardEnd",
+			new: "c.keeps = true",
+			by:  rewound, says: `.*Should be false.*`,
+		},
+		{
+			breaks: "no rule goes on with what it knew before a rewind",
+			file:   "alert/rewound.go", old: "\t\told.sense = rewoundSense()\n", new: "",
+			by: owed("TestRewoundMemoryIsNotTaken"), says: `.*Not equal.*`,
+		},
+		{
+			breaks: "an older format gets no memory from before a rewind",
+			file:   "alert/rewound.go", old: "if head.format > e.memory.format {", new: "if head.format > 99 {",
+			by: owed("TestRewoundMemoryNeedsItsFormat"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "an end is not from before its alert",
+			file:   "alert/edited_rules.go", old: "timeOf(max(l.reached(), en.since, v.arrival))", new: "timeOf(l.reached())",
+			by: owed("TestEndAfterARewindIsNotBeforeItsAlert"), says: `.*Not equal.*`,
+		},
 		{
 			breaks: "refused tags end no start",
 			file:   "checkpoint/table/maker.go", old: "len(in.Tags) > 0 && NamesFault(err) {", new: "len(in.Tags) > 99 {",
