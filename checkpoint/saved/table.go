@@ -304,7 +304,9 @@ func (t *Table) Sweep(ctx context.Context, shard string, p table.Saved, before i
 	return nil
 }
 
-func (t *Table) fault(operation string, err error) error { return t.explain("dynamodb:"+operation, err) }
+func (t *Table) fault(operation string, err error) error {
+	return t.explain("dynamodb:"+operation, err)
+}
 
 func (t *Table) explain(actions string, err error) error {
 	err = table.Fault(actions, "table "+t.Name, err)
