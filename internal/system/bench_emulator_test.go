@@ -210,7 +210,8 @@ func (*emulator) Config(lease time.Duration, rules int, matching bool) string {
 	return c.String()
 }
 
-// flood is a stub that has 10,000 records of 200 bytes for every GetRecords call, made of one template.
+// flood is a stub that has 10,000 records of 200 bytes for every GetRecords call, made of one template, each with a
+// partition key of its own. It takes whatever is put into another stream, after 20 ms.
 type flood struct {
 	mu       sync.Mutex
 	template []byte
@@ -218,6 +219,9 @@ type flood struct {
 	place    int // of the sequence number within a record
 	served   int
 }
+
+// putTakes is how long the flood takes for a PutRecords call.
+const putTakes = 20 * time.Millisecond
 
 const (
 	floodRecords  = 10_000
@@ -228,22 +232,55 @@ func newFlood() *flood {
 	data := `{"heartRate":72,"rateType":"NORMAL","ANOMALY_SCORE":0.8731,"device":"band-000471",` +
 		`"firmware":"4.2.1","battery":87,"steps":10412,"site":"eu-central-1a","note":"the quick brown fox jumps over it"}`
 	encoded, _ := json.Marshal([]byte(data))
-	record := fmt.Sprintf(`{"ApproximateArrivalTimestamp":%d.0,"Data":%s,"PartitionKey":"partitionkey","SequenceNumber":"%s%016d"},`,
-		time.Now().Unix(), encoded, floodSequence, 0)
+	record := func(n int) string {
+		return fmt.Sprintf(`{"ApproximateArrivalTimestamp":%d.0,"Data":%s,"PartitionKey":"patient-%04d","SequenceNumber":"%s%016d"},`,
+			time.Now().Unix(), encoded, n, floodSequence, 0)
+	}
+	var template bytes.Buffer
+	for n := range floodRecords {
+		template.WriteString(record(n))
+	}
 	return &flood{
-		template: bytes.Repeat([]byte(record), floodRecords), stride: len(record),
-		place: strings.Index(record, floodSequence) + len(floodSequence),
+		template: template.Bytes(), stride: len(record(0)),
+		place: strings.Index(record(0), floodSequence) + len(floodSequence),
 	}
 }
 
-// serve returns the two reading operations. An iterator is the position in the shard.
+// take accepts all records of a PutRecords call.
+func (*flood) take(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, "unreadable", http.StatusBadRequest)
+		return
+	}
+	time.Sleep(putTakes)
+	n := bytes.Count(body, []byte(`"PartitionKey"`))
+	answer := []byte(`{"FailedRecordCount":0,"Records":[`)
+	for i := range n {
+		if i > 0 {
+			answer = append(answer, ',')
+		}
+		answer = append(answer, `{"SequenceNumber":"`+floodSequence+`0000000000000001","ShardId":"shardId-000000000000"}`...)
+	}
+	answer = append(answer, `]}`...)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	_, _ = w.Write(answer)
+}
+
+// serve returns the two reading operations, and takes what is put. An iterator is the position in the shard.
 func (f *flood) serve(op string, w http.ResponseWriter, r *http.Request) bool {
 	var in struct {
 		ShardIterator          string
 		StartingSequenceNumber string
 		Limit                  *int
 	}
-	if op != "GetRecords" && op != "GetShardIterator" {
+	switch op {
+	case "PutRecords":
+		f.take(w, r)
+		return true
+	case "GetRecords", "GetShardIterator":
+	default:
 		return false
 	}
 	body, err := io.ReadAll(r.Body)

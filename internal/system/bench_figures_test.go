@@ -39,6 +39,7 @@ func TestFigures(t *testing.T) {
 	t.Run("storm", f.storm)
 	t.Run("CPU", func(t *testing.T) { f.cpu(t, "100") })
 	t.Run("CPU-GOGC-400", func(t *testing.T) { f.cpu(t, "400") })
+	t.Run("outputs", f.outputs)
 	_, _ = fmt.Fprintf(t.Output(), "\n%d CPUs, load average %s\n", runtime.NumCPU(), loadAverage())
 	for _, row := range f.rows {
 		_, _ = fmt.Fprintf(t.Output(), "%-88s bar %-36s %s\n", row[0], row[1], row[2])
@@ -351,6 +352,42 @@ func (f *figures) cpu(t *testing.T, gogc string) {
 	f.Add(t, "CPU per million 200-byte records, 16 shards, 10 rules, GOGC "+gogc, "<= 3.5 s",
 		"%.2f s at %.0f records/s (peak memory %.0f MiB)",
 		cpu/read*1e6, read/wall.Seconds(), d.memory("VmHWM"))
+}
+
+// outputs is what it costs to write every record to an output stream, beside writing nothing: three pairs of runs, one
+// after the other, of which the medians count.
+func (f *figures) outputs(t *testing.T) {
+	const shards, span, pairs = 16, 10 * time.Second, 3
+	run := func(output string) (cpu, rate float64) {
+		e := newEmulator(t, shards, fakeaws.Options{})
+		e.flood = newFlood()
+		d := startDaemon(t, f.binary, "busy", e.Config(10*time.Second, 10, false)+output, e.env("busy")...)
+		d.holds(shards)
+		time.Sleep(5 * time.Second)
+		done := func() float64 { return d.metric("kinesis_alerter_records_total", `outcome="unmatched"`) }
+		cpuBefore, before, at := d.cpuSeconds(), done(), time.Now()
+		time.Sleep(span)
+		cpu, n, wall := d.cpuSeconds()-cpuBefore, done()-before, time.Since(at).Seconds()
+		require.Positive(t, n)
+		if output != "" {
+			require.GreaterOrEqual(t, d.metric("kinesis_alerter_output_records_total", `result="written"`), n)
+		}
+		code, _ := d.terminate()
+		t.Logf("%q: %.2f s a million, %.0f records/s, exit %d", output, cpu/n*1e6, n/wall, code)
+		return cpu / n * 1e6, n / wall
+	}
+	var none, all, rates []float64
+	for range pairs {
+		cpu, _ := run("")
+		none = append(none, cpu)
+		cpu, rate := run("outputs: {all: {stream: onward}}\n")
+		all, rates = append(all, cpu), append(rates, rate)
+	}
+	for _, of := range [][]float64{none, all, rates} {
+		slices.Sort(of)
+	}
+	f.Add(t, "an output of every 200-byte record, 10,000 keys, 20 ms a call, 16 shards", "<= 2.5 s more, >= 20000 records/s",
+		"%.2f s a million beside %.2f without, %.0f records/s", all[pairs/2], none[pairs/2], rates[pairs/2])
 }
 
 // memory reads a line of the process' status, in MiB.
