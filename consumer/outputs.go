@@ -67,6 +67,8 @@ func (o *outputs) submit(e *watermark.Entry, items []output.Item) {
 // room waits until one more item may wait for its output. A handoff that is requested meanwhile is called off, as while
 // a shard waits for SNS.
 func (o *outputs) room(it *output.Item) error {
+	o.activity.StopEvaluating()
+	defer o.activity.StartEvaluating()
 	for {
 		err := o.feed.Reserve(o.readCtx, it, handoffLimit)
 		if !errors.Is(err, output.ErrNoRoom) {

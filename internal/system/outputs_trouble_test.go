@@ -197,6 +197,10 @@ func TestAFullOutputStopsReadingAndSaysSoBefore(t *testing.T) {
 		}
 		require.True(t, full)
 		require.Greater(t, len(testkit.Messages(w.fake)), len(w.put)-20, "what was read has its alert")
+		time.Sleep(time.Minute)
+		for _, p := range w.page.Status(t).Problems {
+			require.NotEqual(t, "evaluation_stuck", p.Code, "no rule is to blame")
+		}
 		end()
 		time.Sleep(time.Minute)
 		w.Check(t, outputStream, 1, every)
