@@ -115,7 +115,7 @@ func (d *demo) brought(ctx context.Context, since time.Time, least int) (count, 
 	var c count
 	err := d.until(ctx, "every alert that is due was delivered", func() bool {
 		c = d.ledger.count(since)
-		return c.due >= least && c.settled()
+		return c.due >= least && c.alerted()
 	})
 	return c, err
 }
@@ -254,7 +254,7 @@ func (d *demo) account() {
 		row(screen.Bold, "delivered again", c.again, why)
 	}
 	style := screen.Green
-	if !c.settled() {
+	if !c.alerted() {
 		style = screen.Red
 	}
 	row(style, "lost", len(c.lost), "")
