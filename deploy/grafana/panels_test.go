@@ -492,6 +492,7 @@ func newWorld(t *testing.T) *world {
 
 	w.aws.History.CountOnly()
 	w.aws.Kinesis.Create(stream, 4)
+	w.aws.Kinesis.Create("onward", 2)
 	emulator := httptest.NewServer(w.aws)
 	t.Cleanup(emulator.Close)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
@@ -518,6 +519,7 @@ func newWorld(t *testing.T) *world {
 	}
 	sometimes(fakeaws.Throttle(fakeaws.ServiceSNS, "PublishBatch"), .2)
 	sometimes(fakeaws.Throttle(fakeaws.ServiceKinesis, "GetRecords"), .02)
+	sometimes(fakeaws.Throttle(fakeaws.ServiceKinesis, "PutRecords"), .1)
 	sometimes(fakeaws.Throttle(fakeaws.ServiceSQS, ""), .2)
 
 	w.config = fmt.Sprintf(`stream: {name: %s, application: heart-rate-alerts, start: trim_horizon}
@@ -529,6 +531,8 @@ rules:
 topics:
   oncall: {arn: %q, rate: 1/s}
   audit: {arn: %q, rate: unlimited, email: false}
+outputs:
+  onward: {stream: onward}
 dead_letter: {sqs: %q, invalid: true}
 server: {listen: "127.0.0.1:0"}
 `, stream, arns["oncall"], arns["audit"], *letters.QueueUrl)
