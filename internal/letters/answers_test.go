@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -40,7 +41,10 @@ func watched(t *testing.T, kind string) (first, last map[string]*fakeaws.Answer)
 	first, last = map[string]*fakeaws.Answer{}, map[string]*fakeaws.Answer{}
 	synctest.Test(t, func(t *testing.T) {
 		w := lying(t, kind)
+		var mu sync.Mutex // calls are answered side by side
 		w.Faults.Add(fakeaws.Fault{Kind: fakeaws.Changed, Rewrite: func(a *fakeaws.Answer) {
+			mu.Lock()
+			defer mu.Unlock()
 			op := a.Service + "." + a.Operation
 			last[op] = &fakeaws.Answer{Status: a.Status, Header: a.Header.Clone(), Body: bytes.Clone(a.Body)}
 			if first[op] == nil {
@@ -147,8 +151,8 @@ func lies(kind string, first, last map[string]*fakeaws.Answer) map[string]func(*
 		for _, op := range operations(kind) {
 			was := answers[op]
 			out["the "+name+" of "+op] = func(a *fakeaws.Answer) {
-				a.Status, a.Body = was.Status, was.Body
-				maps.Copy(a.Header, was.Header)
+				a.Status, a.Body = was.Status, bytes.Clone(was.Body)
+				maps.Copy(a.Header, was.Header.Clone()) // the SDK trims the texts in place
 			}
 		}
 	}
