@@ -136,8 +136,8 @@ func newShardCollector(shards func() []ShardStatus, b *read.Credits, merge bool)
 	return &shardCollector{
 		shards: shards, budget: b, merge: merge,
 		lag: d("shard_lag_seconds",
-			"Age of the oldest record that is not done; without one, how far reading is behind the tip and for how "+
-				"long Kinesis has not answered, from 5 s on.", "shard"),
+			"Age of the oldest record whose alerts are not done; without one, how far reading is behind the tip and "+
+				"for how long Kinesis has not answered, from 5 s on.", "shard"),
 		behind: d("shard_behind_seconds",
 			"Distance of reading from the tip of the shard, at the last answer.", "shard"),
 		lastFetch:  d("shard_last_fetch_timestamp_seconds", "When Kinesis last answered for the shard.", "shard"),
