@@ -372,6 +372,10 @@ func compileConfig(c Config) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.topics = make(map[string]bool, len(c.Topics))
+	for name := range c.Topics {
+		out.topics[name] = true
+	}
 	mentions := c.Mentions()
 	out.watch = newFieldWatch(out.rules, out.outputs, mentions, out.schema)
 	out.filtered = make(map[string]bool)

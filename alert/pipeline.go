@@ -57,7 +57,9 @@ type compiled struct {
 	covers   []*cover
 	watchdog *watchdog
 	// needNonMatches are the rules whose memory of a key changes with records that do not match.
-	needNonMatches    condition.RuleSet
+	needNonMatches condition.RuleSet
+	// topics are the names of the configured topics.
+	topics            map[string]bool
 	maxKeys           int
 	deadLetterInvalid bool
 	stateful          bool
@@ -160,6 +162,9 @@ func (p *Pipeline) Poison(reason Reason) Decision {
 	d.DeadLetter = p.current.Load().deadLetterInvalid
 	return d
 }
+
+// HasTopic reports whether the rules that run now were configured with a topic. It is safe for concurrent use.
+func (p *Pipeline) HasTopic(name string) bool { return p.current.Load().topics[name] }
 
 // Resolved counts the outcome of a record that is done: its alerts have all been accepted, or it had none. The consumer
 // calls it once for each record, and may have changed the outcome to Expired, Invalid or DeadLettered. It is safe for

@@ -50,8 +50,11 @@ func (e *Evaluator) Rewound(data []byte) (keys int, err error) {
 		if !s.countOwedEnds() {
 			return 0, fmt.Errorf("%w: the keys of rule %s", ErrState, s.name)
 		}
-		if s.owedEnds > 0 {
-			s.onlyOwed()
+		if s.owedEnds == 0 {
+			continue
+		}
+		s.onlyOwed()
+		if s.countOwedEnds() && s.owedEnds > 0 {
 			owed = append(owed, s)
 		}
 	}
@@ -64,12 +67,12 @@ func (e *Evaluator) Rewound(data []byte) (keys int, err error) {
 	return keys, nil
 }
 
-// onlyOwed drops the entries whose end is owed to nobody.
+// onlyOwed drops the entries whose end is owed to nobody, or may be owed by a sibling.
 func (s *section) onlyOwed() {
 	head := (&reader{buf: s.body}).limit()
 	kept, n := &writer{}, uint64(0)
 	s.each(func(rank, bits uint64, rest []byte, v *entryView) {
-		if len(s.owedTo(v)) == 0 {
+		if len(s.owedTo(v)) == 0 || v.isProvisional {
 			return
 		}
 		n++

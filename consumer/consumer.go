@@ -81,7 +81,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		lanes: lanes.Config{
 			// A shard whose alerts stall keeps at most a quarter of the byte budget, so that the others are still read.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
-			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect,
+			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect, HasTopic: d.Pipeline.HasTopic,
 			Skip: cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },

@@ -111,7 +111,7 @@ func (p *progress) Wait(
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e = p.mark.Wait(at, arrival, parts, outputs)
-	if e.Decided = d.Outcome == alert.Alerted; !e.Decided {
+	if e.Decided = d.Outcome == alert.Alerted && parts > 0; !e.Decided {
 		e.Decision = alert.Decision{Outcome: d.Outcome, Reason: d.Reason}
 	}
 	e.Dealt = dealt

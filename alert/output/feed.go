@@ -123,14 +123,17 @@ func (f *Feed) quiet() (quiet bool, keys int) {
 	return pending == stuck, keys
 }
 
-// Relieve asks for room: until one more item of the feed has met its end, those of its items that have failed for five
-// seconds go to the dead letters, oldest first, as if the budget of their output were full. Without dead letters it
-// does nothing.
+// Relieve asks for room: from now on, those of the feed's items that have failed for five seconds go to the dead
+// letters, oldest first, as if the budget of their output were full. Without dead letters it does nothing.
 func (f *Feed) Relieve() {
 	if f.writer.deps.DeadLetters == nil || f.stopped.Load() || f.relief.Swap(true) {
 		return
 	}
 	f.writer.relieving.Add(1)
+	if f.stopped.Load() { // end may have looked before
+		f.relieved()
+		return
+	}
 	for _, s := range f.writer.all() {
 		s.stir()
 	}
@@ -169,7 +172,6 @@ func (f *Feed) deliver(items []*Item) {
 	f.calls.Add(1)
 	f.mu.Unlock()
 	defer f.calls.Done()
-	f.relieved()
 	f.owner.Written(items)
 	f.pending.Add(-int64(len(items)))
 }

@@ -197,15 +197,9 @@ func TestRelieve(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		require.Empty(w.t, w.letters.sent())
 		time.Sleep(3 * time.Second)
-		n := len(w.letters.sent())
-		require.Positive(w.t, n)
+		require.NotEmpty(w.t, w.letters.sent())
 		time.Sleep(time.Minute)
-		require.Len(w.t, w.letters.sent(), n, "until something ended")
-		for range 3 {
-			a.feed.Relieve()
-			time.Sleep(2 * time.Second)
-		}
-		require.Equal(w.t, 20, a.ended())
+		require.Equal(w.t, 20, a.ended(), "asked once")
 		require.Zero(w.t, b.ended(), "another shard asked for nothing")
 		remove()
 		b.quiet()

@@ -133,8 +133,8 @@ func (s *stream) look(ctx context.Context) (wait time.Duration, over bool) {
 	wait = sooner(wait, s.nextSweep(now))
 	end, over := s.over(now)
 	s.mu.Unlock()
-	s.report(ended)
 	s.handOver(moved)
+	s.report(ended)
 	return sooner(wait, end), over
 }
 

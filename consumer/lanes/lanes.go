@@ -44,6 +44,7 @@ type Lanes struct {
 	publishing map[string]*pool // by topic, of lanes whose next leg is ready; those without a worker are not there
 	sending    pool             // of lanes with a dead letter to send
 	running    int              // workers of all pools
+	submitted  uint64           // tasks so far
 	waiters    []chan struct{}
 	tasks      int           // reserved, and not settled or gathered
 	bytes      int           // of memory that tasks hold
@@ -62,8 +63,10 @@ type Config struct {
 	DeadLetters DeadLetters // nil for none
 	// makes the alerts that replace one whose topic left the configuration; nil for none
 	Instead func(*alert.Alert) []*alert.Alert
-	Skip    bool // drop a rejected alert, when there are no dead letters
-	Owner   Owner
+	// reports whether a topic is in the configuration, so that its alerts stay its own; nil for all
+	HasTopic func(string) bool
+	Skip     bool // drop a rejected alert, when there are no dead letters
+	Owner    Owner
 }
 
 // Owner learns what happens to tasks. The lanes' workers and the publisher's goroutines call it, without a lock held,
@@ -93,6 +96,7 @@ type lane struct {
 	busy       bool      // it has a worker, or waits for one
 	waits      bool      // its next alert could not be gathered and may not be published while alerts are out
 	held       bool
+	left       bool // held only because its topic refuses alerts during a stop
 }
 
 // ErrNoRoom says that too many records wait for SNS.
@@ -167,6 +171,8 @@ func (l *Lanes) Submit(t *Task) {
 		return
 	}
 	t.slot, t.reserved = true, t.Bytes
+	l.submitted++
+	t.number = l.submitted
 	legs := t.split()
 	t.legs = len(legs)
 	for _, g := range legs {
@@ -183,7 +189,9 @@ func (l *Lanes) enqueueLocked(g *leg) *lane {
 			own = ln
 			continue
 		}
-		g.after = append(g.after, ln.lastThatMayGoTo(g)...)
+		if l.cfg.HasTopic != nil && !l.cfg.HasTopic(ln.topic) {
+			g.after = append(g.after, ln.lastThatMayGoTo(g)...)
+		}
 	}
 	if own == nil {
 		own = &lane{key: key, topic: topic}

@@ -226,16 +226,57 @@ func TestLanesOfOneTopicHoldNoOther(t *testing.T) {
 	})
 }
 
+// TestLanesOfATopicThatComesLater: a rule gets a second topic because the first one does not answer. The second one gets
+// the next alert, whatever waits for the first.
+func TestLanesOfATopicThatComesLater(t *testing.T) {
+	rules := func(of ...string) *alert.Rules {
+		arn := "arn:aws:sns:us-east-1:000000000000:"
+		set, err := alert.Config{
+			Rules:  []alert.RuleConfig{{Name: "r", When: "true", Topics: of}},
+			Topics: map[string]alert.TopicConfig{"chat": {ARN: arn + "chat"}, "oncall": {ARN: arn + "oncall"}},
+		}.Compile()
+		require.NoError(t, err)
+		return set
+	}
+	pipeline, err := alert.New(rules("chat"), alert.Deps{
+		Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Log: zap.NewNop(),
+		Registerer: prometheus.NewRegistry(),
+	})
+	require.NoError(t, err)
+	eval := pipeline.Shard("shardId-000000000000")
+	synctest.Test(t, func(t *testing.T) {
+		heard := make(chan string, 1)
+		w := lanesWorldOf(t, Config{
+			Parallelism: 3, MaxBytes: 1 << 20, Instead: pipeline.Redirect, HasTopic: pipeline.HasTopic,
+			Publisher: publishFunc(func(ctx context.Context, a *alert.Alert) error {
+				if a.Topic == "chat" {
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+				heard <- a.Record.SequenceNumber
+				return nil
+			}),
+		})
+		for n, of := range [][]string{{"chat"}, {"chat", "oncall"}} {
+			require.NoError(t, pipeline.Update(rules(of...)))
+			d := eval.Evaluate(&alert.Record{
+				Shard: "shardId-000000000000", SequenceNumber: fmt.Sprint(n), PartitionKey: "k", Data: []byte("{}"),
+			})
+			require.NoError(t, w.submit(t.Context(), "k", &Task{Bytes: 100, Alerts: slices.Clone(d.Alerts)}))
+		}
+		synctest.Wait()
+		require.Equal(t, "1", <-heard)
+		w.Stop(errStop)
+	})
+}
+
 // TestLanesKeepTheOrderOfWhatIsRedirected: a topic leaves the configuration while alerts wait for it. They go to the
 // topic that the rule has instead, and before the later ones of their key that are for it anyway.
 func TestLanesKeepTheOrderOfWhatIsRedirected(t *testing.T) {
 	rules := func(topic string) *alert.Rules {
 		set, err := alert.Config{
-			Rules: []alert.RuleConfig{{Name: "r", When: "true", Topics: []string{topic}}},
-			Topics: map[string]alert.TopicConfig{
-				"old": {ARN: "arn:aws:sns:us-east-1:000000000000:old"},
-				"new": {ARN: "arn:aws:sns:us-east-1:000000000000:new"},
-			},
+			Rules:  []alert.RuleConfig{{Name: "r", When: "true", Topics: []string{topic}}},
+			Topics: map[string]alert.TopicConfig{topic: {ARN: "arn:aws:sns:us-east-1:000000000000:" + topic}},
 		}.Compile()
 		require.NoError(t, err)
 		return set
@@ -257,12 +298,15 @@ func TestLanesKeepTheOrderOfWhatIsRedirected(t *testing.T) {
 		var published []string
 		left := make(chan struct{})
 		w := lanesWorldOf(t, Config{
-			Parallelism: 3, MaxBytes: 1 << 20, Instead: pipeline.Redirect,
+			Parallelism: 3, MaxBytes: 1 << 20, Instead: pipeline.Redirect, HasTopic: pipeline.HasTopic,
 			Publisher: publishFunc(func(_ context.Context, a *alert.Alert) error {
 				if a.Topic == "old" {
 					<-left
 					time.Sleep(time.Second)
 					return &alert.RejectedError{Reason: alert.ReasonUnknownTopic, Err: errors.New("gone")}
+				}
+				if a.Rule == "other" {
+					time.Sleep(10 * time.Second)
 				}
 				time.Sleep(100 * time.Millisecond)
 				mu.Lock()
@@ -271,6 +315,10 @@ func TestLanesKeepTheOrderOfWhatIsRedirected(t *testing.T) {
 				return nil
 			}),
 		})
+		other := &Task{Bytes: 100, Alerts: []*alert.Alert{{
+			ID: "o", Rule: "other", Topic: "new", Record: alert.Record{SequenceNumber: "other"},
+		}}}
+		require.NoError(t, w.submit(t.Context(), "k", other))
 		for n := range 3 {
 			require.NoError(t, w.submit(t.Context(), "k", made(n)))
 		}
@@ -282,8 +330,10 @@ func TestLanesKeepTheOrderOfWhatIsRedirected(t *testing.T) {
 		require.Empty(t, published)
 		close(left)
 		require.NoError(t, w.Quiet(t.Context()))
-		require.Equal(t, []string{"new 0", "new 1", "new 2", "new 3", "new 4", "new 5"}, published)
-		require.Len(t, w.Resolved, 6)
+		require.Equal(t, []string{
+			"new other", "new 0", "new 1", "new 2", "new 3", "new 4", "new 5",
+		}, published)
+		require.Len(t, w.Resolved, 7)
 		requireEmpty(t, w.Lanes)
 		w.Stop(errStop)
 	})

@@ -87,7 +87,9 @@ func (l *Lanes) publishLeg(ln *lane, g *leg) stepEnd {
 		if errors.Is(err, errKeyIsOut) {
 			return legWaits
 		}
-		if l.redirect(g, err) {
+		if redirected, waits := l.redirect(g, err); waits {
+			return legWaits
+		} else if redirected {
 			g.next--
 			continue
 		}
@@ -115,19 +117,31 @@ func (l *Lanes) publishLeg(ln *lane, g *leg) stepEnd {
 }
 
 // redirect replaces an alert whose topic has left the configuration by alerts for the topics that its rule has now.
-func (l *Lanes) redirect(g *leg, err error) bool {
+// They wait for older alerts of the key for these topics.
+func (l *Lanes) redirect(g *leg, err error) (redirected, waits bool) {
 	if rejected, ok := errors.AsType[*alert.RejectedError](err); !ok || rejected.Reason != alert.ReasonUnknownTopic ||
 		l.cfg.Instead == nil {
-		return false
+		return false, false
 	}
 	others := l.cfg.Instead(g.alerts[g.next])
 	if len(others) == 0 {
-		return false
+		return false, false
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	g.alerts = slices.Concat(g.alerts[:g.next], others, g.alerts[g.next+1:])
-	l.mu.Unlock()
-	return true
+	for _, ln := range l.byKey[g.task.Key] {
+		if !slices.ContainsFunc(others, func(a *alert.Alert) bool { return a.Topic == ln.topic }) {
+			continue
+		}
+		for _, older := range slices.Backward(ln.queue) {
+			if older.task.number < g.task.number {
+				g.after = append(g.after, older)
+				break
+			}
+		}
+	}
+	return true, len(g.after) > 0
 }
 
 // gatherPause is the pause between two attempts with an alert that neither a digest nor the topic takes.
@@ -286,19 +300,13 @@ func (l *Lanes) settle(g *gathered, f Disposition) {
 	t.out--
 	finished := t.legs == 0 && t.out == 0
 	if g.leg.out--; g.leg.over() {
-		defer l.over(t.Key)
+		l.overLocked(t.Key)
 	}
 	l.mu.Unlock()
 	if finished {
 		l.allSettled(t)
 	}
 	l.releaseKey(g)
-}
-
-func (l *Lanes) over(key string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.overLocked(key)
 }
 
 // releaseKey lets the key of a gathered alert continue. It comes last, when everything is reported.
@@ -341,8 +349,9 @@ func (l *Lanes) sendDeadLetter(ln *lane, m *letter) stepEnd {
 	defer l.mu.Unlock()
 	if m.alert != nil {
 		m.leg.next++
+	} else {
+		m.leg.task.Letter = nil
 	}
-	m.leg.task.Letter = nil
 	m.leg.task.note(m.id(), DeadLettered)
 	return letterSettled
 }
@@ -408,10 +417,10 @@ func rendered(a *alert.Alert) (said *alert.Message) {
 // hold stops a key.
 func (l *Lanes) hold(ln *lane, r Refusal) {
 	l.mu.Lock()
-	if !slices.ContainsFunc(l.byKey[ln.key], func(ln *lane) bool { return ln.held }) {
+	if !slices.ContainsFunc(l.byKey[ln.key], func(ln *lane) bool { return ln.held && !ln.left }) {
 		l.held++
 	}
-	ln.held = true
+	ln.held, ln.left = true, false
 	l.mu.Unlock()
 	l.cfg.Owner.Refused(r)
 }
@@ -420,7 +429,7 @@ func (l *Lanes) hold(ln *lane, r Refusal) {
 func (l *Lanes) leaveKey(ln *lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ln.held = true
+	ln.held, ln.left = true, ln.left || !ln.held
 	l.left = true
 }
 

@@ -23,11 +23,12 @@ type Task struct {
 
 	// The lanes' mutex guards what follows.
 
-	legs     int  // that their lanes are not done with
-	out      int  // alerts that are in digests and not settled
-	freed    bool // nothing of its record is held, though it is not settled
-	slot     bool // it counts among lanes.tasks
-	reserved int  // of lanes.bytes
+	number   uint64 // in the order of Submit
+	legs     int    // that their lanes are not done with
+	out      int    // alerts that are in digests and not settled
+	freed    bool   // nothing of its record is held, though it is not settled
+	slot     bool   // it counts among lanes.tasks
+	reserved int    // of lanes.bytes
 	// Result is the most consequential outcome of its alerts.
 	Result alert.Decision
 }

@@ -19,7 +19,7 @@ type OutputClients struct {
 	clients clients
 
 	mu    sync.RWMutex
-	roles map[string]credentials.Role // by name, also of outputs that end
+	roles map[[2]string]credentials.Role // by name and stream, also of outputs that end
 	made  map[placedRole]*kinesis.Client
 }
 
@@ -32,7 +32,7 @@ type placedRole struct {
 // NewOutputClients makes the clients of a configuration's outputs.
 func NewOutputClients(clients clients, c *config.Config) *OutputClients {
 	o := &OutputClients{
-		clients: clients, roles: map[string]credentials.Role{}, made: map[placedRole]*kinesis.Client{},
+		clients: clients, roles: map[[2]string]credentials.Role{}, made: map[placedRole]*kinesis.Client{},
 	}
 	o.Set(c)
 	return o
@@ -42,8 +42,8 @@ func NewOutputClients(clients clients, c *config.Config) *OutputClients {
 func (o *OutputClients) Set(c *config.Config) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for name := range c.Outputs {
-		o.roles[name] = c.OutputRole(name)
+	for name, output := range c.Outputs {
+		o.roles[[2]string{name, output.Stream}] = c.OutputRole(name)
 	}
 }
 
@@ -55,7 +55,7 @@ func (o *OutputClients) Of(name string, c output.StreamConfig) (output.API, erro
 func (o *OutputClients) client(name, stream string) *kinesis.Client {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	key := placedRole{o.roles[name], arns.Region(stream)}
+	key := placedRole{o.roles[[2]string{name, stream}], arns.Region(stream)}
 	if o.made[key] == nil {
 		o.made[key] = o.clients.As(key.role, stream).Kinesis
 	}
