@@ -327,9 +327,13 @@ func TestLanesKeepTheOrderOfWhatIsRedirected(t *testing.T) {
 			require.NoError(t, w.submit(t.Context(), "k", made(3+n)))
 		}
 		synctest.Wait()
+		mu.Lock()
 		require.Empty(t, published)
+		mu.Unlock()
 		close(left)
 		require.NoError(t, w.Quiet(t.Context()))
+		mu.Lock()
+		defer mu.Unlock()
 		require.Equal(t, []string{
 			"new other", "new 0", "new 1", "new 2", "new 3", "new 4", "new 5",
 		}, published)
