@@ -21,8 +21,8 @@ type Letter struct {
 	// Output names the output that could not be written, and OutputKey is the partition key there; Record.Data is then
 	// what would have been written. Empty for a letter about an alert or a record.
 	Output, OutputKey string
-	// Kind, Severity and Message are what the alert says, so that it can be published later as it is. The message is nil
-	// for a record that never became an alert, and for an alert that cannot be rendered.
+	// Kind, Severity and Message are what the alert says, so that it can be published later as it is. The message is
+	// nil for a record that never became an alert, and for an alert that cannot be rendered.
 	Kind     Kind
 	Severity string
 	Message  *Message

@@ -142,8 +142,8 @@
 // present rule has notified the same topic that the same key fires: that rule sends the end. All of this needs
 // formatEnds.
 //
-// What a shard's rules had notified before an operator rewound it ends in the same way (rewound.go): their memory counts
-// as that of a version whose memory no rule reads.
+// What a shard's rules had notified before an operator rewound it ends in the same way (rewound.go): their memory
+// counts as that of a version whose memory no rule reads.
 //
 // # Inherited keys
 //

@@ -139,8 +139,8 @@ func (l *lifecycle) endInLostTopics(r *ruleMemory, room *int) bool {
 	return false
 }
 
-// endFormer ends the alerts of a rule that was removed or replaced, or whose shard was rewound. Then the time reached may
-// be before the alert.
+// endFormer ends the alerts of a rule that was removed or replaced, or whose shard was rewound. Then the time reached
+// may be before the alert.
 func (l *lifecycle) endFormer(s *section, room *int) {
 	s.removeEnded()
 	why := "the rule was removed from the configuration"

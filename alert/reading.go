@@ -29,7 +29,8 @@ type reading struct {
 	key, name, keyText []byte
 	// counted is what a distinct window counts of the record at hand.
 	counted condition.Value
-	// heads are the beginnings of the members with a record's position, by output; written is the output record at hand.
+	// heads are the beginnings of the members with a record's position, by output; written is the output record at
+	// hand.
 	heads   [][]byte
 	written []byte
 	// unwritable is why the record at hand is no object, where records without rules need not be one.

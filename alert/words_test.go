@@ -647,7 +647,8 @@ func TestAcceptedConfigsMakeAcceptableMessages(t *testing.T) {
 			Name: "r", When: "true", Subject: source.Draw(t, "subject"), Message: source.Draw(t, "message"),
 			Runbook: rapid.SampledFrom([]string{"", "https://x.example/"}).Draw(t, "runbook") + source.Draw(t, "link"),
 			Labels:  rapid.MapOfN(name, label, 0, 4).Draw(t, "labels"),
-			Topics:  rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"one", "two"}), 1, 2, rapid.ID).Draw(t, "topics"),
+			Topics: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"one", "two"}), 1, 2, rapid.ID).Draw(t,
+				"topics"),
 		}
 		if rapid.Bool().Draw(t, "attributes?") {
 			rule.Attributes = rapid.MapOfN(name, rapid.Custom(func(t *rapid.T) AttributeConfig {

@@ -33,7 +33,9 @@ func TestConfigFaults(t *testing.T) {
 			c.NewTables.Tags = map[string]string{
 				"": "x", "AWS:x": "y", "long": strings.Repeat("ä", 257), "odd": "a*b",
 			}
-		}, []string{"leases.table.tags.", "leases.table.tags.AWS:x", "leases.table.tags.long", "leases.table.tags.odd"}},
+		}, []string{
+			"leases.table.tags.", "leases.table.tags.AWS:x", "leases.table.tags.long", "leases.table.tags.odd",
+		}},
 		"no stream": {func(c *Config) { c.StreamName = "" }, []string{"stream.name"}},
 		"bad arn":   {func(c *Config) { c.StreamARN = "orders" }, []string{"stream.arn"}},
 		"short lease": {

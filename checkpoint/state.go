@@ -248,8 +248,8 @@ func (l *Lease) LoadState(ctx context.Context) (own []byte, sequence string, sub
 	return nil, "", 0, parents, err
 }
 
-// LoadRewound returns the last snapshot from before the shard was rewound, until one from after that is saved; nil where
-// there is none. What it says of alerts that fire is still owed to those who were notified of them. It retries as
+// LoadRewound returns the last snapshot from before the shard was rewound, until one from after that is saved; nil
+// where there is none. What it says of alerts that fire is still owed to those who were notified of them. It retries as
 // LoadState does; a *StateError says that the snapshot is lost or damaged.
 func (l *Lease) LoadRewound(ctx context.Context) ([]byte, error) {
 	ctx, cancel := l.within(ctx)

@@ -81,8 +81,9 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		lanes: lanes.Config{
 			// A shard whose alerts stall keeps at most a quarter of the byte budget, so that the others are still read.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
-			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect, HasTopic: d.Pipeline.HasTopic,
-			Skip: cfg.OnRejected == OnRejectedSkip,
+			Publisher: d.Publisher, DeadLetters: d.DeadLetters, Instead: d.Pipeline.Redirect,
+			HasTopic: d.Pipeline.HasTopic,
+			Skip:     cfg.OnRejected == OnRejectedSkip,
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), credits: read.NewCredits(cfg.Memory),

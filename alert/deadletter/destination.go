@@ -15,8 +15,8 @@ const (
 // set up for it; a queue that was made before August 2025 and every topic take 256 KiB unless configured otherwise.
 const maxMessage = 256 << 10
 
-// MaxDocument is how long a document may be in S3, in bytes, where nothing else bounds it: a record of 10 MiB has 14 MiB
-// in base64, and a message of 1 MiB has at most six.
+// MaxDocument is how long a document may be in S3, in bytes, where nothing else bounds it: a record of 10 MiB has 14
+// MiB in base64, and a message of 1 MiB has at most six.
 const MaxDocument = 32 << 20
 
 // destination is the one place that dead letters go to.

@@ -12,9 +12,9 @@
 //     KPL aggregate. Where the record itself is not at hand, as for an alert caused by a timer, data is empty.
 //   - kinesisAlerter has what Lambda does not know: reason, detail (at most 1 KiB), alertId, rule, topic and
 //     subSequenceNumber. What is empty is left out. For an alert it also has the message as it would have been
-//     published, with its kind, severity and message group, so that it can still be published as it is. Of a record for an
-//     output stream it has output and outputKey, the name of the output and the partition key there, and data is what
-//     would have been written. Read reads it.
+//     published, with its kind, severity and message group, so that it can still be published as it is. Of a record for
+//     an output stream it has output and outputKey, the name of the output and the partition key there, and data is
+//     what would have been written. Read reads it.
 //
 // No function exists, so some members have stand-ins. functionArn is
 // arn:<partition>:lambda:<region>:<account>:function:<application>. invokeIdentityArn is

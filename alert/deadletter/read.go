@@ -11,8 +11,8 @@ import (
 
 // Saved is a dead letter as its document has it.
 type Saved struct {
-	// ID is the document's requestId, Stream the ARN of the stream that the record came from, and At when the letter was
-	// sent.
+	// ID is the document's requestId, Stream the ARN of the stream that the record came from, and At when the letter
+	// was sent.
 	ID, Stream string
 	At         time.Time
 	// Letter is what was sent. Its record has no Data where PayloadOmitted, and its alert no Message where

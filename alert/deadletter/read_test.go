@@ -62,7 +62,8 @@ func TestLettersAreReadBack(t *testing.T) {
 	})
 }
 
-// A destination that has no room for the record keeps the alert's message, and its message group, for as long as it can.
+// A destination that has no room for the record keeps the alert's message, and its message group, for as long as it
+// can.
 func TestMessageOutlivesThePayload(t *testing.T) {
 	l := exhausted()
 	l.Record.Data = []byte(strings.Repeat("x", 4000))

@@ -90,8 +90,8 @@ func holdReasons() []alert.Reason {
 	return append(delivery.HoldReasons(), reasonMissing, reasonRefused)
 }
 
-// remedy is what to do about an output that is held or fails, for a call that was made as a role; empty where waiting is
-// all.
+// remedy is what to do about an output that is held or fails, for a call that was made as a role; empty where waiting
+// is all.
 func remedy(r alert.Reason, role string) string {
 	return delivery.Remedy(r, awsfault.OutputStream().By(role), map[alert.Reason]awsfault.Kind{
 		delivery.ReasonThrottled: awsfault.Throttled,

@@ -208,8 +208,8 @@ func (f *fleet) balance(me string) []Handoff {
 // move returns the next move, or a nil donor. Load goes first; counts are evened out where that leaves the loads as
 // even as load moves would. Load moves lower the sum of squared loads, count moves that of counts without leaving the
 // spread that would start a load move, and no shard moves twice, so the game ends. goal is the part of the mean at
-// which loads are even. Only workers that have room receive. One that holds more than it may, because a peer of an older
-// version or two at once gave it shards, gives before all others.
+// which loads are even. Only workers that have room receive. One that holds more than it may, because a peer of an
+// older version or two at once gave it shards, gives before all others.
 func (f *fleet) move(me string, moved map[string]bool, goal float64) (donor, receiver *member, shard int) {
 	receivers := f.withRoom()
 	if len(receivers) == 0 {

@@ -54,7 +54,8 @@ type Table struct {
 // counts.
 func New(db table.DynamoDB, maker *table.Maker, leases string, units int, cost prometheus.Counter) *Table {
 	return &Table{
-		db: db, make: maker, Name: leases + StateSuffix, Size: ChunkBytes, cost: cost, budget: pace{rate: float64(units)},
+		db: db, make: maker, Name: leases + StateSuffix, Size: ChunkBytes, cost: cost,
+		budget: pace{rate: float64(units)},
 	}
 }
 

@@ -82,8 +82,8 @@ func (m *Maker) Actions() string {
 	return "dynamodb:CreateTable"
 }
 
-// Create makes an on-demand table. If another worker is faster, that is not an error. A table is better without its tags
-// than not at all: if they are refused, it is created without them, and the tags are tried later.
+// Create makes an on-demand table. If another worker is faster, that is not an error. A table is better without its
+// tags than not at all: if they are refused, it is created without them, and the tags are tried later.
 func (m *Maker) Create(ctx context.Context, name string) error {
 	in := &dynamodb.CreateTableInput{
 		TableName:   &name,

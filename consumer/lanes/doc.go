@@ -6,8 +6,8 @@
 //     a key wait in the digests of a topic, its next one for that topic is gathered too, or waits.
 //   - Topics do not wait for each other. The exception are alerts whose topic has left the configuration: they go to
 //     those that their rule has instead, before later alerts of the key and the rule, and after earlier ones.
-//   - An alert that cannot be published holds its own key and topic at most. Dead letters have workers of their own, so a
-//     destination that does not answer holds only the keys that it concerns.
+//   - An alert that cannot be published holds its own key and topic at most. Dead letters have workers of their own, so
+//     a destination that does not answer holds only the keys that it concerns.
 //   - A task ends in one call of Owner.Settled, or in none once Stop was called. No call comes after Stop has
 //     returned.
 //   - A panic while an alert is rendered rejects that alert.

@@ -21,9 +21,9 @@ const (
 // Lanes publish the alerts of one shard: several partition keys at once, but the alerts of one key and topic one after
 // the other. So each topic gets a key's alerts in the order of its records.
 //
-// Topics share nothing but the room for what waits. Each has lanes and workers of its own, so that the subscribers of one
-// do not wait for an outage or a storm of another. There is one exception: an alert whose topic leaves the configuration
-// goes to those that its rule has instead, and later alerts of the key and rule for these wait for that.
+// Topics share nothing but the room for what waits. Each has lanes and workers of its own, so that the subscribers of
+// one do not wait for an outage or a storm of another. There is one exception: an alert whose topic leaves the
+// configuration goes to those that its rule has instead, and later alerts of the key and rule for these wait for that.
 //
 // An alert that a digest takes frees its lane at once. While a lane has alerts in digests, its next one may only be
 // gathered too, because digests keep the order. Otherwise the lane waits, without a worker, until they are settled.
@@ -201,7 +201,8 @@ func (l *Lanes) enqueueLocked(g *leg) *lane {
 	return own
 }
 
-// lastThatMayGoTo returns the last leg of another topic's lane that may have to go before a new one; none, almost always.
+// lastThatMayGoTo returns the last leg of another topic's lane that may have to go before a new one; none, almost
+// always.
 func (ln *lane) lastThatMayGoTo(g *leg) []*leg {
 	for _, older := range slices.Backward(ln.queue) {
 		if slices.ContainsFunc(g.alerts, older.mayGoTo) {

@@ -187,8 +187,8 @@ func TestLanesLeaveWhatATopicRefusesAtAStop(t *testing.T) {
 	})
 }
 
-// TestLanesOfOneTopicHoldNoOther: a topic does not answer, and all of its workers wait for it. The others get the alerts
-// of the same rules, keys and records.
+// TestLanesOfOneTopicHoldNoOther: a topic does not answer, and all of its workers wait for it. The others get the
+// alerts of the same rules, keys and records.
 func TestLanesOfOneTopicHoldNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -226,8 +226,8 @@ func TestLanesOfOneTopicHoldNoOther(t *testing.T) {
 	})
 }
 
-// TestLanesOfATopicThatComesLater: a rule gets a second topic because the first one does not answer. The second one gets
-// the next alert, whatever waits for the first.
+// TestLanesOfATopicThatComesLater: a rule gets a second topic because the first one does not answer. The second one
+// gets the next alert, whatever waits for the first.
 func TestLanesOfATopicThatComesLater(t *testing.T) {
 	rules := func(of ...string) *alert.Rules {
 		arn := "arn:aws:sns:us-east-1:000000000000:"

@@ -213,8 +213,8 @@ func (l *Lanes) addOutLocked(g *gathered, by int) {
 	l.out += by
 }
 
-// dispatched ends a lane's work on a leg whose alerts are all done or in digests. When that was the last leg, what is in
-// digests no longer needs its payload, unless it may become a dead letter.
+// dispatched ends a lane's work on a leg whose alerts are all done or in digests. When that was the last leg, what is
+// in digests no longer needs its payload, unless it may become a dead letter.
 func (l *Lanes) dispatched(g *leg) {
 	keep, t := l.cfg.DeadLetters != nil, g.task
 	l.mu.Lock()

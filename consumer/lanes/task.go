@@ -78,8 +78,8 @@ func (g *leg) topic() string {
 // over says that all of the leg is settled.
 func (g *leg) over() bool { return g.left && g.out == 0 }
 
-// mayGoTo says whether an alert of the leg may be redirected to the topic of an alert: it is of the same rule, which did
-// not have that topic then.
+// mayGoTo says whether an alert of the leg may be redirected to the topic of an alert: it is of the same rule, which
+// did not have that topic then.
 func (g *leg) mayGoTo(to *alert.Alert) bool {
 	return slices.ContainsFunc(g.alerts, func(a *alert.Alert) bool { return a.Rule == to.Rule && !a.SentTo(to.Topic) })
 }

@@ -243,7 +243,8 @@ func calls() []call {
 			make: func(ctx context.Context, cfg aws.Config) error {
 				_, err := dynamodb.NewFromConfig(cfg).UpdateContinuousBackups(ctx,
 					&dynamodb.UpdateContinuousBackupsInput{
-						TableName: table, PointInTimeRecoverySpecification: &dynamotypes.PointInTimeRecoverySpecification{
+						TableName: table,
+						PointInTimeRecoverySpecification: &dynamotypes.PointInTimeRecoverySpecification{
 							PointInTimeRecoveryEnabled: aws.Bool(true),
 						},
 					})
@@ -269,7 +270,9 @@ func calls() []call {
 			make: func(ctx context.Context, cfg aws.Config) error {
 				_, err := kinesis.NewFromConfig(cfg).PutRecords(ctx, &kinesis.PutRecordsInput{
 					StreamName: aws.String("s"),
-					Records:    []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: []byte("x")}},
+					Records: []kinesistypes.PutRecordsRequestEntry{
+						{PartitionKey: aws.String("k"), Data: []byte("x")},
+					},
 				})
 				return err
 			},

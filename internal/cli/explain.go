@@ -48,7 +48,8 @@ func explainCommand(p *program) *cobra.Command {
 			"had. Rules that remember (dedup, windows, for, resolve ...) are given the records before it first, from " +
 			"the same shard: an hour of them at most, unless --since says more. With --key and --at, the records " +
 			"of a key around a time are found, and one is explained: the nearest of those that alerted or were " +
-			"suppressed, else of all. KEY is their partition key, or the key that a rule gives to them. With --data, what the rules make of a payload, without AWS.",
+			"suppressed, else of all. KEY is their partition key, or the key that a rule gives to them. With " +
+			"--data, what the rules make of a payload, without AWS.",
 		Example: "kinesis-alerter explain --config kinesis-alerter.yaml --key web-7 --at 14:02\n" +
 			"kinesis-alerter explain --config kinesis-alerter.yaml --shard 0002 " +
 			"--sequence 49546986683135544286507457936321625675700192471156785154\n" +

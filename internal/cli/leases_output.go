@@ -238,8 +238,9 @@ func writeChanges(s screen, changes []admin.Change, force bool) error {
 				"more, with new ids; rules backtest %s says how many alerts that is\n", since, how)
 	}
 	if changes[0].Verb == admin.VerbRewind {
-		_, _ = plain.Fprintln(w, "the rules of these shards forget what they remember: a key that fires now gets its end "+
-			"(the shard was rewound) a minute after a worker has taken the shard, unless it fires again before")
+		_, _ = plain.Fprintln(w,
+			"the rules of these shards forget what they remember: a key that fires now gets its end "+
+				"(the shard was rewound) a minute after a worker has taken the shard, unless it fires again before")
 	}
 	_, err = plain.Fprintln(w)
 	return err

@@ -142,7 +142,9 @@ func TestRewoundKeysGetTheirEnd(t *testing.T) {
 			w.operate("pause", "--all")
 			drop := w.fake.Faults.Add(fakeaws.Fault{
 				Service: fakeaws.ServiceDynamoDB, Operation: "PutItem", Kind: fakeaws.Before,
-				Match: func(r *fakeaws.Request) bool { return strings.Contains(string(r.Body), "heart-rate-alerts-state") },
+				Match: func(r *fakeaws.Request) bool {
+					return strings.Contains(string(r.Body), "heart-rate-alerts-state")
+				},
 			})
 			w.operate("rewind", "--all", "--to", "latest")
 			w.operate("resume", "--all")

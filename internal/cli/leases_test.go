@@ -363,7 +363,8 @@ func TestLeasesRewindSaysThatRulesForget(t *testing.T) {
 	})
 }
 
-// Forward is possible too, once the plan has said how much it skips. That includes a time that the shard has not reached.
+// Forward is possible too, once the plan has said how much it skips. That includes a time that the shard has not
+// reached.
 func TestLeasesRewindSaysWhatItSkips(t *testing.T) {
 	operated(t, 1, func(w operatedDaemon) {
 		t, fake := w.T, w.fake

@@ -73,7 +73,8 @@ func lettersListCommand(p *program) *cobra.Command {
 	return x.command(&cobra.Command{
 		Use:   "list",
 		Short: "Show each letter: when, why, which alert, and what redrive would do",
-		Long: "Show each letter: when it was sent, its reason, rule and topic or output, and what redrive would do with it " +
+		Long: "Show each letter: when it was sent, its reason, rule and topic or output, and what redrive would " +
+			"do with it " +
 			"by the " +
 			"configuration. It changes nothing; the letters of a queue are hidden from other readers while it runs.",
 		Example: "kinesis-alerter letters list --config kinesis-alerter.yaml\n" +
@@ -271,8 +272,8 @@ func (x *reader) source(ctx context.Context, loaded *config.LoadedConfig) (lette
 	return letters.NewFile(from, text)
 }
 
-// publishers publish without digests and write to outputs, and give nothing up: what waited as a letter is old. stop ends
-// them.
+// publishers publish without digests and write to outputs, and give nothing up: what waited as a letter is old. stop
+// ends them.
 func (x *reader) publishers(ctx context.Context, loaded *config.LoadedConfig, o *letters.Options) (
 	stop func() error, err error,
 ) {

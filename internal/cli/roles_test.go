@@ -39,9 +39,11 @@ func TestCommandsCallAsTheRoles(t *testing.T) {
 		"explain":       {args: []string{"explain", "--shard", "0", "--sequence", "1"}, operation: "ListShards"},
 		"explain --key": {args: []string{"explain", "--key", "a", "--at", "-1m"}, operation: "ListShards"},
 		"backtest":      {args: []string{"rules", "backtest", "--from", "-1h"}, operation: "ListShards"},
-		"leases":        {args: []string{"leases", "rewind", "--all", "--to", "latest", "--yes"}, operation: "ListShards"},
-		"drill":         {args: []string{"drill"}, operation: "PublishBatch"},
-		"letters":       {args: []string{"letters", "list"}, operation: "ReceiveMessage"},
+		"leases": {
+			args: []string{"leases", "rewind", "--all", "--to", "latest", "--yes"}, operation: "ListShards",
+		},
+		"drill":   {args: []string{"drill"}, operation: "PublishBatch"},
+		"letters": {args: []string{"letters", "list"}, operation: "ReceiveMessage"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,10 +55,11 @@ func TestCommandsCallAsTheRoles(t *testing.T) {
 				_, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("far")})
 				require.NoError(t, err)
 				file := filepath.Join(t.TempDir(), "far.yaml")
-				require.NoError(t, os.WriteFile(file, []byte("stream:\n  arn: "+arn+"\n  application: app\n  role_arn: "+role+
-					"\ntopics:\n  far: {arn: 'arn:aws:sns:eu-west-1:"+account+":far', role_arn: '"+role+
-					"', rate: 1/s}\ndead_letter: {sqs: 'https://sqs.eu-west-1.amazonaws.com/"+account+
-					"/letters', role_arn: '"+role+"'}\n"), 0o600))
+				require.NoError(t,
+					os.WriteFile(file, []byte("stream:\n  arn: "+arn+"\n  application: app\n  role_arn: "+role+
+						"\ntopics:\n  far: {arn: 'arn:aws:sns:eu-west-1:"+account+":far', role_arn: '"+role+
+						"', rate: 1/s}\ndead_letter: {sqs: 'https://sqs.eu-west-1.amazonaws.com/"+account+
+						"/letters', role_arn: '"+role+"'}\n"), 0o600))
 				run := func() (string, error) {
 					var out, errs bytes.Buffer
 					p := &program{

@@ -28,7 +28,8 @@ func rulesTestCommand(p *program) *cobra.Command {
 		Use:   "test FILE|FOLDER...",
 		Short: "Run the tests of rules",
 		Long: "Run the tests of rules in files: records with times, and the alerts, words, suppressions, " +
-			"digests and output records that they must give, in virtual time. A folder stands for every *.test.yaml in and below it; " +
+			"digests and output records that they must give, in virtual time. A folder stands for every *.test.yaml " +
+			"in and below it; " +
 			"patterns may be quoted. Nothing is called or published.",
 		Example: "kinesis-alerter rules test rules.test.yaml\n" +
 			"kinesis-alerter rules test anywhere.test.yaml --config kinesis-alerter.yaml\n" +

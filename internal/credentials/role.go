@@ -87,7 +87,9 @@ func assuming(err error) error {
 	if !ok {
 		return err
 	}
-	return &roleRefusedError{text: fmt.Sprintf("sts:AssumeRole (%s): %s", api.ErrorCode(), api.ErrorMessage()), err: err}
+	return &roleRefusedError{
+		text: fmt.Sprintf("sts:AssumeRole (%s): %s", api.ErrorCode(), api.ErrorMessage()), err: err,
+	}
 }
 
 // roleRefusedError is an answer of STS.

@@ -91,8 +91,8 @@ func DescribeStream(ctx context.Context, client *kinesis.Client, name string) (s
 }
 
 // checkTopics looks up every topic once, so that --fail-fast also finds a misspelt one, and a role that STS refuses.
-// Every other answer is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast the
-// publisher looks, and holds the topic's alerts until the topic is there.
+// Every other answer is good enough: sns:GetTopicAttributes is not a permission that must be given. Without --fail-fast
+// the publisher looks, and holds the topic's alerts until the topic is there.
 func checkTopics(ctx context.Context, c config.Config, clients *TopicClients) error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(c.Topics)) {

@@ -213,7 +213,8 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients.As(c.DeadLetterRole(), ""), logs, series)
+	letters, err := DeadLetters(p.DeadLetter, arn, c.Stream.Application, clients.As(c.DeadLetterRole(), ""), logs,
+		series)
 	if err != nil {
 		return err
 	}

@@ -39,8 +39,8 @@ const (
 // settling is how long workers that have joined keep still before they use their share of a topic's rate.
 const settling = 3 * time.Second
 
-// tell plays the chapters that fit, and keeps the hall running until ctx is done. It returns how many it played to their
-// ends.
+// tell plays the chapters that fit, and keeps the hall running until ctx is done. It returns how many it played to
+// their ends.
 func (d *demo) tell(ctx context.Context) (told int, err error) {
 	if err := d.shared(ctx); err != nil {
 		return 0, ended(ctx, err)

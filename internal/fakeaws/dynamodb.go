@@ -7,7 +7,8 @@ import (
 )
 
 // DynamoDB is the emulated service. It answers CreateTable, DescribeTable, DeleteTable, ListTables, UpdateTimeToLive,
-// DescribeTimeToLive, DescribeContinuousBackups, UpdateContinuousBackups, TagResource, ListTagsOfResource, PutItem, GetItem, UpdateItem, DeleteItem and Scan.
+// DescribeTimeToLive, DescribeContinuousBackups, UpdateContinuousBackups, TagResource, ListTagsOfResource, PutItem,
+// GetItem, UpdateItem, DeleteItem and Scan.
 //
 // All reads are of the latest write: ConsistentRead changes the capacity that is counted, not the answer. An expired
 // time-to-live deletes nothing. There are no secondary indexes, streams, transactions and throttling; a fault rule

@@ -126,8 +126,9 @@ func TestOutputLettersOfAFault(t *testing.T) {
 		w.send(deadletter.Config{SQS: queueURL}, outputLetter(0, output.ReasonFailing))
 		results := w.redriveOutputs(w.kinesis(), false)
 		require.Len(t, results, 1)
-		require.Equal(t, "output scored accepts nothing (stream_not_found): create the output stream, or correct its name or "+
-			"ARN and AWS_REGION", results[0].Kept)
+		require.Equal(t,
+			"output scored accepts nothing (stream_not_found): create the output stream, or correct its name or "+
+				"ARN and AWS_REGION", results[0].Kept)
 		require.Equal(t, 1, w.left("queue"))
 
 		w.Kinesis.Create("scored", 1)

@@ -167,13 +167,15 @@ func feed(ctx context.Context, source Source, work chan<- Letter) error {
 func (r *redrive) watch(ctx context.Context) {
 	for sleep.For(ctx, time.Second) {
 		for _, s := range r.Publish.Status() {
-			r.topics[s.Name].judge("topic "+s.Name, s.FailingSince, string(s.Fault), s.Remedy, string(s.Failing), s.Error)
+			r.topics[s.Name].judge("topic "+s.Name, s.FailingSince, string(s.Fault), s.Remedy, string(s.Failing),
+				s.Error)
 		}
 		if r.Write == nil {
 			continue
 		}
 		for _, s := range r.Write.Status() {
-			r.outputs[s.Name].judge("output "+s.Name, s.FailingSince, string(s.Fault), s.Remedy, string(s.Failing), s.Error)
+			r.outputs[s.Name].judge("output "+s.Name, s.FailingSince, string(s.Fault), s.Remedy, string(s.Failing),
+				s.Error)
 		}
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/term"
 )
 
-// IsTerminal reports whether stream, such as a writer, is a file where a person reads or types. The null device is none.
+// IsTerminal reports whether stream, such as a writer, is a file where a person reads or types. The null device is
+// none.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

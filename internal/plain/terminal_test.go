@@ -12,8 +12,8 @@ import (
 	"kinesis-alerter/internal/plain"
 )
 
-// What is no terminal has no progress line, asks nobody, and has no colours in it. The null device is none, though it is
-// a character device as terminals are.
+// What is no terminal has no progress line, asks nobody, and has no colours in it. The null device is none, though it
+// is a character device as terminals are.
 func TestIsTerminal(t *testing.T) {
 	t.Parallel()
 	require.False(t, plain.IsTerminal(&bytes.Buffer{}))
@@ -28,7 +28,9 @@ func TestIsTerminal(t *testing.T) {
 // A command that is printed to be pasted does with any name what it says, and nothing else.
 func TestShellWord(t *testing.T) {
 	t.Parallel()
-	for _, word := range []string{"", "a.yaml", "my rules.yaml", "it's", "$(id)", "`id`", "a\nb", "-x", "~", "*", "a;b", "ü"} {
+	for _, word := range []string{
+		"", "a.yaml", "my rules.yaml", "it's", "$(id)", "`id`", "a\nb", "-x", "~", "*", "a;b", "ü",
+	} {
 		command := "printf %s " + plain.ShellWord(word)
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output() //nolint:gosec // of the test
 		require.NoError(t, err)

@@ -9,8 +9,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// Each rule of an example makes an alert in one of its tests, each output is written to, and the other way round each test of theirs would fail if
-// nothing alerted.
+// Each rule of an example makes an alert in one of its tests, each output is written to, and the other way round each
+// test of theirs would fail if nothing alerted.
 func TestExamplesExerciseTheirRules(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../deploy/examples/*/rules.test.yaml")

@@ -59,7 +59,9 @@ func TestEveryPageHasAProblem(t *testing.T) {
 			want:   "output scored: it does not exist",
 		},
 		"KinesisAlerterOutputFailing": {change: func(s *Status) {
-			s.Outputs = []Output{{Name: "scored", Waiting: 1, Failures: 9, FailingSince: Moment(s.At.Add(-5 * time.Minute))}}
+			s.Outputs = []Output{
+				{Name: "scored", Waiting: 1, Failures: 9, FailingSince: Moment(s.At.Add(-5 * time.Minute))},
+			}
 		}, want: "output scored: Kinesis has failed for 5 m"},
 		"KinesisAlerterDeadLetterFault": {
 			change: func(s *Status) { s.DeadLetters = &DeadLetters{Kind: "sqs", Fault: "not_authorized"} },

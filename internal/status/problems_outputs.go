@@ -53,12 +53,14 @@ func outputKinds() []kind {
 					return nil
 				}
 				d := m.ago(o.FailingSince)
-				return found(m.ofOutput(cmp.Or(after.level(d), LevelWarning)), "output %s: Kinesis has failed for %s%s, %s",
+				return found(m.ofOutput(cmp.Or(after.level(d), LevelWarning)),
+					"output %s: Kinesis has failed for %s%s, %s",
 					o.Name, words(d), said(o.Error), o.waits()).advise(o.Remedy).blaming(o.Failing)
 			}),
 		},
 		{
-			code: "output_keys_held", remedy: "see the log for the record and why Kinesis never takes it; correct the " +
+			code: "output_keys_held",
+			remedy: "see the log for the record and why Kinesis never takes it; correct the " +
 				"output, or set up `dead_letter`, then restart",
 			find: ofOutputs(func(_ *model, o *Output, _ thresholds) findings {
 				return found(when(o.HeldKeys > 0, LevelCritical),
@@ -74,7 +76,8 @@ func outputKinds() []kind {
 				if !m.outputKeysFail(o) {
 					return nil
 				}
-				// A slow shard of the output takes what waits, if late: only what has waited long says that one does not.
+				// A slow shard of the output takes what waits, if late: only what has waited long says that one does
+				// not.
 				level := cmp.Or(after.level(min(m.ago(o.KeysFailingSince), m.ago(o.Oldest))), LevelWarning)
 				return found(m.ofOutput(level),
 					"output %s: Kinesis has refused records of %s for %s while it takes others%s, %s", o.Name,

@@ -14,7 +14,9 @@ func TestOutputProblems(t *testing.T) {
 	at := time.Date(2026, 11, 27, 22, 15, 3, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { return Moment(at.Add(-d)) }
 	const room = 1000
-	denied := Output{Waiting: 40, Bytes: 90, Fault: "not_authorized", Remedy: "allow kinesis:PutRecords", Error: "denied"}
+	denied := Output{
+		Waiting: 40, Bytes: 90, Fault: "not_authorized", Remedy: "allow kinesis:PutRecords", Error: "denied",
+	}
 	throttled := Output{Waiting: 40, FailingKeys: 2, KeysFailingSince: ago(time.Hour), Oldest: ago(9 * time.Second)}
 	stuck := Output{Waiting: 40, FailingKeys: 1, KeysFailingSince: ago(time.Hour), Oldest: ago(3 * time.Minute)}
 	failing := func(failures int, d time.Duration) Output {
@@ -29,16 +31,21 @@ func TestOutputProblems(t *testing.T) {
 		letters bool
 		want    []string // level, code and text of each
 	}{
-		"well":                      {output: Output{Waiting: 3, Bytes: 900, Oldest: ago(time.Second)}},
-		"full, and only slow":       {output: Output{Waiting: 9, Bytes: 999, Crowded: true, Oldest: ago(30 * time.Second)}},
-		"one call failed":           {output: with(failing(1, time.Second), 999, true)},
-		"nothing waits any longer":  {output: Output{Failures: 9, FailingSince: ago(time.Hour)}},
-		"keys refused for a moment": {output: Output{Waiting: 1, FailingKeys: 1, KeysFailingSince: ago(9 * time.Second)}},
+		"well": {output: Output{Waiting: 3, Bytes: 900, Oldest: ago(time.Second)}},
+		"full, and only slow": {
+			output: Output{Waiting: 9, Bytes: 999, Crowded: true, Oldest: ago(30 * time.Second)},
+		},
+		"one call failed":          {output: with(failing(1, time.Second), 999, true)},
+		"nothing waits any longer": {output: Output{Failures: 9, FailingSince: ago(time.Hour)}},
+		"keys refused for a moment": {
+			output: Output{Waiting: 1, FailingKeys: 1, KeysFailingSince: ago(9 * time.Second)},
+		},
 		"a fault": {output: denied, want: []string{
 			"critical output_held: output scored: access denied (denied), 40 records wait -> allow kinesis:PutRecords",
 		}},
 		"a fault, half full": {output: with(denied, 500, false), want: []string{
-			"critical output_filling: output scored: its memory is 50 % full; when it is full, records are no longer read " +
+			"critical output_filling: output scored: its memory is 50 % full; when it is full, records are no " +
+				"longer read " +
 				"and nothing alerts (40 records wait for Scored) -> *",
 			"critical output_held: *",
 		}},
@@ -71,7 +78,8 @@ func TestOutputProblems(t *testing.T) {
 			"critical output_full: *", "critical output_keys_held: *",
 		}},
 		"a slow shard of the output, full": {output: with(throttled, 999, true), want: []string{
-			"warning output_keys_failing: output scored: Kinesis has refused records of 2 partition keys for 1 h while it " +
+			"warning output_keys_failing: output scored: Kinesis has refused records of 2 partition keys for 1 " +
+				"h while it " +
 				"takes others, 40 records wait -> give the stream more shards, or a key that spreads better",
 		}},
 		"a shard of the output that takes nothing": {output: stuck, want: []string{"critical output_keys_failing: *"}},
@@ -119,7 +127,9 @@ func TestOutputHoldsTheCheckpoint(t *testing.T) {
 	s := calm(at)
 	r := s.Shards[0].Reading
 	r.Checkpoint, r.Writing = Moment(at.Add(-6*time.Minute)), 7
-	s.Outputs = []Output{{Name: "scored", Waiting: 7, Oldest: Moment(at.Add(-6 * time.Minute)), Fault: "stream_not_found"}}
+	s.Outputs = []Output{
+		{Name: "scored", Waiting: 7, Oldest: Moment(at.Add(-6 * time.Minute)), Fault: "stream_not_found"},
+	}
 	require.Equal(t, []string{"output_held"}, codes(&s))
 	s.Outputs[0].Oldest, s.Outputs[0].Fault = Moment(at.Add(-time.Second)), ""
 	require.Equal(t, []string{"checkpoint_stuck"}, codes(&s), "it takes records")
@@ -142,14 +152,16 @@ func TestOutputRows(t *testing.T) {
 		require.NotEqual(t, "outputs", c.Key)
 	}
 	for want, o := range map[string]Output{
-		"accepts":                {},
-		"it does not exist":      {Fault: "stream_not_found", Waiting: 1},
-		"holds 2 keys":           {HeldKeys: 2},
-		"fails for 4.0 s":        {Waiting: 1, Failures: 3, FailingSince: Moment(at.Add(-4 * time.Second))},
-		"refuses 1 key":          {FailingKeys: 1, KeysFailingSince: Moment(at.Add(-time.Minute))},
-		"full":                   {Crowded: true},
-		"ends":                   {Ending: true},
-		"access denied for 10 s": {Fault: "not_authorized", Failures: 1, FailingSince: Moment(at.Add(-10 * time.Second))},
+		"accepts":           {},
+		"it does not exist": {Fault: "stream_not_found", Waiting: 1},
+		"holds 2 keys":      {HeldKeys: 2},
+		"fails for 4.0 s":   {Waiting: 1, Failures: 3, FailingSince: Moment(at.Add(-4 * time.Second))},
+		"refuses 1 key":     {FailingKeys: 1, KeysFailingSince: Moment(at.Add(-time.Minute))},
+		"full":              {Crowded: true},
+		"ends":              {Ending: true},
+		"access denied for 10 s": {
+			Fault: "not_authorized", Failures: 1, FailingSince: Moment(at.Add(-10 * time.Second)),
+		},
 	} {
 		row := newOutputView(&o, &s)
 		require.Equal(t, want, row.State)

@@ -85,7 +85,8 @@ func TestSilentOwnersReadNothing(t *testing.T) {
 	require.Equal(t, LevelOK, level)
 }
 
-// A rule that cannot fire, or never did, looks different from one that does, and says why; the kinds of its alerts add up.
+// A rule that cannot fire, or never did, looks different from one that does, and says why; the kinds of its alerts add
+// up.
 func TestStanding(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -510,7 +510,8 @@ func newWorkerView(w *FleetWorker, st *Status) workerView {
 	row := workerView{
 		ID: w.ID, Short: shortWorker(w.ID), Version: cmp.Or(w.Version, "unknown"), State: w.State, Sign: "●",
 		Class:  "ok",
-		Shards: Count(w.Shards), Self: w.Self, Config: cmp.Or(w.Configuration[:min(7, len(w.Configuration))], "unknown"),
+		Shards: Count(w.Shards), Self: w.Self, Config: cmp.Or(w.Configuration[:min(7, len(w.Configuration))],
+			"unknown"),
 		Records: "–", Alerts: "–", Lag: "–",
 	}
 	if w.MaxShards > 0 {
@@ -781,7 +782,8 @@ func newOutputView(o *Output, st *Status) outputView {
 		Waiting: Count(o.Waiting), Written: Count(o.WrittenLastMinute), Last: "never",
 	}
 	if o.Waiting > 0 {
-		row.Share = strings.Replace(percent(uint64(max(0, o.Bytes)), uint64(max(1, o.MaxBytes))), "less than ", "< ", 1) +
+		row.Share = strings.Replace(percent(uint64(max(0, o.Bytes)), uint64(max(1, o.MaxBytes))), "less than ", "< ",
+			1) +
 			" of its memory"
 	}
 	if o.LastWritten != nil {

@@ -260,7 +260,8 @@ func (*flood) take(w http.ResponseWriter, r *http.Request) {
 		if i > 0 {
 			answer = append(answer, ',')
 		}
-		answer = append(answer, `{"SequenceNumber":"`+floodSequence+`0000000000000001","ShardId":"shardId-000000000000"}`...)
+		answer = append(answer, `{"SequenceNumber":"`+floodSequence+
+			`0000000000000001","ShardId":"shardId-000000000000"}`...)
 	}
 	answer = append(answer, `]}`...)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")

@@ -386,7 +386,8 @@ func (f *figures) outputs(t *testing.T) {
 	for _, of := range [][]float64{none, all, rates} {
 		slices.Sort(of)
 	}
-	f.Add(t, "an output of every 200-byte record, 10,000 keys, 20 ms a call, 16 shards", "<= 2.5 s more, >= 20000 records/s",
+	f.Add(t, "an output of every 200-byte record, 10,000 keys, 20 ms a call, 16 shards",
+		"<= 2.5 s more, >= 20000 records/s",
 		"%.2f s a million beside %.2f without, %.0f records/s", all[pairs/2], none[pairs/2], rates[pairs/2])
 }
 

@@ -33,14 +33,17 @@ func TestOutputLettersComeBack(t *testing.T) {
 	})
 	require.NoError(t, err)
 	record := alert.Record{
-		Shard: "shardId-000000000000", SequenceNumber: "42", PartitionKey: "a", Data: []byte(`{"heartRate":190,"score":3.1}`),
+		Shard: "shardId-000000000000", SequenceNumber: "42", PartitionKey: "a",
+		Data: []byte(`{"heartRate":190,"score":3.1}`),
 	}
 	require.NoError(t, sender.Send(t.Context(), &alert.Letter{
-		Record: record, Condition: alert.ConditionRetries, Reason: "output_failing", Output: "scored", OutputKey: "ward-3",
+		Record: record, Condition: alert.ConditionRetries, Reason: "output_failing", Output: "scored",
+		OutputKey: "ward-3",
 	}))
 	letters := func(args ...string) string {
 		var stdout, stderr bytes.Buffer
-		require.Equal(t, cli.ExitOK, cli.Main(t.Context(), append([]string{"letters"}, args...), testkit.Environment(nil),
+		require.Equal(t, cli.ExitOK, cli.Main(t.Context(), append([]string{"letters"}, args...),
+			testkit.Environment(nil),
 			&stdout, &stderr), "%s%s", &stdout, &stderr)
 		return stdout.String()
 	}

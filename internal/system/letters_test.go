@@ -16,8 +16,8 @@ import (
 	"kinesis-alerter/internal/testkit"
 )
 
-// An alert of a rule that remembers, so that no record can make it again, and that SNS refuses, becomes a dead letter, and once SNS takes it, letters redrive publishes the same alert, with
-// the same words and the same id.
+// An alert of a rule that remembers, so that no record can make it again, and that SNS refuses, becomes a dead letter,
+// and once SNS takes it, letters redrive publishes the same alert, with the same words and the same id.
 func TestLettersComeBack(t *testing.T) {
 	testkit.Long(t)
 	fake, file, _ := loopbackDaemon(t) // whose rule does not match

@@ -120,7 +120,8 @@ func TestNewTablesAreAsWanted(t *testing.T) {
 	})
 }
 
-// Without the permissions the daemon reads. The page and the log say what is missing, and it follows once it is allowed.
+// Without the permissions the daemon reads. The page and the log say what is missing, and it follows once it is
+// allowed.
 func TestNewTablesWithoutPermissions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -145,8 +146,9 @@ func TestNewTablesWithoutPermissions(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		said := w.d.Log.Entries(t, "the new table lacks a setting of leases.table, trying again every minute")
 		require.Len(t, said, 4, "each once")
-		require.Contains(t, w.d.Log.String(), "permission dynamodb:UpdateContinuousBackups on table heart-rate-alerts-state "+
-			"is missing")
+		require.Contains(t, w.d.Log.String(),
+			"permission dynamodb:UpdateContinuousBackups on table heart-rate-alerts-state "+
+				"is missing")
 		for _, f := range allow {
 			f()
 		}
@@ -198,9 +200,10 @@ func TestTablesThatAreThereAreNotChanged(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		require.Equal(t, before, w.lacks())
 		require.Zero(t, w.problems())
-		require.Len(t, w.d.Log.Entries(t, "the lease table has no deletion protection, as leases.table wants it, and is "+
-			"not changed, because it was there: aws dynamodb update-table --deletion-protection-enabled "+
-			"--table-name NAME"), 1)
+		require.Len(t,
+			w.d.Log.Entries(t, "the lease table has no deletion protection, as leases.table wants it, and is "+
+				"not changed, because it was there: aws dynamodb update-table --deletion-protection-enabled "+
+				"--table-name NAME"), 1)
 		require.NoError(t, w.d.End())
 	})
 }

@@ -243,7 +243,9 @@ func TestRoleMayNotDoWhatItIsFor(t *testing.T) {
 	for operation, c := range map[string]struct{ problem, log string }{
 		"GetRecords":   {"reads_failing", "reading fails, position held, trying again"},
 		"PublishBatch": {"topic_held", "topic refuses alerts, they wait and the topic is probed"},
-		"SendMessage":  {"dead_letters_held", "on-failure destination refuses dead letters, they wait and it is probed"},
+		"SendMessage": {
+			"dead_letters_held", "on-failure destination refuses dead letters, they wait and it is probed",
+		},
 	} {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
@@ -255,7 +257,9 @@ func TestRoleMayNotDoWhatItIsFor(t *testing.T) {
 					&sqs.CreateQueueInput{QueueName: aws.String("letters")})
 				require.NoError(t, err)
 				other.Faults.Add(fakeaws.Fault{
-					Operation: operation, Err: &fakeaws.Error{Code: "AccessDeniedException", Message: "no", Status: 403},
+					Operation: operation, Err: &fakeaws.Error{
+						Code: "AccessDeniedException", Message: "no", Status: 403,
+					},
 				})
 				page := testdaemon.NewPage()
 				d := testdaemon.StartDaemon(t, home, func(c *config.Config, o *daemon.Options) {
@@ -295,7 +299,8 @@ func TestFailFastNamesARefusedRole(t *testing.T) {
 		})
 		time.AfterFunc(2*time.Minute, d.Stop)
 		err := <-d.Done
-		require.ErrorContains(t, err, "topics.far: credentials of "+otherRole+": there are none: sts:AssumeRole (AccessDenied)")
+		require.ErrorContains(t, err, "topics.far: credentials of "+otherRole+
+			": there are none: sts:AssumeRole (AccessDenied)")
 		require.ErrorContains(t, err, "trust policy")
 	})
 }
@@ -318,7 +323,9 @@ func TestDeadLettersReachABucketOfAnotherRegion(t *testing.T) {
 		strayed := 0
 		other.Faults.Add(fakeaws.Fault{
 			Service: fakeaws.ServiceS3, Operation: "PutObject",
-			Err: &fakeaws.Error{Code: "PermanentRedirect", Message: "use another endpoint", Status: http.StatusMovedPermanently},
+			Err: &fakeaws.Error{
+				Code: "PermanentRedirect", Message: "use another endpoint", Status: http.StatusMovedPermanently,
+			},
 			Match: func(r *fakeaws.Request) bool {
 				return !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/s3/")
 			},

@@ -76,7 +76,9 @@ func TestConformanceOfDeadLetters(t *testing.T) {
 	}
 	receive := func(t *testing.T, address string) string {
 		t.Helper()
-		out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &address, WaitTimeSeconds: 5, VisibilityTimeout: 1})
+		out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: &address, WaitTimeSeconds: 5, VisibilityTimeout: 1,
+		})
 		require.NoError(t, err)
 		require.Len(t, out.Messages, 1)
 		return *out.Messages[0].Body

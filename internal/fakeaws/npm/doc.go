@@ -11,6 +11,6 @@
 //
 // # What it does not promise
 //
-// An installation. `make npm-emulators` runs npm ci, and `make moto` pip. Without it a test fails and says so, because a skipped test would
-// look like a passed one.
+// An installation. `make npm-emulators` runs npm ci, and `make moto` pip. Without it a test fails and says so, because
+// a skipped test would look like a passed one.
 package npm
