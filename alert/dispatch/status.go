@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/delivery"
 	"kinesis-alerter/internal/counts"
 )
 
@@ -74,7 +75,7 @@ func (p *Publisher) status(t *topic, now time.Time) TopicStatus {
 		Failing:        v.failing,
 		Error:          v.err,
 		AlertFailing:   v.alertFailing,
-		SentLastMinute: v.sent.count(now),
+		SentLastMinute: v.sent.Count(now),
 		LastAccepted:   v.last,
 		Ending:         s.ending,
 		Destination:    t.destination,
@@ -109,7 +110,7 @@ type vitals struct {
 	err, role         string
 	alertFailing      time.Time
 	last              time.Time
-	sent              minute
+	sent              delivery.Minute
 }
 
 // showVitals hands the vitals what the topic's goroutine has.
@@ -131,32 +132,7 @@ func (v *vitals) accepted(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.last = now
-	v.sent.add(now)
-}
-
-// minute counts events of the last sixty seconds, to the second.
-type minute struct {
-	counts  [60]int
-	seconds [60]int64 // of counts, since 1970
-}
-
-func (m *minute) add(now time.Time) {
-	s := now.Unix()
-	i := s % 60
-	if m.seconds[i] != s {
-		m.seconds[i], m.counts[i] = s, 0
-	}
-	m.counts[i]++
-}
-
-func (m *minute) count(now time.Time) int {
-	n, oldest := 0, now.Unix()-60
-	for i, s := range m.seconds {
-		if s > oldest {
-			n += m.counts[i]
-		}
-	}
-	return n
+	v.sent.Add(now, 1)
 }
 
 // Published are the alerts that were accepted since the process started, by rule, also those inside digests. The rule

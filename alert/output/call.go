@@ -180,7 +180,7 @@ func (s *stream) settleEntries(c *call, now time.Time) (ended []*Item) {
 		}
 	}
 	if took > 0 {
-		s.written.add(now, took)
+		s.written.Add(now, took)
 		s.last = now
 	}
 	for _, it := range faulty {

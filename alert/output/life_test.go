@@ -85,6 +85,27 @@ func TestStopDuringDeadLetters(t *testing.T) {
 	}, deadLetters)
 }
 
+// What a feed leaves behind among the dead letters holds no key, although the destination takes none.
+func TestStoppedDeadLettersHoldNoKey(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.letters.wait = make(chan struct{})
+		many, one, next := w.shard(), w.shard(), w.shard()
+		for i := range 20 { // more than are sent at a time
+			it := newItem("", strconv.Itoa(i))
+			it.Reason = output.ReasonKey
+			many.put(it)
+		}
+		one.put(newItem("key", strings.Repeat("x", 2<<20)))
+		time.Sleep(time.Minute)
+		one.feed.Stop(errEnough)
+		next.put(newItem("key", "small"))
+		time.Sleep(time.Second)
+		require.Equal(w.t, 1, next.ended())
+		many.feed.Stop(errEnough)
+		next.feed.Stop(errEnough)
+	}, deadLetters)
+}
+
 // Quiet waits for what may still be written, throttled or not, and not for what is held.
 func TestQuiet(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -128,6 +128,21 @@ func TestLostAnswersRepeat(t *testing.T) {
 	})
 }
 
+// Somebody corrects a role: what waits is written at once, not when the next probe is due.
+func TestHurry(t *testing.T) {
+	bubble(t, func(w *world) {
+		s := w.shard()
+		s.putMany(5, 2)
+		time.Sleep(10 * time.Minute)
+		before := len(w.wire.seen())
+		w.Kinesis.Create("scores", 1)
+		w.Hurry()
+		synctest.Wait()
+		require.Len(t, w.wire.seen(), before+1, "no probe was due")
+		s.feed.Stop(errEnough)
+	}, shards(0))
+}
+
 func TestConfigurationFaultHolds(t *testing.T) {
 	bubble(t, func(w *world) {
 		s := w.shard()

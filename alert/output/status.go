@@ -52,7 +52,7 @@ func (s *stream) status() Status {
 		HeldKeys: s.held, Crowded: len(s.waiters) > 0,
 		Fault: s.health.Fault(), Failures: s.health.Failures(), FailingSince: s.health.Since(),
 		FailingKeys: s.failing, KeysFailingSince: s.failingSince,
-		WrittenLastMinute: s.written.count(now), LastWritten: s.last,
+		WrittenLastMinute: s.written.Count(now), LastWritten: s.last,
 		Written: s.ended[resultWritten], DeadLettered: s.ended[resultDeadLettered],
 		Skipped: s.ended[resultRejected] + s.ended[resultGivenUp],
 		Ending:  s.ending,
@@ -68,29 +68,4 @@ func (s *stream) status() Status {
 	}
 	out.Remedy = remedy(cmp.Or(out.Fault, out.Failing), s.health.role)
 	return out
-}
-
-// minute counts events of the last sixty seconds, to the second.
-type minute struct {
-	counts  [60]int
-	seconds [60]int64 // of counts, since 1970
-}
-
-func (m *minute) add(now time.Time, n int) {
-	s := now.Unix()
-	i := s % 60
-	if m.seconds[i] != s {
-		m.seconds[i], m.counts[i] = s, 0
-	}
-	m.counts[i] += n
-}
-
-func (m *minute) count(now time.Time) int {
-	n, oldest := 0, now.Unix()-60
-	for i, s := range m.seconds {
-		if s > oldest {
-			n += m.counts[i]
-		}
-	}
-	return n
 }

@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,7 @@ type stream struct {
 	stopping, gone   bool
 	doomed           []*lane
 
-	written minute
+	written delivery.Minute
 	last    time.Time
 	ended   [results]uint64
 }
@@ -401,15 +402,24 @@ func (s *stream) leave(now time.Time, ended []*Item) ([]*Item, []*Item) {
 // handOver gives items to the output that has the name of this one now.
 func (s *stream) handOver(items []*Item) {
 	for _, it := range items {
-		to := s.writer.stream(it.Name)
-		it.to = to
-		to.mu.Lock()
-		if !it.feed.stopped.Load() {
-			to.bytes += it.cost
-			to.admit(it, time.Now())
+		for !s.writer.stream(it.Name).adopt(it) {
 		}
-		to.mu.Unlock()
 	}
+}
+
+// adopt takes an item from another stream. It returns false when this one has ended: then the name has another.
+func (s *stream) adopt(it *Item) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return false
+	}
+	it.to = s
+	if !it.feed.stopped.Load() {
+		s.bytes += it.cost
+		s.admit(it, time.Now())
+	}
+	return true
 }
 
 // over says whether an output that has left the configuration may end, and if not now, when to look again.
@@ -582,5 +592,13 @@ func (s *stream) dropFeed(f *Feed) {
 	for _, it := range s.drop(time.Now(), func(it *Item) bool { return it.feed == f }) {
 		s.free(it.cost)
 	}
+	// Letters that are not on their way yet must not hold their keys until others are.
+	s.mail = slices.DeleteFunc(s.mail, func(ln *lane) bool {
+		dropped := ln.first.dropped
+		if dropped {
+			s.mailingDropped(ln)
+		}
+		return dropped
+	})
 	s.stir()
 }

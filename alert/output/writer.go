@@ -125,6 +125,16 @@ func (w *Writer) Update(cfg Config) error {
 	return nil
 }
 
+// Hurry lets every output that fails be tried at once: what its last call failed for may be corrected by now.
+func (w *Writer) Hurry() {
+	for _, s := range w.all() {
+		s.mu.Lock()
+		s.health.Hurry()
+		s.mu.Unlock()
+		s.stir()
+	}
+}
+
 // stream returns the output of a name, or the one that refuses everything.
 func (w *Writer) stream(name string) *stream {
 	w.mu.Lock()

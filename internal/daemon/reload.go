@@ -209,7 +209,10 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	}
 	r.current = next
 	r.inForce.Store(&next)
-	r.publisher.Hurry() // a topic may have another role
+	r.publisher.Hurry() // a topic or an output may have another role
+	if r.outputs != nil {
+		r.outputs.Hurry()
+	}
 	r.shown.Store(r.shown.Load().Reloaded(loaded, next))
 	r.doubt(loaded, next)
 	r.log.Info("configuration reloaded", zap.Strings("changes", changes))

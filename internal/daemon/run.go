@@ -232,7 +232,10 @@ func Run(ctx context.Context, c config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	clients.Credentials.OnChange(publisher.Hurry)
+	clients.Credentials.OnChange(func() {
+		publisher.Hurry()
+		outputs.Hurry()
+	})
 	reloads.pipeline, reloads.publisher, reloads.outputs = pipeline, publisher, outputs
 	reloads.shards = func() []consumer.ShardStatus { return shards.Status() }
 	had := &subscriptionMemory{
