@@ -159,8 +159,12 @@ func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
 		}
 		done := CloseWith(ctx, file)
 		defer done()
+		info, err := file.Stat()
+		if err == nil && info.Mode().IsRegular() && info.Size() > most {
+			return nil, tooLarge(most) // nothing is read: a file of holes would take longer than a reader may wait
+		}
 		data, err := readAll(file, most)
-		if info, statErr := file.Stat(); err == nil && statErr == nil && len(data) == 0 && !info.Mode().IsRegular() {
+		if err == nil && len(data) == 0 && info != nil && !info.Mode().IsRegular() {
 			err = errors.New("is a pipe without a writer")
 		}
 		return data, err
@@ -182,10 +186,12 @@ func readAll(r io.Reader, most int64) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if int64(len(data)) > most {
-		return nil, fmt.Errorf("is larger than %d MiB", most>>20)
+		return nil, tooLarge(most)
 	}
 	return data, nil
 }
+
+func tooLarge(most int64) error { return fmt.Errorf("is larger than %d MiB", most>>20) }
 
 // interruptible does work that does not look at its context, such as a system call or a compiler. When the context ends
 // first, the work is left behind, and what it gives is dropped: it must change nothing.
