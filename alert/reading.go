@@ -184,12 +184,15 @@ func (in *reading) severityOf(r *rule, t *trigger) uint8 {
 // kept returns a copy of a record that may outlive the evaluation.
 func (in *reading) kept(rec *Record) Record {
 	kept := *rec
-	if in.scoring != nil {
-		if in.payload == nil {
+	if in.scoring == nil && rec.Row == nil && !rec.Borrowed {
+		return kept
+	}
+	if in.payload == nil {
+		if in.payload = rec.Kept().Data; in.scoring != nil {
 			in.payload = bytes.Clone(rec.Data)
 		}
-		kept.Data = in.payload
 	}
+	kept.Data, kept.Row, kept.Borrowed = in.payload, nil, false
 	return kept
 }
 

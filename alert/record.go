@@ -1,8 +1,13 @@
 package alert
 
-import "time"
+import (
+	"bytes"
+	"time"
 
-// Record is one user record of a stream: a Kinesis record, or one of the records inside a KPL aggregate.
+	"kinesis-alerter/alert/payload"
+)
+
+// Record is one user record of a stream: a Kinesis record, or one of the records inside it.
 //
 // Data is part of the page that the record came in: keeping a Record keeps that part of the page alive.
 type Record struct {
@@ -12,12 +17,32 @@ type Record struct {
 	PartitionKey string
 	// SequenceNumber is a decimal number of up to 129 digits; it orders the records of a shard.
 	SequenceNumber string
-	// SubSequence is the place inside a KPL aggregate, from 0; 0 for a plain record.
+	// SubSequence is the place inside a Kinesis record that holds several, from 0; 0 for a plain record.
 	SubSequence uint32
 	// Replayed is set if the record's alerts were published before, so that they are not published again.
 	Replayed bool
 	// Arrival is Kinesis' ApproximateArrivalTimestamp, the event time of everything that the pipeline computes.
 	Arrival time.Time
-	// Data is the payload as the producer put it.
+	// Data is the payload as rules see it: as the producer put it, or what was decoded from that. It is nil while Row is
+	// what the record is.
 	Data []byte
+	// Row is a record without a JSON text of its own. It is valid until the evaluation of the record returns.
+	Row *payload.Row
+	// Inner marks one of possibly several user records of a Kinesis record.
+	Inner bool
+	// Borrowed marks Data that is in a buffer which is used again: what outlives the evaluation copies it.
+	Borrowed bool
+}
+
+// Kept is the record as it may be kept: with a Data of its own.
+func (r *Record) Kept() Record {
+	kept := *r
+	switch {
+	case r.Row != nil:
+		kept.Data, kept.Row = r.Row.AppendJSON(nil), nil
+	case r.Borrowed:
+		kept.Data = bytes.Clone(r.Data)
+	}
+	kept.Borrowed = false
+	return kept
 }

@@ -28,6 +28,7 @@ type intake struct {
 
 	// Written and read here only.
 
+	decoder  *decode.Decoder
 	record   alert.Record // the one that is being ingested
 	arrived  time.Time    // of the last record that had an arrival time
 	unknown  time.Time    // by when the record being ingested arrived, if it has no arrival time
@@ -109,16 +110,16 @@ func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
 		Data:    r.Data,
 		Arrival: in.arrival(r, p),
 	}
-	if !decode.IsAggregate(r.Data) { // most are not, and decode.Each would do no more for them
+	if in.decoder.Simple(r.Data) {
 		return in.ingestUserRecord(rec, position.Past(rec.SequenceNumber))
 	}
 	outer := *rec
-	return decode.Each(&outer, func(u *decode.UserRecord) error {
+	return in.decoder.Each(in.readCtx, &outer, func(u *decode.UserRecord) error {
 		switch {
 		case u.Whole && u.Err != nil:
 			in.log.Warn("aggregated record cannot be read, one record is invalid, continuing",
 				zap.String("sequence_number", u.SequenceNumber), zap.Error(u.Err))
-		case u.Last:
+		case u.Last && u.Inner:
 			in.metrics.aggregates.Inc()
 		}
 		at := position.Position{Sequence: u.SequenceNumber, Sub: u.SubSequence}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/alert/output"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
@@ -108,7 +109,10 @@ func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config, w *o
 	s.outputs = &outputs{tools: t, progress: s.progress, outcomes: s.outcomes}
 	s.outputs.begin(t.workCtx, w) //nolint:contextcheck // as above
 	s.memory = newMemory(t, s.progress)
-	s.intake = &intake{tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory}
+	s.intake = &intake{
+		tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory,
+		decoder: (*decode.Plan)(nil).Decoder(nil),
+	}
 	return s
 }
 

@@ -16,11 +16,11 @@ func TestUserRecords(t *testing.T) {
 	of := func(data []byte) []UserRecord {
 		rec := outer
 		rec.Data = data
-		return All(rec)
+		return (*Plan)(nil).All(rec)
 	}
 	inner := func(i uint32, key string, data []byte) UserRecord {
 		return UserRecord{Record: alert.Record{
-			PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data,
+			PartitionKey: key, SequenceNumber: "7", Shard: "s", SubSequence: i, Data: data, Inner: true,
 		}}
 	}
 	plain := of([]byte("x"))
@@ -36,7 +36,7 @@ func TestUserRecords(t *testing.T) {
 
 	empty := of(fakeaws.Aggregate(nil, nil))
 	require.Len(t, empty, 1)
-	require.True(t, empty[0].Empty && empty[0].Whole && empty[0].Last && empty[0].Undecidable())
+	require.True(t, empty[0].Dropped == alert.ReasonEmpty && empty[0].Whole && empty[0].Last && empty[0].Undecidable())
 	require.Equal(t, alert.Decision{Outcome: alert.Filtered, Reason: alert.ReasonEmpty}, empty[0].Decide(alert.Poison))
 
 	broken := of(fakeaws.SealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")))
@@ -48,9 +48,9 @@ func TestUserRecords(t *testing.T) {
 // TestDeaggregateIsolatesBadRecords is defect 24: the library indexes the key table without a look and dies.
 func TestDeaggregateIsolatesBadRecords(t *testing.T) {
 	records := []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 7, Data: []byte("two")}, {Data: []byte("three")}}
-	got := All(alert.Record{Data: fakeaws.Aggregate([]string{"a"}, records)})
+	got := (*Plan)(nil).All(alert.Record{Data: fakeaws.Aggregate([]string{"a"}, records)})
 	require.Len(t, got, 3)
-	require.ErrorIs(t, got[1].Err, errNoPartitionKey)
+	require.EqualError(t, got[1].Err, errNoPartitionKey.Error())
 	require.True(t, got[1].Undecidable())
 	require.Equal(t, "three", string(got[2].Data))
 }
@@ -63,9 +63,9 @@ func TestDeaggregateRefusesLongKeys(t *testing.T) {
 		{Key: 1, Data: []byte("two")},
 		{Key: 2, Data: []byte("three")},
 	}
-	got := All(alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, records)})
+	got := (*Plan)(nil).All(alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, records)})
 	require.Len(t, got, 3)
-	require.ErrorIs(t, got[0].Err, errKeyTooLong)
+	require.EqualError(t, got[0].Err, errKeyTooLong.Error())
 	require.Empty(t, got[0].PartitionKey)
 	require.Equal(t, "one", string(got[0].Data), "a dead letter is about the record, not about the whole aggregate")
 	require.NoError(t, got[1].Err)
@@ -85,7 +85,7 @@ func FuzzDeaggregate(f *testing.F) {
 	f.Add(fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 3, Data: nil}})[4:])
 	f.Fuzz(func(t *testing.T, message []byte) {
 		total := 0
-		for _, u := range All(alert.Record{Data: fakeaws.SealAggregate(message)}) {
+		for _, u := range (*Plan)(nil).All(alert.Record{Data: fakeaws.SealAggregate(message)}) {
 			if !u.Undecidable() {
 				total += len(u.Data)
 			}

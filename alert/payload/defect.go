@@ -31,6 +31,16 @@ const (
 	TooLarge Defect = "too_large"
 	// BadAggregate is a KPL aggregate that could not be taken apart; see Poison.
 	BadAggregate Defect = "bad_aggregate"
+	// BadCompression is a payload that cannot be unpacked as `input` says.
+	BadCompression Defect = "bad_compression"
+	// BadEncoding is a payload that is not in the encoding that `input` says.
+	BadEncoding Defect = "bad_encoding"
+	// BadEnvelope is a payload that is not the envelope that `input` says, or has no array where `input` splits one.
+	BadEnvelope Defect = "bad_envelope"
+	// BadColumns is text that does not have the columns that `input` says.
+	BadColumns Defect = "bad_columns"
+	// UnpackLimit is a record that is more than `input_limits` allow once it is unpacked.
+	UnpackLimit Defect = "unpack_limit"
 )
 
 // MaxRecordBytes is the largest payload that is evaluated: 10 MiB, which is the largest record that Kinesis accepts.
@@ -41,5 +51,6 @@ func Defects() []Defect {
 	return []Defect{
 		Empty, NotJSON, Truncated, TrailingData, NotObject, InvalidUTF8,
 		LoneSurrogate, DuplicateKey, NonFinite, NumberRange, TooDeep, TooLarge, BadAggregate,
+		BadCompression, BadEncoding, BadEnvelope, BadColumns, UnpackLimit,
 	}
 }

@@ -212,7 +212,7 @@ func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = instant(x.arrival, arrival) // check has read it
 	}
-	return decode.All(alert.Record{
+	return (*decode.Plan)(nil).All(alert.Record{
 		Shard: x.shard, PartitionKey: cmp.Or(x.key, rehearse.DefaultCaseKey), Arrival: arrival.UTC(), Data: data,
 	}), nil
 }
@@ -247,7 +247,7 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 	if arn = c.Stream.ARN; arn == "" {
 		arn, _ = daemon.DescribeStream(ctx, client, c.Stream.Name) // only the alert ids need it
 	}
-	return decode.All(*rec), arn, nil
+	return (*decode.Plan)(nil).All(*rec), arn, nil
 }
 
 // explanationsJSON is an explanation as --json prints it. The names are stable.

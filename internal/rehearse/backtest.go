@@ -147,7 +147,7 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 	if rec.Arrival.After(b.last) {
 		b.last = rec.Arrival
 	}
-	for _, u := range decode.All(*rec) {
+	for _, u := range (*decode.Plan)(nil).All(*rec) {
 		if u.Undecidable() {
 			b.Report.decided(u.Decide(alert.Poison))
 			b.search.wants(b.tracks[0].pipeline, &u)

@@ -141,7 +141,7 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 		if e.record.isTick() {
 			continue
 		}
-		for _, u := range decode.All(alert.Record{
+		for _, u := range (*decode.Plan)(nil).All(alert.Record{
 			Shard: c.Shard, PartitionKey: e.record.Key, SequenceNumber: strconv.Itoa(i + 1),
 			Arrival: p.start().Add(e.at - e.record.Age), Data: e.record.payload,
 		}) {

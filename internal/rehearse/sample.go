@@ -60,7 +60,7 @@ func Records(text []byte, most int) []alert.Record {
 		if r.key == DefaultCaseKey {
 			rec.PartitionKey = ""
 		}
-		for _, u := range decode.All(rec) {
+		for _, u := range (*decode.Plan)(nil).All(rec) {
 			out = append(out, u.Record)
 		}
 		if len(out) >= most {
@@ -260,7 +260,7 @@ func (s *sampled) Add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampl
 		Shard: defaultCaseShard, PartitionKey: r.key, SequenceNumber: strconv.Itoa(s.lines), Data: r.data,
 		Arrival: archiveStart().Add(time.Duration(s.lines) * time.Second),
 	}
-	for _, u := range decode.All(rec) {
+	for _, u := range (*decode.Plan)(nil).All(rec) {
 		if !u.Undecidable() && len(s.config.Score) > 0 { // scores come of the records before
 			shard.Evaluate(&u.Record)
 			if scored := shard.Scored(); scored != nil {

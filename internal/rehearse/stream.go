@@ -316,7 +316,7 @@ func (s *StreamSource) Some(ctx context.Context, most int) ([]alert.Record, erro
 	var out []alert.Record
 	for _, shard := range shards {
 		err := s.someOf(ctx, shard, func(r alert.Record) bool {
-			for _, u := range decode.All(r) {
+			for _, u := range (*decode.Plan)(nil).All(r) {
 				out = append(out, u.Record)
 			}
 			return len(out) < most

@@ -1,0 +1,503 @@
+package decode
+
+import (
+	"context"
+
+	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode/columns"
+	"kinesis-alerter/alert/decode/envelope"
+	"kinesis-alerter/alert/decode/rewrite"
+	"kinesis-alerter/alert/decode/split"
+	"kinesis-alerter/alert/decode/unpack"
+	"kinesis-alerter/alert/payload"
+)
+
+// ownMemory is what a decoder unpacks to without asking the Budget. Batches of CloudWatch Logs are smaller.
+const ownMemory = 256 << 10
+
+// pieceBytes is what a piece takes while its record is decoded, beside its text.
+const pieceBytes = 64
+
+// Decoder decodes the records of one shard. It belongs to one goroutine, and keeps its memory for the next record.
+type Decoder struct {
+	plan   *Plan
+	budget *Budget
+
+	unpacker unpack.Unpacker
+	readers  []*columns.Reader // by step of plan.then
+	// row is a batch's event, and shaped what a step made of a record. text and spare are the piece that is visited.
+	row, shaped payload.Row
+	text, spare []byte
+
+	// What follows is the record at hand.
+
+	aggregate bool
+	inside    unpacked
+	pieces    []piece
+	faults    map[int]*payload.Fault // of pieces, by place
+	batches   []*envelope.Batch
+	headers   []*payload.Names
+	block     []byte // what steps made, one behind the other
+	left      int    // how many bytes steps may still make
+	big       bool   // it holds the budget
+	yielded   bool
+	// whole is why the record as a whole is one outcome.
+	whole   *payload.Fault
+	dropped alert.Reason
+}
+
+// piece is one user record, or what may become one.
+type piece struct {
+	data []byte
+	// batch and header count from 1; event is the place in the batch.
+	batch, event, header uint32
+	// inside is the place of the aggregate's record that it came from.
+	inside uint32
+	// blank pieces have a place, and are not visited.
+	blank bool
+}
+
+// Decoder makes the decoder of a shard.
+func (p *Plan) Decoder(b *Budget) *Decoder {
+	d := &Decoder{plan: p, budget: b}
+	if p != nil {
+		d.readers = make([]*columns.Reader, len(p.then))
+		for i := range p.then {
+			if c := p.then[i].columns; c != nil {
+				d.readers[i], _, _ = c.Compile() // it compiled before
+			}
+		}
+	}
+	return d
+}
+
+// Simple reports whether a Kinesis record is its own only user record, as it is. Most are.
+func (d *Decoder) Simple(data []byte) bool {
+	return d.plan == nil && !IsAggregate(data) && !marked(data) && len(data) > 0
+}
+
+// Each decodes a Kinesis record and visits its user records in order. What visit gets is valid until it returns; its
+// first error ends the visits. Bad input is no error: it is what visit gets.
+func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *UserRecord) error) error {
+	defer d.release()
+	return d.each(ctx, rec, visit)
+}
+
+// Yield gives back what the record at hand took of the budget. A visit calls it before it waits for anything. The
+// record is decoded again for the pieces that are left, which gives the same.
+func (d *Decoder) Yield() {
+	if d.big {
+		d.release()
+		d.yielded = true
+	}
+}
+
+// release drops what must not outlive a record.
+func (d *Decoder) release() {
+	if d.big {
+		d.big = false
+		d.block, d.pieces, d.batches = nil, nil, nil
+		d.budget.give()
+	}
+	clear(d.pieces)
+	d.pieces, d.block = d.pieces[:0], d.block[:0]
+	d.faults, d.headers, d.batches = nil, nil, d.batches[:0]
+}
+
+// marked reports whether a payload begins with a byte order mark of UTF-8, which is no part of the record.
+func marked(data []byte) bool {
+	return len(data) > 2 && data[0] == 0xEF && data[1] == 0xBB && data[2] == 0xBF
+}
+
+// each does the work of Each.
+func (d *Decoder) each(ctx context.Context, rec *alert.Record, visit func(u *UserRecord) error) error {
+	if err := d.decode(ctx, rec); err != nil {
+		return err
+	}
+	last := d.lastSeen()
+	if last < 0 {
+		u := UserRecord{Record: *rec, Whole: true, Last: true}
+		if d.whole != nil {
+			u.Err = d.whole
+		} else {
+			u.Dropped = d.dropped
+		}
+		return visit(&u)
+	}
+	for i := 0; i <= last; i++ {
+		if d.yielded {
+			if err := d.decode(ctx, rec); err != nil {
+				return err
+			}
+		}
+		if d.pieces[i].blank {
+			continue
+		}
+		u := d.piece(i, rec)
+		u.Last = i == last
+		if err := visit(&u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastSeen is the place of the last piece that is visited; -1 where there is none.
+func (d *Decoder) lastSeen() int {
+	for i := len(d.pieces) - 1; i >= 0; i-- {
+		if !d.pieces[i].blank {
+			return i
+		}
+	}
+	return -1
+}
+
+// decode takes a Kinesis record apart. It waits for the budget if the record needs more than the decoder's own memory.
+func (d *Decoder) decode(ctx context.Context, rec *alert.Record) error {
+	d.yielded = false
+	if d.plan == nil {
+		d.expand(rec)
+		return nil
+	}
+	d.left = min(ownMemory, d.plan.limits.Of(len(rec.Data)))
+	if d.expand(rec) {
+		return nil
+	}
+	d.release()
+	if err := d.budget.take(ctx); err != nil {
+		return err
+	}
+	d.big = true
+	d.left = d.plan.limits.Of(len(rec.Data))
+	d.expand(rec)
+	return nil
+}
+
+// expand finds the pieces. It returns false if that takes more than the decoder's own memory, and it has no more.
+func (d *Decoder) expand(rec *alert.Record) bool {
+	d.whole, d.dropped = nil, alert.ReasonEmpty
+	d.inside = unpacked{}
+	d.aggregate = IsAggregate(rec.Data)
+	if !d.aggregate {
+		return d.run(0, piece{data: rec.Data}) || d.refuse()
+	}
+	var err error
+	if d.inside, err = deaggregate(rec.Data); err != nil {
+		d.whole = &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()}
+		return true
+	}
+	for i := range d.inside.records {
+		_, data, err := d.inside.read(i)
+		p := piece{data: data, inside: uint32(i)}
+		if err != nil {
+			d.fail(p, &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()})
+			continue
+		}
+		if !d.run(0, p) {
+			return d.refuse()
+		}
+	}
+	return true
+}
+
+// refuse makes a record that is beyond its limits one outcome; it returns false where the budget may still help.
+func (d *Decoder) refuse() bool {
+	if !d.big && d.whole == nil {
+		return false
+	}
+	clear(d.pieces)
+	d.pieces = d.pieces[:0]
+	return true
+}
+
+// run takes the steps from the one at i on for what may become pieces. It returns false to give the record up.
+func (d *Decoder) run(i int, p piece) bool {
+	if marked(p.data) {
+		p.data = p.data[3:]
+	}
+	if d.plan == nil || i == len(d.plan.first) {
+		return d.add(p)
+	}
+	s := &d.plan.first[i]
+	switch {
+	case s.decompress != "":
+		return d.unpack(i, p, func(dst []byte, limit int) ([]byte, *payload.Fault) {
+			out, packed, fault := d.unpacker.Append(dst, s.decompress, p.data, limit)
+			if fault == nil && !packed {
+				return nil, nil
+			}
+			return out, fault
+		})
+	case s.encoding != nil:
+		return d.unpack(i, p, func(dst []byte, limit int) ([]byte, *payload.Fault) {
+			return s.encoding.Append(dst, p.data, limit)
+		})
+	case s.jsonString:
+		return d.unpack(i, p, func(dst []byte, _ int) ([]byte, *payload.Fault) {
+			return rewrite.JSONString(dst, p.data)
+		})
+	case s.unwrap == envelope.CloudWatchLogs:
+		return d.events(i, p)
+	case s.unwrap != "":
+		control := false
+		ok := d.unpack(i, p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
+			out, control, fault = envelope.Append(dst, s.unwrap, p.data)
+			return out, fault
+		})
+		if control {
+			d.dropped = alert.ReasonControlMessage
+		}
+		return ok
+	case s.split != "":
+		return d.split(i, p)
+	case s.nested != nil:
+		return d.unpack(i, p, func(dst []byte, _ int) ([]byte, *payload.Fault) {
+			return s.nested.Append(dst, p.data), nil
+		})
+	case s.tolerate != nil:
+		return d.unpack(i, p, func(dst []byte, _ int) ([]byte, *payload.Fault) {
+			return s.tolerate.Append(dst, p.data), nil
+		})
+	}
+	return d.run(i+1, p)
+}
+
+// unpack does a step that makes bytes of bytes: within the limit, behind what earlier steps made. nil means that the
+// bytes are as they should be.
+func (d *Decoder) unpack(i int, p piece, do func(dst []byte, limit int) ([]byte, *payload.Fault)) bool {
+	dst := d.block[len(d.block):]
+	out, fault := do(dst, d.left)
+	if fault == nil && len(out) > d.left {
+		fault = d.beyond()
+	}
+	switch {
+	case fault != nil && fault.Defect == payload.UnpackLimit && !d.big:
+		return false
+	case fault != nil:
+		if fault.Defect == payload.UnpackLimit {
+			d.left = 0 // whatever comes behind it in an aggregate: the work has been done
+		}
+		return d.fail(p, fault)
+	case out != nil:
+		d.left -= len(out)
+		if cap(out) > cap(dst) { // it has outgrown the block, and is the next one
+			d.block = out
+		} else {
+			d.block = d.block[:len(d.block)+len(out)]
+		}
+		p.data = out
+	}
+	return d.run(i+1, p)
+}
+
+// beyond is the fault of a record that is more than it may be.
+func (d *Decoder) beyond() *payload.Fault {
+	return &payload.Fault{Defect: payload.UnpackLimit, Detail: "it unpacks to more than input_limits allow"}
+}
+
+// split does a step that makes several pieces of one.
+func (d *Decoder) split(i int, p piece) bool {
+	s := &d.plan.first[i]
+	ok, names := true, uint32(0)
+	emit := func(data []byte, fault *payload.Fault) bool {
+		part := piece{data: data, inside: p.inside, header: names}
+		switch {
+		case fault != nil:
+			ok = d.fail(part, fault)
+		case s.header != nil && names == 0 && !payload.IsBlank(data):
+			header, fault := d.reader(s.header).Header(data)
+			if fault != nil {
+				ok = d.fail(part, fault)
+				return false
+			}
+			d.headers = append(d.headers, header)
+			names = uint32(len(d.headers))
+			part.blank = true
+			ok = d.add(part)
+		default:
+			ok = d.run(i+1, part)
+		}
+		return ok
+	}
+	switch s.split {
+	case splitLines:
+		split.Lines(p.data, s.quoted, emit)
+	case splitConcatenated:
+		split.Concatenated(p.data, emit)
+	default:
+		if fault := split.Array(p.data, s.path, emit); fault != nil && ok {
+			return d.fail(p, fault)
+		}
+	}
+	return ok
+}
+
+// events does the step that takes the events out of a batch.
+func (d *Decoder) events(i int, p piece) bool {
+	b := &envelope.Batch{}
+	if n := len(d.batches); n < cap(d.batches) { // its memory is used again
+		if b = d.batches[:n+1][n]; b == nil {
+			b = &envelope.Batch{}
+		}
+	}
+	if fault := b.Read(p.data, d.plan.limits.Pieces-len(d.pieces)); fault != nil {
+		if fault.Defect == payload.UnpackLimit {
+			d.whole = fault
+			return false
+		}
+		return d.fail(p, fault)
+	}
+	d.batches = append(d.batches, b)
+	if d.left -= b.Size(); d.left < 0 && !d.big {
+		return false
+	}
+	if b.Control {
+		d.dropped = alert.ReasonControlMessage
+		p.blank = true
+		return d.add(p)
+	}
+	last := i+1 == len(d.plan.first)
+	for n := range b.Len() {
+		part := piece{inside: p.inside, batch: uint32(len(d.batches)), event: uint32(n)}
+		if last {
+			if !d.add(part) {
+				return false
+			}
+			continue
+		}
+		fault := b.Row(n, &d.row)
+		if fault != nil {
+			if !d.fail(part, fault) {
+				return false
+			}
+			continue
+		}
+		part.batch = 0
+		if !d.unpack(i, part, func(dst []byte, _ int) ([]byte, *payload.Fault) { return d.row.AppendJSON(dst), nil }) {
+			return false
+		}
+	}
+	return true
+}
+
+// reader is that of a step that parses.
+func (d *Decoder) reader(c *columns.Config) *columns.Reader {
+	for i := range d.plan.then {
+		if d.plan.then[i].columns == c {
+			return d.readers[i]
+		}
+	}
+	return nil
+}
+
+// add makes a piece. Pieces of nothing but white space keep their place, and are not visited.
+func (d *Decoder) add(p piece) bool {
+	if d.plan != nil {
+		if len(d.pieces) >= d.plan.limits.Pieces {
+			d.whole = &payload.Fault{Defect: payload.UnpackLimit, Detail: "it has more pieces than input_limits allow"}
+			return false
+		}
+		single := !d.aggregate && !d.plan.splits
+		p.blank = p.blank || p.batch == 0 && (d.plan.splits || single) && payload.IsBlank(p.data)
+		if !d.big && len(d.pieces)*pieceBytes > ownMemory {
+			return false
+		}
+	}
+	d.pieces = append(d.pieces, p)
+	return true
+}
+
+// fail makes a broken piece.
+func (d *Decoder) fail(p piece, fault *payload.Fault) bool {
+	if d.faults == nil {
+		d.faults = map[int]*payload.Fault{}
+	}
+	d.faults[len(d.pieces)] = fault
+	p.batch, p.blank = 0, false
+	if !d.add(p) {
+		return false
+	}
+	d.pieces[len(d.pieces)-1].blank = false
+	return true
+}
+
+// piece makes the user record of a piece.
+func (d *Decoder) piece(i int, rec *alert.Record) UserRecord {
+	p := &d.pieces[i]
+	u := UserRecord{Record: *rec}
+	u.Data = p.data
+	splits := d.plan != nil && d.plan.splits
+	u.Inner = d.aggregate || splits
+	u.Whole = !u.Inner
+	u.Borrowed = d.plan != nil
+	if d.aggregate {
+		if key, _, err := d.inside.read(int(p.inside)); err == nil {
+			u.PartitionKey = key
+		}
+		u.SubSequence = p.inside
+	}
+	if splits {
+		u.SubSequence = uint32(i)
+	}
+	fault := d.faults[i]
+	if fault == nil && d.plan != nil {
+		fault = d.shape(p, &u)
+	}
+	if fault != nil {
+		u.Err = fault
+	}
+	return u
+}
+
+// shape takes the steps that make one record of a piece.
+func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
+	if p.batch > 0 {
+		if fault := d.batches[p.batch-1].Row(int(p.event), &d.row); fault != nil {
+			return fault
+		}
+		u.Data, u.Row = nil, &d.row
+	}
+	for i := range d.plan.then {
+		s := &d.plan.then[i]
+		switch {
+		case s.columns != nil:
+			var header *payload.Names
+			if p.header > 0 {
+				header = d.headers[p.header-1]
+			}
+			text, fault := d.readers[i].Read(u.Data, u.Row, header, &d.shaped)
+			if fault != nil {
+				return fault
+			}
+			if u.Data, u.Row = text, nil; text == nil {
+				u.Row = &d.shaped
+			}
+		case u.Row != nil && s.nested != nil && s.nested.Row(u.Row):
+		default:
+			data := u.Data
+			if u.Row != nil {
+				data = u.Row.AppendJSON(nil)
+			}
+			if s.nested != nil {
+				data = s.nested.Append(d.text[:0], data)
+			} else {
+				data = s.tolerate.Append(d.text[:0], data)
+			}
+			u.Data, u.Row = data, nil
+			d.text, d.spare = d.spare, data // the next step reads this and writes that
+		}
+	}
+	return nil
+}
+
+// All lists the user records of a Kinesis record, as copies. Tools use it.
+func (p *Plan) All(rec alert.Record) []UserRecord {
+	var all []UserRecord
+	_ = p.Decoder(NewBudget()).Each(context.Background(), &rec, func(u *UserRecord) error {
+		kept := *u
+		kept.Record = u.Record.Kept()
+		all = append(all, kept)
+		return nil
+	})
+	return all
+}
