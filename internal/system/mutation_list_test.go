@@ -17,7 +17,7 @@ func mutations() []mutation {
 		memoryMutations(), costMutations(), hushMutations(), emfMutations(), lawMutations(), clockMutations(),
 		pressureMutations(),
 		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
-		outputWriterMutations(), outputRuleMutations(), outputMutations(),
+		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(),
 	)
 }
 
