@@ -128,7 +128,9 @@ func (b *Batch) Row(i int, row *payload.Row) *payload.Fault {
 }
 
 // json is the cell of a member that stays as it is.
-func (b *Batch) json(s span) payload.Cell { return payload.Cell{Kind: payload.JSON, Raw: b.data[s.from:s.to]} }
+func (b *Batch) json(s span) payload.Cell {
+	return payload.Cell{Kind: payload.JSON, Raw: b.data[s.from:s.to]}
+}
 
 // headMember is the place of a member that all events share; false for any other.
 func headMember(name []byte) (place int, ok bool) {

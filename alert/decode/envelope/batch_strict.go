@@ -19,23 +19,20 @@ type strictReader struct {
 	name         []byte
 }
 
-// lenient is how the outer decoder finds the events. What is strict is decided for each: a lone surrogate, bytes that
-// are no UTF-8 or a name that occurs twice cost one event, not its neighbours.
-func lenient() jsontext.Options {
-	return jsontext.AllowInvalidUTF8(true)
-}
-
-// readStrictly reads the envelope.
+// readStrictly reads the envelope. The outer decoder finds the events, and the inner one is strict about each: half of a
+// surrogate pair, bytes that are no UTF-8 or a name that occurs twice cost one event, not its neighbours.
 func (b *Batch) readStrictly(pieces int) *payload.Fault {
 	s := &b.strict
 	s.whole = *bytes.NewBuffer(b.data)
 	if s.outer == nil {
 		s.outer, s.inner = jsontext.NewDecoder(&s.whole), jsontext.NewDecoder(&s.part)
 	}
-	s.outer.Reset(&s.whole, lenient(), jsontext.AllowDuplicateNames(true))
-	defer s.outer.Reset(nil)
-	defer s.inner.Reset(nil)
-	return b.readObject(s.outer, pieces)
+	s.outer.Reset(&s.whole, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	fault := b.readObject(s.outer, pieces)
+	s.whole, s.part = bytes.Buffer{}, bytes.Buffer{} // they must not keep the record
+	s.outer.Reset(&s.whole)
+	s.inner.Reset(&s.part)
+	return fault
 }
 
 // readObject reads the members of the envelope.
