@@ -33,6 +33,9 @@ type event struct {
 // span is a part of the data, or for an escaped message of the texts. It is empty for a member that is not there.
 type span struct{ from, to uint32 }
 
+// between is a span; Read has refused what is beyond it.
+func between(from, to int) span { return span{uint32(from), uint32(to)} } //nolint:gosec // see above
+
 type eventState uint8
 
 const (

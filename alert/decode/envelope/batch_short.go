@@ -191,7 +191,7 @@ func (b *Batch) readEvent(i int, e *event) int {
 	if end < 0 || len(data)-end < len(toTimestamp) || string(data[end:end+len(toTimestamp)]) != toTimestamp {
 		return -1
 	}
-	e.id = span{uint32(i), uint32(end)}
+	e.id = between(i, end)
 	i = end + len(toTimestamp)
 	end = i
 	for end < len(data) && data[end]-'0' <= 9 {
@@ -201,7 +201,7 @@ func (b *Batch) readEvent(i int, e *event) int {
 		len(data)-end < len(toMessage) || string(data[end:end+len(toMessage)]) != toMessage {
 		return -1
 	}
-	e.timestamp = span{uint32(i), uint32(end)}
+	e.timestamp = between(i, end)
 	if i = b.readMessage(end+len(toMessage), e); i < 0 || i >= len(data) {
 		return -1
 	}
@@ -225,7 +225,7 @@ func (b *Batch) readMessage(i int, e *event) int {
 		return -1
 	}
 	if data[end] == '"' {
-		e.message, e.state = span{uint32(i), uint32(end)}, plainMessage
+		e.message, e.state = between(i, end), plainMessage
 		return end + 1
 	}
 	if room := len(data) - i + 8; cap(b.texts)-len(b.texts) < room { // unescaping makes no text longer
@@ -242,7 +242,7 @@ func (b *Batch) readMessage(i int, e *event) int {
 		return -1
 	}
 	b.texts = b.texts[:from+n]
-	e.message, e.state = span{uint32(from), uint32(from + n)}, escapedMessage
+	e.message, e.state = between(from, from + n), escapedMessage
 	return i
 }
 
@@ -368,7 +368,7 @@ func (b *Batch) readExtracted(i int, e *event) int {
 	i += len(toExtracted)
 	from := i - 1
 	var names [maxExtracted][]byte
-	for n := 0; n < maxExtracted; n++ {
+	for n := range maxExtracted {
 		end := pastPlain(data, i)
 		if end < 0 || end >= len(data) || data[end] != ':' {
 			return -1
@@ -387,7 +387,7 @@ func (b *Batch) readExtracted(i int, e *event) int {
 		case ',':
 			i++
 		case '}':
-			e.extracted = span{uint32(from), uint32(i + 1)}
+			e.extracted = between(from, i + 1)
 			return i + 1
 		default:
 			return -1

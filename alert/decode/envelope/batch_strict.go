@@ -64,7 +64,7 @@ func (b *Batch) readObject(d *jsontext.Decoder, pieces int) *payload.Fault {
 				}
 			}
 		default:
-			at, err := b.value(d)
+			at, err := valueOf(d)
 			if err != nil {
 				return b.notJSON(err)
 			}
@@ -113,8 +113,8 @@ func (b *Batch) judge(kind span, events bool) *payload.Fault {
 	return nil
 }
 
-// value reads a value and says where it is.
-func (b *Batch) value(d *jsontext.Decoder) (span, error) {
+// valueOf reads a value and says where it is.
+func valueOf(d *jsontext.Decoder) (span, error) {
 	raw, err := d.ReadValue()
 	end := d.InputOffset()
 	return span{uint32(end - int64(len(raw))), uint32(end)}, err //nolint:gosec // Read has looked at the size
@@ -142,7 +142,7 @@ func (b *Batch) readList(d *jsontext.Decoder, pieces int) *payload.Fault {
 	}
 	_, _ = d.ReadToken()
 	for d.PeekKind() != jsontext.KindEndArray {
-		at, err := b.value(d)
+		at, err := valueOf(d)
 		if err != nil {
 			return b.notJSON(err)
 		}
@@ -175,7 +175,7 @@ func (b *Batch) readOne(at span) event {
 	for d.PeekKind() == jsontext.KindString {
 		quoted, _ := d.ReadValue()
 		b.strict.name, _ = jsontext.AppendUnquote(b.strict.name[:0], quoted)
-		s, _ := b.value(d)
+		s, _ := valueOf(d)
 		s = span{s.from + at.from, s.to + at.from}
 		switch string(b.strict.name) {
 		case "id":
@@ -205,7 +205,7 @@ func (b *Batch) text(s span) (span, eventState) {
 	}
 	from := len(b.texts)
 	b.texts, _ = jsontext.AppendUnquote(b.texts, quoted)
-	return span{uint32(from), uint32(len(b.texts))}, escapedMessage
+	return between(from, len(b.texts)), escapedMessage
 }
 
 // broken is the fault of an event.

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert/decode/envelope"
@@ -75,14 +74,21 @@ func TestBatch(t *testing.T) {
 			fmt.Sprintf(`{"message":"2 x","timestamp":1796000000000,"id":%s,%s,"extractedFields":%s}`, id, shared,
 				`{"version":"2","what":"\"x\" ü"}`),
 		}},
-		{"policy level", strings.Replace(events(`"one"`), `"owner"`, `"policyLevel":"ACCOUNT_LEVEL_POLICY","owner"`, 1),
-			false, []string{record(`"one"`, 0, `,"policyLevel":"ACCOUNT_LEVEL_POLICY"`)}},
-		{"events first, numeric ids, as an emulator writes them",
+		{
+			"policy level", strings.Replace(events(`"one"`), `"owner"`, `"policyLevel":"ACCOUNT_LEVEL_POLICY","owner"`, 1),
+			false,
+			[]string{record(`"one"`, 0, `,"policyLevel":"ACCOUNT_LEVEL_POLICY"`)},
+		},
+		{
+			"events first, numeric ids, as an emulator writes them",
 			`{"logEvents":[{"id":0,"timestamp":1,"message":"one\n"}],"logGroup":"g","messageType":"DATA_MESSAGE"}`, true,
-			[]string{`{"message":"one\n","timestamp":1,"id":0,"logGroup":"g"}`}},
-		{"white space, unknown members, another order, no kind", " {\n\"logEvents\" : [ {\"new\":{\"a\":[1]}," +
-			"\"message\" : \"\\u00e4\", \"timestamp\": 0} ] , \"later\":[] } \n", true,
-			[]string{`{"message":"ä","timestamp":0}`}},
+			[]string{`{"message":"one\n","timestamp":1,"id":0,"logGroup":"g"}`},
+		},
+		{
+			"white space, unknown members, another order, no kind", " {\n\"logEvents\" : [ {\"new\":{\"a\":[1]}," +
+				"\"message\" : \"\\u00e4\", \"timestamp\": 0} ] , \"later\":[] } \n", true,
+			[]string{`{"message":"ä","timestamp":0}`},
+		},
 		{"broken events keep their places", head + `[{"message":"one"},17,{"timestamp":1},{"message":5},` +
 			`{"message":"a","message":"b"},{"message":"\ud83d cut"},{"message":"` + "\xff" + `"},` +
 			`{"a":{"b":1,"b":2},"message":"x"},{"message":"four"}]}`, true, []string{
@@ -100,12 +106,12 @@ func TestBatch(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var b envelope.Batch
 			require.Nil(t, b.Read([]byte(c.data), 100))
-			assert.Equal(t, c.want, rows(&b))
-			assert.False(t, b.Control)
+			require.Equal(t, c.want, rows(&b))
+			require.False(t, b.Control)
 			_, sure := b.ReadShort([]byte(c.data), 100)
-			assert.Equal(t, !c.strict, sure, "the short way takes it")
+			require.Equal(t, !c.strict, sure, "the short way takes it")
 			require.Nil(t, b.ReadStrictly([]byte(c.data), 100))
-			assert.Equal(t, c.want, rows(&b), "by the strict reader")
+			require.Equal(t, c.want, rows(&b), "by the strict reader")
 		})
 	}
 }
@@ -117,12 +123,12 @@ func TestBatchControl(t *testing.T) {
 	var b envelope.Batch
 	for _, data := range []string{control, strings.ReplaceAll(control, ",", ", ")} {
 		require.Nil(t, b.Read([]byte(data), 100))
-		assert.True(t, b.Control)
-		assert.Zero(t, b.Len())
+		require.True(t, b.Control)
+		require.Zero(t, b.Len())
 	}
 	require.Nil(t, b.Read([]byte(events(`"CWL CONTROL MESSAGE: no"`)), 100))
-	assert.False(t, b.Control, "the kind decides, not the words")
-	assert.Equal(t, 1, b.Len())
+	require.False(t, b.Control, "the kind decides, not the words")
+	require.Equal(t, 1, b.Len())
 }
 
 func TestBatchFaults(t *testing.T) {
@@ -139,16 +145,18 @@ func TestBatchFaults(t *testing.T) {
 		{"events twice", whole[:len(whole)-1] + `,"logEvents":[]}`, "logEvents occurs twice"},
 		{"group twice", whole[:len(whole)-1] + `,"logGroup":"x"}`, "logGroup occurs twice"},
 		{"owner is half a character", strings.Replace(whole, "000000000000", `\ud800`, 1), "owner is not strict JSON"},
-		{"unknown kind", strings.Replace(whole, "DATA_MESSAGE", "NEWS", 1),
-			`messageType is "NEWS", where it has to be DATA_MESSAGE or CONTROL_MESSAGE`},
+		{
+			"unknown kind", strings.Replace(whole, "DATA_MESSAGE", "NEWS", 1),
+			`messageType is "NEWS", where it has to be DATA_MESSAGE or CONTROL_MESSAGE`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b envelope.Batch
 			fault := b.Read([]byte(c.data), 100)
 			require.NotNil(t, fault)
-			assert.Equal(t, payload.BadEnvelope, fault.Defect)
-			assert.Contains(t, fault.Detail, "cloudwatch_logs: "+c.want)
-			assert.Zero(t, b.Len(), "nothing of it is a record")
+			require.Equal(t, payload.BadEnvelope, fault.Defect)
+			require.Contains(t, fault.Detail, "cloudwatch_logs: "+c.want)
+			require.Zero(t, b.Len(), "nothing of it is a record")
 		})
 	}
 }
@@ -162,19 +170,19 @@ func TestBatchBounds(t *testing.T) {
 	} {
 		fault := b.Read([]byte(data), 2)
 		require.NotNil(t, fault)
-		assert.Equal(t, payload.UnpackLimit, fault.Defect)
-		assert.Less(t, b.Size(), 300)
+		require.Equal(t, payload.UnpackLimit, fault.Defect)
+		require.Less(t, b.Size(), 300)
 	}
 	require.Nil(t, b.Read([]byte(events(`"1"`, `"2"`)), 2))
 	require.Nil(t, b.Read([]byte(events(strings.Repeat(`"\n`, 1)+strings.Repeat("x", 1000)+`"`)), 2))
-	assert.Greater(t, b.Size(), 1000, "escaped messages are the Batch's own")
+	require.Greater(t, b.Size(), 1000, "escaped messages are the Batch's own")
 }
 
 func TestBatchAllocatesNothing(t *testing.T) {
 	data := []byte(events(`"START RequestId: 6f5b\n"`, `"{\"level\":\"ERROR\",\"ms\":1250}"`))
 	var b envelope.Batch
 	var row payload.Row
-	assert.Zero(t, testing.AllocsPerRun(10, func() {
+	require.Zero(t, testing.AllocsPerRun(10, func() {
 		_ = b.Read(data, 100)
 		for i := range b.Len() {
 			_ = b.Row(i, &row)
@@ -194,10 +202,10 @@ func FuzzBatch(f *testing.F) {
 		fault, sure := short.ReadShort(data, 5)
 		other := strict.ReadStrictly(data, 5)
 		if sure {
-			assert.Equal(t, fault == nil, other == nil, "%v, %v", fault, other)
-			assert.Equal(t, short.Control, strict.Control)
+			require.Equal(t, fault == nil, other == nil, "%v, %v", fault, other)
+			require.Equal(t, short.Control, strict.Control)
 			if fault == nil && !short.Control {
-				assert.Equal(t, rows(&strict), rows(&short))
+				require.Equal(t, rows(&strict), rows(&short))
 			}
 		}
 		if other == nil {
@@ -205,7 +213,7 @@ func FuzzBatch(f *testing.F) {
 				var row payload.Row
 				if strict.Row(i, &row) == nil {
 					text := row.AppendJSON(nil)
-					assert.True(t, jsontext.Value(text).IsValid(), "%s", text)
+					require.True(t, jsontext.Value(text).IsValid(), "%s", text)
 				}
 			}
 		}
@@ -230,7 +238,7 @@ func BenchmarkBatch(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if way == "strict" {
-						batch.ReadStrictly(data, 1000)
+						_ = batch.ReadStrictly(data, 1000)
 						continue
 					}
 					if fault := batch.Read(data, 1000); fault != nil || batch.Len() != 200 {
