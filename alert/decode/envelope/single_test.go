@@ -214,10 +214,10 @@ func plainly(t *testing.T, typed any) any {
 		case []any:
 			out := []any{}
 			for _, inner := range v {
-				switch {
-				case kind == "L":
+				switch kind {
+				case "L":
 					inner = plainly(t, inner)
-				case kind == "NS":
+				case "NS":
 					inner = json.Number(inner.(string))
 				}
 				out = append(out, inner)

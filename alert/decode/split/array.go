@@ -16,9 +16,9 @@ func Array(data []byte, path []string, emit Emit) *payload.Fault {
 	i := s.follow(scan.Space(data, 0), 0, 0)
 	if i >= 0 {
 		if i = scan.Space(data, i); i < len(data) && !s.some {
-			s.whole = &payload.Fault{Defect: payload.TrailingData, Detail: s.trailing(i)}
+			s.whole = &payload.Fault{Defect: payload.TrailingData, Detail: trailing(i)}
 		} else if i < len(data) {
-			emit(data[i:], &payload.Fault{Defect: payload.TrailingData, Detail: s.trailing(i)})
+			emit(data[i:], &payload.Fault{Defect: payload.TrailingData, Detail: trailing(i)})
 		}
 	}
 	if s.whole == nil && i >= 0 && !s.some {
@@ -177,6 +177,6 @@ func (s *splitter) misplaced(i, level int) string {
 }
 
 // trailing says that something stands behind the end.
-func (s *splitter) trailing(i int) string {
+func trailing(i int) string {
 	return fmt.Sprintf("split: there is more behind the JSON, from byte %d on", i)
 }
