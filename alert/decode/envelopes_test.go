@@ -47,21 +47,41 @@ func TestEnvelopes(t *testing.T) {
 	}{
 		{"the message", Input{Preset: "sns"}, notification, map[uint32]string{0: `{"n":1}`}},
 		{"no record", Input{Preset: "sns"}, subscription, map[uint32]string{0: "dropped: control_message"}},
-		{"no record of migration", Input{Preset: "dms"}, `{"metadata":{"record-type":"control"}}`,
-			map[uint32]string{0: "dropped: control_message"}},
-		{"a message of nothing", Input{Preset: "sns"}, `{"Type":"Notification","Message":""}`,
-			map[uint32]string{0: "dropped: empty"}},
+		{
+			"no record of migration",
+			Input{Preset: "dms"},
+			`{"metadata":{"record-type":"control"}}`,
+			map[uint32]string{0: "dropped: control_message"},
+		},
+		{
+			"a message of nothing",
+			Input{Preset: "sns"},
+			`{"Type":"Notification","Message":""}`,
+			map[uint32]string{0: "dropped: empty"},
+		},
 		{"a tombstone", Input{Preset: "debezium"}, "", map[uint32]string{0: "dropped: empty"}},
-		{"a tombstone with a schema", Input{Preset: "debezium"}, `{"schema":null,"payload":null}`,
-			map[uint32]string{0: "dropped: empty"}},
+		{
+			"a tombstone with a schema",
+			Input{Preset: "debezium"},
+			`{"schema":null,"payload":null}`,
+			map[uint32]string{0: "dropped: empty"},
+		},
 		{"no envelope", Input{Preset: "eventbridge"}, `{"n":1}`, map[uint32]string{0: "bad_envelope: eventbridge: no source"}},
-		{"not the messages of the service among others", Input{Steps: []Step{{Split: "lines"}, {Unwrap: "sns"}}},
-			subscription + "\n" + notification + "\nx\n" + subscription + "\n", map[uint32]string{
+		{
+			"not the messages of the service among others",
+			Input{Steps: []Step{{Split: "lines"}, {Unwrap: "sns"}}},
+			subscription + "\n" + notification + "\nx\n" + subscription + "\n",
+			map[uint32]string{
 				1: `{"n":1}`,
 				2: "bad_envelope: sns: no JSON from byte 0 of 1 on",
-			}},
-		{"nor after what comes next", Input{Steps: []Step{{Unwrap: "sns"}, {Split: "lines"}}}, subscription,
-			map[uint32]string{0: "dropped: control_message"}},
+			},
+		},
+		{
+			"nor after what comes next",
+			Input{Steps: []Step{{Unwrap: "sns"}, {Split: "lines"}}},
+			subscription,
+			map[uint32]string{0: "dropped: control_message"},
+		},
 		{"nor in an aggregate", Input{Preset: "sns"}, string(fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{
 			{Data: []byte(subscription)}, {Data: []byte(notification)}, {Data: []byte(subscription)},
 		})), map[uint32]string{1: `{"n":1}`}},
@@ -69,8 +89,12 @@ func TestEnvelopes(t *testing.T) {
 		{"no lines", Input{Preset: "fluent_bit"}, "\n\n\n", map[uint32]string{0: "dropped: empty"}},
 		{"elements", Input{Steps: []Step{{Split: "items"}}}, `{"items":[{"n":1},7]}`, map[uint32]string{0: `{"n":1}`, 1: "7"}},
 		{"no elements", Input{Steps: []Step{{Split: "array"}}}, ` [ ] `, map[uint32]string{0: "dropped: empty"}},
-		{"a wrong path", Input{Steps: []Step{{Split: "items"}}}, `{"batch":"b1"}`,
-			map[uint32]string{0: "bad_envelope: split: no array at items"}},
+		{
+			"a wrong path",
+			Input{Steps: []Step{{Split: "items"}}},
+			`{"batch":"b1"}`,
+			map[uint32]string{0: "bad_envelope: split: no array at items"},
+		},
 	} {
 		require.Equal(t, c.want, shown(planOf(t, c.in), c.data), c.name)
 	}

@@ -58,22 +58,32 @@ func TestUnwrap(t *testing.T) {
 		kind, src, want, fault string
 	}{
 		// DynamoDB
-		{"dynamodb", change(keys+`,"NewImage":{`+image+`},"OldImage":{ "id" : { "S" : "o-1" } }`, ""),
-			plainKey + `,"new":{` + plain + `},"old":{"id":"o-1"}` + plainEnd + `}`, ""},
+		{
+			"dynamodb", change(keys+`,"NewImage":{`+image+`},"OldImage":{ "id" : { "S" : "o-1" } }`, ""),
+			plainKey + `,"new":{` + plain + `},"old":{"id":"o-1"}` + plainEnd + `}`, "",
+		},
 		{"dynamodb", change(keys+`,"NewImage":null`, ""), plainKey + plainEnd + `}`, ""},
-		{"dynamodb", strings.Replace(change(keys, ""), `"userIdentity":null`,
-			`"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"}`, 1),
-			plainKey + `,"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"}` + plainEnd + `}`, ""},
+		{
+			"dynamodb", strings.Replace(change(keys, ""), `"userIdentity":null`,
+				`"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"}`, 1),
+			plainKey + `,"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"}` + plainEnd + `}`, "",
+		},
 		{"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123456,`+
 			`"ApproximateCreationDateTimePrecision":"MICROSECOND"`, ""), plainKey + plainEnd + `,"timestamp":1796000000123.456}`, ""},
 		{"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123,`+
 			`"ApproximateCreationDateTimePrecision":"MILLISECOND"`, ""), plainKey + plainEnd + `,"timestamp":1796000000123}`, ""},
-		{"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123`, ""),
-			plainKey + plainEnd + `,"timestamp":1796000000123}`, ""},
-		{"dynamodb", streams("1796000000", arn),
-			strings.Replace(plainKey, "MODIFY", "INSERT", 1) + plainEnd + `,"timestamp":1796000000000}`, ""},
-		{"dynamodb", streams("1.7960000001E9", arn),
-			strings.Replace(plainKey, "MODIFY", "INSERT", 1) + plainEnd + `,"timestamp":1796000000100}`, ""},
+		{
+			"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123`, ""),
+			plainKey + plainEnd + `,"timestamp":1796000000123}`, "",
+		},
+		{
+			"dynamodb", streams("1796000000", arn),
+			strings.Replace(plainKey, "MODIFY", "INSERT", 1) + plainEnd + `,"timestamp":1796000000000}`, "",
+		},
+		{
+			"dynamodb", streams("1.7960000001E9", arn),
+			strings.Replace(plainKey, "MODIFY", "INSERT", 1) + plainEnd + `,"timestamp":1796000000100}`, "",
+		},
 		{"dynamodb", attribute(`{"N":".5"}`), "", `dynamodb: JSON has no such number: ".5" at new.a`},
 		{"dynamodb", attribute(`{"N":"0x1"}`), "", `dynamodb: JSON has no such number: "0x1" at new.a`},
 		{"dynamodb", attribute(`{"N":"Infinity"}`), "", `dynamodb: JSON has no such number: "Infinity" at new.a`},
@@ -88,17 +98,25 @@ func TestUnwrap(t *testing.T) {
 		{"dynamodb", attribute(`{}`), "", `dynamodb: no type but {} at new.a`},
 		{"dynamodb", attribute(`7`), "", `dynamodb: no type but 7 at new.a`},
 		{"dynamodb", attribute(`{"S":"x","N":"1"}`), "", `dynamodb: several types in {"S":"x","N":"1"} at new.a`},
-		{"dynamodb", attribute(`{"M":{"b":{"L":[{"S":"` + strings.Repeat("x", 60) + `","N":"1"}]}}}`), "",
-			`dynamodb: several types in {"S":"` + strings.Repeat("x", 34) + `... at new.a.b`},
+		{
+			"dynamodb", attribute(`{"M":{"b":{"L":[{"S":"` + strings.Repeat("x", 60) + `","N":"1"}]}}}`), "",
+			`dynamodb: several types in {"S":"` + strings.Repeat("x", 34) + `... at new.a.b`,
+		},
 		{"dynamodb", strings.Replace(change(keys, ""), "eventName", "event", 1), "", "dynamodb: no eventName"},
-		{"dynamodb", strings.Replace(change(keys, ""), "tableName", "t", 1), "",
-			"dynamodb: no tableName, and no table's eventSourceARN"},
-		{"dynamodb", streams("1", "arn:aws:sqs:us-east-1:000000000000:q"), "",
-			"dynamodb: no tableName, and no table's eventSourceARN"},
+		{
+			"dynamodb", strings.Replace(change(keys, ""), "tableName", "t", 1), "",
+			"dynamodb: no tableName, and no table's eventSourceARN",
+		},
+		{
+			"dynamodb", streams("1", "arn:aws:sqs:us-east-1:000000000000:q"), "",
+			"dynamodb: no tableName, and no table's eventSourceARN",
+		},
 		{"dynamodb", change(`"NewImage":{}`, ""), "", "dynamodb: no dynamodb.Keys"},
 		{"dynamodb", `{"eventName":"INSERT","tableName":"t"}`, "", "dynamodb: no member dynamodb"},
-		{"dynamodb", change(keys+`,"ApproximateCreationDateTime":"2026"`, ""), "",
-			`dynamodb: ApproximateCreationDateTime is "2026"`},
+		{
+			"dynamodb", change(keys+`,"ApproximateCreationDateTime":"2026"`, ""), "",
+			`dynamodb: ApproximateCreationDateTime is "2026"`,
+		},
 		{"dynamodb", change(keys+`,`+keys, ""), "", "dynamodb: a second Keys"},
 		{"dynamodb", `[]`, "", "dynamodb: the record is no JSON object"},
 		{"dynamodb", `{"eventName":`, "", "dynamodb: the JSON ends in the middle, at byte 13"},
@@ -134,8 +152,10 @@ func TestUnwrap(t *testing.T) {
 		{"debezium", `{"schema":{"type":"struct"},"payload":` + debezium + `}`, debezium, ""},
 		{"debezium", `{"schema":null,"payload":null}`, ``, ""},
 		{"debezium", "", asIs, ""},
-		{"debezium", `{"schema":{"type":"struct"},"payload":{"id":1,"status":"END","ts_ms":5}}`,
-			`{"id":1,"status":"END","ts_ms":5}`, ""}, // a row that was flattened
+		{
+			"debezium", `{"schema":{"type":"struct"},"payload":{"id":1,"status":"END","ts_ms":5}}`,
+			`{"id":1,"status":"END","ts_ms":5}`, "",
+		}, // a row that was flattened
 		{"debezium", `{"schema":{},"payload":{"ts_ms":5}}`, control, ""},
 		{"debezium", `{"ts_ms":5}`, control, ""},
 		{"debezium", `{"status":"BEGIN","id":"5:7","event_count":null,"data_collections":null,"ts_ms":5}`, control, ""},

@@ -136,9 +136,9 @@ func TestEmitEndsIt(t *testing.T) {
 		func(emit split.Emit) { split.Lines([]byte("a\nb\nc"), "", emit) },
 		func(emit split.Emit) { split.Concatenated([]byte("1 2 3"), emit) },
 		func(emit split.Emit) { split.Concatenated([]byte("\x1e1 \x1e2 \x1e3"), emit) },
-		func(emit split.Emit) { split.Array([]byte("[1,2,3]"), nil, emit) },
+		func(emit split.Emit) { _ = split.Array([]byte("[1,2,3]"), nil, emit) },
 		func(emit split.Emit) {
-			split.Array([]byte(`[{"a":[1]},{"a":[2]},{"a":[3]}]`), []string{"a"}, emit)
+			_ = split.Array([]byte(`[{"a":[1]},{"a":[2]},{"a":[3]}]`), []string{"a"}, emit)
 		},
 	} {
 		n := 0
