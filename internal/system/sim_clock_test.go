@@ -283,7 +283,7 @@ func (p simClockPlan) play(t *rapid.T, clocks []simClock) map[string]simTold {
 // TestSimClocks: a fleet whose machines have clocks that are up to ten minutes off, drift and jump tells the same as
 // one whose clocks are right, no more than two seconds earlier or later.
 func TestSimClocks(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
-	simChecks(t, 16, 1)
+	simChecks(t, 8, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		p, clocks := drawSimClockPlan(t), drawSimClocks(t)
 		right := p.play(t, nil)

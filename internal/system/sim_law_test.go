@@ -253,7 +253,7 @@ func (m *simModel) openShards() []string {
 // TestSimCalmDaemons runs schedules without a fault: workers join and leave, shards split and merge, and no page ever
 // warns.
 func TestSimCalmDaemons(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
-	simChecks(t, 16, 1)
+	simChecks(t, 8, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSimPlan(t)
 		p.Calm = true

@@ -288,7 +288,7 @@ func drawSimOutputs(t *rapid.T, p *simPlan) {
 // crashes, stalls, faults and reshards of both streams. What the output stream accepts is judged by the same contract
 // as what SNS does.
 func TestSimOutputs(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
-	simChecks(t, 30, 1)
+	simChecks(t, 12, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSimPlan(t)
 		drawSimOutputs(t, &p)
@@ -298,7 +298,7 @@ func TestSimOutputs(t *testing.T) { //nolint:paralleltest // the number of sched
 
 // TestSimOutputsDelayNoAlert runs schedules in which only the output stream fails.
 func TestSimOutputsDelayNoAlert(t *testing.T) { //nolint:paralleltest // as above
-	simChecks(t, 16, 1)
+	simChecks(t, 8, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSimPlan(t)
 		p.Prompt, p.SNS, p.Latest = true, 0, false

@@ -104,7 +104,7 @@ type simWorld struct {
 // stops, crashes, stalls, reshards and faults that a seed draws, and checks the delivery contract at every write and
 // publish.
 func TestSimDaemons(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
-	simChecks(t, 50, 3)
+	simChecks(t, 24, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSimPlan(t)
 		rapid.SyncTest(t, func(t *rapid.T) { simulate(t, p) })

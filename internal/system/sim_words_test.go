@@ -189,7 +189,7 @@ func (s *simWords) published(w *simWorld, p fakeaws.Published) {
 // handoffs, reshards, reloads and faults, with clocks that are wrong, and compares what was sent with the reference
 // model.
 func TestSimWords(t *testing.T) { //nolint:paralleltest // the number of schedules is a flag of rapid's
-	simChecks(t, 10, 1)
+	simChecks(t, 6, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSimPlan(t)
 		p.Latest, p.Keys = false, min(p.Keys, 8)

@@ -17,10 +17,11 @@ func Long(tb testing.TB) {
 	}
 }
 
-// Runs is how often a test plays something: all of them, and few in go test -short.
+// Runs is how often a test plays something: all of them, and few in go test -short, where the race detector has it play
+// a quarter of those.
 func Runs(all, few int) int {
 	if testing.Short() {
-		return min(all, few)
+		return min(all, max(1, few/raceTime))
 	}
 	return all
 }
