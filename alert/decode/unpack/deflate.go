@@ -63,7 +63,7 @@ func (u *Unpacker) inflateInto(f *flow, src []byte) (int, error) {
 		switch {
 		case f.size() > f.limit:
 			return 0, errBeyond
-		case err == io.EOF: //nolint:errorlint // the reader's own, never wrapped
+		case err == io.EOF:
 			return len(src) - u.source.Len(), nil
 		case err != nil:
 			return 0, err
@@ -90,8 +90,8 @@ func (u *Unpacker) inflated(dst []byte, limit, guess int, read func(f *flow) *pa
 	}
 }
 
-// fault is what is wrong with a deflate stream that begins at `at`.
-func (f *flow) fault(kind Kind, err error, at int, src []byte) *payload.Fault {
+// inflateFault is what is wrong with a deflate stream that begins at `at`.
+func inflateFault(kind Kind, err error, at int, src []byte) *payload.Fault {
 	var corrupt flate.CorruptInputError
 	switch {
 	case errors.Is(err, errBeyond):
@@ -121,7 +121,7 @@ func (u *Unpacker) gzip(dst, src []byte, limit int) ([]byte, *payload.Fault) {
 			f.crc = 0
 			n, err := u.inflateInto(f, src[begin:])
 			if err != nil {
-				return f.fault(Gzip, err, begin, src)
+				return inflateFault(Gzip, err, begin, src)
 			}
 			end := begin + n
 			if len(src)-end < 8 {
@@ -224,7 +224,7 @@ func (u *Unpacker) zlib(dst, src []byte, limit int) (out []byte, text bool, faul
 			var corrupt flate.CorruptInputError
 			text = f.more == 0 && err != errBeyond && //nolint:errorlint // our own, never wrapped
 				(utf8.Valid(src) || errors.As(err, &corrupt) && corrupt <= maxTextRead)
-			return f.fault(Zlib, err, 2, src)
+			return inflateFault(Zlib, err, 2, src)
 		}
 		switch end := 2 + n; {
 		case len(src)-end < 4:
@@ -247,7 +247,7 @@ func (u *Unpacker) deflate(dst, src []byte, limit int) ([]byte, *payload.Fault) 
 		n, err := u.inflateInto(f, src)
 		switch {
 		case err != nil:
-			return f.fault(Deflate, err, 0, src)
+			return inflateFault(Deflate, err, 0, src)
 		case n < len(src):
 			return broken(Deflate, "data behind the end, at byte %d of %d", n, len(src))
 		}

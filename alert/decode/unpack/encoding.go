@@ -206,7 +206,7 @@ func (e *Encoding) charset(dst, src []byte, limit int) ([]byte, *payload.Fault) 
 // multibyte reads a larger character set.
 func (e *Encoding) multibyte(dst, src []byte, limit int) ([]byte, *payload.Fault) {
 	out := room(dst, min(limit, 3*len(src))+utf8.UTFMax)
-	n, _, err := e.multi.NewDecoder().Transformer.Transform(out[len(out):cap(out)], src, true)
+	n, _, err := e.multi.NewDecoder().Transform(out[len(out):cap(out)], src, true)
 	out = out[:len(out)+n]
 	switch {
 	case n > limit || errors.Is(err, transform.ErrShortDst):

@@ -10,10 +10,10 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-func find(t testing.TB, name string) *Encoding {
-	t.Helper()
+func find(tb testing.TB, name string) *Encoding {
+	tb.Helper()
 	e, ok := FindEncoding(name)
-	require.True(t, ok, name)
+	require.True(tb, ok, name)
 	return e
 }
 

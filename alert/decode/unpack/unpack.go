@@ -78,11 +78,11 @@ func (u *Unpacker) Append(dst []byte, kind Kind, src []byte, limit int) (
 	if len(src) == 0 || kind == "" {
 		return dst, false, nil
 	}
-	switch kind {
+	switch kind { //nolint:exhaustive // auto is one of the others by now
 	case Gzip:
 		out, fault = u.gzip(dst, src, limit)
 	case Zlib:
-		text := false
+		var text bool
 		if out, text, fault = u.zlib(dst, src, limit); text && auto {
 			return dst, false, nil
 		}

@@ -25,62 +25,62 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const big = 64 << 20
 
-func gzipped(t testing.TB, data string) []byte {
-	t.Helper()
+func gzipped(tb testing.TB, data string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := stdgzip.NewWriter(&b)
-	return written(t, &b, w, data)
+	return written(tb, &b, w, data)
 }
 
-func zlibbed(t testing.TB, data string) []byte {
-	t.Helper()
+func zlibbed(tb testing.TB, data string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
-	return written(t, &b, stdzlib.NewWriter(&b), data)
+	return written(tb, &b, stdzlib.NewWriter(&b), data)
 }
 
-func deflated(t testing.TB, data string) []byte {
-	t.Helper()
+func deflated(tb testing.TB, data string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, 6)
-	require.NoError(t, err)
-	return written(t, &b, w, data)
+	require.NoError(tb, err)
+	return written(tb, &b, w, data)
 }
 
-func zstded(t testing.TB, data string, opts ...zstd.EOption) []byte {
-	t.Helper()
+func zstded(tb testing.TB, data string, opts ...zstd.EOption) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w, err := zstd.NewWriter(&b, append(opts, zstd.WithEncoderConcurrency(1))...)
-	require.NoError(t, err)
-	return written(t, &b, w, data)
+	require.NoError(tb, err)
+	return written(tb, &b, w, data)
 }
 
-func snappied(t testing.TB, data string) []byte {
-	t.Helper()
+func snappied(tb testing.TB, data string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
-	return written(t, &b, s2.NewWriter(&b, s2.WriterSnappyCompat(), s2.WriterConcurrency(1)), data)
+	return written(tb, &b, s2.NewWriter(&b, s2.WriterSnappyCompat(), s2.WriterConcurrency(1)), data)
 }
 
-func lz4ed(t testing.TB, data string, opts ...lz4.Option) []byte {
-	t.Helper()
+func lz4ed(tb testing.TB, data string, opts ...lz4.Option) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := lz4.NewWriter(&b)
-	require.NoError(t, w.Apply(opts...))
-	return written(t, &b, w, data)
+	require.NoError(tb, w.Apply(opts...))
+	return written(tb, &b, w, data)
 }
 
-func written(t testing.TB, b *bytes.Buffer, w io.WriteCloser, data string) []byte {
-	t.Helper()
+func written(tb testing.TB, b *bytes.Buffer, w io.WriteCloser, data string) []byte {
+	tb.Helper()
 	_, err := io.WriteString(w, data)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, w.Close())
 	return b.Bytes()
 }
 
 // raw is a payload that another writer made.
-func raw(t testing.TB, b64 string) []byte {
-	t.Helper()
+func raw(tb testing.TB, b64 string) []byte {
+	tb.Helper()
 	data, err := base64.StdEncoding.DecodeString(b64)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return data
 }
 
@@ -112,7 +112,8 @@ func TestUnpack(t *testing.T) {
 		{"gzip", Gzip, false, gzipped(t, "hello"), "hello"},
 		{"gzip, large", Gzip, false, gzipped(t, long), long},
 		{"gzip of nothing", Gzip, false, gzipped(t, ""), ""},
-		{"gzip, with a name and a time", Gzip, false,
+		{
+			"gzip, with a name and a time", Gzip, false,
 			raw(t, "H4sICADJDGsC/3BhcnQtMDAwMS5qc29uAKtWylOyMtRRKlayUnIvOrzn8PxUpVquapCoEUT00YxmmIhxLRcA7ZzkFjAAAAA="),
 			"{\"n\":1,\"s\":\"Grüße\"}\n{\"n\":2,\"s\":\"☃\"}\n{\"n\":3}\n",
 		},
@@ -126,14 +127,16 @@ func TestUnpack(t *testing.T) {
 		{"zstd, two frames and a skippable one", Zstd, false, join(zstded(t, "a"), skippable, zstded(t, long)), "a" + long},
 		{"zstd, skippable first", Zstd, false, join(skippable, zstded(t, "a")), "a"},
 		{"zstd, skippable only", Zstd, false, skippable, ""},
-		{"zstd, by the command as a filter", Zstd, false,
+		{
+			"zstd, by the command as a filter", Zstd, false,
 			raw(t, "KLUv/QRoPQEA6HsibiI6MSwicyI6Ikdyw7zDn2UifQoy4piDM30KAwA1yYC58ppNf0Y8FQ=="),
 			"{\"n\":1,\"s\":\"Grüße\"}\n{\"n\":2,\"s\":\"☃\"}\n{\"n\":3}\n",
 		},
 		{"snappy, framed", Snappy, false, snappied(t, long), long},
 		{"snappy, two streams", Snappy, false, join(snappied(t, "a"), snappied(t, "b")), "ab"},
 		{"snappy, the header alone", Snappy, false, []byte(magicSnappy), ""},
-		{"snappy, by the JVM", Snappy, false,
+		{
+			"snappy, by the JVM", Snappy, false,
 			raw(t, "glNOQVBQWQAAAAABAAAAAQAAAC0rqHsibiI6MSwiYmlnIjo5MDA3MTk5MjU0NzQwOTkzLCJwcmljZSI6MS4xMH0="),
 			`{"n":1,"big":9007199254740993,"price":1.10}`,
 		},
@@ -141,12 +144,14 @@ func TestUnpack(t *testing.T) {
 		{"snappy_block", SnappyBlock, true, s2.EncodeSnappy(nil, []byte(long)), long},
 		{"lz4", LZ4, false, lz4ed(t, long), long},
 		{"lz4, small", LZ4, false, lz4ed(t, "hello"), "hello"},
-		{"lz4, with all checksums", LZ4, false,
+		{
+			"lz4, with all checksums", LZ4, false,
 			lz4ed(t, long, lz4.BlockChecksumOption(true), lz4.ChecksumOption(true), lz4.SizeOption(uint64(len(long)))), long,
 		},
 		{"lz4, small blocks", LZ4, false, lz4ed(t, long, lz4.BlockSizeOption(lz4.Block64Kb)), long},
 		{"lz4, legacy", LZ4, false, lz4ed(t, long, lz4.LegacyOption(true)), long},
-		{"lz4, joined, other block sizes", LZ4, false,
+		{
+			"lz4, joined, other block sizes", LZ4, false,
 			join(lz4ed(t, "a", lz4.BlockSizeOption(lz4.Block64Kb)), skippable, lz4ed(t, long)), "a" + long,
 		},
 		// The C library's, where each block refers to the one before.
