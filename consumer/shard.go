@@ -44,6 +44,8 @@ type tools struct {
 	lanes    *lanes.Lanes
 	credits  *read.Credits
 	clock    *clock.Clock
+	input    *decode.Plan   // takes Kinesis records apart
+	budget   *decode.Budget // of the process, for records that become large
 	activity *read.Activity // written by the KCL's goroutine, read by the status
 	metrics  *metrics
 	log      *zap.Logger
@@ -111,7 +113,7 @@ func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config, w *o
 	s.memory = newMemory(t, s.progress)
 	s.intake = &intake{
 		tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory,
-		decoder: (*decode.Plan)(nil).Decoder(nil),
+		decoder: t.input.Decoder(t.budget), apart: takenPage{settled: true},
 	}
 	return s
 }
