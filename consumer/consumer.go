@@ -24,7 +24,7 @@ import (
 	"kinesis-alerter/internal/guard"
 )
 
-// Deps are what a Consumer works with. All fields but DeadLetters, Outputs, Input and Clock are required.
+// Deps are what a Consumer works with. All fields but DeadLetters, Outputs and Clock are required.
 type Deps struct {
 	Leases    Leases
 	Publisher lanes.Publisher
@@ -34,8 +34,6 @@ type Deps struct {
 	// Outputs writes records to output streams; nil where there are none.
 	Outputs  *output.Writer
 	Pipeline *alert.Pipeline
-	// Input takes Kinesis records apart; nil takes them as they are. The pipeline has its hash.
-	Input *decode.Plan
 	// Kinesis makes the real reads. Its client should make one attempt per call: the reader retries.
 	Kinesis read.Kinesis
 	// Clock is Kinesis' time, which the reader sets by arrival times. Defaults to one that no other answer sets.
@@ -51,14 +49,13 @@ type Consumer struct {
 	lanes     lanes.Config // of every shard, without its owner
 	outputs   *output.Writer
 	pipeline  *alert.Pipeline
-	input     *decode.Plan
-	budget    *decode.Budget // of all shards
 	evaluator func(shard string, generation uint32) evaluator
 	source    *read.Source
 	clock     *clock.Clock
 	log       *zap.Logger
 	metrics   *metrics
 	credits   *read.Credits
+	budget    *decode.Budget
 	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
@@ -83,7 +80,6 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 	}
 	c := &Consumer{
 		cfg: cfg, leases: d.Leases, outputs: d.Outputs, pipeline: d.Pipeline, clock: d.Clock,
-		input: d.Input, budget: decode.NewBudget(),
 		lanes: lanes.Config{
 			// A shard whose alerts stall keeps at most a quarter of the byte budget, so that the others are still read.
 			Parallelism: cfg.Parallelism, MaxBytes: cfg.Memory / 4,
@@ -93,7 +89,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), credits: read.NewCredits(cfg.Memory),
-		done: make(chan struct{}), shards: map[string]*shard{},
+		budget: decode.NewBudget(), done: make(chan struct{}), shards: map[string]*shard{},
 	}
 	if c.clock == nil {
 		c.clock = clock.New(nil)
@@ -170,8 +166,8 @@ func (c *Consumer) begin(id string) error {
 		return errNoLease
 	}
 	t := &tools{
-		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, credits: c.credits,
-		clock: c.clock, input: c.input, budget: c.budget,
+		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, plan: c.cfg.Plan,
+		budget: c.budget, credits: c.credits, clock: c.clock,
 		activity: &read.Activity{}, metrics: c.metrics, log: c.log.With(zap.String("shard", id)),
 	}
 	s := newShard(c.readCtx, c.workCtx, t, c.lanes, c.outputs)

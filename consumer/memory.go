@@ -425,7 +425,7 @@ func (m *memory) between() bool {
 	if m.at.IsZero() {
 		return false
 	}
-	return m.at == m.progress.before || m.at.Inside() && m.input.Hash() != ""
+	return m.at == m.progress.before || m.at.Inside() && m.plan.Hash() != ""
 }
 
 func (m *memory) capture(now time.Time) *capture {

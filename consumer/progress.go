@@ -57,7 +57,7 @@ func newProgress(t *tools, o *outcomes) *progress {
 		from, sub, settled = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 	}
 	p := &progress{tools: t, outcomes: o, from: from, start: from, inherited: position.DecodeRanges(settled)}
-	recounts := t.lease.Input() != t.input.Hash()
+	recounts := t.lease.Input() != t.plan.Hash()
 	if recounts { // a place in a record that is settled as a whole needs no count
 		p.inherited = slices.DeleteFunc(p.inherited, func(r position.Range) bool {
 			return r.After.Inside() || r.UpTo.Inside()
@@ -218,7 +218,7 @@ func (p *progress) offer(all bool) {
 		settled = nil // it would be above a place of another input
 	}
 	above := position.EncodeRanges(settled)
-	offer := position.Progress{At: mark, Above: above, Input: p.input.Hash(), Load: p.load.Rate(time.Now())}
+	offer := position.Progress{At: mark, Above: above, Input: p.plan.Hash(), Load: p.load.Rate(time.Now())}
 	if p.mark.Waiting() == 0 {
 		offer.CaughtUp = p.caughtUp
 	}

@@ -41,11 +41,11 @@ type tools struct {
 	lease    Lease
 	eval     evaluator // used by the KCL's goroutine of the shard only
 	pipeline *alert.Pipeline
+	plan     *decode.Plan   // takes Kinesis records apart
+	budget   *decode.Budget // of the process
 	lanes    *lanes.Lanes
 	credits  *read.Credits
 	clock    *clock.Clock
-	input    *decode.Plan   // takes Kinesis records apart
-	budget   *decode.Budget // of the process, for records that become large
 	activity *read.Activity // written by the KCL's goroutine, read by the status
 	metrics  *metrics
 	log      *zap.Logger
@@ -113,7 +113,7 @@ func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config, w *o
 	s.memory = newMemory(t, s.progress)
 	s.intake = &intake{
 		tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory,
-		decoder: t.input.Decoder(t.budget), apart: takenPage{settled: true},
+		decoder: t.plan.Decoder(t.budget), apart: takenPage{settled: true},
 	}
 	return s
 }

@@ -33,6 +33,7 @@ type Decoder struct {
 // NewDecoder makes a decoder of documents for one schema.
 func NewDecoder(s *Schema) *Decoder {
 	d := &Decoder{schema: s, scratch: make([]byte, 0, 256), Raw: make([][]byte, s.raws)}
+	d.short.names = newScannedNames()
 	d.json = jsontext.NewDecoder(&d.input)
 	return d
 }

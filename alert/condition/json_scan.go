@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
@@ -9,31 +8,25 @@ import (
 
 // scanner is the decoder's short way for the documents that nearly all records are. It reads once, byte by byte, what
 // the strict decoder reads in tokens, at a third of the cost, and is as strict: a document is taken only if every byte
-// of it is certain to be acceptable. Whatever is wrong, or merely rare (an escaped name, \u, an object with many names,
-// deep nesting), it leaves to the strict decoder, which finds the reason. FuzzScan holds the two to each other.
+// of it is certain to be acceptable. Whatever is wrong, or merely rare (an escaped name, \u, deep nesting), it leaves to
+// the strict decoder, which finds the reason. FuzzScan holds the two to each other.
 //
 // Its methods answer the place behind what they have read, or -1.
 type scanner struct {
 	data  []byte
 	slots []Value
 	d     *Decoder
-	// names are those of the objects that are open, the innermost last, to find one that occurs twice.
-	names [][]byte
+	names scannedNames
 }
 
-const (
-	// scanNames is how many names of one object are compared with each other; with more, the strict decoder's hash is
-	// faster.
-	scanNames = 24
-	// scanDepth is how deep values may be nested.
-	scanDepth = 32
-)
+// scanDepth is how deep values may be nested.
+const scanDepth = 32
 
 // scan fills the slots and says whether it took the document.
 func (d *Decoder) scan(data []byte, slots []Value) bool {
 	s := &d.short
 	s.data, s.slots, s.d = data, slots, d
-	s.names = s.names[:0]
+	s.names.reset()
 	i := s.space(0)
 	if i >= len(data) || data[i] != '{' {
 		return false
@@ -58,11 +51,12 @@ func (s *scanner) object(i int, node *fieldNode, depth int) int {
 	if depth > scanDepth {
 		return -1
 	}
-	data, first := s.data, len(s.names)
+	data := s.data
 	i = s.space(i + 1)
 	if i < len(data) && data[i] == '}' {
 		return i + 1
 	}
+	known := s.names.open()
 	for {
 		if i >= len(data) || data[i] != '"' {
 			return -1
@@ -72,7 +66,7 @@ func (s *scanner) object(i int, node *fieldNode, depth int) int {
 			return -1
 		}
 		name := data[i+1 : end-1]
-		if !s.newName(name, first) {
+		if !s.names.add(&known, data, i+1, end-1) {
 			return -1
 		}
 		if i = s.space(end); i >= len(data) || data[i] != ':' {
@@ -88,27 +82,12 @@ func (s *scanner) object(i int, node *fieldNode, depth int) int {
 		case ',':
 			i = s.space(i + 1)
 		case '}':
-			s.names = s.names[:first]
+			s.names.close(&known)
 			return i + 1
 		default:
 			return -1
 		}
 	}
-}
-
-// newName notes a name of the object whose names begin at first. It is false if the object has it already, or too many.
-func (s *scanner) newName(name []byte, first int) bool {
-	known := s.names[first:]
-	if len(known) >= scanNames {
-		return false
-	}
-	for _, k := range known {
-		if len(k) == len(name) && bytes.Equal(k, name) {
-			return false
-		}
-	}
-	s.names = append(s.names, name)
-	return true
 }
 
 // member reads the value of a name of an object, into its slot if it is wanted.
