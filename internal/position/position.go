@@ -34,7 +34,7 @@ func Before(sequence string) Position {
 			return Position{} // nothing comes before 0
 		}
 	}
-	if digits[0] == '0' && sequence[0] != '0' { // what has fewer digits is less
+	if len(digits) > 1 && digits[0] == '0' && sequence[0] != '0' { // what has fewer digits is less
 		digits = digits[1:]
 	}
 	return Past(string(digits))
