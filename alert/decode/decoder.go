@@ -241,8 +241,11 @@ func (d *Decoder) run(i int, p piece) bool {
 	case s.decompress != "":
 		return d.unpack(i, p, func(dst []byte, limit int) ([]byte, *payload.Fault) {
 			out, packed, fault := d.unpacker.Append(dst, s.decompress, p.data, limit)
-			if fault == nil && !packed {
+			switch {
+			case fault == nil && !packed:
 				return nil, nil
+			case fault == nil && out == nil:
+				return []byte{}, nil // it unpacks to nothing
 			}
 			return out, fault
 		})
