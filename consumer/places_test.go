@@ -150,6 +150,30 @@ func TestAnotherInputDoesNotUseItsPlaces(t *testing.T) {
 	}
 }
 
+// TestNoPlaceBeforeARecordIsStored: while nothing of a record that is read anew is settled, its checkpoint stays, though
+// keys behind it continue. A position that no record has would be refused by Kinesis.
+func TestNoPlaceBeforeARecordIsStored(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.cfg.Plan = ofLines(t)
+		_, sequence := w.cloud.Kinesis.Put(testStream, "a", lines(0, 4))
+		w.publish = stuckAt("one", "2")
+		one := w.join("one")
+		w.eventually(5*time.Second, "two", func() bool { return w.distinct() == 2 })
+		time.Sleep(2 * time.Second)
+		one.crash(w)
+		w.cfg.Plan = ofLines(t, decode.Step{Nested: []string{"x"}})
+		w.cloud.Kinesis.Put(testStream, "b", lines(4, 8))
+		w.publish = stuckAt("two", "0")
+		two := w.join("two")
+		w.eventually(30*time.Second, "all of the other key", func() bool { return w.distinct() == 6 })
+		require.ErrorIs(t, two.Stop(w, 5*time.Second), ErrNotDrained)
+		_, at, sub, _ := two.store.Checkpoint(w.cloud.Kinesis.OpenShards(testStream)[0])
+		require.Equal(t, position.Position{Sequence: sequence, Sub: 1}, position.Position{Sequence: at, Sub: sub})
+		w.join("three")
+		w.eventually(30*time.Second, "all", func() bool { return w.distinct() == 10 })
+	})
+}
+
 // TestDroppedPiecesArePassed: blank pieces keep their place and are not seen, also where they are the last, and a
 // record of nothing else has one outcome.
 func TestDroppedPiecesArePassed(t *testing.T) {
