@@ -188,7 +188,8 @@ func TestDroppedPiecesArePassed(t *testing.T) {
 		require.InDelta(t, 3, counter(t, one, "kinesis_alerter_records_read_total", "", ""), 0)
 		require.NoError(t, one.Stop(w, 10*time.Second))
 		_, sequence, sub, _ := one.store.Checkpoint(w.cloud.Kinesis.OpenShards(testStream)[0])
-		require.Equal(t, position.Past(last), position.Position{Sequence: sequence, Sub: sub})
+		at := position.Position{Sequence: sequence, Sub: sub}
+		require.Equal(t, position.Past(last), at)
 	})
 }
 
