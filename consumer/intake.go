@@ -180,8 +180,9 @@ func (in *intake) rest() error {
 	until := in.yielded.Add(decodeAgain)
 	in.yielded = time.Time{}
 	in.activity.StopEvaluating()
-	defer in.activity.StartEvaluating()
-	return sleep.Until(in.readCtx, until)
+	err := sleep.Until(in.readCtx, until)
+	in.activity.StartEvaluating()
+	return err
 }
 
 func (in *intake) ingestUserRecord(rec *alert.Record, at position.Position) error {
