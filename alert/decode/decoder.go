@@ -533,13 +533,18 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 }
 
 // All lists the user records of a Kinesis record, as copies. Tools use it.
-func (p *Plan) All(rec alert.Record) []UserRecord {
+func (p *Plan) All(ctx context.Context, rec *alert.Record) []UserRecord {
 	var all []UserRecord
-	_ = p.Decoder(NewBudget()).Each(context.Background(), &rec, func(u *UserRecord) error {
-		kept := *u
-		kept.Record = u.Record.Kept()
-		all = append(all, kept)
+	_ = p.Decoder(NewBudget()).Each(ctx, rec, func(u *UserRecord) error { // nobody else has the budget
+		all = append(all, u.Keep())
 		return nil
 	})
 	return all
+}
+
+// Keep is a user record that may be kept, with a Data of its own.
+func (u *UserRecord) Keep() UserRecord {
+	kept := *u
+	kept.Record = u.Kept()
+	return kept
 }
