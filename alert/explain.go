@@ -42,6 +42,8 @@ type Explanation struct {
 	// Suppressed or, with not_json, Filtered.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
+	// Detail is what is wrong with a record that cannot be taken apart, such as "gzip: truncated at byte 12 of 300".
+	Detail string `json:"detail,omitempty"`
 	// Likely is what an unreadable record looks like.
 	Likely payload.Likely `json:"likely,omitempty"`
 	// Filter is the result of each pattern of the filter; empty without one.
