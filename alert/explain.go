@@ -192,6 +192,10 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 			x.Outcome, x.Reason = Invalid, ReasonPanic
 		}
 	}()
+	if rec.Row != nil {
+		kept := rec.Kept()
+		rec = &kept
+	}
 	e := newEvaluator(p, rec.Shard) // for its working memory only: nothing is counted or remembered
 	e.clock.eventTime = rec.Arrival
 	if e.in.set.filter != nil {
@@ -207,12 +211,19 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		}
 		return x
 	case filter.NotJSON:
-		x.Outcome, x.Reason = Filtered, ReasonNotJSON
+		if x.Outcome, x.Reason = Filtered, ReasonNotJSON; rec.isEmpty() {
+			x.Reason = ReasonEmpty
+			return x
+		}
 		x.Likely = payload.LikelyCause(rec.Data, payload.Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.in.readQuietly(rec); reason != "" {
+		if rec.isEmpty() {
+			x.Outcome, x.Reason = Filtered, ReasonEmpty
+			return x
+		}
 		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.LikelyCause(rec.Data, payload.Defect(reason), true)
 		return x
 	}
