@@ -30,6 +30,7 @@ type intake struct {
 
 	decoder  *decode.Decoder
 	record   alert.Record // the one that is being ingested
+	unread   bool         // something in it could not be read
 	arrived  time.Time    // of the last record that had an arrival time
 	unknown  time.Time    // by when the record being ingested arrived, if it has no arrival time
 	closed   bool         // the last page was ingested to its end
@@ -73,7 +74,12 @@ func (in *intake) ingest(p *read.Page) bool {
 	in.eval.Reaches(p.Asked)
 	in.metrics.read.Untimed.Add(float64(read.CorrectArrivals(p.Records, in.reached(), in.clock, p.At)))
 	for n := range p.Records {
-		if err := in.ingestRecord(&p.Records[n], p); err != nil {
+		err := in.ingestRecord(&p.Records[n], p)
+		if in.unread {
+			in.unread = false
+			in.pipeline.Unread(in.id, aws.ToString(p.Records[n].SequenceNumber), p.Records[n].Data, in.decoder.Hint)
+		}
+		if err != nil {
 			return false
 		}
 	}
@@ -166,6 +172,7 @@ func (in *intake) recordKeyless() {
 // decided ingests a record with what the pipeline says about it: one entry of the watermark, with a task for each
 // partition key that its alerts are about.
 func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
+	in.unread = in.unread || d.Outcome == alert.Invalid || d.Reason == alert.ReasonNotJSON
 	parts, dealt := in.partsFor(rec, at, &d)
 	items := in.outputs.items(rec, d.Outputs)
 	if len(parts) == 0 && len(items) == 0 {
