@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"kinesis-alerter/alert/decode"
 )
 
 // Defaults of Config.
@@ -43,6 +45,8 @@ type Config struct {
 	PollInterval time.Duration
 	// OnRejected is OnRejectedHold or OnRejectedSkip. Defaults to OnRejectedHold.
 	OnRejected string
+	// Plan takes Kinesis records apart; nil takes them as they are.
+	Plan *decode.Plan
 	// MergeShards replaces the gauges of each shard by one for the whole process: the worst value or the sum, with
 	// AllShards as the shard. It is for processes where thousands of series would be too many.
 	MergeShards bool

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/alert/output"
 	"kinesis-alerter/consumer/kcl"
 	"kinesis-alerter/consumer/lanes"
@@ -54,6 +55,7 @@ type Consumer struct {
 	log       *zap.Logger
 	metrics   *metrics
 	credits   *read.Credits
+	budget    *decode.Budget
 	ledger    *ledger
 
 	// readCtx ends when a stop begins, workCtx when its budget is over.
@@ -87,7 +89,7 @@ func New(cfg Config, d Deps) (*Consumer, error) {
 		},
 		evaluator: func(shard string, generation uint32) evaluator { return d.Pipeline.Rewound(shard, generation) },
 		log:       d.Log.Named("consumer"), metrics: newMetrics(d.Registerer), credits: read.NewCredits(cfg.Memory),
-		done: make(chan struct{}), shards: map[string]*shard{},
+		budget: decode.NewBudget(), done: make(chan struct{}), shards: map[string]*shard{},
 	}
 	if c.clock == nil {
 		c.clock = clock.New(nil)
@@ -164,8 +166,8 @@ func (c *Consumer) begin(id string) error {
 		return errNoLease
 	}
 	t := &tools{
-		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, credits: c.credits,
-		clock:    c.clock,
+		id: id, lease: lease, eval: c.evaluator(id, lease.Generation()), pipeline: c.pipeline, plan: c.cfg.Plan,
+		budget: c.budget, credits: c.credits, clock: c.clock,
 		activity: &read.Activity{}, metrics: c.metrics, log: c.log.With(zap.String("shard", id)),
 	}
 	s := newShard(c.readCtx, c.workCtx, t, c.lanes, c.outputs)

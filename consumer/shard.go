@@ -41,6 +41,8 @@ type tools struct {
 	lease    Lease
 	eval     evaluator // used by the KCL's goroutine of the shard only
 	pipeline *alert.Pipeline
+	plan     *decode.Plan
+	budget   *decode.Budget // of the process
 	lanes    *lanes.Lanes
 	credits  *read.Credits
 	clock    *clock.Clock
@@ -111,7 +113,7 @@ func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config, w *o
 	s.memory = newMemory(t, s.progress)
 	s.intake = &intake{
 		tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory,
-		decoder: (*decode.Plan)(nil).Decoder(nil),
+		decoder: t.plan.Decoder(t.budget),
 	}
 	return s
 }

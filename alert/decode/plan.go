@@ -117,7 +117,7 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	if len(steps) > maxSteps {
 		refuse(-1, "", "", "has %d steps, and can have %d", len(steps), maxSteps)
 	}
-	p := &Plan{limits: limits}
+	p := &Plan{limits: limits, text: in.Text()}
 	last := -1
 	for i := range steps {
 		s, is := steps[i].compile(func(field, value, format string, args ...any) {
@@ -126,7 +126,6 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 		if is != 1 {
 			refuse(i, "", "", "must have exactly one of decompress, decode, split, unwrap, parse, nested and tolerate")
 		}
-		p.text = p.text || steps[i].Parse != nil && steps[i].Parse.As == columns.AsText
 		p.splits = p.splits || s.split != "" || s.unwrap == envelope.CloudWatchLogs
 		p.then = append(p.then, s)
 		if s.expands() {
@@ -198,7 +197,10 @@ func (s *Step) compile(refuse func(field, value, format string, args ...any)) (c
 	if s.Parse != nil {
 		members++
 		c.columns = s.Parse
-		if _, field, err := s.Parse.Compile(); err != nil {
+		as := []string{columns.AsJSON, columns.AsText, columns.AsCSV, columns.AsLogfmt}
+		if !slices.Contains(as, s.Parse.As) {
+			refuse("parse.as", s.Parse.As, "must be one of %s", strings.Join(as, ", "))
+		} else if _, field, err := s.Parse.Compile(); err != nil {
 			refuse("parse"+field, "", "%s", err)
 		}
 	}

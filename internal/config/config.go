@@ -19,6 +19,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/deadletter"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/alert/dispatch"
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/alert/output"
@@ -46,8 +47,15 @@ type Config struct {
 	// How records are read and alerts are published.
 	Processing ProcessingConfig `yaml:"processing"`
 	// How the payload of a record is read. `json` is one object a record. `text` is not decoded; rules see it as
-	// `data`.
+	// `data`. With an `input`, its step `parse` says this.
 	Format string `yaml:"format" default:"json" enum:"json|text"`
+	// What was done to the records before they were put, which is undone: the name of a preset, or a list of at most
+	// eight steps in the order in which the bytes were wrapped. Each step has one key. Without any, a payload is the
+	// record. A change takes effect with a restart.
+	Input decode.Input `yaml:"input"`
+	// What one Kinesis record may become under `input`. One that would become more is invalid as a whole. A change takes
+	// effect with a restart.
+	InputLimits InputLimitsConfig `yaml:"input_limits"`
 	// Lambda's filter patterns: a record passes if one of them matches, and is counted as filtered otherwise. Each is
 	// `{data: {...}}`, `{partitionKey: [...]}` or both. Without any, every record passes.
 	Filter []filter.Pattern `yaml:"filter"`
@@ -201,8 +209,8 @@ type parts struct {
 func (c Config) Parts() parts {
 	p := parts{
 		Alert: alert.Config{
-			Format: c.Format, Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score, Rules: c.Rules,
-			Silences: c.Silences,
+			Format: c.recordFormat(), Filter: c.Filter, DeadLetterInvalid: c.DeadLetter.Invalid, Score: c.Score,
+			Rules: c.Rules, Silences: c.Silences,
 			Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, Outputs: c.Outputs,
 		}.WithDefaults(),
 		DeadLetter: c.DeadLetter.destination(),
@@ -219,7 +227,7 @@ func (c Config) Parts() parts {
 			StreamName: c.Stream.Name, StreamARN: c.Stream.ARN,
 			Parallelism: c.Processing.Parallelism, Memory: int(c.Processing.Memory),
 			PollInterval: c.Processing.PollInterval,
-			OnRejected:   c.Processing.OnRejected, MergeShards: c.mergeShards(),
+			OnRejected:   c.Processing.OnRejected, MergeShards: c.mergeShards(), Plan: c.Plan(),
 		}.WithDefaults(),
 		SNS: dispatch.Config{
 			Topics: map[string]dispatch.TopicConfig{}, MaxRecordAge: c.Processing.MaxRecordAge, MaxAttempts: -1,
@@ -274,7 +282,9 @@ func (c Config) WithDefaults() Config {
 	c.Processing.PollInterval = p.Consumer.PollInterval
 	c.Processing.MaxRetryAttempts = cmp.Or(c.Processing.MaxRetryAttempts, new(-1))
 	c.Processing.OnRejected = p.Consumer.OnRejected
-	c.Format, c.Rules, c.Topics, c.Outputs = p.Alert.Format, p.Alert.Rules, p.Alert.Topics, p.Alert.Outputs
+	c.Format = cmp.Or(c.Format, alert.FormatJSON)
+	c.InputLimits = c.InputLimits.withDefaults()
+	c.Rules, c.Topics, c.Outputs = p.Alert.Rules, p.Alert.Topics, p.Alert.Outputs
 	c.Watchdog, c.State, c.Score = p.Alert.Watchdog, p.Alert.State, p.Alert.Score
 	return c
 }
@@ -366,6 +376,7 @@ func (c Config) faults(p parts, ofRules error) error {
 			"must have 2 to 1224 letters, digits or any of +=,.@:/_-")
 	}
 	errs = append(errs, c.outputFaults(p.Alert.Outputs)...)
+	errs = append(errs, c.inputFaults()...)
 	return errors.Join(append(errs, p.Checkpoint.Validate(), p.Consumer.Validate(), ofRules, sns.Validate(p.SNS),
 		p.DeadLetter.Validate(), c.ranges())...)
 }

@@ -57,7 +57,7 @@ func TestConfigProblems(t *testing.T) {
 		"unknown key, nothing near": {
 			yaml: testkit.Edit("format: json\nrules", "telemetry: {}\nrules"),
 			want: []string{
-				`c.yaml:14:1: telemetry: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, metrics, outputs, processing, rules, score, server, silences, state, stream, topics, watchdog`,
+				`c.yaml:14:1: telemetry: unknown key; known here: dead_letter, filter, filter_file, format, input, input_limits, leases, log, metrics, outputs, processing, rules, score, server, silences, state, stream, topics, watchdog`,
 			},
 		},
 		"duplicate key": {
@@ -81,7 +81,7 @@ func TestConfigProblems(t *testing.T) {
 				`c.yaml:9:16: processing.parallelism: many: want a whole number, without quotes`,
 				`c.yaml:10:11: processing.memory: lots: want a size, such as 512KiB, 64MiB or 1GiB`,
 				`c.yaml:15:8: rules: a mapping: want a list`,
-				`c.yaml:16:1: ignored: unknown key; known here: dead_letter, filter, filter_file, format, leases, log, metrics, outputs, processing, rules, score, server, silences, state, stream, topics, watchdog`,
+				`c.yaml:16:1: ignored: unknown key; known here: dead_letter, filter, filter_file, format, input, input_limits, leases, log, metrics, outputs, processing, rules, score, server, silences, state, stream, topics, watchdog`,
 			},
 		},
 		"text that YAML takes for something else": {

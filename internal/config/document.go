@@ -17,6 +17,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/decode/columns"
 	"kinesis-alerter/internal/near"
 )
 
@@ -162,6 +164,10 @@ func (d *Document) decode(path string, n *yaml.Node, v reflect.Value) {
 		}
 	case fromText:
 		d.decodeScalar(path, n, v)
+	case v.Type() == reflect.TypeFor[decode.Input]():
+		d.decodeInput(path, n, v)
+	case v.Type() == reflect.TypeFor[columns.Config]() && n.Kind == yaml.ScalarNode:
+		d.report(path, n, n.Value, "want a mapping, as in {as: json} or {as: csv, columns: [a, b]}")
 	case kind == reflect.Struct:
 		if d.wants(path, n, yaml.MappingNode, "a mapping") {
 			d.decodeStruct(path, n, v)

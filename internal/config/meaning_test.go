@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/internal/testkit"
 )
@@ -26,6 +27,10 @@ func TestMeaningOfAConfiguration(t *testing.T) {
 			changed.Stream.Name = "other"
 		case "Format":
 			changed.Format = "text"
+		case "Input":
+			changed.Input = decode.Input{Preset: "cloudwatch_logs"}
+		case "InputLimits":
+			changed.InputLimits.Ratio = 7
 		case "Filter":
 			changed.Filter = make([]filter.Pattern, 1)
 			require.NoError(t, changed.Filter[0].UnmarshalJSON([]byte(`{"data":{"a":[1]}}`)))

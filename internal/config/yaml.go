@@ -76,7 +76,7 @@ func (c Config) Meaning() []byte {
 	text, err := writtenInParts(Config{
 		Stream: StreamConfig{
 			Name: c.StreamName(), Start: c.Stream.Start,
-		}, Format: c.Format, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
+		}, Format: c.Format, Input: c.Input, InputLimits: c.InputLimits, Filter: c.Filter, Score: c.Score, Rules: c.Rules,
 		Silences: c.Silences, Watchdog: c.Watchdog, State: c.State, Topics: c.Topics, Outputs: c.Outputs,
 		DeadLetter: DeadLetterConfig{Invalid: c.DeadLetter.Invalid},
 	}, func(part any, _ int) ([]byte, error) { return yaml.Marshal(part) })

@@ -163,6 +163,18 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	changes = config.Changes(r.current, next)
 	next = r.current.WithRulesOf(next)
 	p := next.Parts()
+	if is, was := loaded.Parts().Alert.Format, p.Alert.Format; is != was { // as a text, no record matches them
+		err := config.FieldErrors{{
+			Field: "input", Rule: fmt.Sprintf("differs, which needs a restart: the rules are for records in %s, and "+
+				"the active input gives %s; the old rules stay active", is, was),
+		}}
+		r.log.Error("configuration file is refused, the old one stays active", zap.Error(err))
+		return nil, err
+	}
+	rules, err := loaded.TakeRules()
+	if err != nil { // unreachable: the file was validated as a whole
+		return nil, err
+	}
 	// The topics first, including those that are removed: a rule may name a new one, and alerts that wait for a removed
 	// one go to the rule's topics of then.
 	both := p.SNS
@@ -176,10 +188,6 @@ func (r *reloader) reload(ctx context.Context) (changes []string, err error) {
 	maps.Copy(outputs.Outputs, p.Output.Outputs)
 	if err := errors.Join(r.publisher.Update(both), r.updateOutputs(outputs)); err != nil {
 		r.log.Error("topics or outputs could not be put into force", zap.Error(err))
-		return nil, err
-	}
-	rules, err := loaded.TakeRules()
-	if err != nil { // unreachable: the file was validated as a whole
 		return nil, err
 	}
 	fire := r.firing()

@@ -108,6 +108,28 @@ func TestReloadKeepsTheOldSetWhereTheNewOneIsWrong(t *testing.T) {
 	require.InDelta(t, 0, testutil.ToFloat64(r.good), 0)
 }
 
+// The input of a process is that of its start, and a reload says so. Rules for texts would never match objects: they
+// are not put into force.
+func TestReloadKeepsTheInput(t *testing.T) {
+	t.Parallel()
+	r := newReloadable(t)
+	r.Write("stream: {name: s}\n", "stream: {name: s}\ninput: cloudwatch_logs\ninput_limits: {ratio: 50}\n",
+		"v > 1", "v > 3")
+	changes, err := r.reload(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"rule one changed", "input" + config.RestartNeeded, "input_limits" + config.RestartNeeded,
+	}, changes)
+	require.False(t, r.inForce.Load().Input.Given())
+
+	r.Write("stream: {name: s}\n", "stream: {name: s}\ninput: [{parse: {as: text}}]\n",
+		"v > 1", "data contains 'a'", "v > 2", "data contains 'b'")
+	_, err = r.reload(t.Context())
+	require.ErrorContains(t, err, "input: differs, which needs a restart: the rules are for records in text, and the "+
+		"active input gives json; the old rules stay active")
+	require.Equal(t, "v > 3", r.inForce.Load().Rules[0].When)
+}
+
 func TestReloadWithoutAFile(t *testing.T) {
 	t.Parallel()
 	r := newReloadable(t)

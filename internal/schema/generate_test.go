@@ -125,6 +125,9 @@ func (k *key) value() node {
 	switch f := formOf(k.typ); f { //nolint:exhaustive // the others are scalars
 	case formSection:
 		return k.entry()
+	case formInput:
+		words, _ := k.enum()
+		return anyOf(node{"enum": words}, node{"type": "array", "items": k.entry(), "maxItems": 8})
 	case formList:
 		list := node{"type": []string{"array", "null"}, "items": k.entry()}
 		if len(k.below) > 0 {
@@ -193,6 +196,8 @@ func (k *key) relate(n node) {
 		n["anyOf"] = []node{requires("name"), requires("arn")}
 	case "rules":
 		n["anyOf"] = []node{requires("when"), requires("absence")}
+	case "input": // each step is one thing
+		n["minProperties"], n["maxProperties"] = 1, 1
 	case "rules[].window":
 		n["allOf"] = []node{
 			{"if": given("is", node{"type": "string", "pattern": `^[^$]+$`}), "then": requires("length")},

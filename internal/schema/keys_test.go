@@ -15,6 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/decode/columns"
+	"kinesis-alerter/alert/decode/envelope"
+	"kinesis-alerter/alert/decode/unpack"
 	"kinesis-alerter/alert/filter"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/config"
@@ -47,6 +51,7 @@ const (
 	formStretch
 	formStart
 	formPattern
+	formInput
 	formSection
 	formList
 	formMap
@@ -69,6 +74,8 @@ func formOf(t reflect.Type) form {
 		return formStart
 	case reflect.TypeFor[filter.Pattern]():
 		return formPattern
+	case reflect.TypeFor[decode.Input]():
+		return formInput
 	}
 	switch t.Kind() { //nolint:exhaustive // a configuration has no others
 	case reflect.Bool:
@@ -90,6 +97,18 @@ func formOf(t reflect.Type) form {
 
 // enum are the words that a value can have; given is false where it can have any.
 func (k *key) enum() (words []string, given bool) {
+	switch k.path { // what the packages know
+	case "input":
+		return decode.Presets(), true
+	case "input[].decompress":
+		return unpack.Kinds(), true
+	case "input[].unwrap":
+		return envelope.Kinds(), true
+	case "input[].tolerate":
+		return []string{"non_finite", "duplicate_names"}, true
+	case "input[].parse.as":
+		return []string{columns.AsJSON, columns.AsText, columns.AsCSV, columns.AsLogfmt}, true
+	}
 	text, given := k.tag.Lookup("enum")
 	if text == "" {
 		return nil, given
@@ -152,6 +171,9 @@ func (c *comments) read(pkg string) {
 // keysOf are the keys of a section.
 func (c *comments) keysOf(path string, t reflect.Type) []key {
 	var keys []key
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	for field := range t.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		if name == "" || name == "-" {
@@ -166,6 +188,8 @@ func (c *comments) keysOf(path string, t reflect.Type) []key {
 			inner, at = inner.Elem(), at+"[]"
 		case formMap:
 			inner, at = inner.Elem(), at+".NAME"
+		case formInput:
+			inner, at = reflect.TypeFor[decode.Step](), at+"[]"
 		}
 		if formOf(inner) == formSection {
 			k.below = c.keysOf(at, inner)
@@ -199,6 +223,8 @@ func (k *key) typeName() string {
 		formStart: "`latest`, `trim_horizon` or time", formPattern: "filter pattern", formSection: "section",
 	}
 	switch f := formOf(k.typ); {
+	case f == formInput:
+		return list + ", or list of steps"
 	case f == formText && given:
 		return cmp.Or(list, "empty")
 	case f == formList && given:
