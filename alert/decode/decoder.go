@@ -496,6 +496,7 @@ func (p *Plan) All(rec alert.Record) []UserRecord {
 	_ = p.Decoder(NewBudget()).Each(context.Background(), &rec, func(u *UserRecord) error {
 		kept := *u
 		kept.Record = u.Record.Kept()
+		kept.plan, kept.outer = p, rec.Data
 		all = append(all, kept)
 		return nil
 	})

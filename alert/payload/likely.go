@@ -154,6 +154,16 @@ func (d Defect) words() string {
 		return "JSON that is nested too deep"
 	case TooLarge:
 		return "a record that is too large"
+	case BadCompression:
+		return "data that cannot be unpacked as input says"
+	case BadEncoding:
+		return "data that is not encoded as input says"
+	case BadEnvelope:
+		return "a record that does not have the envelope or the array of input"
+	case BadColumns:
+		return "text that does not have the columns of input"
+	case UnpackLimit:
+		return "a record that unpacks to more than input_limits allow"
 	}
 	return "broken JSON"
 }
@@ -203,6 +213,9 @@ func (l Likely) Remedy() string {
 		return "let the producer write UTF-8"
 	case LikelyPython:
 		return "let the producer write json.dumps(record) in place of str(record)"
+	case Likely(BadCompression), Likely(BadEncoding), Likely(BadEnvelope), Likely(BadColumns), Likely(UnpackLimit):
+		return "kinesis-alerter explain says which step of input fails on which byte; " +
+			"dead_letter.invalid keeps such records to look at"
 	case Likely(NonFinite):
 		return "`input: [{tolerate: [non_finite]}]` reads such numbers as null"
 	case Likely(DuplicateKey):
@@ -252,7 +265,7 @@ func LikelyCause(data []byte, defect Defect, deep bool) Likely {
 	switch defect { //nolint:exhaustive // the bytes say more about the others
 	case BadAggregate:
 		return LikelyAggregate
-	case TooLarge, Empty:
+	case TooLarge, Empty, BadCompression, BadEncoding, BadEnvelope, BadColumns, UnpackLimit:
 		return Likely(defect)
 	}
 	head := data[:min(len(data), lookAt)]

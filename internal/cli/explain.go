@@ -289,7 +289,10 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 		line("Outcome, if the rules have seen no earlier record: %s",
 			outcomeText(e, e.Outcome, e.Reason))
 	}
-	if e.Likely != "" {
+	switch {
+	case e.Hint != nil:
+		line("It looks like %s: %s", e.Hint.Words(), e.Hint.Advice())
+	case e.Likely != "":
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
 	}
 	for _, f := range e.Filter {

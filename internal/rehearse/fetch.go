@@ -24,10 +24,14 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// ExplainRecord explains a record as evaluation sees it.
+// ExplainRecord explains a record as evaluation sees it. What cannot be read is looked at once more.
 func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explanation {
 	if !u.Undecidable() {
-		return pipeline.Explain(&u.Record)
+		e := pipeline.Explain(&u.Record)
+		if e.Likely != "" {
+			e.Hint = u.Hint()
+		}
+		return e
 	}
 	d := u.Decide(alert.Poison)
 	e := alert.Explanation{
@@ -36,7 +40,7 @@ func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explana
 		Outcome: d.Outcome, Reason: d.Reason,
 	}
 	if u.Err != nil {
-		e.Likely = payload.LikelyAggregate
+		e.Likely, e.Hint = payload.SureCause(u.Data, payload.Defect(d.Reason)), u.Hint()
 	}
 	return e
 }

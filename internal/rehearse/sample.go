@@ -20,6 +20,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/plain"
 )
@@ -127,6 +128,7 @@ type sampled struct {
 	invalid           map[string]int            // by reason
 	invalidAt         map[string]string         // the place of the first, by reason
 	likely            map[string]map[string]int // by reason, and by what it looks like
+	envelopes         map[string]int            // of records that can be read without an input, by what to note
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
 	outputs           []*SampledOutput // in the order of their names
@@ -164,6 +166,8 @@ type SampleReport struct {
 	Filtered  int      `json:"filtered"`
 	Invalid   int      `json:"invalid"`
 	Warnings  []string `json:"warnings"`
+	// Notes are what may be of use, and is no fault.
+	Notes []string `json:"notes,omitempty"`
 	// Outputs are missing where the configuration has none.
 	Outputs []*SampledOutput `json:"outputs,omitempty"`
 
@@ -188,6 +192,9 @@ func (r *SampleReport) Print(w io.Writer) {
 	for _, warning := range r.Warnings {
 		_, _ = plain.Fprintf(w, "warning: %s\n", warning)
 	}
+	for _, note := range r.Notes {
+		_, _ = plain.Fprintf(w, "note: %s\n", note)
+	}
 }
 
 // CheckSample reads a sample of records the way the rules do. It reports what looks wrong, and returns what is: names
@@ -206,8 +213,9 @@ func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) 
 	}
 	s := &sampled{
 		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
-		passed: make([]int, len(loaded.Filter)),
-		rules:  make([]sampledRule, len(loaded.Rules)), fields: config.NewFieldNames(), cover: loaded.Cover(),
+		envelopes: map[string]int{},
+		passed:    make([]int, len(loaded.Filter)),
+		rules:     make([]sampledRule, len(loaded.Rules)), fields: config.NewFieldNames(), cover: loaded.Cover(),
 	}
 	for i, r := range loaded.Rules {
 		s.rules[i] = sampledRule{
@@ -290,8 +298,13 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, plac
 		if s.invalidAt[reason] == "" {
 			s.invalidAt[reason], s.likely[reason] = place, map[string]int{}
 		}
-		s.likely[reason][x.Likely.Words()]++
+		looks := x.Likely.Words()
+		if x.Hint != nil {
+			looks = hintWords(x.Hint)
+		}
+		s.likely[reason][looks]++
 	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.OverBudget, alert.DeadLettered, alert.Alerted:
+		s.noteEnvelope(u.Data)
 	}
 	matched := x.Publishes != nil
 	for i := range x.Rules {
@@ -303,6 +316,31 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, plac
 	}
 	for i := range x.Outputs {
 		s.outputs[i].add(&x.Outputs[i])
+	}
+}
+
+// hintWords are a hint for many records.
+func hintWords(h *payload.Hint) string {
+	words := h.Words()
+	if h.Begins != "" {
+		words += " (they begin with " + h.Begins + ")"
+	}
+	switch {
+	case h.Input != "":
+		return words + "; `input: " + h.Input + "` reads them"
+	case h.Remedy != "":
+		return words + "; " + h.Remedy
+	}
+	return words
+}
+
+// noteEnvelope notes that a service has put a record into an envelope, which no input takes off.
+func (s *sampled) noteEnvelope(data []byte) {
+	if s.config.Input.Given() || s.config.Format == alert.FormatText {
+		return
+	}
+	if preset, words := decode.Envelope(data); preset != "" {
+		s.envelopes["is "+words+"; `input: "+preset+"` takes out what is inside"]++
 	}
 }
 
@@ -395,8 +433,13 @@ func (s *sampled) report(file string, faulty bool) *SampleReport {
 	r.Unmatched = r.Records - r.Matched - r.Filtered - r.Invalid
 	warn := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
-		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
-			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
+		warn("%d of %s of the sample cannot be read (%s), the first in %s: most look like %s",
+			s.invalid[reason], config.Plural(s.records, "record"), reason, s.invalidAt[reason],
+			mostOften(s.likely[reason]))
+	}
+	if note := mostOften(s.envelopes); s.envelopes[note]*2 > s.records {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d of %s of the sample %s", s.envelopes[note],
+			config.Plural(s.records, "record"), note))
 	}
 	for i, n := range s.passed {
 		if n == 0 {
