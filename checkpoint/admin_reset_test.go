@@ -28,7 +28,8 @@ func TestResetBeginsARecreatedStream(t *testing.T) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				a.store.Lease(only).Commit(position.Progress{
-					At: position.Past("100"), Above: "101>102",
+					Settled: true,
+					At:      position.Past("100"), Above: "101>102",
 					CaughtUp: time.Now(),
 				})
 				_, err := w.reset(to)

@@ -59,7 +59,9 @@ func TestPauseWithoutAnAnswer(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				p := w.start("a")
 				w.awaitHeld(5*time.Second, 1, p)
-				p.store.Lease(only).Commit(position.Progress{At: position.Past("42"), CaughtUp: time.Now()})
+				p.store.Lease(only).Commit(
+					position.Progress{Settled: true, At: position.Past("42"), CaughtUp: time.Now()},
+				)
 				time.Sleep(2 * time.Second)
 				a := w.admin()
 				w.rest = func(*Lease) {

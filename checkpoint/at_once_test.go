@@ -31,6 +31,7 @@ func TestCommitsAtOnce(t *testing.T) {
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
 			l.Commit(position.Progress{
+				Settled:  true,
 				At:       position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3},
 				CaughtUp: time.Now(), Load: 5,
 			})
@@ -42,7 +43,9 @@ func TestCommitsAtOnce(t *testing.T) {
 		time.Sleep(2 * latency)
 		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 
-		l.Commit(position.Progress{At: position.Position{Sequence: "2000", Sub: 3}, CaughtUp: time.Now(), Load: 5})
+		l.Commit(position.Progress{
+			Settled: true, At: position.Position{Sequence: "2000", Sub: 3}, CaughtUp: time.Now(), Load: 5,
+		})
 		time.Sleep(latency + time.Millisecond)
 		require.Equal(w, "2000", w.row(id)[table.AttrPosition], "no interval to wait for")
 		a.stop()
@@ -61,6 +64,7 @@ func TestCommitsAtOnceBackOff(t *testing.T) {
 		remove := w.aws.Faults.Add(throttle)
 		for i := range 4000 {
 			l.Commit(position.Progress{
+				Settled:  true,
 				At:       position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3},
 				CaughtUp: time.Now(), Load: 5,
 			})
@@ -84,7 +88,8 @@ func TestCommitsAtOnceStayInTheBudget(t *testing.T) {
 		for i := range 5000 {
 			for shard := range uint64(8) {
 				a.store.Lease(table.ShardName(shard)).Commit(position.Progress{
-					At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5,
+					Settled: true,
+					At:      position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, CaughtUp: time.Now(), Load: 5,
 				})
 			}
 			time.Sleep(time.Millisecond)

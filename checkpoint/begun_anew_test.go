@@ -16,7 +16,9 @@ func TestRowBegunAnewEndsTheIdleHolder(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
-		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("10"), CaughtUp: time.Now()})
+		a.store.Lease(table.ShardName(0)).Commit(
+			position.Progress{Settled: true, At: position.Past("10"), CaughtUp: time.Now()},
+		)
 		time.Sleep(11 * time.Second)
 		// What a joiner writes that has never heard of a.
 		e := &table.Write{}

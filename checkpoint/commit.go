@@ -12,6 +12,7 @@ import (
 
 	"kinesis-alerter/checkpoint/table"
 	"kinesis-alerter/internal/guard"
+	"kinesis-alerter/internal/position"
 	"kinesis-alerter/internal/sleep"
 )
 
@@ -23,7 +24,42 @@ const (
 	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each is
 	// written less often, the one that has waited longest first. So a large fleet cannot overload a table.
 	commitBudget = 100
+	// lazyInterval and lazyBytes are how long progress may wait, and how many bytes of records may be read again after a
+	// crash, where nothing was alerted, written or sent since the last checkpoint. Nearly all progress is of that kind,
+	// and each write costs.
+	lazyInterval = 15 * time.Second
+	lazyBytes    = 4 << 20
 )
+
+// need is how soon an offer has to be written. Commit adds to it.
+type need struct {
+	offers  uint64 // so far
+	settled uint64 // of those, the last that settled something; 0 before the first
+	bytes   int    // offered so far
+	// what the stored offer, or a later one, includes; acknowledge writes it
+	stored struct {
+		offers uint64
+		bytes  int
+	}
+}
+
+func (n *need) add(p position.Progress) {
+	n.offers++
+	n.bytes += p.Bytes
+	if p.Settled {
+		n.settled = n.offers
+	}
+}
+
+// soon reports whether the offer is to be written within the checkpoint interval.
+func (n *need) soon() bool {
+	return n.settled > n.stored.offers || n.bytes-n.stored.bytes >= lazyBytes
+}
+
+// acknowledge notes that the offer is stored with which the need was `of`.
+func (n *need) acknowledge(of need) {
+	n.stored.offers, n.stored.bytes = max(n.stored.offers, of.offers), max(n.stored.bytes, of.bytes)
+}
 
 // committer writes the progress of all leases, within a budget.
 type committer struct {
@@ -36,8 +72,8 @@ type committer struct {
 	credit credit
 }
 
-// run writes the offers of all leases: each at most once per checkpoint interval or, with AtOnce, as soon as the last
-// write was answered.
+// run writes the offers of all leases that need it: each at most once per checkpoint interval or, with AtOnce, as soon
+// as the last write was answered. Those that a crash would only read again wait longer, see need.
 func (c *committer) run(ctx context.Context) error {
 	s := c.store
 	tick := time.NewTicker(max(s.cfg.CheckpointInterval, MinCheckpointInterval) / 4)
@@ -80,7 +116,11 @@ func (c *committer) due() []*Lease {
 		case l.state == leaseOver || l.state == leaseReleasing:
 		case l.ledger.pace.busy, now.Before(l.ledger.pace.after):
 		case l.ledger.suspect, l.ledger.dirty:
-			if now.Sub(l.ledger.written) >= s.cfg.CheckpointInterval {
+			interval := s.cfg.CheckpointInterval
+			if !l.ledger.suspect && !l.ledger.need.soon() {
+				interval = max(interval, lazyInterval)
+			}
+			if now.Sub(l.ledger.written) >= interval {
 				out = append(out, l)
 			}
 		case l.ledger.offer.CaughtUp.Sub(l.ledger.stored.CaughtUp) >= idleEvery &&
@@ -117,12 +157,13 @@ func (c *credit) spend(now time.Time, n int) int {
 	return n
 }
 
-// acknowledge notes what is stored now.
-func (l *Lease) acknowledge(p table.Progress) {
-	s := l.store
+// acknowledge notes that what a claim offers is stored now.
+func (l *Lease) acknowledge(c claim) {
+	s, p := l.store, c.offer
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.ledger.stored, l.ledger.suspect, l.ledger.replaces = p, false, ""
+	l.ledger.need.acknowledge(c.need)
 	l.reportUnstorableLocked(l.ledger.unstorable, "")
 	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved
 	if r := s.view.rows[l.shard]; r != nil {
@@ -186,7 +227,7 @@ func (c *committer) answered(l *Lease, err error) {
 		return
 	}
 	l.ledger.pace.failed, l.ledger.pace.after = 0, time.Time{}
-	if l.ledger.dirty {
+	if l.ledger.dirty && l.ledger.need.soon() {
 		ask(c.wake)
 	}
 }

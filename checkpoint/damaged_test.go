@@ -68,7 +68,9 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 			bubble(t, 1, func(w *world) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 1, a)
-				a.store.Lease(only).Commit(position.Progress{At: position.Past(stored), CaughtUp: time.Now()})
+				a.store.Lease(only).Commit(
+					position.Progress{Settled: true, At: position.Past(stored), CaughtUp: time.Now()},
+				)
 				a.stop()
 				w.edit(only, c.change)
 
@@ -86,7 +88,9 @@ func TestRowsThatNobodyCanRead(t *testing.T) {
 				require.Equal(w, only, shown[0].Key)
 				require.Contains(w, shown[0].Cause, c.names)
 				require.True(w, shown[0].Mended)
-				b.store.Lease(only).Commit(position.Progress{At: position.Past("200"), CaughtUp: time.Now()})
+				b.store.Lease(only).Commit(
+					position.Progress{Settled: true, At: position.Past("200"), CaughtUp: time.Now()},
+				)
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "200", w.row(only)[tablepkg.AttrPosition])
 				time.Sleep(damagedFor)
@@ -107,7 +111,7 @@ func TestRowOfAHeldShardThatNobodyCanRead(t *testing.T) {
 			b := w.start("b")
 			time.Sleep(2 * time.Second)
 			l := a.store.Lease(only)
-			l.Commit(position.Progress{At: position.Past("100"), CaughtUp: time.Now()})
+			l.Commit(position.Progress{Settled: true, At: position.Past("100"), CaughtUp: time.Now()})
 			time.Sleep(12 * time.Second)
 			w.edit(only, func(e *tablepkg.Write) { e.Set(attr, &ddb.AttributeValueMemberBOOL{Value: true}) })
 			w.await("lost", 20*time.Second, func() bool { return l.Context().Err() != nil })

@@ -141,7 +141,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 		a := w.start("a", startTrim)
 		w.awaitHeld(5*time.Second, 2, a)
 		id := table.ShardName(1)
-		a.store.Lease(id).Commit(position.Progress{At: position.Past("77"), CaughtUp: time.Now()})
+		a.store.Lease(id).Commit(position.Progress{Settled: true, At: position.Past("77"), CaughtUp: time.Now()})
 		low, high := w.aws.Kinesis.Split(testStream, id)
 		stop := w.rewrite("ListShards", without(id))
 		found := w.aws.Faults.Add(fakeaws.Fault{
@@ -153,7 +153,7 @@ func TestShardThatComesBackIsReadFromItsPosition(t *testing.T) {
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.gaps.WithLabelValues("true")), 0)
 		w.await("its children are read", 10*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		for _, child := range []string{low, high} {
-			a.store.Lease(child).Commit(position.Progress{At: position.Past("99"), CaughtUp: time.Now()})
+			a.store.Lease(child).Commit(position.Progress{Settled: true, At: position.Past("99"), CaughtUp: time.Now()})
 		}
 		time.Sleep(10 * time.Minute)
 		require.Equal(w, "77", w.row(id)[table.AttrPosition], "the row is kept")
@@ -192,7 +192,9 @@ func TestEndOfAnOpenShardIsTakenBack(t *testing.T) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				id := table.ShardName(1)
-				a.store.Lease(id).Commit(position.Progress{At: position.Past("77"), CaughtUp: time.Now()})
+				a.store.Lease(id).Commit(
+					position.Progress{Settled: true, At: position.Past("77"), CaughtUp: time.Now()},
+				)
 				w.finish(id, []types.ChildShard{child(table.ShardName(0), id)}, a)
 				row := w.row(id)
 				require.Equal(w, position.ShardEnd, row[table.AttrPosition])

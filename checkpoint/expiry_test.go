@@ -31,7 +31,9 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			leases := map[string]*Lease{}
 			for _, id := range heldByA {
 				leases[id] = a.store.Lease(id)
-				leases[id].Commit(position.Progress{At: position.Past("100"), CaughtUp: time.Now(), Load: 1})
+				leases[id].Commit(
+					position.Progress{Settled: true, At: position.Past("100"), CaughtUp: time.Now(), Load: 1},
+				)
 			}
 			time.Sleep(2 * time.Second)
 			owner := w.row(heldByA[0])[table.AttrOwner]
@@ -49,7 +51,9 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			until, ok := a.store.Trust()
 			require.True(w, ok)
 			for id := range leases { // what a resolves meanwhile must not arrive later
-				leases[id].Commit(position.Progress{At: position.Past("150"), CaughtUp: time.Now(), Load: 1})
+				leases[id].Commit(
+					position.Progress{Settled: true, At: position.Past("150"), CaughtUp: time.Now(), Load: 1},
+				)
 			}
 			took := w.await("takeover", 15*time.Second, func() bool { return len(b.held()) == 10 })
 			require.LessOrEqual(w, took, DefaultLeaseDuration+time.Second)
@@ -59,12 +63,14 @@ func TestCrashIsTakenOverAndTheZombieIsFenced(t *testing.T) {
 			w.Logf("taken over %v after the crash", took)
 			for id, l := range leases {
 				require.ErrorIs(w, context.Cause(l.Context()), ErrLeaseLost)
-				b.store.Lease(id).Commit(position.Progress{At: position.Past("500"), CaughtUp: time.Now(), Load: 1})
+				b.store.Lease(id).Commit(
+					position.Progress{Settled: true, At: position.Past("500"), CaughtUp: time.Now(), Load: 1},
+				)
 			}
 			time.Sleep(2 * time.Second)
 			remove()
 			for _, l := range leases {
-				l.Commit(position.Progress{At: position.Past("160"), CaughtUp: time.Now(), Load: 1})
+				l.Commit(position.Progress{Settled: true, At: position.Past("160"), CaughtUp: time.Now(), Load: 1})
 			}
 			time.Sleep(3 * time.Second)
 			for id := range leases {
@@ -165,7 +171,7 @@ func TestOutageClosesTheWindowAndTheWorkerResumes(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 3, a)
 		l := a.store.Lease(a.held()[0])
-		l.Commit(position.Progress{At: position.Past("7"), Above: "above", CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("7"), Above: "above", CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		until, _ := a.store.Trust()
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})
@@ -277,7 +283,9 @@ func TestMetricsFollowTheLeases(t *testing.T) {
 	bubble(t, 2, func(w *world) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
-		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("1"), CaughtUp: time.Now()})
+		a.store.Lease(table.ShardName(0)).Commit(
+			position.Progress{Settled: true, At: position.Past("1"), CaughtUp: time.Now()},
+		)
 		time.Sleep(2 * time.Second)
 		count := func(name string) int {
 			n, err := testutil.GatherAndCount(a.reg, name)
@@ -412,8 +420,11 @@ func TestClockSkewIsIrrelevant(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 4, a)
 		for _, id := range a.held() {
-			a.store.Lease(id).Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Unix(1, 0)})
+			a.store.Lease(id).Commit(
+				position.Progress{Settled: true, At: position.Past("5"), CaughtUp: time.Unix(1, 0)},
+			)
 			a.store.Lease(id).Commit(position.Progress{
+				Settled:  true,
 				At:       position.Past("6"),
 				CaughtUp: time.Now().Add(1000 * time.Hour),
 			})
@@ -441,7 +452,7 @@ func TestStoppedStoreIsHarmless(t *testing.T) {
 		l := a.store.Lease(a.held()[0])
 		a.stop()
 		require.NoError(w, a.store.Stop(w.Context()))
-		l.Commit(position.Progress{At: position.Past("9"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("9"), CaughtUp: time.Now()})
 		require.Error(w, l.HandOff(w.Context()))
 		require.Error(w, l.Finish(w.Context(), nil))
 		require.NoError(w, a.store.Release(l.shard))

@@ -46,6 +46,7 @@ func (w *world) reporting(name string) (*process, *reported) {
 	if w.work == nil { // the processes before this one use it already
 		w.work = func(_ *process, l *Lease) {
 			l.Commit(position.Progress{
+				Settled:  true,
 				At:       position.Past("1"),
 				CaughtUp: time.Now(),
 			})

@@ -77,7 +77,7 @@ func TestDefect15AcquisitionKeepsTheCheckpoint(t *testing.T) {
 		s, stop := w.bare("b") // has read the table while no checkpoint was there
 		time.Sleep(time.Second)
 		l := a.store.Lease(tablepkg.ShardName(0))
-		l.Commit(position.Progress{At: position.Past("900"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("900"), CaughtUp: time.Now()})
 		a.stop()
 		w.await("b has it", 5*time.Second, func() bool { return s.Lease(tablepkg.ShardName(0)) != nil })
 		from, _, _ := s.Lease(tablepkg.ShardName(0)).Start()
@@ -104,7 +104,7 @@ func TestDefects16And19NobodyStealsALiveShard(t *testing.T) {
 		require.Len(w, a.held(), 4)
 		require.Empty(w, b.held())
 		for _, id := range a.held() {
-			a.store.Lease(id).Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
+			a.store.Lease(id).Commit(position.Progress{Settled: true, At: position.Past("5"), CaughtUp: time.Now()})
 		}
 		b.kill()
 		time.Sleep(time.Minute)

@@ -92,10 +92,10 @@ func hostileRow(t *testing.T, key, attr string, value ddb.AttributeValue) {
 		require.NoError(w, err)
 		showable(w, table)
 		l := b.store.Lease(only)
-		l.Commit(position.Progress{At: position.Past("200"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("200"), CaughtUp: time.Now()})
 		if b.store.Status().Shards[0].Unstorable != "" {
 			l.Lost(time.Now()) // as the reader does with what Kinesis refuses
-			l.Commit(position.Progress{At: position.Past("200"), CaughtUp: time.Now()})
+			l.Commit(position.Progress{Settled: true, At: position.Past("200"), CaughtUp: time.Now()})
 		}
 		w.await("progress is stored", time.Minute, func() bool { return w.row(only)[tablepkg.AttrPosition] == "200" })
 		b.stop()

@@ -73,6 +73,7 @@ type ledger struct {
 	unstorable, foreign string
 	replaces            string     // a checkpoint that any offer may be stored over
 	written             time.Time  // when the committer last had it written
+	need                need       // how soon the offer has to be written
 	pace                commitPace // of the committer
 	// when the stored checkpoint was last known to be current; a metric and the page read it
 	confirmed time.Time
@@ -109,8 +110,9 @@ func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 // of an idle shard is written every few minutes, so it may have read further.
 func (l *Lease) CaughtUp() time.Time { return l.first.CaughtUp }
 
-// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval, and with a
-// release, handoff or end. An offer below an earlier one is ignored and counted. Ranges above the checkpoint that take
+// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval where a crash would
+// repeat something, within lazyInterval or lazyBytes where it would only read again, and with a snapshot, a release, a
+// handoff or an end. An offer below an earlier one is ignored and counted. Ranges above the checkpoint that take
 // more than position.MaxText are not stored, which repeats alerts but loses none.
 func (l *Lease) Commit(p position.Progress) {
 	s := l.store
@@ -120,6 +122,7 @@ func (l *Lease) Commit(p position.Progress) {
 		return
 	}
 	l.heard = true
+	l.ledger.need.add(p)
 	offer := &l.ledger.offer
 	offer.Load = max(p.Load, 0)
 	if p.CaughtUp.After(offer.CaughtUp) {
@@ -146,7 +149,7 @@ func (l *Lease) Commit(p position.Progress) {
 		return
 	}
 	offer.Position, offer.Resolved, l.ledger.dirty = at, above, true
-	if s.cfg.CheckpointInterval == AtOnce && !l.ledger.pace.busy {
+	if s.cfg.CheckpointInterval == AtOnce && !l.ledger.pace.busy && l.ledger.need.soon() {
 		ask(s.committer.wake)
 	}
 }

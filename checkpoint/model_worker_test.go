@@ -397,7 +397,7 @@ func (w *modelWorker) turn(l *Lease) {
 				top = min(top, shard.last)
 			}
 			shard.offered = max(shard.offered, top)
-			l.Commit(position.Progress{At: position.Position{
+			l.Commit(position.Progress{Settled: true, At: position.Position{
 				Sequence: l.ledger.offer.Position.Sequence,
 				Sub:      l.ledger.offer.Position.Sub,
 			}, Above: strconv.Itoa(top), CaughtUp: time.Now(), Load: load})
@@ -406,7 +406,9 @@ func (w *modelWorker) turn(l *Lease) {
 				at = min(at, shard.last)
 			}
 			shard.offered = max(shard.offered, at)
-			l.Commit(position.Progress{At: position.Past(strconv.Itoa(at)), CaughtUp: time.Now(), Load: load})
+			l.Commit(
+				position.Progress{Settled: true, At: position.Past(strconv.Itoa(at)), CaughtUp: time.Now(), Load: load},
+			)
 		} else if !w.busy[l] {
 			shard.offered = max(shard.offered, shard.last)
 			w.finish(l, shard.children)
@@ -452,7 +454,7 @@ func (w *modelWorker) commits() {
 		w.settleRow(l.shard, c.Holds, c.store, c.landed, func(ok bool, now *table.Row, unknown bool) {
 			delete(w.busy, l)
 			if ok {
-				l.acknowledge(c.offer)
+				l.acknowledge(c)
 			} else if !unknown {
 				w.refused(l, c, now)
 			}
@@ -529,7 +531,7 @@ func (w *modelWorker) certain(l *Lease, target string) {
 				seen := *now
 				w.s.noteRow(&seen)
 				l.epoch = c.epoch + 1
-				l.acknowledge(c.offer)
+				l.acknowledge(c)
 			case now != nil && now.Owner == c.worker && now.Epoch == c.epoch:
 				l.raise(now)
 				w.later(200*time.Millisecond, func() { w.certain(l, target) })

@@ -23,10 +23,10 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(only)
-		l.Commit(position.Progress{At: position.Past("100"), Above: "101>102", CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("100"), Above: "101>102", CaughtUp: time.Now()})
 		first, err := l.claim()
 		require.NoError(w, err)
-		l.Commit(position.Progress{At: position.Past("100"), Above: "101>109", CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("100"), Above: "101>109", CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "101>109", w.row(only)[table.AttrResolved])
 
@@ -44,7 +44,7 @@ func TestLateCommitAtTheSamePosition(t *testing.T) {
 		_, wasRefused = table.Refused(err)
 		require.True(w, wasRefused, "the late flip: %v", err)
 
-		l.Commit(position.Progress{At: position.Past("100"), Above: "101>110", CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("100"), Above: "101>110", CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "101>110", w.row(only)[table.AttrResolved], "and the next one goes")
 		a.stop()
@@ -69,7 +69,7 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 			}
 			return l != nil
 		})
-		l.Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("5"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "5", w.row(l.shard)[table.AttrPosition])
 		before := l.epochNow()
@@ -78,7 +78,8 @@ func TestEpochRaisedCarriesTheOffer(t *testing.T) {
 			Kind: fakeaws.BlackHole,
 		})
 		time.AfterFunc(2*time.Second, remove)
-		l.Commit(position.Progress{At: position.Past("6"), Above: "7>8", CaughtUp: time.Now()}) // drained
+		// drained
+		l.Commit(position.Progress{Settled: true, At: position.Past("6"), Above: "7>8", CaughtUp: time.Now()})
 		ctx, cancel := context.WithTimeout(w.Context(), 500*time.Millisecond)
 		defer cancel()
 		require.Error(w, l.HandOff(ctx))
@@ -108,7 +109,9 @@ func TestOffersGrowOverOwners(t *testing.T) {
 			p := w.start(name)
 			w.awaitHeld(5*time.Second, 1, p)
 			l := p.store.Lease(only)
-			l.Commit(position.Progress{At: position.Past([]string{"100", "200"}[i]), CaughtUp: time.Now()})
+			l.Commit(
+				position.Progress{Settled: true, At: position.Past([]string{"100", "200"}[i]), CaughtUp: time.Now()},
+			)
 			time.Sleep(2 * time.Second)
 			grown("a commit of " + name)
 			require.NoError(w, l.SaveState(w.Context(), []string{"100", "200"}[i], position.WholeRecord, stateOf(1)))
@@ -121,7 +124,7 @@ func TestOffersGrowOverOwners(t *testing.T) {
 		c := w.start("c")
 		w.awaitHeld(5*time.Second, 1, c)
 		last = 0
-		c.store.Lease(only).Commit(position.Progress{At: position.Past("300"), CaughtUp: time.Now()})
+		c.store.Lease(only).Commit(position.Progress{Settled: true, At: position.Past("300"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		grown("a commit to a row without one")
 
@@ -147,10 +150,10 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 				a := w.start("a")
 				w.awaitHeld(5*time.Second, 1, a)
 				l := a.store.Lease(only)
-				l.Commit(position.Progress{At: position.Past("100"), CaughtUp: time.Now()})
+				l.Commit(position.Progress{Settled: true, At: position.Past("100"), CaughtUp: time.Now()})
 				time.Sleep(2 * time.Second)
 				for range 3 {
-					l.Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
+					l.Commit(position.Progress{Settled: true, At: position.Past(sequence), CaughtUp: time.Now()})
 				}
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "100", w.row(only)[table.AttrPosition])
@@ -158,7 +161,7 @@ func TestOfferThatCannotBeStored(t *testing.T) {
 				require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))),
 					0)
 				require.Len(w, logs.FilterMessage("progress of a shard cannot be stored").All(), 1)
-				l.Commit(position.Progress{At: position.Past("101"), CaughtUp: time.Now()})
+				l.Commit(position.Progress{Settled: true, At: position.Past("101"), CaughtUp: time.Now()})
 				time.Sleep(2 * time.Second)
 				require.Equal(w, "101", w.row(only)[table.AttrPosition])
 				require.Empty(w, a.store.Status().Shards[0].Unstorable)
@@ -177,7 +180,7 @@ func TestPositionsAreNotJudgedByTheirForm(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(only)
 		for _, sequence := range []string{"ab-9", "ab-10", "ab-11"} {
-			l.Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
+			l.Commit(position.Progress{Settled: true, At: position.Past(sequence), CaughtUp: time.Now()})
 			time.Sleep(2 * time.Second)
 			require.Equal(w, sequence, w.row(only)[table.AttrPosition])
 		}
@@ -194,10 +197,10 @@ func TestStoredPositionOfAnotherForm(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		const nonsense = "the day before yesterday"
 		l := a.store.Lease(only)
-		l.Commit(position.Progress{At: position.Past("100"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("100"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		w.edit(only, func(e *table.Write) { e.Set(table.AttrPosition, table.Str(nonsense)) })
-		l.Commit(position.Progress{At: position.Past("101"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("101"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Contains(w, a.store.Status().Shards[0].Unstorable, nonsense)
 		w.edit(only, func(e *table.Write) { e.Set(table.AttrPosition, table.Str("100")) })
@@ -229,10 +232,10 @@ func TestCheckpointThatIsNoNumberIsReplaced(t *testing.T) {
 			b := w.start("b")
 			w.awaitHeld(5*time.Second, 1, b)
 			l := b.store.Lease(only)
-			l.Commit(position.Progress{At: position.Past("100"), CaughtUp: time.Now()})
+			l.Commit(position.Progress{Settled: true, At: position.Past("100"), CaughtUp: time.Now()})
 			require.NotEmpty(w, b.store.Status().Shards[0].Unstorable, "the stream has not refused it")
 			l.Lost(time.Now())
-			l.Commit(position.Progress{At: position.Past("101"), CaughtUp: time.Now()})
+			l.Commit(position.Progress{Settled: true, At: position.Past("101"), CaughtUp: time.Now()})
 			time.Sleep(2 * time.Second)
 			require.Equal(w, "101", w.row(only)[table.AttrPosition])
 			require.Empty(w, b.store.Status().Shards[0].Unstorable)

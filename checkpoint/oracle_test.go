@@ -200,7 +200,8 @@ func TestShardTreeOracle(t *testing.T) {
 		{
 			name: "A at a time", g: graphA(), start: moment, t0: afterA, reads: "0@ 1@ 2@ 3@ 4@ 5@ > 6@ 7@ 9@ 10@ > 8@",
 			kcl: "4 5 6 7 and their children",
-			why: "a shard that was closed before that time ends with its first page; no listing with a filter is needed",
+			why: "a shard that was closed before that time ends with its first page; no listing with a filter is " +
+				"needed",
 		},
 		{
 			name: "A at a time, begun between the reshards", g: graphA(), start: moment, t0: betweenA,

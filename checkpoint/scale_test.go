@@ -244,7 +244,9 @@ func (s *scale) step(_ *process, l *Lease) {
 	next := s.resolved[id]
 	s.mu.Unlock()
 	if next > 0 {
-		l.Commit(position.Progress{At: position.Past(strconv.Itoa(next)), CaughtUp: time.Now(), Load: load})
+		l.Commit(
+			position.Progress{Settled: true, At: position.Past(strconv.Itoa(next)), CaughtUp: time.Now(), Load: load},
+		)
 	}
 }
 

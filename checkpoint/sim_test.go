@@ -109,7 +109,9 @@ func (s *simulation) step(p *process, l *Lease) {
 	s.offered[id] = max(s.offered[id], at) + 37
 	next, kids := s.offered[id], s.children[id]
 	s.mu.Unlock()
-	l.Commit(position.Progress{At: position.Past(strconv.Itoa(next)), CaughtUp: time.Now(), Load: float64(next)})
+	l.Commit(position.Progress{
+		Settled: true, At: position.Past(strconv.Itoa(next)), CaughtUp: time.Now(), Load: float64(next),
+	})
 	if next%3 == 0 { // several chunks, each of which says of which save it is
 		ctx, cancel := context.WithTimeout(l.Context(), 2*time.Second)
 		_ = l.SaveState(ctx, strconv.Itoa(next), position.WholeRecord, stateOf(next)) // again some turns later

@@ -167,7 +167,7 @@ func (sv *saver) flip(ctx context.Context, p table.Saved) error {
 			sv.pending = nil
 			l.noteSaved(p)
 			if now == nil {
-				l.acknowledge(c.offer)
+				l.acknowledge(c)
 			} else if r, err := table.DecodeRow(now, time.Now()); err == nil {
 				l.raise(r) // an earlier attempt may have carried an earlier offer
 			}

@@ -45,7 +45,7 @@ func (w *world) save(p *process, id, sequence string, data []byte) error {
 	w.Helper()
 	l := p.store.Lease(id)
 	require.NotNil(w, l)
-	l.Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
+	l.Commit(position.Progress{Settled: true, At: position.Past(sequence), CaughtUp: time.Now()})
 	return l.SaveState(w.Context(), sequence, position.WholeRecord, data)
 }
 
@@ -133,7 +133,7 @@ func TestStateRoundTrip(t *testing.T) {
 
 // Commit offers progress on a shard that the process holds.
 func (p *process) Commit(id, sequence string) {
-	p.store.Lease(id).Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
+	p.store.Lease(id).Commit(position.Progress{Settled: true, At: position.Past(sequence), CaughtUp: time.Now()})
 }
 
 // The offer goes with the state in one write, a position that was not offered is refused before anything is written,
@@ -145,7 +145,9 @@ func TestStateIsNeverAheadOfTheCheckpoint(t *testing.T) {
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(only)
 		require.ErrorIs(w, l.SaveState(w.Context(), "5", 0, []byte("x")), ErrStateAhead)
-		l.Commit(position.Progress{At: position.Position{Sequence: "5", Sub: 3}, Above: "r", CaughtUp: time.Now()})
+		l.Commit(position.Progress{
+			Settled: true, At: position.Position{Sequence: "5", Sub: 3}, Above: "r", CaughtUp: time.Now(),
+		})
 		require.ErrorIs(w, l.SaveState(w.Context(), "5", 4, []byte("x")), ErrStateAhead)
 		require.ErrorIs(w, l.SaveState(w.Context(), "5", 3, make([]byte, saved.MaxState+1)), ErrStateTooLarge)
 		require.Error(w, l.SaveState(w.Context(), "five", 3, []byte("x")))

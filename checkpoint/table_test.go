@@ -25,7 +25,7 @@ func TestRowOfAHeldShardIsRewritten(t *testing.T) {
 		w.awaitHeld(5*time.Second, 2, a)
 		id := table.ShardName(1)
 		l := a.store.Lease(id)
-		l.Commit(position.Progress{At: position.Past("77"), Above: "r", CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("77"), Above: "r", CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		epoch := l.epochNow()
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
@@ -34,11 +34,11 @@ func TestRowOfAHeldShardIsRewritten(t *testing.T) {
 		require.Equal(w, "77", w.row(id)[table.AttrPosition])
 		require.Equal(w, "r", w.row(id)[table.AttrResolved])
 		require.Equal(w, epoch+1, l.epochNow())
-		l.Commit(position.Progress{At: position.Past("78"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("78"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "78", w.row(id)[table.AttrPosition])
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
-		l.Commit(position.Progress{At: position.Past("79"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("79"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "79", w.row(id)[table.AttrPosition], "a commit finds it sooner")
 		require.True(w, w.aws.DynamoDB.Delete(testTable, id))
@@ -68,13 +68,17 @@ func TestTableVanishesAndIsCreatedAnew(t *testing.T) {
 		a := w.start("a", func(c *Config) { c.CreateTable = true })
 		w.awaitHeld(5*time.Second, 2, a)
 		before := w.row(table.KeyApplication)
-		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("10"), CaughtUp: time.Now()})
+		a.store.Lease(table.ShardName(0)).Commit(
+			position.Progress{Settled: true, At: position.Past("10"), CaughtUp: time.Now()},
+		)
 		low, high := w.aws.Kinesis.Split(testStream, table.ShardName(1))
 		w.finish(table.ShardName(1), nil, a)
 		w.await("children", 5*time.Second, func() bool { return isHeld(low, a) && isHeld(high, a) })
 		time.Sleep(2 * time.Second)
 		w.aws.DynamoDB.DropTable(testTable)
-		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("11"), CaughtUp: time.Now()})
+		a.store.Lease(table.ShardName(0)).Commit(
+			position.Progress{Settled: true, At: position.Past("11"), CaughtUp: time.Now()},
+		)
 		w.await("table and leases back", time.Minute, func() bool {
 			return w.row(table.ShardName(0)) != nil && w.row(table.ShardName(0))[table.AttrPosition] == "11" &&
 				len(a.held()) == 3
@@ -96,7 +100,9 @@ func TestTableVanishesAndIsRestored(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 2, a)
 		before := w.row(table.KeyApplication)
-		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("10"), CaughtUp: time.Now()})
+		a.store.Lease(table.ShardName(0)).Commit(
+			position.Progress{Settled: true, At: position.Past("10"), CaughtUp: time.Now()},
+		)
 		time.Sleep(2 * time.Second)
 		w.aws.DynamoDB.DropTable(testTable)
 		time.Sleep(3 * time.Second)

@@ -22,7 +22,7 @@ func TestTableVanishesUnderTwoWorkers(t *testing.T) {
 			for _, p := range []*process{a, b} {
 				for _, id := range p.held() {
 					if l := p.store.Lease(id); l != nil {
-						l.Commit(position.Progress{At: position.Past(sequence), CaughtUp: time.Now()})
+						l.Commit(position.Progress{Settled: true, At: position.Past(sequence), CaughtUp: time.Now()})
 					}
 				}
 			}

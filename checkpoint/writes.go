@@ -28,6 +28,7 @@ type claim struct {
 	target string
 	// replaces is a checkpoint that the offer may be stored over, whatever it is.
 	replaces string
+	need     need // of the offer
 }
 
 // newOwner is the owner after the requested handoff; empty for a shard that is paused.
@@ -48,7 +49,7 @@ func (l *Lease) claim() (claim, error) {
 	l.ledger.number++
 	return claim{
 		worker: l.worker.id, epoch: l.epoch, offer: l.ledger.offer, number: l.ledger.number,
-		target: l.target, replaces: l.ledger.replaces,
+		target: l.target, replaces: l.ledger.replaces, need: l.ledger.need,
 	}, nil
 }
 
@@ -157,7 +158,7 @@ func (l *Lease) writeProgress(ctx context.Context) error {
 	s.m.commitTime.Observe(time.Since(begin).Seconds())
 	if err == nil {
 		s.m.committed(resultOK)
-		l.acknowledge(c.offer)
+		l.acknowledge(c)
 		return nil
 	}
 	if _, ok := table.Refused(err); !ok {
@@ -189,7 +190,7 @@ func (l *Lease) refusedWrite(ctx context.Context, c claim, err error) error {
 		}
 		if r.Offers == c.number { // the client sent it twice, and the answer to the first was lost
 			s.m.committed(resultOK)
-			l.acknowledge(c.offer)
+			l.acknowledge(c)
 			return nil
 		}
 		s.m.committed(resultIgnored)
@@ -231,7 +232,7 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	l.epoch, l.ledger.suspect = r.Epoch, false
 	s.view.rows[l.shard] = r
 	s.mu.Unlock()
-	l.acknowledge(c.offer)
+	l.acknowledge(c)
 	return nil
 }
 
@@ -401,7 +402,7 @@ func (l *Lease) settleHandoff(ctx context.Context, target string) bool {
 		s.mu.Lock()
 		l.epoch = c.epoch + 1
 		s.mu.Unlock()
-		l.acknowledge(c.offer)
+		l.acknowledge(c)
 		return false
 	}
 }

@@ -34,7 +34,8 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		before := w.aws.History.Count(fakeaws.ServiceDynamoDB, "UpdateItem")
 		for i := range 1000 {
 			l.Commit(position.Progress{
-				At: position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, Above: "r",
+				Settled: true,
+				At:      position.Position{Sequence: strconv.Itoa(1000 + i), Sub: 3}, Above: "r",
 				CaughtUp: time.Now(), Load: 5,
 			})
 			time.Sleep(10 * time.Millisecond)
@@ -44,15 +45,18 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 		require.Equal(w, "r", w.row(id)[table.AttrResolved])
-		l.Commit(position.Progress{At: position.Past("1998"), CaughtUp: time.Now()})
-		l.Commit(position.Progress{At: position.Position{Sequence: "1999", Sub: 2}, CaughtUp: time.Now()})
-		l.Commit(position.Progress{At: position.Past("999"), CaughtUp: time.Now()})
-		l.Commit(position.Progress{At: position.Past("garbage"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("1998"), CaughtUp: time.Now()})
+		l.Commit(
+			position.Progress{Settled: true, At: position.Position{Sequence: "1999", Sub: 2}, CaughtUp: time.Now()},
+		)
+		l.Commit(position.Progress{Settled: true, At: position.Past("999"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("garbage"), CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		require.Equal(w, "1999", w.row(id)[table.AttrPosition])
 		require.InDelta(w, 3, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultIgnored))), 0)
 		require.InDelta(w, 1, testutil.ToFloat64(a.store.m.commits.WithLabelValues(string(resultUnstorable))), 0)
-		l.Commit(position.Progress{At: position.Past("10000"), CaughtUp: time.Now()}) // longer, hence larger
+		// longer, hence larger
+		l.Commit(position.Progress{Settled: true, At: position.Past("10000"), CaughtUp: time.Now()})
 		a.stop()
 		require.Equal(w, "10000", w.row(id)[table.AttrPosition], "the last offer goes with the release")
 		require.NotContains(w, w.row(id), table.AttrResolved)
@@ -64,7 +68,8 @@ func TestCommitIsCoalescedMonotonicAndKept(t *testing.T) {
 		require.Equal(w, position.WholeRecord, sub)
 		require.Empty(w, resolved)
 		b.store.Lease(id).Commit(position.Progress{
-			At: position.Position{Sequence: "10001", Sub: 4}, Above: "x",
+			Settled: true,
+			At:      position.Position{Sequence: "10001", Sub: 4}, Above: "x",
 			CaughtUp: time.Now(),
 		})
 		b.stop()
@@ -84,7 +89,7 @@ func TestLateCommitOfTheSameEpochIsRefused(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		l := a.store.Lease(table.ShardName(0))
-		l.Commit(position.Progress{At: position.Position{Sequence: "100", Sub: 7}, CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Position{Sequence: "100", Sub: 7}, CaughtUp: time.Now()})
 		time.Sleep(2 * time.Second)
 		for _, late := range []position.Position{position.Past("99"), {Sequence: "100", Sub: 6}, {Sequence: "9"}} {
 			c, err := l.claim()
@@ -112,11 +117,11 @@ func TestLostAnswerOfACommit(t *testing.T) {
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				l := a.store.Lease(table.ShardName(0))
-				l.Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
+				l.Commit(position.Progress{Settled: true, At: position.Past("5"), CaughtUp: time.Now()})
 				time.Sleep(5 * time.Second)
 				require.NoError(w, l.Context().Err())
 				require.Equal(w, "5", w.row(table.ShardName(0))[table.AttrPosition])
-				l.Commit(position.Progress{At: position.Past("6"), CaughtUp: time.Now()})
+				l.Commit(position.Progress{Settled: true, At: position.Past("6"), CaughtUp: time.Now()})
 				time.Sleep(3 * time.Second)
 				require.Equal(w, "6", w.row(table.ShardName(0))[table.AttrPosition])
 				a.stop()
@@ -145,6 +150,7 @@ func TestLostAnswerOfAnAcquisition(t *testing.T) {
 					w.awaitHeld(6*time.Second, 1, b)
 					require.Equal(w, b.store.Status().Worker, w.row(table.ShardName(0))[table.AttrOwner])
 					b.store.Lease(table.ShardName(0)).Commit(position.Progress{
+						Settled:  true,
 						At:       position.Past("5"),
 						CaughtUp: time.Now(),
 					})
@@ -165,7 +171,9 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 				a := w.startStubborn("a")
 				w.awaitHeld(5*time.Second, 2, a)
 				for _, id := range a.held() {
-					a.store.Lease(id).Commit(position.Progress{At: position.Past("5"), CaughtUp: time.Now()})
+					a.store.Lease(id).Commit(
+						position.Progress{Settled: true, At: position.Past("5"), CaughtUp: time.Now()},
+					)
 				}
 				time.Sleep(2 * time.Second)
 				b := w.start("b")
@@ -180,7 +188,7 @@ func TestLostAnswerOfAHandoffAndARelease(t *testing.T) {
 					}
 					return l != nil
 				})
-				l.Commit(position.Progress{At: position.Past("6"), CaughtUp: time.Now()})
+				l.Commit(position.Progress{Settled: true, At: position.Past("6"), CaughtUp: time.Now()})
 				fault.Operation = "UpdateItem"
 				w.aws.Faults.Add(fault)
 				for l.HandOff(w.Context()) != nil {
@@ -329,7 +337,7 @@ func TestHandoffToADeadTarget(t *testing.T) {
 			}
 			return l != nil
 		})
-		l.Commit(position.Progress{At: position.Past("42"), CaughtUp: time.Now()})
+		l.Commit(position.Progress{Settled: true, At: position.Past("42"), CaughtUp: time.Now()})
 		b.kill()
 		require.NoError(w, l.HandOff(w.Context()))
 		id := l.shard
@@ -352,7 +360,8 @@ func TestBalanceByLoad(t *testing.T) {
 			for i, id := range hot {
 				if l := a.store.Lease(id); l != nil {
 					l.Commit(position.Progress{
-						At: position.Past(fmt.Sprint(time.Now().Unix())), CaughtUp: time.Now(),
+						Settled: true,
+						At:      position.Past(fmt.Sprint(time.Now().Unix())), CaughtUp: time.Now(),
 						Load: float64(900_000 + i*10_000),
 					})
 				}
@@ -372,7 +381,9 @@ func TestLostPositionIsCounted(t *testing.T) {
 		a := w.start("a")
 		w.awaitHeld(5*time.Second, 1, a)
 		read := time.Now()
-		a.store.Lease(table.ShardName(0)).Commit(position.Progress{At: position.Past("5"), CaughtUp: read})
+		a.store.Lease(table.ShardName(0)).Commit(
+			position.Progress{Settled: true, At: position.Past("5"), CaughtUp: read},
+		)
 		a.stop()
 		b := w.start("b")
 		w.awaitHeld(5*time.Second, 1, b)
@@ -430,7 +441,7 @@ func TestLateWritesOfAFormerOwnerAreRefused(t *testing.T) {
 		_, err = a.store.table.Update(w.Context(), id, e)
 		require.NoError(w, err)
 		late("in a later turn of the same worker")
-		b.store.Lease(id).Commit(position.Progress{At: position.Past("7"), CaughtUp: time.Now()})
+		b.store.Lease(id).Commit(position.Progress{Settled: true, At: position.Past("7"), CaughtUp: time.Now()})
 		lb := b.store.Lease(id)
 		<-lb.Context().Done()
 		require.ErrorIs(w, context.Cause(lb.Context()), ErrLeaseLost, "b finds out with its next commit")

@@ -149,6 +149,24 @@ func TestCrashTakeover(t *testing.T) {
 	})
 }
 
+// TestCrashRepeatsNoAlertOfASecondAgo: progress that a crash would only read again may wait, but not what was alerted.
+func TestCrashRepeatsNoAlertOfASecondAgo(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		one := w.join("one")
+		for from := 0; from < 300; from += 100 {
+			w.put(from, from+100, 10)
+			w.eventually(5*time.Second, "its alerts", func() bool { return w.distinct() == from+100 })
+			time.Sleep(1500 * time.Millisecond)
+		}
+		one.crash(w)
+		w.put(300, 400, 10)
+		w.join("two")
+		w.eventually(30*time.Second, "all of 400", func() bool { return w.distinct() == 400 })
+		w.checkOrder()
+		require.Zero(t, w.repeats())
+	})
+}
+
 // TestStopHandsOver: after SIGTERM of one worker the other reads its shards within a second, and nothing is repeated.
 func TestStopHandsOver(t *testing.T) {
 	inWorld(t, 8, func(w *world) {

@@ -41,6 +41,8 @@ type progress struct {
 	recalled  map[string]dealtAlert
 	dealt     []dealtAlert // dealt with in this life, in entries that no offer names; written by those who settle
 	load      read.Load    // written here; read by offers and the status
+	settled   bool         // something was since the last offer; written by those who settle, and by offers
+	bytes     int          // of records since the last offer; written here and by offers
 	caughtUp  time.Time    // up to when the shard is read; written here, read by offers and the heartbeat
 	evaluates bool         // statefully, so that eventTime is known; written here, read by the heartbeat
 	eventTime time.Time    // of the evaluator; written here with caughtUp, read with it
@@ -134,6 +136,7 @@ func (p *progress) settle(of *part) (whole bool) {
 	if of.decides {
 		lanes.MergeOutcome(&of.entry.Decision, of.Result.Outcome, of.Result.Reason)
 	}
+	p.settled = true
 	if whole = p.mark.Resolve(of.entry); whole {
 		p.keepDealt(of.entry)
 	}
@@ -148,6 +151,7 @@ func (p *progress) settleOutput(e *watermark.Entry, result alert.Decision) (whol
 	if result.Outcome != alert.Unmatched {
 		lanes.MergeOutcome(&e.Decision, result.Outcome, result.Reason)
 	}
+	p.settled = true
 	if whole = p.mark.ResolveOutput(e); whole {
 		p.keepDealt(e)
 	}
@@ -194,7 +198,10 @@ func (p *progress) offer(all bool) {
 		settled = append(p.mark.SettledAbove(), p.inheritedAbove(p.mark.Last)...)
 	}
 	above := position.EncodeRanges(settled)
-	offer := position.Progress{At: mark, Above: above, Load: p.load.Rate(time.Now())}
+	offer := position.Progress{
+		At: mark, Above: above, Load: p.load.Rate(time.Now()), Settled: p.settled, Bytes: p.bytes,
+	}
+	p.settled, p.bytes = false, 0
 	if p.mark.Waiting() == 0 {
 		offer.CaughtUp = p.caughtUp
 	}
@@ -252,6 +259,7 @@ func (p *progress) recordLoad(page *read.Page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.load.Add(page.At, bytes)
+	p.bytes += bytes
 }
 
 // recordIngested records that everything of a page is in the watermark. The time up to which the shard was read is

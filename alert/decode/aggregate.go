@@ -67,8 +67,9 @@ func deaggregate(data []byte) (a unpacked, err error) {
 	return a, nil
 }
 
-// read reads one record. The error is of this record alone; its data are there if they can be found.
-func (a *unpacked) read(i int) (partitionKey string, data []byte, err error) {
+// read reads one record, and where its partition key is. The error is of this record alone; its data are there if they
+// can be found.
+func (a *unpacked) read(i int) (key uint32, data []byte, err error) {
 	index, haveKey, haveData := uint64(0), false, false
 	err = eachField(a.records[i], func(field protowire.Number, value []byte) {
 		if field == fieldData {
@@ -81,15 +82,15 @@ func (a *unpacked) read(i int) (partitionKey string, data []byte, err error) {
 	})
 	switch {
 	case err != nil:
-		return "", nil, err
+		return 0, nil, err
 	case !haveKey || index >= uint64(len(a.keys)):
-		return "", data, errNoPartitionKey
+		return 0, data, errNoPartitionKey
 	case len(a.keys[index]) > maxPartitionKey && utf8.RuneCountInString(a.keys[index]) > maxPartitionKey:
-		return "", data, errKeyTooLong
+		return 0, data, errKeyTooLong
 	case !haveData:
-		return "", nil, errNoData
+		return 0, nil, errNoData
 	}
-	return a.keys[index], data, nil
+	return uint32(index), data, nil
 }
 
 // eachField walks a protobuf message and calls back for length-delimited and varint fields.

@@ -28,6 +28,7 @@ type Decoder struct {
 	// row is a batch's event, and shaped what a step made of a record. text and spare are the piece that is visited.
 	row, shaped payload.Row
 	text, spare []byte
+	user        UserRecord // what a visit gets
 
 	// What follows is the record at hand.
 
@@ -51,8 +52,9 @@ type piece struct {
 	data []byte
 	// batch and header count from 1; event is the place in the batch.
 	batch, event, header uint32
-	// inside is the place of the aggregate's record that it came from.
-	inside uint32
+	// inside is the place of the aggregate's record that it came from, and key that of its partition key; from 1, and 0
+	// where there is none.
+	inside, key uint32
 	// blank pieces have a place, and are not visited.
 	blank bool
 }
@@ -79,7 +81,12 @@ func (d *Decoder) Simple(data []byte) bool {
 // Each decodes a Kinesis record and visits its user records in order. What visit gets is valid until it returns; its
 // first error ends the visits. Bad input is no error: it is what visit gets.
 func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *UserRecord) error) error {
-	defer d.release()
+	defer func() {
+		d.release()
+		clear(d.row.Cells)
+		clear(d.shaped.Cells)
+		d.user = UserRecord{}
+	}()
 	return d.each(ctx, rec, visit)
 }
 
@@ -99,6 +106,9 @@ func (d *Decoder) release() {
 		d.block, d.pieces, d.batches = nil, nil, nil
 		d.budget.give()
 	}
+	for _, b := range d.batches {
+		b.Release()
+	}
 	clear(d.pieces)
 	d.pieces, d.block = d.pieces[:0], d.block[:0]
 	d.faults, d.headers, d.batches = nil, nil, d.batches[:0]
@@ -115,15 +125,18 @@ func (d *Decoder) each(ctx context.Context, rec *alert.Record, visit func(u *Use
 		return err
 	}
 	last := d.lastSeen()
+	u := &d.user
+	*u = UserRecord{Record: *rec, Whole: true, Last: true}
 	if last < 0 {
-		u := UserRecord{Record: *rec, Whole: true, Last: true}
 		if d.whole != nil {
 			u.Err = d.whole
 		} else {
 			u.Dropped = d.dropped
 		}
-		return visit(&u)
+		return visit(u)
 	}
+	u.Inner = d.aggregate || d.splits()
+	u.Whole = !u.Inner
 	for i := 0; i <= last; i++ {
 		if d.yielded {
 			if err := d.decode(ctx, rec); err != nil {
@@ -133,9 +146,9 @@ func (d *Decoder) each(ctx context.Context, rec *alert.Record, visit func(u *Use
 		if d.pieces[i].blank {
 			continue
 		}
-		u := d.piece(i, rec)
+		d.piece(i, rec.PartitionKey, u)
 		u.Last = i == last
-		if err := visit(&u); err != nil {
+		if err := visit(u); err != nil {
 			return err
 		}
 	}
@@ -187,9 +200,10 @@ func (d *Decoder) expand(rec *alert.Record) bool {
 		return true
 	}
 	for i := range d.inside.records {
-		_, data, err := d.inside.read(i)
-		p := piece{data: data, inside: uint32(i)}
+		key, data, err := d.inside.read(i)
+		p := piece{data: data, inside: uint32(i), key: key + 1}
 		if err != nil {
+			p.key = 0
 			d.fail(p, &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()})
 			continue
 		}
@@ -215,8 +229,8 @@ func (d *Decoder) run(i int, p piece) bool {
 	if marked(p.data) {
 		p.data = p.data[3:]
 	}
-	if d.plan == nil || i == len(d.plan.first) {
-		return d.add(p)
+	if d.plan == nil || i == len(d.plan.first) || payload.IsBlank(p.data) {
+		return d.add(p) // where there is nothing, no step has anything to do
 	}
 	s := &d.plan.first[i]
 	switch {
@@ -300,7 +314,7 @@ func (d *Decoder) split(i int, p piece) bool {
 	s := &d.plan.first[i]
 	ok, names := true, uint32(0)
 	emit := func(data []byte, fault *payload.Fault) bool {
-		part := piece{data: data, inside: p.inside, header: names}
+		part := piece{data: data, inside: p.inside, key: p.key, header: names}
 		switch {
 		case fault != nil:
 			ok = d.fail(part, fault)
@@ -340,9 +354,17 @@ func (d *Decoder) events(i int, p piece) bool {
 			b = &envelope.Batch{}
 		}
 	}
-	if fault := b.Read(p.data, d.plan.limits.Pieces-len(d.pieces)); fault != nil {
+	most := d.plan.limits.Pieces - len(d.pieces)
+	if !d.big { // nor may the messages that it unescapes be more than the decoder's own memory
+		if most = min(most, d.left/envelope.EventBytes); len(p.data) > d.left {
+			return false
+		}
+	}
+	if fault := b.Read(p.data, most); fault != nil {
 		if fault.Defect == payload.UnpackLimit {
-			d.whole = fault
+			if d.big {
+				d.whole = fault
+			}
 			return false
 		}
 		return d.fail(p, fault)
@@ -358,7 +380,7 @@ func (d *Decoder) events(i int, p piece) bool {
 	}
 	last := i+1 == len(d.plan.first)
 	for n := range b.Len() {
-		part := piece{inside: p.inside, batch: uint32(len(d.batches)), event: uint32(n)}
+		part := piece{inside: p.inside, key: p.key, batch: uint32(len(d.batches)), event: uint32(n)}
 		if last {
 			if !d.add(part) {
 				return false
@@ -421,32 +443,30 @@ func (d *Decoder) fail(p piece, fault *payload.Fault) bool {
 	return true
 }
 
-// piece makes the user record of a piece.
-func (d *Decoder) piece(i int, rec *alert.Record) UserRecord {
+// splits reports whether places count pieces.
+func (d *Decoder) splits() bool { return d.plan != nil && d.plan.splits }
+
+// piece makes the user record of a piece: what may differ from the one before. key is that of the Kinesis record.
+func (d *Decoder) piece(i int, key string, u *UserRecord) {
 	p := &d.pieces[i]
-	u := UserRecord{Record: *rec}
-	u.Data = p.data
-	splits := d.plan != nil && d.plan.splits
-	u.Inner = d.aggregate || splits
-	u.Whole = !u.Inner
-	u.Borrowed = d.plan != nil
+	u.Data, u.Row, u.Err = p.data, nil, nil
+	u.Borrowed, u.Replayed = d.plan != nil, false
 	if d.aggregate {
-		if key, _, err := d.inside.read(int(p.inside)); err == nil {
-			u.PartitionKey = key
-		}
 		u.SubSequence = p.inside
+		if u.PartitionKey = key; p.key > 0 {
+			u.PartitionKey = d.inside.keys[p.key-1]
+		}
 	}
-	if splits {
-		u.SubSequence = uint32(i)
+	if d.splits() {
+		u.SubSequence = uint32(i) //nolint:gosec // Limits.Pieces
 	}
 	fault := d.faults[i]
 	if fault == nil && d.plan != nil {
-		fault = d.shape(p, &u)
+		fault = d.shape(p, u)
 	}
 	if fault != nil {
 		u.Err = fault
 	}
-	return u
 }
 
 // shape takes the steps that make one record of a piece.

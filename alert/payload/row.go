@@ -1,6 +1,8 @@
 package payload
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -82,10 +84,30 @@ func (r *Row) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// IsObject reports whether a text is one object in strict JSON, with nothing but white space around it.
+// maxDepth is how deep jsontext reads.
+const maxDepth = 10_000
+
+// IsObject reports whether a text is one object in strict JSON, with nothing but white space around it, that can be the
+// member of another.
 func IsObject(text []byte) bool {
 	text = trimSpace(text)
-	return len(text) > 1 && text[0] == '{' && text[len(text)-1] == '}' && jsontext.Value(text).IsValid()
+	if len(text) < 2 || text[0] != '{' || text[len(text)-1] != '}' || !jsontext.Value(text).IsValid() {
+		return false
+	}
+	if len(text) < 2*maxDepth { // it cannot be that deep
+		return true
+	}
+	return jsontext.Value(slices.Concat([]byte("["), text, []byte("]"))).IsValid()
+}
+
+// MayBeObject reports whether a text begins as an object, so that looking further is worth it.
+func MayBeObject(text []byte) bool {
+	for _, c := range text {
+		if !isSpace(c) {
+			return c == '{'
+		}
+	}
+	return false
 }
 
 // trimSpace takes off JSON's white space.

@@ -167,7 +167,9 @@ type ProcessingConfig struct {
 	// together: use `1s` where others read the stream, another application of this daemon included. It must be shorter
 	// than `leases.duration`.
 	PollInterval time.Duration `yaml:"poll_interval" default:"200ms" range:"200ms..1m"`
-	// How often the progress of a shard is written at most, up to a third of `leases.duration`. `0s` is as fast as
+	// How long the progress of a shard waits at most, up to a third of `leases.duration`, after something was accepted
+	// that a crash would repeat: an alert, a dead letter or an output record. Other progress is written every 15 s, or
+	// after 4 MiB of records. `0s` is as fast as
 	// DynamoDB answers, one write of a shard at a time, so that a crash repeats only what was accepted since the last
 	// write began. It costs up to 100 writes a second for each worker with busy shards. A throttled write waits 0.25 to
 	// 5 s before it is tried again.

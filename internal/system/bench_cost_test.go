@@ -34,7 +34,6 @@ func TestFigureCost(t *testing.T) {
 		c.Score = []alert.ScoreConfig{{Fields: []string{"heartRate"}}}
 	}
 	poll := func(c *config.Config) { c.Processing.PollInterval = time.Second }
-	rare := func(c *config.Config) { c.Processing.CheckpointInterval = new(3 * time.Second) }
 	var table strings.Builder
 	for _, c := range []costCase{
 		{"idle", 1, 1, 0, nil},
@@ -47,7 +46,7 @@ func TestFigureCost(t *testing.T) {
 		{"busy", 100, 1, 10, nil},
 		{"busy", 10, 2, 10, nil},
 		{"busy, `poll_interval: 1s`", 10, 1, 10, poll},
-		{"busy, `checkpoint_interval: 3s`", 10, 1, 10, rare},
+
 		{"busy, a rule with `dedup`, 1,000 keys", 10, 1, 10, remember},
 		{"busy, `score` of one field", 10, 1, 10, score},
 	} {

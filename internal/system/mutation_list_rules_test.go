@@ -61,7 +61,7 @@ func ruleMutations() []mutation {
 		{
 			breaks: "an aggregate of nothing has an outcome",
 			file:   "alert/decode/decoder.go", old: "	if last < 0 {\n", new: "	if d.whole != nil {\n",
-			by:  only("alert/decode", "TestUserRecords"), says: `.*Error:.*`,
+			by: only("alert/decode", "TestUserRecords"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "what a lost lease leaves behind is counted",

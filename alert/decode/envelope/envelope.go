@@ -13,25 +13,3 @@ func Kinds() []string { return []string{CloudWatchLogs} }
 func Append(dst []byte, kind string, src []byte) (out []byte, control bool, fault *payload.Fault) {
 	return dst, false, nil
 }
-
-// Batch is what a record of CloudWatch Logs holds. It keeps its memory for the next one.
-type Batch struct {
-	// Control marks a control message, which holds no events.
-	Control bool
-	events  []event
-}
-
-type event struct{}
-
-// Read reads an envelope, with at most `pieces` events, of which the Batch keeps slices. The fault is about the whole;
-// a broken event has its own, see Row.
-func (b *Batch) Read(data []byte, pieces int) *payload.Fault { return nil }
-
-// Len is how many events there are.
-func (b *Batch) Len() int { return len(b.events) }
-
-// Size is how many bytes the Batch takes beside the data that it was read from.
-func (b *Batch) Size() int { return 0 }
-
-// Row makes an event into row, whose cells it uses again.
-func (b *Batch) Row(i int, row *payload.Row) *payload.Fault { return nil }

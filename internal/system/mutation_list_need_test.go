@@ -1,0 +1,32 @@
+//go:build mutation
+
+package system_test
+
+// needMutations are the ways to write progress too late, or more often than it is needed.
+func needMutations() []mutation {
+	only := func(test string) killer { return killer{pkg: "checkpoint", test: test} }
+	return []mutation{
+		{
+			breaks: "what a crash would repeat is stored within the interval",
+			file:   "checkpoint/commit.go", old: "return n.settled > n.stored.offers ||", new: "return",
+			by: only("TestProgressIsWrittenByNeed"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a crash reads only so many bytes again",
+			file:   "checkpoint/commit.go", old: "n.bytes-n.stored.bytes >= lazyBytes", new: "n.bytes < 0",
+			by: only("TestProgressIsWrittenByNeed"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "progress that a crash would only read again waits",
+			file:   "checkpoint/commit.go", old: "interval = max(interval, lazyInterval)", new: "interval += 0",
+			by: only("TestWriteUnitsOfBusyShards"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "an accepted alert is a need",
+			file:   "consumer/progress.go", old: "	p.settled = true\n	if whole = p.mark.Resolve(",
+			new:  "	if whole = p.mark.Resolve(",
+			by:   killer{pkg: "consumer", test: "TestCrashRepeatsNoAlertOfASecondAgo"},
+			says: `.*Error:.*`,
+		},
+	}
+}
