@@ -109,7 +109,7 @@ func (p *prober) run() *payload.Hint {
 		}
 		p.last, p.like = s.unread, payload.SureCause(s.unread, s.defect)
 		like := p.like
-		steps, sure := p.next(like, s.unread)
+		steps, sure := next(like, s.unread)
 		if !sure {
 			return p.ends(like, s.unread)
 		}
@@ -258,7 +258,7 @@ func (p *prober) judge(plan *Plan, u *UserRecord, s *seen) {
 
 // next are the steps that read what looks like that; nil where no input reads it. It returns false where the bytes are
 // no sure sign.
-func (p *prober) next(like payload.Likely, data []byte) (steps []Step, sure bool) {
+func next(like payload.Likely, data []byte) (steps []Step, sure bool) {
 	switch like { //nolint:exhaustive // the others are no format
 	case payload.LikelyGzip, payload.LikelyZlib, payload.LikelyZstd, payload.LikelyLZ4, payload.LikelySnappy:
 		return []Step{{Decompress: string(unpack.Auto)}}, true
