@@ -298,6 +298,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 	}
 	l.saver = saver{lease: l, token: newToken()}
 	s.view.leases[r.ID] = l
+	s.view.granted = append(s.view.granted, l)
 	delete(s.view.memory, r.ID)
 	s.m.event(event)
 	s.m.held.Inc()

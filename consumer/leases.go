@@ -11,9 +11,9 @@ import (
 
 // Leases is what the consumer asks of the lease table (checkpoint.Store, wrapped by cmd).
 type Leases interface {
-	// Grants returns the ids of all shards that this process holds, sorted, as soon as at least one of them waits for
-	// its consumer (Lease.Take); until then it blocks. It returns what there is when ctx is done.
-	Grants(ctx context.Context) []string
+	// NextGrant returns the shard whose lease has waited longest for its consumer, and the same one until Lease.Take
+	// took it, or it is over. While none waits it blocks; it returns false when ctx is done.
+	NextGrant(ctx context.Context) (shardID string, ok bool)
 
 	// Lease returns the lease of a shard from its grant until Release, or nil when this process does not hold it. It is
 	// the same value each time.

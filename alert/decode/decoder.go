@@ -237,8 +237,11 @@ func (d *Decoder) run(i int, p piece) bool {
 	case s.decompress != "":
 		return d.unpack(i, p, func(dst []byte, limit int) ([]byte, *payload.Fault) {
 			out, packed, fault := d.unpacker.Append(dst, s.decompress, p.data, limit)
-			if fault == nil && !packed {
+			switch {
+			case fault == nil && !packed:
 				return nil, nil
+			case fault == nil && out == nil:
+				return []byte{}, nil // it unpacks to nothing
 			}
 			return out, fault
 		})
@@ -254,14 +257,18 @@ func (d *Decoder) run(i int, p piece) bool {
 		return d.events(i, p)
 	case s.unwrap != "":
 		control := false
-		ok := d.unpack(i, p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
+		ok, made := d.convert(&p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
 			out, control, fault = envelope.Append(dst, s.unwrap, p.data)
 			return out, fault
 		})
-		if control {
+		switch {
+		case !made:
+			return ok
+		case control:
 			d.dropped = alert.ReasonControlMessage
+			p.blank = true
+			return d.add(p)
 		}
-		return ok
 	case s.split != "":
 		return d.split(i, p)
 	case s.nested != nil:
@@ -276,22 +283,33 @@ func (d *Decoder) run(i int, p piece) bool {
 	return d.run(i+1, p)
 }
 
-// unpack does a step that makes bytes of bytes: within the limit, behind what earlier steps made. nil means that the
-// bytes are as they should be.
+// unpack does a step that makes bytes of bytes, and those behind it.
 func (d *Decoder) unpack(i int, p piece, do func(dst []byte, limit int) ([]byte, *payload.Fault)) bool {
+	if ok, made := d.convert(&p, do); !made {
+		return ok
+	}
+	return d.run(i+1, p)
+}
+
+// convert makes other bytes of a piece: within the limit, behind what earlier steps made. nil means that the bytes are as
+// they should be. Where it makes none, there is a broken piece if it is ok, and the record is given up if not.
+func (d *Decoder) convert(p *piece, do func(dst []byte, limit int) ([]byte, *payload.Fault)) (ok, made bool) {
 	dst := d.block[len(d.block):]
+	if dst == nil {
+		dst = []byte{} // so that what is unpacked to nothing is not nil
+	}
 	out, fault := do(dst, d.left)
 	if fault == nil && len(out) > d.left {
 		fault = d.beyond()
 	}
 	switch {
 	case fault != nil && fault.Defect == payload.UnpackLimit && !d.big:
-		return false
+		return false, false
 	case fault != nil:
 		if fault.Defect == payload.UnpackLimit {
 			d.left = 0 // whatever comes behind it in an aggregate: the work has been done
 		}
-		return d.fail(p, fault)
+		return d.fail(*p, fault), false
 	case out != nil:
 		d.left -= len(out)
 		if cap(out) > cap(dst) { // it has outgrown the block, and is the next one
@@ -301,7 +319,7 @@ func (d *Decoder) unpack(i int, p piece, do func(dst []byte, limit int) ([]byte,
 		}
 		p.data = out
 	}
-	return d.run(i+1, p)
+	return true, true
 }
 
 // beyond is the fault of a record that is more than it may be.
@@ -335,7 +353,7 @@ func (d *Decoder) split(i int, p piece) bool {
 	}
 	switch s.split {
 	case splitLines:
-		split.Lines(p.data, s.quoted, emit)
+		split.Lines(p.data, s.separator, emit)
 	case splitConcatenated:
 		split.Concatenated(p.data, emit)
 	default:

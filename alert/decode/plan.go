@@ -47,7 +47,7 @@ type step struct {
 	jsonString bool
 	split      string
 	path       []string
-	quoted     bool            // split lines outside the quotes of CSV
+	separator  string          // of the columns, where lines are split outside the quotes of CSV
 	header     *columns.Config // the first line of what is split names the columns
 	unwrap     string
 	columns    *columns.Config
@@ -78,6 +78,12 @@ func presets() []preset {
 	unpacked := Step{Decompress: string(unpack.Auto)}
 	return []preset{
 		{"cloudwatch_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}}},
+		{"dynamodb", []Step{{Unwrap: envelope.DynamoDB}}},
+		{"dms", []Step{{Unwrap: envelope.DMS}}},
+		{"debezium", []Step{{Unwrap: envelope.Debezium}}},
+		{"sns", []Step{{Unwrap: envelope.SNS}}},
+		{"eventbridge", []Step{{Unwrap: envelope.EventBridge}}},
+		{"fluent_bit", []Step{unpacked, {Split: splitLines}}},
 	}
 }
 
@@ -142,7 +148,7 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	}
 	for i := range p.then[:len(p.then)-1] { // CSV frames itself: its quotes may hold newlines
 		if c := p.then[i+1].columns; p.then[i].split == splitLines && c != nil && c.As == columns.AsCSV {
-			p.then[i].quoted = true
+			p.then[i].separator = separatorOf(c)
 			if c.Header {
 				p.then[i].header = c
 			}
@@ -156,6 +162,17 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	sum := sha256.Sum256(canonical)
 	p.hash = hex.EncodeToString(sum[:8])
 	return p, nil
+}
+
+// separatorOf is what stands between two columns.
+func separatorOf(c *columns.Config) string {
+	switch c.Separator {
+	case "":
+		return ","
+	case "tab":
+		return "\t"
+	}
+	return c.Separator
 }
 
 // compile is one step, and how many members it has.
