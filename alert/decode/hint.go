@@ -33,17 +33,17 @@ func hintLimits() Limits { return Limits{Bytes: 2 << 20, Ratio: 100, Pieces: 10_
 // Hint looks once more at the payload of a Kinesis record that cannot be read: layer by layer, what it is, and which
 // input reads it. It names only an input that it has decoded the record with, to records that rules could see. It
 // returns nil where the bytes give no sure sign, and for a record that the plan reads, or most of it.
-func (p *Plan) Hint(data []byte) *payload.Hint {
+func (p *Plan) Hint(ctx context.Context, data []byte) *payload.Hint {
 	if len(data) > hintRecord {
 		return nil
 	}
 	x := newProber(data)
 	if p != nil {
-		if s := x.with(p); s.mostly() || s.dropped != "" {
+		if s := x.with(ctx, p); s.mostly() || s.dropped != "" {
 			return nil
 		}
 	}
-	return x.run()
+	return x.run(ctx)
 }
 
 // prober finds the layers of one record.
@@ -76,7 +76,7 @@ func (s *seen) mostly() bool {
 }
 
 // Hint is Plan.Hint of the decoder's plan.
-func (d *Decoder) Hint(data []byte) *payload.Hint { return d.plan.Hint(data) }
+func (d *Decoder) Hint(ctx context.Context, data []byte) *payload.Hint { return d.plan.Hint(ctx, data) }
 
 func newProber(data []byte) *prober {
 	return &prober{
@@ -85,21 +85,21 @@ func newProber(data []byte) *prober {
 	}
 }
 
-func (p *prober) run() *payload.Hint {
+func (p *prober) run(ctx context.Context) *payload.Hint {
 	if IsAggregate(p.data) {
 		p.looks = append(p.looks, "a KPL aggregate")
 	}
 	for i := range hintLayers {
-		s, ok := p.try(p.in)
+		s, ok := p.try(ctx, p.in)
 		if !ok {
 			return p.hint("", nil, p.like.Remedy())
 		}
 		if s.mostly() && (i > 0 || s.broken == 0) {
-			return p.found(&s)
+			return p.found(ctx, &s)
 		}
 		p.readable = p.readable || s.mostly()
 		if s.dropped == alert.ReasonEmpty {
-			return p.hint(p.emptied(), nil, "")
+			return p.hint(p.emptied(), nil, p.like.Remedy())
 		}
 		if s.unread == nil {
 			return p.hint("", s.fault, "")
@@ -111,7 +111,7 @@ func (p *prober) run() *payload.Hint {
 		like := p.like
 		steps, sure := next(like, s.unread)
 		if !sure {
-			return p.ends(like, s.unread)
+			return p.ends(ctx, like, s.unread)
 		}
 		p.looks = append(p.looks, describe(like, s.unread))
 		if steps == nil {
@@ -123,8 +123,8 @@ func (p *prober) run() *payload.Hint {
 }
 
 // found makes the hint of a record that can be read.
-func (p *prober) found(s *seen) *payload.Hint {
-	kind, _ := Envelope(s.first)
+func (p *prober) found(ctx context.Context, s *seen) *payload.Hint {
+	kind, _ := Envelope(ctx, s.first)
 	packed := !slices.ContainsFunc(p.in.Steps, func(s Step) bool { return s.Decompress == "" })
 	switch {
 	case kind == envelope.CloudWatchLogs && len(p.in.Steps) > 0:
@@ -132,7 +132,7 @@ func (p *prober) found(s *seen) *payload.Hint {
 		if !packed {
 			in = Input{Steps: append(slices.Clone(p.in.Steps), Step{Unwrap: envelope.CloudWatchLogs})}
 		}
-		if inside, ok := p.try(in); ok && inside.mostly() {
+		if inside, ok := p.try(ctx, in); ok && inside.mostly() {
 			p.in = in
 			p.looks = append(p.looks, "a batch of CloudWatch Logs")
 		}
@@ -159,11 +159,11 @@ func (p *prober) emptied() string {
 }
 
 // ends makes the hint of a record whose last layer has no format that is sure.
-func (p *prober) ends(like payload.Likely, data []byte) *payload.Hint {
+func (p *prober) ends(ctx context.Context, like payload.Likely, data []byte) *payload.Hint {
 	if n := len(p.in.Steps); like == payload.LikelyText && n > 0 && p.in.Steps[n-1].Split == "" &&
 		p.in.Steps[n-1].Parse == nil {
 		in := Input{Steps: append(slices.Clone(p.in.Steps), Step{Parse: &columns.Config{As: columns.AsText}})}
-		if s, ok := p.try(in); ok && s.mostly() {
+		if s, ok := p.try(ctx, in); ok && s.mostly() {
 			p.looks = append(p.looks, like.Words())
 			return p.hint(in.String(), nil, "")
 		}
@@ -183,7 +183,11 @@ func (p *prober) hint(input string, fault *payload.Fault, remedy string) *payloa
 		return nil
 	}
 	h := &payload.Hint{Begins: payload.Begins(p.data), Looks: p.looks, Input: input, Remedy: remedy}
-	if fault != nil {
+	switch {
+	case fault == nil:
+	case fault.Defect == payload.UnpackLimit: // of the hint, which is less than what an input may
+		h.Remedy = p.like.Remedy()
+	default:
 		h.Fault = fault.Detail
 	}
 	return h
@@ -193,7 +197,7 @@ func (p *prober) hint(input string, fault *payload.Fault, remedy string) *payloa
 var errSeenEnough = errors.New("seen enough")
 
 // try decodes the record with an input. It returns false if there is no such input.
-func (p *prober) try(in Input) (s seen, ok bool) {
+func (p *prober) try(ctx context.Context, in Input) (s seen, ok bool) {
 	plan, faults := in.Compile(hintLimits())
 	if len(faults) > 0 {
 		return s, false
@@ -201,15 +205,15 @@ func (p *prober) try(in Input) (s seen, ok bool) {
 	if plan == nil {
 		plan = &Plan{}
 	}
-	return p.with(plan), true
+	return p.with(ctx, plan), true
 }
 
 // with decodes the record with a plan.
-func (p *prober) with(plan *Plan) (s seen) {
+func (p *prober) with(ctx context.Context, plan *Plan) (s seen) {
 	bounded := *plan
 	bounded.limits = hintLimits()
 	rec := alert.Record{Data: p.data}
-	_ = bounded.Decoder(NewBudget()).Each(context.Background(), &rec, func(u *UserRecord) error {
+	_ = bounded.Decoder(NewBudget()).Each(ctx, &rec, func(u *UserRecord) error {
 		p.judge(&bounded, u, &s)
 		if s.readable+s.broken >= hintPieces {
 			return errSeenEnough
@@ -337,12 +341,12 @@ func describe(like payload.Likely, data []byte) string {
 // Envelope recognises a record that can be read as it is, and that a service has put into an envelope. It returns the
 // preset that takes it out of that, and what it is in words. It returns nothing for a record that is none, and where
 // that preset does not read it.
-func Envelope(data []byte) (preset, words string) {
+func Envelope(ctx context.Context, data []byte) (preset, words string) {
 	preset, words = envelopeOf(data)
 	if preset == "" {
 		return "", ""
 	}
-	s, ok := newProber(data).try(Input{Preset: preset})
+	s, ok := newProber(data).try(ctx, Input{Preset: preset})
 	if !ok || !s.mostly() && !s.dropping() {
 		return "", ""
 	}

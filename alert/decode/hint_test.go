@@ -92,6 +92,34 @@ func TestHint(t *testing.T) {
 		"no array":     {" [ ] ", "a JSON array", "[{split: array}]"},
 		"lines in KPL": {aggregate("{\"n\":1}\n{\"n\":2}\n", `{"n":3}`), "a KPL aggregate that holds several", "[{split: lines}]"},
 
+		"concatenated": {`{"n":1}{"n":2}{"s":"}{"}`, "concatenated JSON", "[{split: concatenated}]"},
+		"gzip":         {gzipped(hinted), "gzip data", "[{decompress: auto}]"},
+		"gzip, lines":  {gzipped("{\"n\":1}\n{}\n"), "gzip data that holds several", "[{decompress: auto}, {split: lines}]"},
+		"gzip in KPL":  {aggregate(gzipped("{}"), "{}"), "a KPL aggregate that holds gzip data", "[{decompress: auto}]"},
+		"gzip of text": {gzipped("all is well"), "holds plain text", "[{decompress: auto}, {parse: {as: text}}]"},
+		"gzip, cut":    {gzipped(hinted)[:30], "gzip data", ""},
+		"gzip, broken": {gzipped(`{"n":1,"s":"a[Truncated...]`), "gzip data that holds JSON that was cut off", ""},
+		"gzip, large":  {gzipped(strings.Repeat("{} ", 1<<20)), "gzip data", ""},
+		"zlib":         {zlibbed(hinted), "zlib data", "[{decompress: auto}]"},
+		"zstd": {
+			raw("28b52ffd202b5901007b226e223a312c22626967223a393030373139393235343734303939332c227072696365223a312e31307d"),
+			"zstd data", "[{decompress: auto}]",
+		},
+		"base64 of gzip": {
+			base64.StdEncoding.EncodeToString([]byte(gzipped(hinted))), "base64 text that holds gzip data",
+			"[{decode: base64}, {decompress: auto}]",
+		},
+		"UTF-16":          {"{\x00\"\x00n\x00\"\x00:\x001\x00}\x00", "UTF-16 text", "[{decode: utf-16le}]"},
+		"half a pair":     {"\xff\xfe\"\x00\x00\xd8\"\x00", "UTF-16 text", ""},
+		"CloudWatch":      {gzipped(cloudWatch(event)), "holds a batch of CloudWatch Logs", "cloudwatch_logs"},
+		"a bad event":     {gzipped(cloudWatch(event, "17")), "holds a batch of CloudWatch Logs", "cloudwatch_logs"},
+		"control message": {gzipped(control), "holds a batch of CloudWatch Logs", "cloudwatch_logs"},
+		"packed twice":    {gzipped(gzipped(cloudWatch(event))), "gzip data that holds gzip data that holds a batch", "cloudwatch_logs"},
+		"batches": {
+			gzipped(cloudWatch(event) + cloudWatch(event)), "holds concatenated JSON records that holds a batch",
+			"[{decompress: auto}, {split: concatenated}, {unwrap: cloudwatch_logs}]",
+		},
+
 		"bzip2": {raw("425a6839314159265359bf7cb4df"), "bzip2 data", ""},
 		"xz":    {raw("fd377a585a0000"), "xz data", ""},
 		"Glue": {
@@ -112,7 +140,7 @@ func TestHint(t *testing.T) {
 		"Latin-1": {"{\"n\":1,\"city\":\"Z\xfcrich\"}", "another encoding than UTF-8", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := (*Plan)(nil).Hint([]byte(c.data))
+			h := (*Plan)(nil).Hint(t.Context(), []byte(c.data))
 			if c.looks == "" {
 				require.Nil(t, h)
 				return
@@ -129,16 +157,16 @@ func TestHint(t *testing.T) {
 func TestHintIsOfAnotherInput(t *testing.T) {
 	lines, faults := Input{Steps: []Step{{Split: splitLines}}}.Compile(DefaultLimits())
 	require.Empty(t, faults)
-	require.Nil(t, lines.Hint([]byte("{\"n\":1}\n{\"n\":\n{\"n\":3}\n")))
-	h := lines.Hint([]byte(`[{"n":1},{"n":2}]`))
+	require.Nil(t, lines.Hint(t.Context(), []byte("{\"n\":1}\n{\"n\":\n{\"n\":3}\n")))
+	h := lines.Hint(t.Context(), []byte(`[{"n":1},{"n":2}]`))
 	require.NotNil(t, h)
 	require.Equal(t, "[{split: array}]", h.Input)
 }
 
 // Every bad record may be looked at, so a look is bounded.
 func TestHintIsBounded(t *testing.T) {
-	require.Nil(t, (*Plan)(nil).Hint(bytes.Repeat([]byte("{}\n"), hintRecord/3+1)))
-	require.NotNil(t, (*Plan)(nil).Hint(bytes.Repeat([]byte("{}\n"), 9000)))
+	require.Nil(t, (*Plan)(nil).Hint(t.Context(), bytes.Repeat([]byte("{}\n"), hintRecord/3+1)))
+	require.NotNil(t, (*Plan)(nil).Hint(t.Context(), bytes.Repeat([]byte("{}\n"), 9000)))
 }
 
 // A hint names what it has seen to work, whatever the bytes.
@@ -151,10 +179,10 @@ func FuzzHint(f *testing.F) {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if h := (*Plan)(nil).Hint(data); h != nil {
+		if h := (*Plan)(nil).Hint(t.Context(), data); h != nil {
 			require.NotEmpty(t, h.Words())
 			require.LessOrEqual(t, len(fmt.Sprint(h.Looks)), 1000)
 		}
-		Envelope(data)
+		Envelope(t.Context(), data)
 	})
 }

@@ -24,14 +24,10 @@ import (
 	"kinesis-alerter/internal/sleep"
 )
 
-// ExplainRecord explains a record as evaluation sees it. What cannot be read is looked at once more.
+// ExplainRecord explains a record as evaluation sees it.
 func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explanation {
 	if !u.Undecidable() {
-		e := pipeline.Explain(&u.Record)
-		if e.Likely != "" {
-			e.Hint = u.Hint()
-		}
-		return e
+		return pipeline.Explain(new(u.Kept()))
 	}
 	d := u.Decide(alert.Poison)
 	e := alert.Explanation{
@@ -39,10 +35,19 @@ func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explana
 		Arrival: u.Arrival,
 		Outcome: d.Outcome, Reason: d.Reason,
 	}
-	if u.Err != nil {
-		e.Likely, e.Hint = payload.SureCause(u.Data, payload.Defect(d.Reason)), u.Hint()
+	if fault, ok := errors.AsType[*payload.Fault](u.Err); ok {
+		if e.Detail = fault.Detail; fault.Defect == payload.BadAggregate {
+			e.Likely = payload.LikelyAggregate
+		}
 	}
 	return e
+}
+
+// Hint looks once more at a record that cannot be read, for an explanation of it.
+func Hint(ctx context.Context, e *alert.Explanation, u *decode.UserRecord) {
+	if e.Likely != "" || e.Detail != "" {
+		e.Hint = u.Hint(ctx)
+	}
 }
 
 // RecordReader reads one record of a stream.
