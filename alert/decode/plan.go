@@ -36,8 +36,10 @@ type Plan struct {
 	// splits says that places count pieces, rather than the records of an aggregate.
 	splits bool
 	text   bool
-	hash   string
-	limits Limits
+	// lastOfName says that names may occur twice.
+	lastOfName bool
+	hash       string
+	limits     Limits
 }
 
 // step is a compiled Step.
@@ -49,6 +51,7 @@ type step struct {
 	path       []string
 	quoted     bool            // split lines outside the quotes of CSV
 	header     *columns.Config // the first line of what is split names the columns
+	bare       bool            // what is no JSON needs no envelope, or no member: it is the text itself
 	unwrap     string
 	columns    *columns.Config
 	nested     *rewrite.Paths
@@ -78,6 +81,8 @@ func presets() []preset {
 	unpacked := Step{Decompress: string(unpack.Auto)}
 	return []preset{
 		{"cloudwatch_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}}},
+		{"vpc_flow_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}, {Parse: flowLogs()}}},
+		{"cloudfront_realtime", []Step{{Parse: cloudFront()}}},
 	}
 }
 
@@ -118,7 +123,7 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 		refuse(-1, "", "", "has %d steps, and can have %d", len(steps), maxSteps)
 	}
 	p := &Plan{limits: limits, text: in.Text()}
-	last := -1
+	last, parsed := -1, false
 	for i := range steps {
 		s, is := steps[i].compile(func(field, value, format string, args ...any) {
 			refuse(i, field, value, format, args...)
@@ -127,6 +132,11 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 			refuse(i, "", "", "must have exactly one of decompress, decode, split, unwrap, parse, nested and tolerate")
 		}
 		p.splits = p.splits || s.split != "" || s.unwrap == envelope.CloudWatchLogs
+		if s.columns != nil && parsed {
+			refuse(i, "parse", "", "is there already, and one step parses")
+		}
+		parsed = parsed || s.columns != nil
+		p.lastOfName = p.lastOfName || s.tolerate != nil && s.tolerate.DuplicateNames
 		p.then = append(p.then, s)
 		if s.expands() {
 			last = i
@@ -140,12 +150,10 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	for i := range p.then[:len(p.then)-1] { // CSV frames itself: its quotes may hold newlines
-		if c := p.then[i+1].columns; p.then[i].split == splitLines && c != nil && c.As == columns.AsCSV {
-			p.then[i].quoted = true
-			if c.Header {
-				p.then[i].header = c
-			}
+	for i := range p.then {
+		if f := p.then[i].fit(p.then[:i]); f != "" {
+			refuse(i, "parse.header", "", "%s", f)
+			return nil, faults
 		}
 	}
 	p.first, p.then = p.then[:last+1], p.then[last+1:]
@@ -156,6 +164,31 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	sum := sha256.Sum256(canonical)
 	p.hash = hex.EncodeToString(sum[:8])
 	return p, nil
+}
+
+// fit makes a step that parses fit those before it; it says why it does not.
+func (s *step) fit(before []step) string {
+	c := s.columns
+	if c == nil {
+		return ""
+	}
+	var last *step
+	if len(before) > 0 {
+		last = &before[len(before)-1]
+	}
+	switch {
+	case c.As != columns.AsCSV:
+	case last != nil && last.split == splitLines: // CSV frames itself: its quotes may hold newlines
+		last.quoted = true
+		if c.Header {
+			last.header = c
+		}
+	case c.Header:
+		return "must come right behind `split: lines`"
+	case last != nil && last.unwrap == envelope.CloudWatchLogs && c.From != "": // what has the columns is one of them
+		last.bare, s.bare = true, true
+	}
+	return ""
 }
 
 // compile is one step, and how many members it has.

@@ -1,7 +1,6 @@
 package columns
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -88,7 +87,7 @@ func (r *Reader) Read(data []byte, in *payload.Row, header *payload.Names, out *
 	text []byte, fault *payload.Fault,
 ) {
 	text, place := data, -1
-	if r.from != "" && !(in == nil && r.Bare && !mayBeJSON(data)) {
+	if r.from != "" && !(in == nil && r.Bare && !payload.MayBeJSON(data)) {
 		if in == nil {
 			if !payload.IsObject(data) {
 				return data, nil
@@ -167,12 +166,6 @@ func chomp(text []byte) []byte {
 		}
 	}
 	return text
-}
-
-// mayBeJSON reports whether a text begins as JSON with members or elements.
-func mayBeJSON(text []byte) bool {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
 }
 
 // invalid is the first byte that is no UTF-8.
