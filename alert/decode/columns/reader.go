@@ -87,7 +87,7 @@ func (r *Reader) Read(data []byte, in *payload.Row, header *payload.Names, out *
 	text []byte, fault *payload.Fault,
 ) {
 	text, place := data, -1
-	if r.from != "" && !(in == nil && r.Bare && !payload.MayBeJSON(data)) {
+	if r.from != "" && (in != nil || !r.Bare || payload.MayBeJSON(data)) {
 		if in == nil {
 			if !payload.IsObject(data) {
 				return data, nil
