@@ -510,7 +510,9 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 			if u.Data, u.Row = text, nil; text == nil {
 				u.Row = &d.shaped
 			}
-		case u.Row != nil && s.nested != nil && s.nested.Row(u.Row):
+		case u.Row != nil && s.nested != nil:
+			s.nested.Row(u.Row)
+		case len(u.Data) > payload.MaxRecordBytes: // it is refused as it is
 		default:
 			data := u.Data
 			if u.Row != nil {
