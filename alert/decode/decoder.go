@@ -90,13 +90,17 @@ func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *Use
 	return d.each(ctx, rec, visit)
 }
 
-// Yield gives back what the record at hand took of the budget. A visit calls it before it waits for anything. The
-// record is decoded again for the pieces that are left, which gives the same.
-func (d *Decoder) Yield() {
-	if d.big {
-		d.release()
-		d.yielded = true
+// Yield gives back what the record at hand took of the budget, and reports whether that was anything. A visit calls it
+// before it waits for anything, and drops what it got. The record is decoded again for the pieces that are left, which
+// gives the same.
+func (d *Decoder) Yield() bool {
+	if !d.big {
+		return false
 	}
+	d.release()
+	d.row, d.shaped = payload.Row{}, payload.Row{} // their cells would keep the block
+	d.yielded = true
+	return true
 }
 
 // release drops what must not outlive a record.
@@ -531,13 +535,18 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 }
 
 // All lists the user records of a Kinesis record, as copies. Tools use it.
-func (p *Plan) All(rec alert.Record) []UserRecord {
+func (p *Plan) All(ctx context.Context, rec *alert.Record) []UserRecord {
 	var all []UserRecord
-	_ = p.Decoder(NewBudget()).Each(context.Background(), &rec, func(u *UserRecord) error {
-		kept := *u
-		kept.Record = u.Record.Kept()
-		all = append(all, kept)
+	_ = p.Decoder(NewBudget()).Each(ctx, rec, func(u *UserRecord) error { // nobody else has the budget
+		all = append(all, u.Keep())
 		return nil
 	})
 	return all
+}
+
+// Keep is a user record that may be kept, with a Data of its own.
+func (u *UserRecord) Keep() UserRecord {
+	kept := *u
+	kept.Record = u.Kept()
+	return kept
 }

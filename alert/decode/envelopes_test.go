@@ -19,9 +19,9 @@ func planOf(t *testing.T, in Input) *Plan {
 }
 
 // shown is what a rule sees of a record, by place: its text, or why there is none.
-func shown(plan *Plan, data string) map[uint32]string {
+func shown(t *testing.T, plan *Plan, data string) map[uint32]string {
 	all := map[uint32]string{}
-	for _, u := range plan.All(alert.Record{Data: []byte(data)}) {
+	for _, u := range plan.All(t.Context(), &alert.Record{Data: []byte(data)}) {
 		switch {
 		case u.Dropped != "":
 			all[u.SubSequence] = "dropped: " + string(u.Dropped)
@@ -96,7 +96,7 @@ func TestEnvelopes(t *testing.T) {
 			map[uint32]string{0: "bad_envelope: split: no array at items"},
 		},
 	} {
-		require.Equal(t, c.want, shown(planOf(t, c.in), c.data), c.name)
+		require.Equal(t, c.want, shown(t, planOf(t, c.in), c.data), c.name)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestEnvelopes(t *testing.T) {
 func TestLastSeenIsLast(t *testing.T) {
 	plan := planOf(t, Input{Steps: []Step{{Split: "lines"}, {Unwrap: "dms"}}})
 	data := `{"metadata":{"record-type":"data"},"data":{}}` + "\n" + `{"metadata":{"record-type":"control"}}` + "\n"
-	all := plan.All(alert.Record{Data: []byte(data)})
+	all := plan.All(t.Context(), &alert.Record{Data: []byte(data)})
 	require.Len(t, all, 1)
 	require.True(t, all[0].Last)
 	require.NoError(t, all[0].Err)
@@ -117,7 +117,7 @@ func TestLinesOfCSV(t *testing.T) {
 			{Split: "lines"}, {Parse: &columns.Config{As: columns.AsCSV, Separator: c.separator, Columns: []string{"a", "b"}}},
 		}})
 		plan.then = nil // the columns are no affair of this test
-		got := shown(plan, "a"+c.between+"\"b\nc\"\nd")
+		got := shown(t, plan, "a"+c.between+"\"b\nc\"\nd")
 		require.Equal(t, map[uint32]string{0: "a" + c.between + "\"b\nc\"", 1: "d"}, got)
 	}
 }
