@@ -42,6 +42,8 @@ type Explanation struct {
 	// Suppressed or, with not_json, Filtered.
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
+	// Detail is what is wrong with a record that cannot be taken apart, such as "gzip: truncated at byte 12 of 300".
+	Detail string `json:"detail,omitempty"`
 	// Likely is what an unreadable record looks like.
 	Likely payload.Likely `json:"likely,omitempty"`
 	// Filter is the result of each pattern of the filter; empty without one.
@@ -465,7 +467,7 @@ func (r *rule) dependencies() []Dependency {
 func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	one := *a
 	one.Topic, one.Kind, one.At, one.Record = to.topic, KindFiring, rec.Arrival, *rec
-	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
+	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0, e.pipeline.input)
 	x := Publication{Topic: to.topic, AlertID: one.ID}
 	quiet := *to.render
 	quiet.over = func(part string) { x.OverBudget = budget.MessageRemedy(part) }

@@ -3,8 +3,6 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,19 +11,25 @@ import (
 // releaseBudget is how long Release tries to write before it leaves the row to the expiry.
 const releaseBudget = 3 * time.Second
 
-// Grants returns the ids of all shards that this process has a lease or a consumer of, sorted, as soon as at least one
-// of them waits for its consumer; until then it blocks. It returns what there is when ctx is done.
-func (s *Store) Grants(ctx context.Context) []string {
+// NextGrant returns the id of the shard whose lease has waited longest for its consumer (Take), and the same one until
+// that is taken or over. While none waits, it blocks; it returns false when ctx is done.
+func (s *Store) NextGrant(ctx context.Context) (shard string, ok bool) {
 	for {
 		s.mu.Lock()
-		waiting := ctx.Err() != nil
-		for _, l := range s.view.leases {
-			waiting = waiting || l.state == leaseGranted
+		v := &s.view
+		for len(v.granted) > 0 && v.granted[0].state != leaseGranted {
+			v.granted = v.granted[1:]
 		}
-		ids, changed := slices.Sorted(maps.Keys(s.view.leases)), s.changed
+		changed := s.changed
+		if len(v.granted) > 0 {
+			shard = v.granted[0].shard
+		}
 		s.mu.Unlock()
-		if waiting {
-			return ids
+		if ctx.Err() != nil {
+			return "", false
+		}
+		if shard != "" {
+			return shard, true
 		}
 		select {
 		case <-changed:

@@ -32,7 +32,9 @@ func (w *world) bare(name string) (s *Store, stop func()) {
 func TestTakeStartsOneConsumer(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		s, stop := w.bare("a")
-		require.Len(w, s.Grants(w.Context()), 1)
+		shard, ok := s.NextGrant(w.Context())
+		require.True(w, ok)
+		require.Equal(w, tablepkg.ShardName(0), shard)
 		w.aws.Faults.Add(fakeaws.Throttle(fakeaws.ServiceDynamoDB, "")) // it needs no answer of the table
 		first := s.Lease(tablepkg.ShardName(0))
 		require.True(w, first.Take())
@@ -41,7 +43,9 @@ func TestTakeStartsOneConsumer(t *testing.T) {
 		w.aws.Faults.Clear()
 		require.NoError(w, s.Release(first.shard))
 		require.ErrorIs(w, first.Trusted(), ErrLeaseReleased)
-		require.Len(w, s.Grants(w.Context()), 1) // granted again
+		again, ok := s.NextGrant(w.Context())
+		require.True(w, ok)
+		require.Equal(w, shard, again)
 		require.False(w, first.Take())
 		require.True(w, s.Lease(tablepkg.ShardName(0)).Take())
 		stop()
@@ -121,7 +125,7 @@ func TestDefects16And19NobodyStealsALiveShard(t *testing.T) {
 func TestNoSecondConsumerBeforeTheFirstIsGone(t *testing.T) {
 	bubble(t, 1, func(w *world) {
 		s, stop := w.bare("a")
-		s.Grants(w.Context())
+		s.NextGrant(w.Context())
 		l := s.Lease(tablepkg.ShardName(0))
 		require.True(w, l.Take())
 		remove := w.aws.Faults.Add(fakeaws.Fault{Service: fakeaws.ServiceDynamoDB, Kind: fakeaws.BlackHole})

@@ -41,7 +41,7 @@ type Store struct {
 
 	mu      sync.Mutex    // guards view, and the fields of parts that say so; never held across I/O
 	view    view          // written and read by all parts
-	changed chan struct{} // closed and replaced by notifyLocked; Grants and Ended wait for it
+	changed chan struct{} // closed and replaced by notifyLocked; NextGrant and Ended wait for it
 	running chan struct{} // made by Run, closed when it returns; Stop waits for it
 
 	stopC    chan struct{} // closed by Stop; Run waits for it

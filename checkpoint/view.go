@@ -26,6 +26,7 @@ type view struct {
 	retired       map[string]bool // former ids of this process, to be fenced
 	leaving       bool
 	leases        map[string]*Lease
+	granted       []*Lease // those that wait for their consumer, oldest first, and some that do not any more
 	memory        map[string]*table.Row // of shards that this process held
 	cooldownUntil map[string]time.Time  // shards that this process does not take before
 

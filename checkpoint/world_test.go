@@ -151,7 +151,7 @@ func (w *world) run(name string, stubborn bool, change ...func(*Config)) *proces
 // consumers starts a consumer for each grant.
 func (p *process) consumers(ctx context.Context) {
 	for {
-		ids := p.store.Grants(ctx)
+		id, _ := p.store.NextGrant(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -160,12 +160,9 @@ func (p *process) consumers(ctx context.Context) {
 			return
 		default:
 		}
-		for _, id := range ids {
-			if l := p.store.Lease(id); l != nil && l.Take() {
-				p.wg.Go(func() { p.consume(ctx, l) })
-			}
+		if l := p.store.Lease(id); l != nil && l.Take() {
+			p.wg.Go(func() { p.consume(ctx, l) })
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 

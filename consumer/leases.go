@@ -11,9 +11,9 @@ import (
 
 // Leases is what the consumer asks of the lease table (checkpoint.Store, wrapped by cmd).
 type Leases interface {
-	// Grants returns the ids of all shards that this process holds, sorted, as soon as at least one of them waits for
-	// its consumer (Lease.Take); until then it blocks. It returns what there is when ctx is done.
-	Grants(ctx context.Context) []string
+	// NextGrant returns the shard whose lease has waited longest for its consumer, and the same one until Lease.Take
+	// took it, or it is over. While none waits it blocks; it returns false when ctx is done.
+	NextGrant(ctx context.Context) (shardID string, ok bool)
 
 	// Lease returns the lease of a shard from its grant until Release, or nil when this process does not hold it. It is
 	// the same value each time.
@@ -51,6 +51,14 @@ type Lease interface {
 	// Start says where to read from. With AT_SEQUENCE_NUMBER the records inside the aggregate up to and including sub
 	// are already settled. resolved has the settled ranges that the last owner gave to Commit, or is empty.
 	Start() (from types.StartingPosition, sub uint32, resolved string)
+
+	// Input is what counts the places inside records that Start returns: the hash of the last owner's input.
+	Input() string
+
+	// Recounts reports that the record in which the last owner stopped is read again from its first piece, because its
+	// places count for nothing under another input. The next offer, which may be below the checkpoint, is stored over
+	// it.
+	Recounts()
 
 	// Generation is how often an operator has rewound the shard. The ids of its alerts depend on it.
 	Generation() uint32

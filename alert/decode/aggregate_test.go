@@ -16,7 +16,7 @@ func TestUserRecords(t *testing.T) {
 	of := func(data []byte) []UserRecord {
 		rec := outer
 		rec.Data = data
-		return (*Plan)(nil).All(rec)
+		return (*Plan)(nil).All(t.Context(), &rec)
 	}
 	inner := func(i uint32, key string, data []byte) UserRecord {
 		return UserRecord{Record: alert.Record{
@@ -48,7 +48,7 @@ func TestUserRecords(t *testing.T) {
 // TestDeaggregateIsolatesBadRecords is defect 24: the library indexes the key table without a look and dies.
 func TestDeaggregateIsolatesBadRecords(t *testing.T) {
 	records := []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 7, Data: []byte("two")}, {Data: []byte("three")}}
-	got := (*Plan)(nil).All(alert.Record{Data: fakeaws.Aggregate([]string{"a"}, records)})
+	got := (*Plan)(nil).All(t.Context(), &alert.Record{Data: fakeaws.Aggregate([]string{"a"}, records)})
 	require.Len(t, got, 3)
 	require.EqualError(t, got[1].Err, errNoPartitionKey.Error())
 	require.True(t, got[1].Undecidable())
@@ -63,7 +63,7 @@ func TestDeaggregateRefusesLongKeys(t *testing.T) {
 		{Key: 1, Data: []byte("two")},
 		{Key: 2, Data: []byte("three")},
 	}
-	got := (*Plan)(nil).All(alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, records)})
+	got := (*Plan)(nil).All(t.Context(), &alert.Record{Data: fakeaws.Aggregate([]string{long, longest, "a"}, records)})
 	require.Len(t, got, 3)
 	require.EqualError(t, got[0].Err, errKeyTooLong.Error())
 	require.Empty(t, got[0].PartitionKey)
@@ -85,7 +85,7 @@ func FuzzDeaggregate(f *testing.F) {
 	f.Add(fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{{Data: []byte("one")}, {Key: 3, Data: nil}})[4:])
 	f.Fuzz(func(t *testing.T, message []byte) {
 		total := 0
-		for _, u := range (*Plan)(nil).All(alert.Record{Data: fakeaws.SealAggregate(message)}) {
+		for _, u := range (*Plan)(nil).All(t.Context(), &alert.Record{Data: fakeaws.SealAggregate(message)}) {
 			if !u.Undecidable() {
 				total += len(u.Data)
 			}

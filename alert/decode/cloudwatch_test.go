@@ -31,7 +31,7 @@ func cloudWatchPlan(t *testing.T, limits decode.Limits) *decode.Plan {
 func TestEventsOfCloudWatch(t *testing.T) {
 	plan := cloudWatchPlan(t, decode.DefaultLimits())
 	all := func(data []byte) []decode.UserRecord {
-		return plan.All(alert.Record{SequenceNumber: "1", PartitionKey: "k", Data: data})
+		return plan.All(t.Context(), &alert.Record{SequenceNumber: "1", PartitionKey: "k", Data: data})
 	}
 	got := all(cloudWatch(`{"id":"a","timestamp":1,"message":"one"}`, `17`, `{"timestamp":1}`,
 		`{"id":"d","timestamp":4,"message":"{\"n\":2}"}`))
@@ -77,7 +77,7 @@ func TestCloudWatchInsideAnAggregate(t *testing.T) {
 		{Data: cloudWatch(one, one)}, {Key: 1, Data: []byte("broken")}, {Key: 1, Data: cloudWatch(one)},
 	})
 	var got []string
-	for _, u := range cloudWatchPlan(t, decode.DefaultLimits()).All(alert.Record{Data: data, PartitionKey: "outer"}) {
+	for _, u := range cloudWatchPlan(t, decode.DefaultLimits()).All(t.Context(), &alert.Record{Data: data, PartitionKey: "outer"}) {
 		got = append(got, fmt.Sprintln(u.SubSequence, u.PartitionKey, u.Err != nil, u.Last))
 	}
 	require.Equal(t, []string{"0 k1 false false\n", "1 k1 false false\n", "2 k2 true false\n", "3 k2 false true\n"}, got)
@@ -93,7 +93,7 @@ func TestCloudWatchBounds(t *testing.T) {
 		for i := range events {
 			events[i] = one
 		}
-		got := cloudWatchPlan(t, limits).All(alert.Record{Data: cloudWatch(events...)})
+		got := cloudWatchPlan(t, limits).All(t.Context(), &alert.Record{Data: cloudWatch(events...)})
 		if !invalid {
 			require.Len(t, got, n)
 			continue

@@ -16,7 +16,8 @@ func decoded(t *testing.T, in decode.Input, data string) (all []string) {
 	t.Helper()
 	plan, faults := in.Compile(decode.DefaultLimits())
 	require.Empty(t, faults)
-	for _, u := range plan.All(alert.Record{SequenceNumber: "1", PartitionKey: "k", Data: []byte(data)}) {
+	rec := alert.Record{SequenceNumber: "1", PartitionKey: "k", Data: []byte(data)}
+	for _, u := range plan.All(t.Context(), &rec) {
 		switch {
 		case u.Err != nil:
 			all = append(all, fmt.Sprint(u.SubSequence, " ", u.Err))
@@ -68,8 +69,8 @@ func TestHeaderLine(t *testing.T) {
 	in := decode.Input{Steps: []decode.Step{
 		{Split: "lines"}, {Parse: &columns.Config{As: columns.AsCSV, Header: true}},
 	}}
-	require.Equal(t, []string{`1 {"ts":1,"msg":"two lines"}`, "3 csv: too few fields: 1, and there are 2 columns"},
-		decoded(t, in, "ts,msg\n1,\"two lines\"\n\n2\n"))
+	require.Equal(t, []string{`1 {"ts":1,"msg":"two\nlines"}`, "3 csv: too few fields: 1, and there are 2 columns"},
+		decoded(t, in, "ts,msg\n1,\"two\nlines\"\n\n2\n"))
 	require.Equal(t, []string{"empty"}, decoded(t, in, "ts,msg\n"))
 	require.Equal(t, []string{`0 csv: the header: "a" names two columns`}, decoded(t, in, "a,a\n1,2\n3,4\n"))
 }

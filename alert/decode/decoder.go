@@ -91,13 +91,17 @@ func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *Use
 	return d.each(ctx, rec, visit)
 }
 
-// Yield gives back what the record at hand took of the budget. A visit calls it before it waits for anything. The
-// record is decoded again for the pieces that are left, which gives the same.
-func (d *Decoder) Yield() {
-	if d.big {
-		d.release()
-		d.yielded = true
+// Yield gives back what the record at hand took of the budget, and reports whether that was anything. A visit calls it
+// before it waits for anything, and drops what it got. The record is decoded again for the pieces that are left, which
+// gives the same.
+func (d *Decoder) Yield() bool {
+	if !d.big {
+		return false
 	}
+	d.release()
+	d.row, d.shaped = payload.Row{}, payload.Row{} // their cells would keep the block
+	d.yielded = true
+	return true
 }
 
 // release drops what must not outlive a record.
@@ -264,14 +268,18 @@ func (d *Decoder) run(i int, p piece) bool {
 	case s.unwrap == envelope.CloudWatchLogs: // it is the text of an event
 	case s.unwrap != "":
 		control := false
-		ok := d.unpack(i, p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
+		ok, made := d.convert(&p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
 			out, control, fault = envelope.Append(dst, s.unwrap, p.data)
 			return out, fault
 		})
-		if control {
+		switch {
+		case !made:
+			return ok
+		case control:
 			d.dropped = alert.ReasonControlMessage
+			p.blank = true
+			return d.add(p)
 		}
-		return ok
 	case s.split != "":
 		return d.split(i, p)
 	case s.nested != nil:
@@ -286,22 +294,33 @@ func (d *Decoder) run(i int, p piece) bool {
 	return d.run(i+1, p)
 }
 
-// unpack does a step that makes bytes of bytes: within the limit, behind what earlier steps made. nil means that the
-// bytes are as they should be.
+// unpack does a step that makes bytes of bytes, and those behind it.
 func (d *Decoder) unpack(i int, p piece, do func(dst []byte, limit int) ([]byte, *payload.Fault)) bool {
+	if ok, made := d.convert(&p, do); !made {
+		return ok
+	}
+	return d.run(i+1, p)
+}
+
+// convert makes other bytes of a piece: within the limit, behind what earlier steps made. nil means that the bytes are as
+// they should be. Where it makes none, there is a broken piece if it is ok, and the record is given up if not.
+func (d *Decoder) convert(p *piece, do func(dst []byte, limit int) ([]byte, *payload.Fault)) (ok, made bool) {
 	dst := d.block[len(d.block):]
+	if dst == nil {
+		dst = []byte{} // so that what is unpacked to nothing is not nil
+	}
 	out, fault := do(dst, d.left)
 	if fault == nil && len(out) > d.left {
 		fault = d.beyond()
 	}
 	switch {
 	case fault != nil && fault.Defect == payload.UnpackLimit && !d.big:
-		return false
+		return false, false
 	case fault != nil:
 		if fault.Defect == payload.UnpackLimit {
 			d.left = 0 // whatever comes behind it in an aggregate: the work has been done
 		}
-		return d.fail(p, fault)
+		return d.fail(*p, fault), false
 	case out != nil:
 		d.left -= len(out)
 		if cap(out) > cap(dst) { // it has outgrown the block, and is the next one
@@ -311,7 +330,7 @@ func (d *Decoder) unpack(i int, p piece, do func(dst []byte, limit int) ([]byte,
 		}
 		p.data = out
 	}
-	return d.run(i+1, p)
+	return true, true
 }
 
 // beyond is the fault of a record that is more than it may be.
@@ -345,7 +364,7 @@ func (d *Decoder) split(i int, p piece) bool {
 	}
 	switch s.split {
 	case splitLines:
-		split.Lines(p.data, s.quoted, emit)
+		split.Lines(p.data, s.separator, emit)
 	case splitConcatenated:
 		split.Concatenated(p.data, emit)
 	default:
@@ -503,7 +522,9 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 			if u.Data, u.Row = text, nil; text == nil {
 				u.Row = &d.shaped
 			}
-		case u.Row != nil && s.nested != nil && s.nested.Row(u.Row):
+		case u.Row != nil && s.nested != nil:
+			s.nested.Row(u.Row)
+		case len(u.Data) > payload.MaxRecordBytes: // it is refused as it is
 		default:
 			data := u.Data
 			if u.Row != nil {
@@ -522,13 +543,18 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 }
 
 // All lists the user records of a Kinesis record, as copies. Tools use it.
-func (p *Plan) All(rec alert.Record) []UserRecord {
+func (p *Plan) All(ctx context.Context, rec *alert.Record) []UserRecord {
 	var all []UserRecord
-	_ = p.Decoder(NewBudget()).Each(context.Background(), &rec, func(u *UserRecord) error {
-		kept := *u
-		kept.Record = u.Record.Kept()
-		all = append(all, kept)
+	_ = p.Decoder(NewBudget()).Each(ctx, rec, func(u *UserRecord) error { // nobody else has the budget
+		all = append(all, u.Keep())
 		return nil
 	})
 	return all
+}
+
+// Keep is a user record that may be kept, with a Data of its own.
+func (u *UserRecord) Keep() UserRecord {
+	kept := *u
+	kept.Record = u.Kept()
+	return kept
 }

@@ -49,7 +49,7 @@ type step struct {
 	jsonString bool
 	split      string
 	path       []string
-	quoted     bool            // split lines outside the quotes of CSV
+	separator  string          // of the columns, where lines are split outside the quotes of CSV
 	header     *columns.Config // the first line of what is split names the columns
 	bare       bool            // what is no JSON needs no envelope, or no member: it is the text itself
 	unwrap     string
@@ -83,6 +83,12 @@ func presets() []preset {
 		{"cloudwatch_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}}},
 		{"vpc_flow_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}, {Parse: flowLogs()}}},
 		{"cloudfront_realtime", []Step{{Parse: cloudFront()}}},
+		{"dynamodb", []Step{{Unwrap: envelope.DynamoDB}}},
+		{"dms", []Step{{Unwrap: envelope.DMS}}},
+		{"debezium", []Step{{Unwrap: envelope.Debezium}}},
+		{"sns", []Step{{Unwrap: envelope.SNS}}},
+		{"eventbridge", []Step{{Unwrap: envelope.EventBridge}}},
+		{"fluent_bit", []Step{unpacked, {Split: splitLines}}},
 	}
 }
 
@@ -179,7 +185,7 @@ func (s *step) fit(before []step) string {
 	switch {
 	case c.As != columns.AsCSV:
 	case last != nil && last.split == splitLines: // CSV frames itself: its quotes may hold newlines
-		last.quoted = true
+		last.separator = c.SeparatorText()
 		if c.Header {
 			last.header = c
 		}

@@ -20,7 +20,7 @@ type grants map[string]*grant
 
 type grant struct{ taken, over bool }
 
-func (grants) Grants(context.Context) []string { return nil }
+func (grants) NextGrant(context.Context) (string, bool) { return "", false }
 
 func (g grants) Lease(shard string) Lease {
 	if l := g[shard]; l != nil {

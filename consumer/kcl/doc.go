@@ -3,8 +3,8 @@
 //
 //	the library calls        it believes                  what is true
 //	─────────────────        ───────────                  ────────────
-//	ListShards               these shards are open        the shards of which this process has the lease; the
-//	                                                      call waits while none of them lacks a consumer
+//	ListShards               these shards are open        one shard of which this process has the lease and that
+//	                                                      has no consumer; the call waits until there is one
 //	FetchCheckpoint          the table has a checkpoint   Sentinel, for every shard
 //	GetLease                 the table has a new owner    Lease.Take, or Lease.Trusted for a renewal; no I/O
 //	GetShardIterator         Kinesis made an iterator     Shards.Begin; the iterator is the shard's id

@@ -15,8 +15,8 @@ import (
 
 // Table is what the library's calls need of the lease table.
 type Table interface {
-	// Grants lists the shards that this process holds as soon as one of them waits for its consumer, or ctx is done.
-	Grants(ctx context.Context) []string
+	// NextGrant waits for a shard whose lease waits for its consumer; it returns false when ctx is done.
+	NextGrant(ctx context.Context) (shard string, ok bool)
 	// Lease is the lease of a shard from its grant until End; nil without one. It is the same value each time.
 	Lease(shard string) Lease
 }
@@ -76,7 +76,7 @@ func (w *Worker) config() *config.KinesisClientLibConfiguration {
 	k := config.NewKinesisClientLibConfig("kinesis-alerter", "stream", "none", "worker")
 	k.Logger = newLibraryLog(w.log)
 	k.MonitoringService = metrics.NoopMonitoringService{} // the library's own series are unusable (defect 41)
-	k.ShardSyncIntervalMillis = 2                         // ListShards waits while there is nothing to do
+	k.ShardSyncIntervalMillis = 1                         // no pause: ListShards waits while there is nothing to do
 	k.IdleTimeBetweenReadsInMillis = 1                    // Next waits as long as it has to
 	k.LeaseRefreshWaitTime = int(time.Hour / time.Millisecond)
 	k.EnableLeaseStealing = false // balance is the lease table's (defects 13, 16 to 20)

@@ -67,9 +67,10 @@ func (x *explainer) declare(fs *pflag.FlagSet) {
 	x.from.declareSource(fs)
 	fs.StringVar(&x.shard, "shard", "", "the `SHARD` of the record: its id, or an unambiguous suffix")
 	fs.StringVar(&x.sequence, "sequence", "", "the sequence `NUMBER` of the record")
-	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a KPL aggregate, from 0; -1 is all of it")
+	fs.IntVar(&x.sub, "sub", -1, "the `PLACE` in a record that holds several, from 0; -1 is all of it")
 	fs.StringVar(&x.data, "data", "",
-		"instead of a record of the stream: a `FILE` with its payload; - is standard input")
+		"instead of a record of the stream: a `FILE` with its payload, as it is or as lines of {\"partitionKey\", "+
+			"\"data\": base64}; - is standard input")
 	fs.StringVar(&x.key, "key", "", "the `KEY` of the records to find; with --data: the partition key (default "+
 		rehearse.DefaultCaseKey+")")
 	fs.StringVar(&x.at, "at", "", "with --key: the `TIME` around which to look ("+timeHelp+
@@ -102,7 +103,7 @@ func (x *explainer) Run(ctx context.Context) error {
 	arn := loaded.AssumedARN()
 	var records []decode.UserRecord
 	if x.data != "" {
-		records, err = x.given(ctx)
+		records, err = x.given(ctx, loaded.Plan())
 	} else {
 		done := x.program.during(ctx, "reading the record")
 		records, arn, err = x.Read(ctx, loaded.Config)
@@ -111,13 +112,18 @@ func (x *explainer) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case x.sub < 0:
-	case x.sub >= len(records):
-		return config.UsageError(fmt.Sprintf("explain: --sub %d: the record has %d in it, the last is %d", x.sub,
-			len(records), len(records)-1))
-	default:
-		records = records[x.sub : x.sub+1]
+	pieces := 0
+	for _, r := range records {
+		if r.Inner {
+			pieces = max(pieces, int(r.SubSequence)+1)
+		}
+	}
+	if x.sub >= 0 {
+		records = slices.DeleteFunc(records, func(r decode.UserRecord) bool { return r.SubSequence != uint32(x.sub) })
+		if len(records) == 0 {
+			return config.UsageError(fmt.Sprintf("explain: --sub %d: there is no such record in it; the last is %d",
+				x.sub, max(0, pieces-1)))
+		}
 	}
 	pipeline, err := loaded.Pipeline(alert.Deps{
 		Stream: cmp.Or(arn, loaded.AssumedARN()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
@@ -154,7 +160,7 @@ func (x *explainer) Run(ctx context.Context) error {
 		if i > 0 {
 			_, _ = fmt.Fprintln(x.program.stdout)
 		}
-		writeExplanation(x.program.results(), &e, records[i].Data)
+		writeExplanation(x.program.results(), &e, records[i].Data, pieces)
 	}
 	writeRates(x.program.stdout, loaded.Config, all)
 	return nil
@@ -202,8 +208,8 @@ func (x *explainer) check() error {
 	return nil
 }
 
-// given is the record of --data.
-func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
+// given are the records of --data.
+func (x *explainer) given(ctx context.Context, plan *decode.Plan) ([]decode.UserRecord, error) {
 	data, err := x.program.readFile(ctx, x.data, config.MostRecord)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %s: %w", x.data, err)
@@ -212,9 +218,13 @@ func (x *explainer) given(ctx context.Context) ([]decode.UserRecord, error) {
 	if x.arrival != "" {
 		arrival, _ = instant(x.arrival, arrival) // check has read it
 	}
-	return (*decode.Plan)(nil).All(alert.Record{
-		Shard: x.shard, PartitionKey: cmp.Or(x.key, rehearse.DefaultCaseKey), Arrival: arrival.UTC(), Data: data,
-	}), nil
+	var out []decode.UserRecord
+	for _, rec := range rehearse.Payloads(data) {
+		rec.Shard, rec.Arrival = x.shard, arrival.UTC()
+		rec.PartitionKey = cmp.Or(x.key, rec.PartitionKey, rehearse.DefaultCaseKey)
+		out = append(out, plan.All(ctx, &rec)...)
+	}
+	return out, nil
 }
 
 // Read reads the record of the stream, with everything in it that is asked for, and the stream's ARN, which is empty if
@@ -247,7 +257,7 @@ func (x *explainer) Read(ctx context.Context, c config.Config) (records []decode
 	if arn = c.Stream.ARN; arn == "" {
 		arn, _ = daemon.DescribeStream(ctx, client, c.Stream.Name) // only the alert ids need it
 	}
-	return (*decode.Plan)(nil).All(*rec), arn, nil
+	return c.Plan().All(ctx, rec), arn, nil
 }
 
 // explanationsJSON is an explanation as --json prints it. The names are stable.
@@ -255,15 +265,17 @@ type explanationsJSON struct {
 	Records []alert.Explanation `json:"records"`
 }
 
-// writeExplanation writes an explanation for people.
-func writeExplanation(s screen, e *alert.Explanation, data []byte) {
+// writeExplanation writes an explanation for people. pieces is how many the Kinesis record has; 0 if that is not known,
+// or if it is the record.
+func writeExplanation(s screen, e *alert.Explanation, data []byte, pieces int) {
 	w := s.w
 	line := func(format string, values ...any) { _, _ = plain.Fprintf(w, format+"\n", values...) }
 	if e.SequenceNumber == "" {
-		line("The payload, as a record with the key %q, arrived %s:", e.PartitionKey,
+		line("The payload%s, as a record with the key %q, arrived %s:", among(e.SubSequence, pieces), e.PartitionKey,
 			e.Arrival.Format(time.RFC3339Nano))
 	} else {
-		line("Record %s, sub-sequence %d, of %s", e.SequenceNumber, e.SubSequence, e.Shard)
+		line("Record %s, sub-sequence %d%s, of %s", e.SequenceNumber, e.SubSequence, among(e.SubSequence, pieces),
+			e.Shard)
 		line("with the key %q, arrived %s:", e.PartitionKey, e.Arrival.Format(time.RFC3339Nano))
 	}
 	line("  %s", printable(data))
@@ -289,6 +301,9 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 		line("Outcome, if the rules have seen no earlier record: %s",
 			outcomeText(e, e.Outcome, e.Reason))
 	}
+	if e.Detail != "" {
+		line("It cannot be taken apart: %s", e.Detail)
+	}
 	if e.Likely != "" {
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
 	}
@@ -305,6 +320,14 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte) {
 	for i := range e.Outputs {
 		writeOutput(s, e, &e.Outputs[i])
 	}
+}
+
+// among is where a piece stands among those of its record, which count from 1 here.
+func among(sub uint32, pieces int) string {
+	if pieces == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (piece %d of %d)", sub+1, pieces)
 }
 
 // writeOutput writes what an output makes of the record.

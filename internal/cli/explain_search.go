@@ -102,6 +102,9 @@ func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig, arn
 	s := &rehearse.Search{
 		Stream: arn, Shard: x.shard, Sequence: x.sequence, Begin: at, End: at.Add(time.Second),
 	}
+	if x.sub >= 0 {
+		s.Place = new(uint32(x.sub))
+	}
 	s.From, _ = x.begins(loaded, at)
 	if err := x.find(ctx, loaded, s); err != nil && ctx.Err() != nil {
 		return nil, err
@@ -250,7 +253,7 @@ func (x *explainer) writeSearch(loaded *config.LoadedConfig, s *rehearse.Search,
 		which = "The record whose outcome is " + strings.ReplaceAll(outcome.String(), "_", " ") + ", nearest"
 	}
 	line("\n%s to %s:", which, at.Format(time.RFC3339))
-	writeExplanation(x.program.results(), &all[n], s.Found[n].Record.Data)
+	writeExplanation(x.program.results(), &all[n], s.Found[n].Record.Data, 0)
 	writeRates(w, loaded.Config, all[n:n+1])
 }
 

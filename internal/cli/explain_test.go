@@ -179,7 +179,7 @@ func TestExplainAggregate(t *testing.T) {
 
 		out, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number, "--sub", "2")
 		require.NoError(t, err)
-		require.Contains(t, out, `sub-sequence 2, of `+testkit.Shard0)
+		require.Contains(t, out, `sub-sequence 2 (piece 3 of 3), of `+testkit.Shard0)
 		require.Contains(t, out, `with the key "inner"`)
 		out, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number, "--sub", "1")
 		require.NoError(t, err)

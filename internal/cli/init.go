@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/consumer"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/credentials"
@@ -235,6 +236,11 @@ func (x *initializer) records(ctx context.Context) ([]scaffold.Record, error) {
 			}}
 		}
 	}
+	plan, faults := x.request.Input.Compile(decode.DefaultLimits())
+	if len(faults) > 0 {
+		return nil, faults[0]
+	}
+	records = rehearse.Pieces(ctx, plan, records, mostInit)
 	out := make([]scaffold.Record, len(records))
 	for i := range records {
 		out[i] = scaffold.Record{Key: records[i].PartitionKey, Data: records[i].Data}

@@ -42,6 +42,8 @@ type Backtest struct {
 
 // backtestTrack is one set of rules with what it remembers.
 type backtestTrack struct {
+	decoder    *decode.Decoder
+	input      string // stands for the steps of the decoder
 	pipeline   *alert.Pipeline
 	registry   *prometheus.Registry
 	evaluators map[string]*alert.Evaluator
@@ -85,7 +87,9 @@ func newBacktest(arn string, all ...*config.LoadedConfig) (*Backtest, error) {
 		b.topics[name] = newTopicTally(name, b.sns)
 	}
 	for _, c := range all {
+		plan := c.Plan()
 		t := &backtestTrack{
+			decoder: plan.Decoder(decode.NewBudget()), input: plan.Hash(),
 			registry: prometheus.NewRegistry(), evaluators: map[string]*alert.Evaluator{},
 			left: map[string]*leftState{},
 		}
@@ -147,37 +151,56 @@ func (b *Backtest) take(ctx context.Context, rec *alert.Record) {
 	if rec.Arrival.After(b.last) {
 		b.last = rec.Arrival
 	}
-	for _, u := range (*decode.Plan)(nil).All(*rec) {
-		if u.Undecidable() {
-			b.Report.decided(u.Decide(alert.Poison))
-			b.search.wants(b.tracks[0].pipeline, &u)
-			continue
-		}
-		for n, t := range b.tracks {
-			e := t.evaluators[u.Shard]
-			found := n == 0 && b.search.wants(t.pipeline, &u)
-			if found {
-				b.search.before(t)
+	if len(b.tracks) == 1 || b.tracks[0].input == b.tracks[1].input {
+		_ = b.tracks[0].decoder.Each(ctx, rec, func(u *decode.UserRecord) error {
+			for n := range b.tracks {
+				b.judge(ctx, n, u)
 			}
-			d := e.Evaluate(&u.Record)
-			if n == 0 {
-				b.Report.decided(d)
-				b.Report.wrote(d.Outputs)
-			}
-			if found {
-				b.search.after(t, e, d)
-			}
-			if n == 0 && b.Plot != nil {
-				data := e.Scored()
-				if data == nil {
-					data = u.Data
-				}
-				b.score = b.Plot.record(data, u.Arrival)
-			}
-			b.made(ctx, n, d.Alerts)
-		}
-		b.compare()
+			b.compare()
+			return context.Cause(ctx)
+		})
+		return
 	}
+	for n, t := range b.tracks { // of different inputs: what they make of the record as a whole is compared
+		_ = t.decoder.Each(ctx, rec, func(u *decode.UserRecord) error {
+			b.judge(ctx, n, u)
+			return context.Cause(ctx)
+		})
+	}
+	b.compare()
+}
+
+// judge evaluates a user record by a track.
+func (b *Backtest) judge(ctx context.Context, n int, u *decode.UserRecord) {
+	t := b.tracks[n]
+	if u.Undecidable() {
+		if n == 0 {
+			b.Report.decided(u.Decide(alert.Poison))
+			b.search.wants(t.pipeline, u)
+		}
+		return
+	}
+	e := t.evaluators[u.Shard]
+	found := n == 0 && b.search.wants(t.pipeline, u)
+	if found {
+		b.search.before(t)
+	}
+	d := e.Evaluate(&u.Record)
+	if n == 0 {
+		b.Report.decided(d)
+		b.Report.wrote(d.Outputs)
+	}
+	if found {
+		b.search.after(t, e, d)
+	}
+	if n == 0 && b.Plot != nil {
+		data := e.Scored()
+		if data == nil {
+			data = u.Kept().Data
+		}
+		b.score = b.Plot.record(data, u.Arrival)
+	}
+	b.made(ctx, n, d.Alerts)
 }
 
 // tickEvery is how often evaluators get a tick while records come.

@@ -27,7 +27,7 @@ import (
 // ExplainRecord explains a record as evaluation sees it.
 func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explanation {
 	if !u.Undecidable() {
-		return pipeline.Explain(&u.Record)
+		return pipeline.Explain(new(u.Kept()))
 	}
 	d := u.Decide(alert.Poison)
 	e := alert.Explanation{
@@ -35,8 +35,10 @@ func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explana
 		Arrival: u.Arrival,
 		Outcome: d.Outcome, Reason: d.Reason,
 	}
-	if u.Err != nil {
-		e.Likely = payload.LikelyAggregate
+	if fault, ok := errors.AsType[*payload.Fault](u.Err); ok {
+		if e.Detail = fault.Detail; fault.Defect == payload.BadAggregate {
+			e.Likely = payload.LikelyAggregate
+		}
 	}
 	return e
 }

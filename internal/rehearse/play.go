@@ -113,6 +113,7 @@ type player struct {
 type stage struct {
 	config   *config.LoadedConfig
 	pipeline *alert.Pipeline
+	decoder  *decode.Decoder
 	registry *prometheus.Registry
 	counted  map[string]int // what the tests before have counted, by series
 }
@@ -122,6 +123,7 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 	s := t.stage
 	if s.pipeline == nil {
 		s.registry, s.counted = prometheus.NewRegistry(), map[string]int{}
+		s.decoder = s.config.Plan().Decoder(decode.NewBudget())
 		var err error
 		s.pipeline, err = s.config.Pipeline(alert.Deps{
 			Stream: s.config.AssumedARN(), Log: zap.NewNop(), Registerer: s.registry,
@@ -141,10 +143,10 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 		if e.record.isTick() {
 			continue
 		}
-		for _, u := range (*decode.Plan)(nil).All(alert.Record{
+		_ = s.decoder.Each(ctx, &alert.Record{
 			Shard: c.Shard, PartitionKey: e.record.Key, SequenceNumber: strconv.Itoa(i + 1),
 			Arrival: p.start().Add(e.at - e.record.Age), Data: e.record.payload,
-		}) {
+		}, func(u *decode.UserRecord) error {
 			var d alert.Decision
 			if u.Undecidable() {
 				d = u.Decide(alert.Poison)
@@ -154,7 +156,8 @@ func (t *LoadedTests) Play(ctx context.Context, c *ruleCase) (*played, error) {
 			p.out.outcomes[d.Outcome.String()]++
 			p.take(d.Alerts)
 			p.write(d.Outputs)
-		}
+			return context.Cause(ctx)
+		})
 	}
 	if c.Expect.Digests != nil {
 		if err := p.digest(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,16 +32,18 @@ type sampleRecord struct {
 	place string
 	key   string
 	data  []byte
+	// wrapped says that the sample has its partition key.
+	wrapped bool
 }
 
 // readSample reads a file with one record a line or, where the whole is a JSON array, its elements. Empty lines are
-// left out. The records are made one by one, and share the file's bytes.
-func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error) {
+// left out. A file that is no text is one record. The records are made one by one, and share the file's bytes.
+func readSample(ctx context.Context, file string, encoded bool) (iter.Seq[sampleRecord], error) {
 	text, err := config.ReadFile(ctx, file, config.MostSample)
 	if err != nil {
 		return nil, config.FieldErrors{{File: file, Rule: err.Error()}}
 	}
-	if config.UTF16(text) {
+	if config.UTF16(text) && !encoded {
 		return nil, config.FieldErrors{{File: file, Rule: config.NotUTF8}}
 	}
 	records := sampleRecords(text)
@@ -51,8 +55,8 @@ func readSample(ctx context.Context, file string) (iter.Seq[sampleRecord], error
 	}
 }
 
-// Records are the first records of a sample: one a line, or the elements of a JSON array. One whose partition key the
-// sample does not have has none.
+// Records are the first records of a sample, as producers put them. One whose partition key the sample does not have has
+// none.
 func Records(text []byte, most int) []alert.Record {
 	var out []alert.Record
 	for r := range sampleRecords(text) {
@@ -60,17 +64,72 @@ func Records(text []byte, most int) []alert.Record {
 		if r.key == DefaultCaseKey {
 			rec.PartitionKey = ""
 		}
-		for _, u := range (*decode.Plan)(nil).All(rec) {
-			out = append(out, u.Record)
-		}
-		if len(out) >= most {
-			return out[:most]
+		if out = append(out, rec); len(out) == most {
+			break
 		}
 	}
 	return out
 }
 
+// Pieces are the first records in Kinesis records, as rules see them.
+func Pieces(ctx context.Context, plan *decode.Plan, records []alert.Record, most int) []alert.Record {
+	var out []alert.Record
+	decoder, enough := plan.Decoder(decode.NewBudget()), errors.New("enough")
+	for i := range records {
+		if decoder.Each(ctx, &records[i], func(u *decode.UserRecord) error {
+			if out = append(out, u.Kept()); len(out) == most {
+				return enough
+			}
+			return nil
+		}) != nil {
+			break
+		}
+	}
+	return out
+}
+
+// Payloads are the records of a file that holds a payload: each line one with its partition key, if all lines are, and
+// else the file as it is.
+func Payloads(file []byte) []alert.Record {
+	var out []alert.Record
+	if !binary(file) {
+		for r := range sampleLines(file) {
+			if !r.wrapped {
+				out = nil
+				break
+			}
+			out = append(out, alert.Record{PartitionKey: r.key, Data: r.data})
+		}
+	}
+	if len(out) == 0 {
+		return []alert.Record{{Data: file}}
+	}
+	return out
+}
+
+// binary reports whether a sample is one record, rather than lines of text: its first byte is a control character that no
+// text begins with, or its first KiB are no UTF-8 and have such characters. Everything compressed is, and so are KPL
+// aggregates and records behind the header of a schema registry.
+func binary(file []byte) bool {
+	control := func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", c) }
+	end := min(len(file), sampleHead)
+	for end < len(file) && end > sampleHead-utf8.UTFMax && !utf8.RuneStart(file[end]) {
+		end-- // of a character that would be cut
+	}
+	head := file[:end]
+	if len(head) > 0 && control(rune(head[0])) {
+		return true
+	}
+	return !utf8.Valid(head) && bytes.ContainsFunc(head, control)
+}
+
+// sampleHead is how much of a sample is looked at.
+const sampleHead = 4 << 10
+
 func sampleRecords(text []byte) iter.Seq[sampleRecord] {
+	if binary(text) {
+		return slices.Values([]sampleRecord{{place: "the file", key: DefaultCaseKey, data: text}})
+	}
 	text = bytes.TrimPrefix(text, []byte(config.ByteOrderMark))
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) && json.Valid(text) {
 		return sampleElements(text)
@@ -111,10 +170,10 @@ func sampleElements(text []byte) iter.Seq[sampleRecord] {
 func newSampleRecord(place string, line []byte) sampleRecord {
 	if a, whole := Wrapped(line); whole {
 		if data, why := a.payload(); why == "" {
-			return sampleRecord{place, *a.PartitionKey, data}
+			return sampleRecord{place, *a.PartitionKey, data, true}
 		}
 	}
-	return sampleRecord{place, DefaultCaseKey, line}
+	return sampleRecord{place, DefaultCaseKey, line, false}
 }
 
 // sampled is what is known of a configuration after a sample of records.
@@ -126,12 +185,14 @@ type sampled struct {
 	matched, filtered int
 	invalid           map[string]int            // by reason
 	invalidAt         map[string]string         // the place of the first, by reason
+	detail            map[string]string         // and what is wrong with it
 	likely            map[string]map[string]int // by reason, and by what it looks like
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
 	outputs           []*SampledOutput // in the order of their names
 	fields            *config.FieldNames
 	cover             *config.ExplanationCover
+	decoder           *decode.Decoder
 }
 
 // sampledRule is what is known of a rule.
@@ -194,7 +255,7 @@ func (r *SampleReport) Print(w io.Writer) {
 // of fields that no record has, each with its place in the configuration. The report is nil where the sample cannot be
 // read.
 func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) (*SampleReport, error) {
-	records, err := readSample(ctx, file)
+	records, err := readSample(ctx, file, loaded.Input.Given())
 	if err != nil {
 		return nil, err
 	}
@@ -205,9 +266,11 @@ func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) 
 		return nil, err
 	}
 	s := &sampled{
-		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, likely: map[string]map[string]int{},
+		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, detail: map[string]string{},
+		likely: map[string]map[string]int{},
 		passed: make([]int, len(loaded.Filter)),
 		rules:  make([]sampledRule, len(loaded.Rules)), fields: config.NewFieldNames(), cover: loaded.Cover(),
+		decoder: loaded.Plan().Decoder(decode.NewBudget()),
 	}
 	for i, r := range loaded.Rules {
 		s.rules[i] = sampledRule{
@@ -225,7 +288,7 @@ func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) 
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		s.Add(pipeline, shard, &r)
+		s.Add(ctx, pipeline, shard, &r)
 	}
 	if s.fields.Full {
 		return nil, config.FieldErrors{
@@ -254,26 +317,30 @@ func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) 
 }
 
 // Add takes up a line of the sample: a record as a producer puts it.
-func (s *sampled) Add(pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampleRecord) {
+func (s *sampled) Add(ctx context.Context, pipeline *alert.Pipeline, shard *alert.Evaluator, r *sampleRecord) {
 	s.lines++
 	rec := alert.Record{
 		Shard: defaultCaseShard, PartitionKey: r.key, SequenceNumber: strconv.Itoa(s.lines), Data: r.data,
 		Arrival: archiveStart().Add(time.Duration(s.lines) * time.Second),
 	}
-	for _, u := range (*decode.Plan)(nil).All(rec) {
+	_ = s.decoder.Each(ctx, &rec, func(u *decode.UserRecord) error { // CheckSample looks at the context
+		kept := u.Keep()
 		if !u.Undecidable() && len(s.config.Score) > 0 { // scores come of the records before
-			shard.Evaluate(&u.Record)
+			shard.Evaluate(&kept.Record)
 			if scored := shard.Scored(); scored != nil {
-				u.Data = bytes.Clone(scored)
+				kept.Data = bytes.Clone(scored)
 			}
 		}
-		s.addRecord(pipeline, &u, r.place)
-	}
+		s.addRecord(pipeline, &kept, r.place)
+		return context.Cause(ctx)
+	})
 }
 
 func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, place string) {
 	s.records++
-	s.fields.Add(u.Data)
+	if !u.Undecidable() {
+		s.fields.Add(u.Data)
+	}
 	x := ExplainRecord(pipeline, u)
 	s.cover.Explanation(&x)
 	for _, f := range x.Filter {
@@ -289,6 +356,10 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, plac
 		s.invalid[reason]++
 		if s.invalidAt[reason] == "" {
 			s.invalidAt[reason], s.likely[reason] = place, map[string]int{}
+			if u.Inner {
+				s.invalidAt[reason] += fmt.Sprintf(", piece %d", u.SubSequence)
+			}
+			s.detail[reason] = x.Detail
 		}
 		s.likely[reason][x.Likely.Words()]++
 	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.OverBudget, alert.DeadLettered, alert.Alerted:
@@ -395,8 +466,15 @@ func (s *sampled) report(file string, faulty bool) *SampleReport {
 	r.Unmatched = r.Records - r.Matched - r.Filtered - r.Invalid
 	warn := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
-		warn("%s of the sample cannot be read (%s), the first in %s: most look like %s",
-			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason], mostOften(s.likely[reason]))
+		text := fmt.Sprintf("%s of the sample cannot be read (%s), the first in %s",
+			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason])
+		if s.detail[reason] != "" {
+			text += ": " + s.detail[reason]
+		}
+		if likely := mostOften(s.likely[reason]); likely != "" {
+			text += ": most look like " + likely
+		}
+		warn("%s", text)
 	}
 	for i, n := range s.passed {
 		if n == 0 {

@@ -20,7 +20,7 @@ func TestReadSample(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "sample")
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		records, err := readSample(t.Context(), file)
+		records, err := readSample(t.Context(), file, false)
 		require.NoError(t, err)
 		var got []string
 		for r := range records {

@@ -33,6 +33,8 @@ type Search struct {
 	Stream string
 	// Shard and Sequence are the one record that is looked for, instead of those of a key.
 	Shard, Sequence string
+	// Place is the piece of that record; nil for all of them.
+	Place *uint32
 	// From is where evaluation begins, Begin and End the time in which records are looked for.
 	From, Begin, End time.Time
 
@@ -145,7 +147,7 @@ func (s *Search) wants(pipeline *alert.Pipeline, u *decode.UserRecord) bool {
 	}
 	s.Looked++
 	if s.Sequence != "" {
-		if u.Shard != s.Shard || u.SequenceNumber != s.Sequence {
+		if u.Shard != s.Shard || u.SequenceNumber != s.Sequence || s.Place != nil && u.SubSequence != *s.Place {
 			return false
 		}
 		return s.add(u, ExplainRecord(pipeline, u))
@@ -178,7 +180,7 @@ func (s *Search) add(u *decode.UserRecord, e alert.Explanation) bool {
 		s.More++
 		return false
 	}
-	s.Found = append(s.Found, Found{Record: *u, Explanation: e})
+	s.Found = append(s.Found, Found{Record: u.Keep(), Explanation: e})
 	s.at = &s.Found[len(s.Found)-1]
 	return !u.Undecidable()
 }

@@ -306,23 +306,23 @@ func (s *StreamSource) list(ctx context.Context) error {
 	return nil
 }
 
-// Some reads a few records of the stream, shard after shard, as producers made them: about `most`, and none from a
-// shard once there are enough.
+// Some reads a few records of the stream, shard after shard, as producers put them: about `most`, those in KPL
+// aggregates counted, and none from a shard once there are enough.
 func (s *StreamSource) Some(ctx context.Context, most int) ([]alert.Record, error) {
 	shards, err := s.Shards(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []alert.Record
+	n := 0
 	for _, shard := range shards {
 		err := s.someOf(ctx, shard, func(r alert.Record) bool {
-			for _, u := range (*decode.Plan)(nil).All(r) {
-				out = append(out, u.Record)
-			}
-			return len(out) < most
+			out = append(out, r)
+			n += len((*decode.Plan)(nil).All(ctx, &r))
+			return n < most
 		})
-		if err != nil || len(out) >= most {
-			return out[:min(len(out), most)], err
+		if err != nil || n >= most {
+			return out, err
 		}
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/plain"
 	"kinesis-alerter/internal/rehearse"
@@ -16,6 +17,8 @@ import (
 // Request is what a configuration is made for.
 type Request struct {
 	Stream, TopicARN, Application string
+	// Input is what was done to the records, where that is known.
+	Input decode.Input
 	// Name is that of the configuration file, for the tests beside it.
 	Name string
 	// Schema is how the file names its schema; empty leaves the line out.

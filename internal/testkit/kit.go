@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // the format of the Kinesis Producer Library prescribes it
+	"encoding/binary"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -166,7 +167,7 @@ func WaitFor(t *testing.T, what string, ok func() bool) {
 // Aggregate packs payloads into one KPL record with one partition key.
 func Aggregate(key string, payloads ...string) []byte {
 	field := func(number byte, value []byte) []byte {
-		return append(append([]byte{number<<3 | 2}, byte(len(value))), value...) //nolint:gosec // all are short
+		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(value))), value...)
 	}
 	message := field(1, []byte(key))
 	for _, p := range payloads {
