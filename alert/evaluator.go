@@ -50,7 +50,7 @@ func newEvaluator(p *Pipeline, shard string) *Evaluator {
 	set := p.current.Load()
 	e.memory = newMemory(set, e.agreed)
 	e.in = reading{pipeline: p, clock: &e.clock, agreed: &e.memory.agreement, name: []byte(shard)}
-	e.out = outbox{stream: p.stream, shard: shard, in: &e.in, agreed: &e.memory.agreement}
+	e.out = outbox{stream: p.stream, input: p.input, shard: shard, in: &e.in, agreed: &e.memory.agreement}
 	e.life = lifecycle{clock: &e.clock, in: &e.in, memory: e.memory, out: &e.out}
 	e.others = siblings{shard: shard, memory: e.memory, life: &e.life}
 	e.run(set)
@@ -261,6 +261,9 @@ func (e *Evaluator) panicked(rec *Record, cause any) Decision {
 	// Alerts from before the panic are published: the memory has them as sent.
 	return Decision{Outcome: Invalid, Reason: ReasonPanic, Alerts: e.out.made(), DeadLetter: e.in.set.deadLetterInvalid}
 }
+
+// Forget drops what of the last record may keep its payload in memory, before a wait that may be long.
+func (e *Evaluator) Forget() { e.in.release() }
 
 // Scored returns the payload of the last evaluated record as filters, rules and templates saw it: with the scores
 // added. It is valid until the next call of the evaluator, and nil without scores.

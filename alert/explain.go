@@ -467,7 +467,7 @@ func (r *rule) dependencies() []Dependency {
 func (e *Evaluator) publication(to *route, rec *Record, a *Alert) Publication {
 	one := *a
 	one.Topic, one.Kind, one.At, one.Record = to.topic, KindFiring, rec.Arrival, *rec
-	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0)
+	one.ID = alertID(e.pipeline.stream, rec, one.Rule, to.topic, KindFiring, 0, e.pipeline.input)
 	x := Publication{Topic: to.topic, AlertID: one.ID}
 	quiet := *to.render
 	quiet.over = func(part string) { x.OverBudget = budget.MessageRemedy(part) }

@@ -9,9 +9,13 @@ import (
 
 // alertID returns the id of an alert that a record caused: the SHA-256, in lower-case hex, of these fields in this
 // order: stream ARN, shard id, sequence number, sub-sequence number in decimal, rule name, topic name, kind, and, for a
-// shard that was rewound, its generation in decimal.
-func alertID(stream string, rec *Record, rule, topic string, kind Kind, generation uint32) string {
+// shard that was rewound, its generation in decimal. For a record inside a Kinesis record, under an input, there are
+// always two more: the generation and the input's hash. At the same place another input has another record.
+func alertID(stream string, rec *Record, rule, topic string, kind Kind, generation uint32, input string) string {
 	fields := []string{stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind)}
+	if input != "" && rec.Inner {
+		return hashFields(append(fields, decimal(generation), input))
+	}
 	if generation > 0 { // ids of shards that were never rewound are older than generations
 		fields = append(fields, decimal(generation))
 	}
@@ -26,11 +30,17 @@ func timeID(stream, shard, rule, topic string, kind Kind, key string, due int64,
 	})
 }
 
-// evictionID returns the id of an alert about a key that was evicted to make room for a record.
-func evictionID(stream string, rec *Record, rule, topic string, kind Kind, key string, generation uint32) string {
+// evictionID returns the id of an alert about a key that was evicted to make room for a record. The last field is the
+// input's hash, for a record inside a Kinesis record.
+func evictionID(stream string, rec *Record, rule, topic string, kind Kind, key string, generation uint32,
+	input string,
+) string {
+	if !rec.Inner {
+		input = ""
+	}
 	return hashFields([]string{
 		stream, rec.Shard, rec.SequenceNumber, decimal(rec.SubSequence), rule, topic, string(kind), key,
-		decimal(generation), "pushed", "", "",
+		decimal(generation), "pushed", "", input,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 // outbox makes the alerts of the record or tick at hand.
 type outbox struct {
 	stream, shard string
+	input         string // the hash of how Kinesis records are taken apart
 	// generation is how often the shard was rewound.
 	generation uint32
 	in         *reading
@@ -51,7 +52,7 @@ func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 	}
 	if t.rec != nil {
 		a.Record = out.in.kept(t.rec)
-		a.ID = alertID(out.stream, t.rec, a.Rule, to.topic, kind, out.generation)
+		a.ID = alertID(out.stream, t.rec, a.Rule, to.topic, kind, out.generation, out.input)
 	} else {
 		a.Record = Record{Shard: out.shard, Arrival: t.at}
 		shard := out.shard
@@ -63,7 +64,7 @@ func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 			a.Record.SubSequence, a.Record.Arrival = en.last.sub, timeOf(en.last.arrival)
 		}
 		if t.evictedFor != nil {
-			a.ID = evictionID(out.stream, t.evictedFor, a.Rule, to.topic, kind, a.Key, out.generation)
+			a.ID = evictionID(out.stream, t.evictedFor, a.Rule, to.topic, kind, a.Key, out.generation, out.input)
 		} else {
 			a.ID = timeID(out.stream, shard, a.Rule, to.topic, kind, a.Key, t.ms(), out.generation)
 		}

@@ -12,11 +12,14 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// Deps are the dependencies of a Pipeline. All are required.
+// Deps are the dependencies of a Pipeline. All but Input are required.
 type Deps struct {
 	// Stream is the ARN of the stream, which is part of every alert id.
 	Stream string
-	Log    *zap.Logger
+	// Input is the hash of how Kinesis records are taken apart; empty where they are taken as they are. It is part of
+	// the ids of alerts about records inside Kinesis records.
+	Input string
+	Log   *zap.Logger
 	// Registerer registers the package's metrics; it can serve only one Pipeline.
 	Registerer prometheus.Registerer
 }
@@ -24,6 +27,7 @@ type Deps struct {
 // Pipeline decides what records mean. It is safe for concurrent use. Its rules change only by Update, as a whole.
 type Pipeline struct {
 	stream  string
+	input   string
 	log     *zap.Logger
 	metrics *metrics
 	// hidden are the built-in names that hide a field and have been logged.
@@ -113,7 +117,7 @@ func New(rules *Rules, deps Deps) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{stream: deps.Stream, log: deps.Log, metrics: newMetrics(deps.Registerer)}
+	p := &Pipeline{stream: deps.Stream, input: deps.Input, log: deps.Log, metrics: newMetrics(deps.Registerer)}
 	p.install(c)
 	return p, nil
 }

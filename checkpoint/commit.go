@@ -165,11 +165,12 @@ func (l *Lease) acknowledge(c claim) {
 	l.ledger.stored, l.ledger.suspect, l.ledger.replaces = p, false, ""
 	l.ledger.need.acknowledge(c.need)
 	l.reportUnstorableLocked(l.ledger.unstorable, "")
-	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved
+	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved ||
+		l.ledger.offer.Input != p.Input
 	if r := s.view.rows[l.shard]; r != nil {
 		now := *r
-		now.Position, now.Resolved, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.CaughtUp, p.Load,
-			time.Now()
+		now.Position, now.Resolved, now.Input, now.CaughtUp, now.Load, now.At = p.Position, p.Resolved, p.Input,
+			p.CaughtUp, p.Load, time.Now()
 		s.view.rows[l.shard] = &now
 	}
 	if l.state != leaseOver {
@@ -191,9 +192,9 @@ func (l *Lease) raise(r *table.Row) {
 	defer s.mu.Unlock()
 	l.ledger.suspect = false
 	l.ledger.number = max(l.ledger.number, r.Offers)
-	l.ledger.stored.Position, l.ledger.stored.Resolved = r.Position, r.Resolved
+	l.ledger.stored.Position, l.ledger.stored.Resolved, l.ledger.stored.Input = r.Position, r.Resolved, r.Input
 	if l.comparableLocked(r) && r.Position.Compare(l.ledger.offer.Position) > 0 && !r.Ended() {
-		l.ledger.offer.Position, l.ledger.offer.Resolved = r.Position, r.Resolved
+		l.ledger.offer.Position, l.ledger.offer.Resolved, l.ledger.offer.Input = r.Position, r.Resolved, r.Input
 	}
 	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position ||
 		l.ledger.offer.Resolved != l.ledger.stored.Resolved

@@ -81,6 +81,12 @@
 // second. The new one has a share after a second. A dead one keeps its share until it is fenced. While a worker cannot
 // read the table it may miss one that joins, until its trust window closes.
 //
+// # Places inside records
+//
+// A checkpoint, and what is settled above it, may be inside a Kinesis record. What counts the records in there is the
+// hash of the configuration's input, which is stored with them (attribute input; absent is no input, and what older
+// versions wrote). Whoever takes the shard under another input does not use places inside records: Lease.Recounts.
+//
 // # What it costs at rest
 //
 // Per worker: two read units a second for #fleet, and two for its successors in the ring of worker ids. Half a unit

@@ -102,6 +102,10 @@ func (l *Lease) Start() (from types.StartingPosition, sub uint32, resolved strin
 	}, p.Sub, l.first.Resolved
 }
 
+// Input is what counts the places inside records that Start returns, as the last owner gave it to Commit: the hash of
+// its input. Another input has other records at these places.
+func (l *Lease) Input() string { return l.first.Input }
+
 // Generation is how often an operator has rewound the shard. The ids of alerts depend on it, so that an alert that is
 // published again on purpose is not taken for a duplicate.
 func (l *Lease) Generation() uint32 { return l.first.Rewinds }
@@ -128,27 +132,27 @@ func (l *Lease) Commit(p position.Progress) {
 	if p.CaughtUp.After(offer.CaughtUp) {
 		offer.CaughtUp = p.CaughtUp
 	}
-	at, above := p.At, p.Above
+	at, above, input := p.At, p.Above, p.Input
 	if at.IsZero() {
 		if at = offer.Position; above == "" {
-			above = offer.Resolved
+			above, input = offer.Resolved, offer.Input
 		}
 	} else if !l.storableLocked(at) {
 		return
-	} else if at.Compare(offer.Position) < 0 {
+	} else if at.Compare(offer.Position) < 0 && l.ledger.replaces == "" {
 		s.m.committed(resultIgnored)
 		return
 	}
 	if len(above) > position.MaxText {
 		above = ""
 	}
-	if at == offer.Position && above == offer.Resolved {
+	if at == offer.Position && above == offer.Resolved && (input == offer.Input || above == "" && !at.Inside()) {
 		if !l.ledger.dirty {
 			l.ledger.confirm(p.CaughtUp)
 		}
 		return
 	}
-	offer.Position, offer.Resolved, l.ledger.dirty = at, above, true
+	offer.Position, offer.Resolved, offer.Input, l.ledger.dirty = at, above, input, true
 	if s.cfg.CheckpointInterval == AtOnce && !l.ledger.pace.busy && l.ledger.need.soon() {
 		ask(s.committer.wake)
 	}

@@ -54,6 +54,19 @@ func (d *ledger) disown() {
 	d.replaces, d.offer.Position, d.offer.Resolved = d.offer.Position.Sequence, position.Position{}, ""
 }
 
+// Recounts reports that the record in which the last owner stopped is read again from its first piece, because its
+// places count for nothing under another input. The next offer, which may be below the checkpoint, is stored over it.
+func (l *Lease) Recounts() {
+	s := l.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := l.ledger.offer.Position; l.state != leaseOver {
+		l.ledger.replaces = p.Sequence
+		s.log.Warn("input has changed: the record in which reading stopped is read again from its first piece, as the "+
+			"new input takes it apart", zap.String("shard", l.shard), zap.String("sequence_number", p.Sequence))
+	}
+}
+
 // stillOurs reports whether a row still names the holder of a claim, so that something else refused its write. Then it
 // adopts what the row says.
 func (l *Lease) stillOurs(c claim, now table.Item) bool {

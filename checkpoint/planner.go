@@ -288,7 +288,7 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 		start = r.StartAt.Position()
 	}
 	now := time.Now()
-	progressed := table.Progress{Position: r.Position, Resolved: r.Resolved, CaughtUp: r.CaughtUp, Load: r.Load}
+	progressed := table.Progress{Position: r.Position, Resolved: r.Resolved, Input: r.Input, CaughtUp: r.CaughtUp, Load: r.Load}
 	l := &Lease{
 		store: s, shard: r.ID, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: newToken(),
@@ -340,7 +340,7 @@ func (l *Lease) noteLeft(c claim) {
 	s.changeRow(l.shard, func(r *table.Row) {
 		r.Owner, r.Epoch, r.Parents, r.State = "", c.epoch, l.first.Parents, l.snapshot
 		if !c.offer.Position.IsZero() {
-			r.Position, r.Resolved = c.offer.Position, c.offer.Resolved
+			r.Position, r.Resolved, r.Input = c.offer.Position, c.offer.Resolved, c.offer.Input
 		}
 		r.CaughtUp, r.Load = c.offer.CaughtUp, c.offer.Load
 	})

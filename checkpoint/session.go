@@ -366,8 +366,8 @@ func (l *Lease) rememberLocked(why error) {
 	}
 	r := &table.Row{
 		ID: l.shard, Epoch: l.epoch, Position: l.ledger.offer.Position, Resolved: l.ledger.offer.Resolved,
-		CaughtUp: l.ledger.offer.CaughtUp,
-		Parents:  l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, State: l.snapshot,
+		Input: l.ledger.offer.Input, CaughtUp: l.ledger.offer.CaughtUp,
+		Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt, State: l.snapshot,
 		Offers: l.ledger.number,
 	}
 	if errors.Is(why, ErrShardEnded) {

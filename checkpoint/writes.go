@@ -80,6 +80,7 @@ func (p *planner) acquire(ctx context.Context, inc *incarnation, shard string, w
 				memory.CaughtUp
 			fresh.Rewinds, fresh.StartAt, fresh.State, fresh.Last = memory.Rewinds, memory.StartAt, memory.State,
 				memory.Last
+			fresh.Input = memory.Input
 			fresh.Offers = memory.Offers + 1
 			if fresh.Ended() {
 				fresh.Owner = ""
@@ -210,7 +211,7 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	s := l.store
 	r := &table.Row{
 		ID: l.shard, Owner: c.worker, Epoch: c.epoch + 1, Position: c.offer.Position, Resolved: c.offer.Resolved,
-		CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt,
+		Input: c.offer.Input, CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt,
 		Paused: c.target == noTarget,
 		State:  l.saved(), Offers: c.number, At: time.Now(),
 	}

@@ -41,6 +41,8 @@ func (idleLease) Trusted() error                                   { return nil 
 func (idleLease) Finish(context.Context, []types.ChildShard) error { return nil }
 func (idleLease) Ended(context.Context, time.Time) (bool, error)   { return true, nil }
 func (idleLease) Unusable()                                        {}
+func (idleLease) Input() string                                    { return "" }
+func (idleLease) Recounts()                                        {}
 func (idleLease) Retention() time.Duration                         { return 0 }
 func (idleLease) Lost(time.Time) (time.Time, bool)                 { return time.Time{}, false }
 

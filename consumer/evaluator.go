@@ -10,6 +10,7 @@ import (
 // goroutine only. A reload of the rules may change whether it is stateful, so that is asked each time.
 type evaluator interface {
 	Evaluate(rec *alert.Record) alert.Decision
+	Forget()
 	Tick(t alert.Tick) []*alert.Alert
 	EventTime() time.Time
 	Reaches(now time.Time)

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -15,6 +16,14 @@ import (
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/consumer/watermark"
 	"kinesis-alerter/internal/position"
+	"kinesis-alerter/internal/sleep"
+)
+
+const (
+	// warnEvery is how often a shard logs a record that cannot be taken apart.
+	warnEvery = time.Minute
+	// decodeAgain is the least time between two times that a large record is decoded for pieces that are left.
+	decodeAgain = time.Second
 )
 
 // intake brings pages and ticks through the pipeline into the watermark and the lanes. "Here" is the KCL's goroutine of
@@ -30,6 +39,8 @@ type intake struct {
 
 	decoder  *decode.Decoder
 	record   alert.Record // the one that is being ingested
+	yielded  time.Time    // when a visit gave back the budget of the record, which is decoded again for what is left
+	warned   time.Time    // when a record that cannot be read was last logged
 	arrived  time.Time    // of the last record that had an arrival time
 	unknown  time.Time    // by when the record being ingested arrived, if it has no arrival time
 	closed   bool         // the last page was ingested to its end
@@ -45,7 +56,10 @@ type intake struct {
 	current *read.Page // read, not yet ingested; written and read here, and at the end of the shard
 	taking  *takenPage // the page that is being ingested; written here
 	// bytes of settled pages that records still hold which are not settled; written here and by the lanes
-	kept    int
+	kept int
+	// apart is the page of what records hold apart from their page: pieces of unpacked records. They count as they are
+	// held.
+	apart   takenPage
 	keyless bool           // a record without partition key has come; written here, read by the status
 	firing  map[string]int // keys that were reported as firing, by rule; written here, read by the status
 	leaving map[string]int // of those, the keys of rules that were removed or edited; as firing
@@ -115,27 +129,60 @@ func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
 	}
 	outer := *rec
 	return in.decoder.Each(in.readCtx, &outer, func(u *decode.UserRecord) error {
-		switch {
-		case u.Whole && u.Err != nil:
-			in.log.Warn("aggregated record cannot be read, one record is invalid, continuing",
-				zap.String("sequence_number", u.SequenceNumber), zap.Error(u.Err))
-		case u.Last && u.Inner:
+		if u.Last && u.Inner {
 			in.metrics.aggregates.Inc()
 		}
-		at := position.Position{Sequence: u.SequenceNumber, Sub: u.SubSequence}
-		if u.Last {
-			at.Sub = position.WholeRecord
+		if err := in.visit(rec, u); err != nil {
+			return err
 		}
-		*rec = u.Record
-		switch {
-		case !u.Undecidable():
-			return in.ingestUserRecord(rec, at)
-		case in.progress.settledBefore(at):
-			in.progress.skip(at)
-			return nil
-		}
-		return in.decided(rec, at, u.Decide(in.pipeline.Poison))
+		return in.rest()
 	})
+}
+
+// visit ingests what was found in a Kinesis record.
+func (in *intake) visit(rec *alert.Record, u *decode.UserRecord) error {
+	at := position.Position{Sequence: u.SequenceNumber, Sub: u.SubSequence}
+	if u.Last {
+		at.Sub = position.WholeRecord
+	}
+	*rec = u.Record
+	switch {
+	case !u.Undecidable():
+		return in.ingestUserRecord(rec, at)
+	case in.progress.settledBefore(at):
+		in.progress.skip(at)
+		return nil
+	}
+	if now := time.Now(); u.Err != nil && now.Sub(in.warned) >= warnEvery {
+		in.warned = now
+		in.log.Warn("a record cannot be taken apart, it is invalid; logged at most once a minute",
+			zap.String("sequence_number", u.SequenceNumber), zap.Uint32("sub_sequence", u.SubSequence),
+			zap.Error(u.Err))
+	}
+	return in.decided(rec, at, u.Decide(in.pipeline.Poison))
+}
+
+// yield gives back what the record at hand took of the budget, before a wait. Nothing may keep what is unpacked: the
+// wait may be long.
+func (in *intake) yield() {
+	if in.decoder.Yield() {
+		in.yielded = time.Now()
+		in.record.Data, in.record.Row = nil, nil
+		in.eval.Forget()
+	}
+}
+
+// rest bounds how often a record is decoded again, while each of its pieces waits for room.
+func (in *intake) rest() error {
+	if in.yielded.IsZero() {
+		return nil
+	}
+	until := in.yielded.Add(decodeAgain)
+	in.yielded = time.Time{}
+	in.activity.StopEvaluating()
+	err := sleep.Until(in.readCtx, until)
+	in.activity.StartEvaluating()
+	return err
 }
 
 func (in *intake) ingestUserRecord(rec *alert.Record, at position.Position) error {
@@ -174,9 +221,9 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 		in.pipeline.Resolved(d)
 		return nil
 	}
-	wait := func() error { return in.outputs.reserve(items) }
+	wait := func() error { return in.outputs.reserve(items, in.yield) }
 	if len(parts) > 0 {
-		wait = func() error { return in.room(parts[0].Bytes) }
+		wait = func() error { return in.room(parts[0]) }
 	}
 	if err := wait(); err != nil {
 		in.progress.undoDealt(at, dealt)
@@ -192,7 +239,7 @@ func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decis
 		return err
 	}
 	if len(parts) > 0 && len(items) > 0 {
-		if err := in.outputs.reserve(items); err != nil {
+		if err := in.outputs.reserve(items, in.yield); err != nil {
 			return err
 		}
 	}
@@ -221,6 +268,9 @@ func (in *intake) partsFor(rec *alert.Record, at position.Position, d *alert.Dec
 	if letter {
 		parts = append([]*part{letterPart(rec, id, d.Reason)}, parts...)
 	}
+	for _, p := range parts {
+		p.apart = (rec.Borrowed || rec.Row != nil) && p.keepsPayload()
+	}
 	return parts, dealt
 }
 
@@ -231,7 +281,7 @@ func (in *intake) submit(e *watermark.Entry, parts []*part, tracked bool) error 
 	for n, p := range parts {
 		tracked = tracked || len(p.Alerts) > 1
 		if n > 0 {
-			if err := in.room(p.Bytes); err != nil {
+			if err := in.room(p); err != nil {
 				return err
 			}
 		}
@@ -247,11 +297,15 @@ func (in *intake) submit(e *watermark.Entry, parts []*part, tracked bool) error 
 	return nil
 }
 
-// keep has a part hold its bytes of the page that is being ingested, if there is one.
+// keep has a part hold its bytes: of the page that is being ingested, if there is one, or those that room took for it.
 func (in *intake) keep(p *part) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.taking != nil {
+	switch {
+	case p.apart:
+		p.page = &in.apart
+		in.kept += p.Bytes
+	case in.taking != nil:
 		p.page = in.taking
 		p.page.kept += p.Bytes
 	}
@@ -259,17 +313,53 @@ func (in *intake) keep(p *part) {
 
 // room waits until one more task may wait for SNS. A handoff that is requested meanwhile is called off: the planner
 // would count on it for as long as SNS does not answer.
-func (in *intake) room(bytes int) error {
+func (in *intake) room(p *part) error {
 	in.activity.StopEvaluating()
 	defer in.activity.StartEvaluating()
 	for {
-		err := in.lanes.Reserve(in.readCtx, bytes, handoffLimit)
+		err := in.lanes.Reserve(in.readCtx, p.Bytes, handoffLimit, in.yield)
 		if !errors.Is(err, lanes.ErrNoRoom) {
+			if err == nil && p.apart {
+				err = in.takeApart(p.Bytes)
+			}
 			return err
 		}
 		in.progress.offer(false)
 		in.refuseHandoff(err)
 	}
+}
+
+// takeApart takes bytes of the pool for what a page does not cover. One part of a shard always may, or pages could fill
+// the pool and wait for each other.
+func (in *intake) takeApart(bytes int) error {
+	for {
+		in.mu.Lock()
+		only := in.kept == 0
+		in.mu.Unlock()
+		room := in.credits.Add(bytes, only)
+		if room == nil {
+			return nil
+		}
+		in.yield()
+		if err := in.await(room); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for a moment at which there may be room in the pool.
+func (in *intake) await(room <-chan struct{}) error {
+	limit := time.NewTimer(handoffLimit)
+	defer limit.Stop()
+	select {
+	case <-room:
+	case <-limit.C:
+		in.progress.offer(false)
+		in.refuseHandoff(lanes.ErrNoRoom)
+	case <-in.readCtx.Done():
+		return context.Cause(in.readCtx)
+	}
+	return nil
 }
 
 // arrival is the event time of a record. One without arrival time takes that of the shard, or, where there is none yet,
@@ -330,7 +420,7 @@ func (in *intake) tick(p *read.Page, now time.Time) {
 	if len(alerts) > 0 {
 		parts := partsOf(alerts)
 		e := in.progress.WaitTimed(at, dealt, len(parts))
-		if err := in.room(parts[0].Bytes); err != nil {
+		if err := in.room(parts[0]); err != nil {
 			return
 		}
 		if err := in.submit(e, parts, true); err != nil {

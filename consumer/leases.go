@@ -52,6 +52,14 @@ type Lease interface {
 	// are already settled. resolved has the settled ranges that the last owner gave to Commit, or is empty.
 	Start() (from types.StartingPosition, sub uint32, resolved string)
 
+	// Input is what counts the places inside records that Start returns: the hash of the last owner's input.
+	Input() string
+
+	// Recounts reports that the record in which the last owner stopped is read again from its first piece, because its
+	// places count for nothing under another input. The next offer, which may be below the checkpoint, is stored over
+	// it.
+	Recounts()
+
 	// Generation is how often an operator has rewound the shard. The ids of its alerts depend on it.
 	Generation() uint32
 

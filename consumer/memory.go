@@ -142,7 +142,7 @@ func (m *memory) open() (from types.StartingPosition, ok bool) {
 		if from, ok = m.loadState(); !ok {
 			return from, false
 		}
-		if m.failing.IsZero() { // the shards of a worker begin at once, and should not save at once
+		if m.failing.IsZero() && !m.between() { // the shards of a worker begin at once, and should not save at once
 			m.next = time.Now().Add(rand.N(stateEvery)) //nolint:gosec // no secret
 		}
 	} else if m.loadOwed(); m.readCtx.Err() != nil {
@@ -165,6 +165,9 @@ func (m *memory) loadState() (types.StartingPosition, bool) {
 	at := position.Position{}
 	if sequence != "" {
 		at = position.Position{Sequence: sequence, Sub: sub}
+	}
+	if b := m.progress.before; !b.IsZero() && at.Compare(b) > 0 && sequence == aws.ToString(m.progress.from.SequenceNumber) {
+		at = b // the record is evaluated again as a whole
 	}
 	if len(own) > 0 && m.restore(own, at) {
 		return m.replayFrom(at), true
@@ -266,7 +269,7 @@ func (m *memory) replayFrom(at position.Position) types.StartingPosition {
 	if at.IsZero() {
 		return m.origin
 	}
-	return startBehind(at)
+	return m.progress.behind(at)
 }
 
 // beyondTip reports whether the checkpoint is one that the shard cannot have. Every record up to the checkpoint counts
@@ -286,7 +289,7 @@ func (m *memory) beyondTip(p *read.Page) bool {
 		zap.Stringer("checkpoint", m.progress.startAt), zap.Stringer("snapshot", m.from))
 	start := m.origin
 	if !m.from.IsZero() {
-		start = startBehind(m.from)
+		start = m.progress.behind(m.from)
 	}
 	m.progress.resume(m.from, start)
 	m.replays, m.opened, m.tips = false, false, 0 // the snapshot is restored once more
@@ -389,7 +392,7 @@ func (m *memory) keepState(now time.Time) {
 		idle = stateKinIdle
 	}
 	due := m.dirty && !now.Before(m.next) || m.ticked && !now.Before(m.next.Add(idle-stateEvery))
-	if m.waiting == nil && due && !m.midPage {
+	if m.waiting == nil && due && !m.midPage && !m.between() {
 		m.waiting = m.capture(now)
 	}
 	if m.waiting == nil || m.writing != nil || !m.progress.settledThrough(m.waiting.entries) {
@@ -414,6 +417,15 @@ func (m *memory) saveForChildren() error {
 	}
 	m.stateGap(gapUnsaved, err)
 	return nil
+}
+
+// between reports whether what is known ends inside a record, at a place that another input would count otherwise: the
+// lease began there, and no page has come yet. A snapshot has no such place.
+func (m *memory) between() bool {
+	if m.at.IsZero() {
+		return false
+	}
+	return m.at == m.progress.before || m.at.Inside() && m.plan.Hash() != ""
 }
 
 func (m *memory) capture(now time.Time) *capture {
@@ -506,7 +518,7 @@ func (m *memory) saveLast(limit time.Duration) error {
 			return context.Cause(ctx)
 		}
 	}
-	if (m.dirty || m.ticked || m.waiting != nil) && m.progress.unsettled() == 0 {
+	if (m.dirty || m.ticked || m.waiting != nil) && m.progress.unsettled() == 0 && !m.between() {
 		m.waiting = m.capture(time.Now())
 	}
 	if m.waiting == nil || !m.progress.settledThrough(m.waiting.entries) {

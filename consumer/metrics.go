@@ -52,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		aggregates: f.NewCounter(prometheus.CounterOpts{
 			Name: "kinesis_alerter_aggregated_records_total",
-			Help: "Kinesis records in the KPL's aggregated format that were taken apart.",
+			Help: "Kinesis records that were taken apart: KPL aggregates, and what `input` splits.",
 		}),
 		evalDuration: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "kinesis_alerter_process_duration_seconds",

@@ -35,7 +35,7 @@ func (o *outputs) items(rec *alert.Record, of []alert.Output) []output.Item {
 		return nil
 	}
 	from := *rec
-	from.Data = nil
+	from.Data, from.Row, from.Borrowed = nil, nil, false
 	items := make([]output.Item, len(of))
 	for n := range of {
 		items[n].Output, items[n].Record = of[n], from
@@ -43,10 +43,10 @@ func (o *outputs) items(rec *alert.Record, of []alert.Output) []output.Item {
 	return items
 }
 
-// reserve waits until all of a record's items may wait for their outputs.
-func (o *outputs) reserve(items []output.Item) error {
+// reserve waits until all of a record's items may wait for their outputs. It calls waits before that takes time.
+func (o *outputs) reserve(items []output.Item, waits func()) error {
 	for n := range items {
-		if err := o.room(&items[n]); err != nil {
+		if err := o.room(&items[n], waits); err != nil {
 			for k := range n {
 				o.feed.Release(&items[k])
 			}
@@ -66,11 +66,11 @@ func (o *outputs) submit(e *watermark.Entry, items []output.Item) {
 
 // room waits until one more item may wait for its output. A handoff that is requested meanwhile is called off, as while
 // a shard waits for SNS.
-func (o *outputs) room(it *output.Item) error {
+func (o *outputs) room(it *output.Item, waits func()) error {
 	o.activity.StopEvaluating()
 	defer o.activity.StartEvaluating()
 	for {
-		err := o.feed.Reserve(o.readCtx, it, handoffLimit)
+		err := o.feed.Reserve(o.readCtx, it, handoffLimit, waits)
 		if !errors.Is(err, output.ErrNoRoom) {
 			return err
 		}

@@ -17,6 +17,8 @@ type part struct {
 	decides bool
 	// page is the page whose bytes the part holds; nil when it holds none. The shard's mutex guards it.
 	page *takenPage
+	// apart says that the part's payload is a copy of its own, beside the page.
+	apart bool
 }
 
 func newPart(key string) *part {
@@ -59,9 +61,9 @@ func partsOf(alerts []*alert.Alert) []*part {
 
 // letterPart is a record on its way to the dead letters.
 func letterPart(rec *alert.Record, id string, reason alert.Reason) *part {
-	p := newPart(rec.PartitionKey)
-	p.Bytes += len(rec.Data)
-	p.Letter = &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: reason}
+	p, kept := newPart(rec.PartitionKey), rec.Kept()
+	p.Bytes += len(kept.Data)
+	p.Letter = &alert.Letter{Record: kept, Condition: alert.ConditionRetries, Reason: reason}
 	p.LetterID = id
 	return p
 }

@@ -31,6 +31,9 @@ type progress struct {
 	// records up to here were settled by an earlier owner, or here before; zero once passed
 	startAt position.Position
 	passed  int // how many of inherited reading has passed
+	// before is startAt while it is no record of the shard, and is never stored: the last owner stopped inside the record
+	// behind it, and counted its places by another input.
+	before position.Position
 
 	mu sync.Mutex
 
@@ -56,16 +59,34 @@ func newProgress(t *tools, o *outcomes) *progress {
 		from, sub, settled = types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}, 0, ""
 	}
 	p := &progress{tools: t, outcomes: o, from: from, start: from, inherited: position.DecodeRanges(settled)}
+	recounts := t.lease.Input() != t.plan.Hash()
+	if recounts { // a place in a record that is settled as a whole needs no count
+		p.inherited = slices.DeleteFunc(p.inherited, func(r position.Range) bool {
+			return r.After.Inside() || r.UpTo.Inside()
+		})
+	}
 	switch from.Type { //nolint:exhaustive // the others name no record
 	case types.ShardIteratorTypeAfterSequenceNumber:
 		p.startAt = position.Past(*from.SequenceNumber)
 	case types.ShardIteratorTypeAtSequenceNumber:
 		p.startAt = position.Position{Sequence: *from.SequenceNumber, Sub: sub}
+		if recounts {
+			t.lease.Recounts()
+			p.before = position.Before(*from.SequenceNumber)
+			p.startAt = p.before
+		}
 	}
 	return p
 }
 
-// startBehind is where reading resumes behind a position.
+// behind is where reading resumes behind a position.
+func (p *progress) behind(at position.Position) types.StartingPosition {
+	if at == p.before {
+		return p.from
+	}
+	return startBehind(at)
+}
+
 func startBehind(at position.Position) types.StartingPosition {
 	start := types.StartingPosition{
 		Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: aws.String(at.Sequence),
@@ -197,9 +218,13 @@ func (p *progress) offer(all bool) {
 	if all || p.outcomes.holds() {
 		settled = append(p.mark.SettledAbove(), p.inheritedAbove(p.mark.Last)...)
 	}
+	if mark == p.before && !mark.IsZero() {
+		settled = nil // it would be above a place of another input
+	}
 	above := position.EncodeRanges(settled)
 	offer := position.Progress{
-		At: mark, Above: above, Load: p.load.Rate(time.Now()), Settled: p.settled, Bytes: p.bytes,
+		At: mark, Above: above, Input: p.plan.Hash(), Load: p.load.Rate(time.Now()), Settled: p.settled,
+		Bytes: p.bytes,
 	}
 	p.settled, p.bytes = false, 0
 	if p.mark.Waiting() == 0 {
@@ -316,7 +341,7 @@ func (p *progress) recall(a *account) {
 		p.startAt, p.inherited = first[0].UpTo, first[1:]
 	}
 	if p.startAt != p.stored {
-		p.start = startBehind(p.startAt)
+		p.start = p.behind(p.startAt)
 	}
 }
 

@@ -41,7 +41,7 @@ type tools struct {
 	lease    Lease
 	eval     evaluator // used by the KCL's goroutine of the shard only
 	pipeline *alert.Pipeline
-	plan     *decode.Plan
+	plan     *decode.Plan   // takes Kinesis records apart
 	budget   *decode.Budget // of the process
 	lanes    *lanes.Lanes
 	credits  *read.Credits
@@ -113,7 +113,7 @@ func newShard(readCtx, workCtx context.Context, t *tools, cfg lanes.Config, w *o
 	s.memory = newMemory(t, s.progress)
 	s.intake = &intake{
 		tools: t, progress: s.progress, outputs: s.outputs, memory: s.memory,
-		decoder: t.plan.Decoder(t.budget),
+		decoder: t.plan.Decoder(t.budget), apart: takenPage{settled: true},
 	}
 	return s
 }

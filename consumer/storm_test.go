@@ -276,6 +276,7 @@ func (stateless) Rewound([]byte) (int, error)        { panic("stateless") }
 func (stateless) Inherit([][]byte, alert.Heir) error { panic("stateless") }
 func (stateless) Awaits() []alert.Awaited            { panic("stateless") }
 func (stateless) Meet(*alert.Relative)               { panic("stateless") }
+func (stateless) Forget()                            {}
 func (stateless) ParkedTo() int64                    { panic("stateless") }
 func (stateless) BringBack(time.Time) time.Duration  { panic("stateless") }
 

@@ -155,7 +155,9 @@ func (w *world) join(name string) *node {
 		Topics: map[string]alert.TopicConfig{"topic": {ARN: "arn:aws:sns:us-east-1:000000000000:topic"}},
 	}.Compile()
 	require.NoError(w.t, err)
-	pipeline, err := alert.New(rules, alert.Deps{Stream: testARN, Log: log, Registerer: n.registry})
+	pipeline, err := alert.New(rules, alert.Deps{
+		Stream: testARN, Input: w.cfg.Plan.Hash(), Log: log, Registerer: n.registry,
+	})
 	require.NoError(w.t, err)
 	cfg := w.cfg
 	cfg.StreamName = testStream

@@ -67,6 +67,7 @@ func (p *Plan) Decoder(b *Budget) *Decoder {
 		for i := range p.then {
 			if c := p.then[i].columns; c != nil {
 				d.readers[i], _, _ = c.Compile() // it compiled before
+				d.readers[i].Bare, d.readers[i].LastOfName = p.then[i].bare, p.lastOfName
 			}
 		}
 	}
@@ -90,13 +91,17 @@ func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *Use
 	return d.each(ctx, rec, visit)
 }
 
-// Yield gives back what the record at hand took of the budget. A visit calls it before it waits for anything. The
-// record is decoded again for the pieces that are left, which gives the same.
-func (d *Decoder) Yield() {
-	if d.big {
-		d.release()
-		d.yielded = true
+// Yield gives back what the record at hand took of the budget, and reports whether that was anything. A visit calls it
+// before it waits for anything, and drops what it got. The record is decoded again for the pieces that are left, which
+// gives the same.
+func (d *Decoder) Yield() bool {
+	if !d.big {
+		return false
 	}
+	d.release()
+	d.row, d.shaped = payload.Row{}, payload.Row{} // their cells would keep the block
+	d.yielded = true
+	return true
 }
 
 // release drops what must not outlive a record.
@@ -108,6 +113,11 @@ func (d *Decoder) release() {
 	}
 	for _, b := range d.batches {
 		b.Release()
+	}
+	for _, r := range d.readers {
+		if r != nil {
+			r.Release()
+		}
 	}
 	clear(d.pieces)
 	d.pieces, d.block = d.pieces[:0], d.block[:0]
@@ -253,8 +263,9 @@ func (d *Decoder) run(i int, p piece) bool {
 		return d.unpack(i, p, func(dst []byte, _ int) ([]byte, *payload.Fault) {
 			return rewrite.JSONString(dst, p.data)
 		})
-	case s.unwrap == envelope.CloudWatchLogs:
+	case s.unwrap == envelope.CloudWatchLogs && (!s.bare || payload.MayBeJSON(p.data)):
 		return d.events(i, p)
+	case s.unwrap == envelope.CloudWatchLogs: // it is the text of an event
 	case s.unwrap != "":
 		control := false
 		ok, made := d.convert(&p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
@@ -498,6 +509,7 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 	for i := range d.plan.then {
 		s := &d.plan.then[i]
 		switch {
+		case s.columns != nil && s.columns.As == columns.AsJSON: // it is already
 		case s.columns != nil:
 			var header *payload.Names
 			if p.header > 0 {
@@ -510,7 +522,9 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 			if u.Data, u.Row = text, nil; text == nil {
 				u.Row = &d.shaped
 			}
-		case u.Row != nil && s.nested != nil && s.nested.Row(u.Row):
+		case u.Row != nil && s.nested != nil:
+			s.nested.Row(u.Row)
+		case len(u.Data) > payload.MaxRecordBytes: // it is refused as it is
 		default:
 			data := u.Data
 			if u.Row != nil {

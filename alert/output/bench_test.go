@@ -103,7 +103,7 @@ func BenchmarkWriter(b *testing.B) {
 				}
 				it := &page[i%500]
 				it.Output = alert.Output{Name: "scored", Key: keys[(i*16+shard)%len(keys)], Data: data}
-				if err := f.Reserve(ctx, it, time.Hour); err != nil {
+				if err := f.Reserve(ctx, it, time.Hour, func() {}); err != nil {
 					b.Error(err)
 				}
 				f.Submit(it)

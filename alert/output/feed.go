@@ -41,8 +41,9 @@ func (w *Writer) Feed(ctx context.Context, o Owner) *Feed {
 }
 
 // Reserve waits until an item may wait for its output, too. After limit it gives up with ErrNoRoom. An item that will
-// not be submitted gives its room back by Release. Those who wait get room in the order in which they came.
-func (f *Feed) Reserve(ctx context.Context, it *Item, limit time.Duration) error {
+// not be submitted gives its room back by Release. Those who wait get room in the order in which they came. It calls
+// waits before it waits.
+func (f *Feed) Reserve(ctx context.Context, it *Item, limit time.Duration, waits func()) error {
 	it.feed, it.cost = f, len(it.Data)+len(it.Key)+bookkeeping
 	for {
 		it.to = f.writer.stream(it.Name)
@@ -53,6 +54,7 @@ func (f *Feed) Reserve(ctx context.Context, it *Item, limit time.Duration) error
 		case x == nil:
 			return nil
 		}
+		waits()
 		return f.await(ctx, it.to, x, limit)
 	}
 }

@@ -321,7 +321,7 @@ func TestPanicIsReported(t *testing.T) {
 		go func() { ended <- w.Run(watched) }()
 		f := w.Feed(ctx, nobody{})
 		it := newItem("key", "x")
-		require.NoError(t, f.Reserve(ctx, it, time.Second))
+		require.NoError(t, f.Reserve(ctx, it, time.Second, func() {}))
 		f.Submit(it)
 		require.Equal(t, "output", (<-reported).Part)
 		require.NoError(t, <-ended)

@@ -349,7 +349,7 @@ func TestUncheckedAnswers(t *testing.T) {
 				items := make([]*output.Item, 5)
 				for i := range items {
 					items[i] = newItem(strconv.Itoa(i), strconv.Itoa(i))
-					require.NoError(w.t, s.feed.Reserve(w.t.Context(), items[i], longEnough))
+					require.NoError(w.t, s.feed.Reserve(w.t.Context(), items[i], longEnough, func() {}))
 				}
 				for _, it := range items {
 					s.feed.Submit(it)

@@ -29,7 +29,7 @@ func (s *shard) fill(prefix string) (n int) {
 	s.w.t.Helper()
 	for ; ; n++ {
 		it := newItem(prefix+strconv.Itoa(n), prefix+strconv.Itoa(n))
-		if err := s.feed.Reserve(s.w.t.Context(), it, time.Millisecond); err != nil {
+		if err := s.feed.Reserve(s.w.t.Context(), it, time.Millisecond, func() {}); err != nil {
 			require.ErrorIs(s.w.t, err, output.ErrNoRoom)
 			return n
 		}
@@ -45,7 +45,7 @@ func TestBudget(t *testing.T) {
 			n := s.fill("a")
 			require.InDelta(w.t, 11, n, 2)
 			it := newItem("late", "late")
-			require.ErrorIs(w.t, s.feed.Reserve(w.t.Context(), it, 10*time.Minute), output.ErrNoRoom)
+			require.ErrorIs(w.t, s.feed.Reserve(w.t.Context(), it, 10*time.Minute, func() {}), output.ErrNoRoom)
 			require.Zero(w.t, s.ended())
 			remove()
 			s.put(it)
@@ -137,7 +137,7 @@ func TestBudget(t *testing.T) {
 				wg.Go(func() {
 					time.Sleep(time.Duration(i) * time.Second)
 					it := newItem("b"+strconv.Itoa(i), strings.Repeat("b", 5000*(1-i%2)+1))
-					if err := s.feed.Reserve(w.t.Context(), it, longEnough); err != nil {
+					if err := s.feed.Reserve(w.t.Context(), it, longEnough, func() {}); err != nil {
 						t.Error(err)
 					}
 					mu.Lock()
@@ -174,9 +174,9 @@ func TestReserveGivesUp(t *testing.T) {
 		s.fill("a")
 		ctx, cancel := context.WithTimeoutCause(w.t.Context(), time.Second, errEnough)
 		defer cancel()
-		require.ErrorIs(w.t, s.feed.Reserve(ctx, newItem("b", "b"), longEnough), errEnough)
+		require.ErrorIs(w.t, s.feed.Reserve(ctx, newItem("b", "b"), longEnough, func() {}), errEnough)
 		ended := make(chan error, 1)
-		go func() { ended <- s.feed.Reserve(w.t.Context(), newItem("c", "c"), longEnough) }()
+		go func() { ended <- s.feed.Reserve(w.t.Context(), newItem("c", "c"), longEnough, func() {}) }()
 		synctest.Wait()
 		s.feed.Stop(errEnough)
 		require.ErrorIs(w.t, <-ended, errEnough)

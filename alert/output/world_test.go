@@ -277,7 +277,7 @@ func newItem(key, data string) *output.Item {
 func (s *shard) put(items ...*output.Item) {
 	s.w.t.Helper()
 	for _, it := range items {
-		require.NoError(s.w.t, s.feed.Reserve(s.w.t.Context(), it, longEnough))
+		require.NoError(s.w.t, s.feed.Reserve(s.w.t.Context(), it, longEnough, func() {}))
 		s.feed.Submit(it)
 	}
 }

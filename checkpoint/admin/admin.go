@@ -37,6 +37,8 @@ type LeaseRow struct {
 	StartAt  table.Start
 	// Resolved describes what is settled above the checkpoint, as the last owner wrote it.
 	Resolved string
+	// Input is the hash of the input that counts places inside records, in Position and Resolved; empty without one.
+	Input string
 	// CaughtUp is the last stored time up to which everything was read and settled; zero if unknown. A shard
 	// lags by no more than its age.
 	CaughtUp time.Time
@@ -106,7 +108,7 @@ func RowOf(id string, r *table.Row) LeaseRow {
 	}
 	return LeaseRow{
 		Shard: id, Owner: r.Owner, Epoch: r.Epoch, Position: r.Position, StartAt: r.StartAt, Resolved: r.Resolved,
-		CaughtUp: r.CaughtUp, Generation: r.Rewinds, Paused: r.Paused, Parents: slices.Clone(r.Parents),
+		Input: r.Input, CaughtUp: r.CaughtUp, Generation: r.Rewinds, Paused: r.Paused, Parents: slices.Clone(r.Parents),
 	}
 }
 
@@ -276,6 +278,7 @@ func (a *Admin) write(ctx context.Context, c Change) error {
 		e.Put(table.AttrPosition, table.Str(after.Position.Sequence), after.Progressed())
 		e.Put(table.AttrSub, table.Num(int64(after.Position.Sub)), after.Progressed() && !after.Ended())
 		e.Put(table.AttrResolved, table.Str(after.Resolved), after.Resolved != "")
+		e.Put(table.AttrInput, table.Str(after.Input), after.Input != "")
 		e.Put(table.AttrCaughtUp, table.Num(after.CaughtUp.UnixMilli()), !after.CaughtUp.IsZero())
 		e.Put(table.AttrRewinds, table.Num(int64(after.Rewinds)), after.Rewinds > 0)
 		e.Put(table.AttrStartAt, table.Str(after.StartAt.String()), after.StartAt.Kind != table.StartLatest)

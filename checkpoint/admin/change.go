@@ -45,6 +45,7 @@ func (c Change) row() *table.Row {
 	a := c.After
 	r := &table.Row{
 		ID: a.Shard, Owner: a.Owner, Epoch: a.Epoch, Position: a.Position, Resolved: a.Resolved, CaughtUp: a.CaughtUp,
+		Input:   a.Input,
 		Parents: a.Parents, Paused: a.Paused, Rewinds: a.Generation, StartAt: a.StartAt,
 	}
 	if r.Ended() {
@@ -88,7 +89,7 @@ func (a *Admin) Rewind(ctx context.Context, shards []string, to table.Start) ([]
 		c.breaks, c.moves = true, true
 		// The next owner ends what its rules notified of. What a shard knew at its end its children have.
 		c.keeps = c.Before.Position.Sequence != position.ShardEnd
-		c.After.Position, c.After.Resolved, c.After.CaughtUp = position.Position{}, "", time.Time{}
+		c.After.Position, c.After.Resolved, c.After.Input, c.After.CaughtUp = position.Position{}, "", "", time.Time{}
 		c.After.StartAt, c.After.Generation = to, c.Before.Generation+1
 		return true, nil
 	})

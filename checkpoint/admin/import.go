@@ -37,6 +37,8 @@ type ExportedShard struct {
 	// settled.
 	SubSequence *uint32 `json:"sub_sequence,omitempty"`
 	Resolved    string  `json:"resolved,omitempty"`
+	// Input is the hash of the input that counts places inside records; absent without one.
+	Input string `json:"input,omitempty"`
 	// StartAt is where a shard without a checkpoint starts.
 	StartAt    table.Start `json:"start_at,omitzero"`
 	CaughtUp   time.Time   `json:"caught_up,omitzero"`
@@ -64,7 +66,7 @@ func (a *Admin) Export(ctx context.Context, now time.Time) (Export, error) {
 		}
 		x := ExportedShard{
 			Shard: r.Shard, Checkpoint: r.Position.Sequence, Resolved: r.Resolved, CaughtUp: r.CaughtUp.UTC(),
-			Generation: r.Generation, Paused: r.Paused, Parents: r.Parents, StartAt: r.StartAt,
+			Generation: r.Generation, Paused: r.Paused, Parents: r.Parents, StartAt: r.StartAt, Input: r.Input,
 		}
 		switch p := r.Position; {
 		case p.IsZero() && r.StartAt.Kind == table.StartLatest:
@@ -103,6 +105,7 @@ func (a *Admin) Import(ctx context.Context, from Export) (plan ImportPlan, err e
 		r := LeaseRow{
 			Shard: x.Shard, Position: position.Position{Sequence: x.Checkpoint}, Resolved: x.Resolved,
 			StartAt:  x.StartAt,
+			Input:    x.Input,
 			CaughtUp: x.CaughtUp, Generation: x.Generation, Paused: x.Paused,
 		}
 		if !r.Position.IsZero() {
@@ -319,6 +322,7 @@ func (a *Admin) planImport(ctx context.Context, in map[string]LeaseRow, unwritte
 		}
 		c.After.Position, c.After.StartAt, c.After.Resolved, c.After.CaughtUp = x.Position, x.StartAt, x.Resolved,
 			x.CaughtUp
+		c.After.Input = x.Input
 		if ours {
 			c.After.Generation = max(before.Generation, x.Generation)
 			c.After.Paused, c.pauses = x.Paused, x.Paused != before.Paused

@@ -92,7 +92,7 @@ func (r *Reset) plan(ctx context.Context) error {
 			Verb: VerbReset, Before: row, After: row, exists: s.Row(row.Shard) != nil, breaks: true,
 			moves: true,
 		}
-		c.After.Position, c.After.Resolved, c.After.CaughtUp = position.Position{}, "", time.Time{}
+		c.After.Position, c.After.Resolved, c.After.Input, c.After.CaughtUp = position.Position{}, "", "", time.Time{}
 		c.After.StartAt = r.To
 		if c.exists || r.To.Kind != table.StartLatest {
 			r.Changes = append(r.Changes, c.settled())

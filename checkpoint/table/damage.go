@@ -82,8 +82,9 @@ func Repair(it Item, known *Row, now time.Time) *Write {
 		e.Set(AttrPosition, Str(known.Position.Sequence))
 		e.Put(AttrSub, Num(int64(known.Position.Sub)), !known.Ended())
 		e.Put(AttrResolved, Str(known.Resolved), known.Resolved != "")
+		e.Put(AttrInput, Str(known.Input), known.Input != "")
 	default:
-		for _, attr := range append([]string{AttrPosition, AttrSub, AttrResolved}, StateAttributes()...) {
+		for _, attr := range append([]string{AttrPosition, AttrSub, AttrResolved, AttrInput}, StateAttributes()...) {
 			e.Remove(attr)
 		}
 	}

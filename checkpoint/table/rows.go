@@ -29,6 +29,9 @@ const (
 	AttrPosition = "checkpoint"
 	AttrSub      = "checkpointSub"
 	AttrResolved = "resolved"
+	// AttrInput is what counts the places inside records, in the checkpoint and in what is settled above it: the hash of
+	// the configuration's input. Absent is a reader that takes records as they are.
+	AttrInput    = "input"
 	AttrOffers   = "offers"   // the number of the last write of progress that took effect; absent is 0
 	AttrCaughtUp = "caughtUp" // Unix milliseconds
 	AttrLoad     = "load"     // bytes per second
@@ -100,6 +103,7 @@ type Row struct {
 	Position position.Position
 	Last     position.Position // before SHARD_END; zero where an older version wrote the end, or nothing was read
 	Resolved string
+	Input    string // what counts places inside records, in Position and Resolved
 	Offers   int64
 	CaughtUp time.Time
 	Load     float64
@@ -170,6 +174,7 @@ func DecodeRow(it Item, at time.Time) (*Row, error) {
 	}
 	r := &Row{
 		ID: Text(it[AttrKey]), Owner: Text(it[AttrOwner]), Resolved: Text(it[AttrResolved]), At: at,
+		Input:    short(Text(it[AttrInput])),
 		Position: position.Position{Sequence: Text(it[AttrPosition]), Sub: position.WholeRecord},
 		State:    DecodeSaved(it),
 	}
@@ -237,6 +242,9 @@ func (r *Row) Encode() Item {
 	}
 	if r.Resolved != "" {
 		it[AttrResolved] = Str(r.Resolved)
+	}
+	if r.Input != "" {
+		it[AttrInput] = Str(r.Input)
 	}
 	if r.Offers > 0 {
 		it[AttrOffers] = Num(r.Offers)

@@ -136,6 +136,7 @@ func (e *Write) updates() *string {
 type Progress struct {
 	Position position.Position
 	Resolved string
+	Input    string // what counts places inside records, in both
 	CaughtUp time.Time
 	Load     float64
 }
@@ -162,6 +163,7 @@ func (e *Write) Progress(p Progress, number int64, replaces string) {
 	} else {
 		e.Set(AttrResolved, Str(p.Resolved))
 	}
+	e.Put(AttrInput, Str(p.Input), p.Input != "")
 	e.Context(p)
 }
 
@@ -185,7 +187,7 @@ func (e *Write) Put(attr string, av types.AttributeValue, present bool) {
 // SameAs compares what an operator can change.
 func (r *Row) SameAs(o *Row) bool {
 	return r.Owner == o.Owner && r.Epoch == o.Epoch && r.Position == o.Position && r.Resolved == o.Resolved &&
-		r.Rewinds == o.Rewinds && r.StartAt.String() == o.StartAt.String() && r.Paused == o.Paused
+		r.Input == o.Input && r.Rewinds == o.Rewinds && r.StartAt.String() == o.StartAt.String() && r.Paused == o.Paused
 }
 
 // Unstorable returns why a position cannot be stored over another one of the same shard; empty when it can. Positions

@@ -109,12 +109,14 @@ func New(ctx context.Context, cfg Config) *Lanes {
 	return l
 }
 
-// Reserve waits until a record of some bytes may wait for SNS too. After limit it gives up with errNoRoom.
-func (l *Lanes) Reserve(ctx context.Context, bytes int, limit time.Duration) error {
+// Reserve waits until a record of some bytes may wait for SNS too. After limit it gives up with errNoRoom. It calls
+// waits before it waits.
+func (l *Lanes) Reserve(ctx context.Context, bytes int, limit time.Duration, waits func()) error {
 	room := l.tryReserve(bytes)
 	if room == nil {
 		return nil
 	}
+	waits()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for ; room != nil; room = l.tryReserve(bytes) {

@@ -68,7 +68,7 @@ func lanesWorldOf(t *testing.T, cfg Config) *lanesWorld {
 
 // submit queues a task when there is room for it.
 func (w *lanesWorld) submit(ctx context.Context, key string, t *Task) error {
-	if err := w.Reserve(ctx, t.Bytes, time.Hour); err != nil {
+	if err := w.Reserve(ctx, t.Bytes, time.Hour, func() {}); err != nil {
 		return err
 	}
 	t.Key = key

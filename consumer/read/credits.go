@@ -93,6 +93,18 @@ func (b *Credits) tryAdmit(c Credit, size int) (Credit, <-chan struct{}) {
 	}
 }
 
+// Add takes bytes for what a record holds apart from its page. It returns a channel that is closed when there may be
+// room, as long as a quarter of the pool would not be left for pages; force takes them all the same.
+func (b *Credits) Add(bytes int, force bool) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !force && b.used+bytes > b.total-b.total/4 {
+		return b.waitLocked()
+	}
+	b.used += bytes
+	return nil
+}
+
 // Credit is what a page holds of the budget.
 type Credit struct {
 	bytes     int

@@ -475,12 +475,13 @@ func (c *LoadedConfig) TakeRules() (*alert.Rules, error) {
 	return c.Parts().Alert.Compile()
 }
 
-// Pipeline runs the rules of the configuration.
+// Pipeline runs the rules of the configuration, on what its input takes records apart to.
 func (c *LoadedConfig) Pipeline(deps alert.Deps) (*alert.Pipeline, error) {
 	rules, err := c.TakeRules()
 	if err != nil {
 		return nil, err
 	}
+	deps.Input = c.Plan().Hash()
 	return alert.New(rules, deps)
 }
 

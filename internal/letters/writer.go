@@ -56,7 +56,7 @@ func (w *Writer) Write(ctx context.Context, o *alert.Output, rec *alert.Record) 
 	done := make(chan alert.Outcome, 1)
 	it := &output.Item{Output: *o, Record: *rec, Owner: done}
 	it.Record.Data = nil
-	if err := w.feed.Reserve(ctx, it, patience); err != nil {
+	if err := w.feed.Reserve(ctx, it, patience, func() {}); err != nil {
 		return fmt.Errorf("output %s: %w", o.Name, err)
 	}
 	w.feed.Submit(it)

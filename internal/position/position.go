@@ -22,6 +22,27 @@ type Position struct {
 	Sub      uint32
 }
 
+// Before is a position behind everything that comes before a Kinesis record. No record has it, so Kinesis is never
+// asked for it.
+func Before(sequence string) Position {
+	digits := []byte(sequence)
+	for i := len(digits) - 1; i >= 0; i-- {
+		if digits[i]--; digits[i] >= '0' {
+			break
+		}
+		if digits[i] = '9'; i == 0 {
+			return Position{} // nothing comes before 0
+		}
+	}
+	if len(digits) > 1 && digits[0] == '0' && sequence[0] != '0' { // what has fewer digits is less
+		digits = digits[1:]
+	}
+	return Past(string(digits))
+}
+
+// Inside reports whether the position is between two records of one Kinesis record.
+func (p Position) Inside() bool { return !p.IsZero() && p.Sub != WholeRecord }
+
 // Past is the position past a Kinesis record with all that is inside it.
 func Past(sequence string) Position { return Position{sequence, WholeRecord} }
 

@@ -30,6 +30,25 @@ func TestPositionOrder(t *testing.T) {
 	}
 }
 
+// TestBefore: behind all that comes before a record, and before everything in it.
+func TestBefore(t *testing.T) {
+	for sequence, want := range map[string]position.Position{
+		"1":    position.Past("0"),
+		"10":   position.Past("9"),
+		"1000": position.Past("999"),
+		"4910": position.Past("4909"),
+		"0100": position.Past("0099"), // of a service that writes leading zeros
+		"0":    {},
+	} {
+		before := position.Before(sequence)
+		require.Equal(t, want, before)
+		require.Negative(t, before.Compare(position.Position{Sequence: sequence}))
+		require.False(t, before.Inside())
+	}
+	require.True(t, position.Position{Sequence: "7"}.Inside())
+	require.False(t, position.Position{}.Inside())
+}
+
 func TestPositionOrderIsNumeric(t *testing.T) {
 	sequence := rapid.StringMatching(`0|[1-9][0-9]{0,128}`)
 	positions := rapid.Custom(func(t *rapid.T) position.Position {

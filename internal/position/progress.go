@@ -8,6 +8,9 @@ type Progress struct {
 	At Position
 	// Above describes what is settled above At (EncodeRanges). With a zero At, an empty value leaves the stored one.
 	Above string
+	// Input is what counts the places inside records, in At and Above: the hash of the configuration's input. It is
+	// empty where records are taken as they are.
+	Input string
 	// CaughtUp is the time up to which the shard was read; zero where that is not known.
 	CaughtUp time.Time
 	// Load is the recent rate of the shard in bytes per second.
