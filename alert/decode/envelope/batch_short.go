@@ -242,7 +242,7 @@ func (b *Batch) readMessage(i int, e *event) int {
 		return -1
 	}
 	b.texts = b.texts[:from+n]
-	e.message, e.state = between(from, from + n), escapedMessage
+	e.message, e.state = between(from, from+n), escapedMessage
 	return i
 }
 
@@ -387,7 +387,7 @@ func (b *Batch) readExtracted(i int, e *event) int {
 		case ',':
 			i++
 		case '}':
-			e.extracted = between(from, i + 1)
+			e.extracted = between(from, i+1)
 			return i + 1
 		default:
 			return -1

@@ -153,8 +153,8 @@ func TestUnwrap(t *testing.T) {
 		{"debezium", `{"schema":null,"payload":null}`, ``, ""},
 		{"debezium", "", asIs, ""},
 		{
-			"debezium", `{"schema":{"type":"struct"},"payload":{"id":1,"status":"END","ts_ms":5}}`,
-			`{"id":1,"status":"END","ts_ms":5}`, "",
+			"debezium", `{"schema":{"type":"struct"},"payload":{"id":1,"status":"END","a":2,"b":3,"ts_ms":5}}`,
+			`{"id":1,"status":"END","a":2,"b":3,"ts_ms":5}`, "",
 		}, // a row that was flattened
 		{"debezium", `{"schema":{},"payload":{"ts_ms":5}}`, control, ""},
 		{"debezium", `{"ts_ms":5}`, control, ""},
