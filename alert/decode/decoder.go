@@ -67,6 +67,7 @@ func (p *Plan) Decoder(b *Budget) *Decoder {
 		for i := range p.then {
 			if c := p.then[i].columns; c != nil {
 				d.readers[i], _, _ = c.Compile() // it compiled before
+				d.readers[i].Bare, d.readers[i].LastOfName = p.then[i].bare, p.lastOfName
 			}
 		}
 	}
@@ -112,6 +113,11 @@ func (d *Decoder) release() {
 	}
 	for _, b := range d.batches {
 		b.Release()
+	}
+	for _, r := range d.readers {
+		if r != nil {
+			r.Release()
+		}
 	}
 	clear(d.pieces)
 	d.pieces, d.block = d.pieces[:0], d.block[:0]
@@ -257,8 +263,9 @@ func (d *Decoder) run(i int, p piece) bool {
 		return d.unpack(i, p, func(dst []byte, _ int) ([]byte, *payload.Fault) {
 			return rewrite.JSONString(dst, p.data)
 		})
-	case s.unwrap == envelope.CloudWatchLogs:
+	case s.unwrap == envelope.CloudWatchLogs && (!s.bare || payload.MayBeJSON(p.data)):
 		return d.events(i, p)
+	case s.unwrap == envelope.CloudWatchLogs: // it is the text of an event
 	case s.unwrap != "":
 		control := false
 		ok, made := d.convert(&p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
@@ -502,6 +509,7 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 	for i := range d.plan.then {
 		s := &d.plan.then[i]
 		switch {
+		case s.columns != nil && s.columns.As == columns.AsJSON: // it is already
 		case s.columns != nil:
 			var header *payload.Names
 			if p.header > 0 {
