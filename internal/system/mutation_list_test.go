@@ -19,6 +19,7 @@ func mutations() []mutation {
 		inputMutations(), pressureMutations(), unpackMutations(), envelopeMutations(), columnsMutations(),
 		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
 		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(), hintMutations(),
+		placesMutations(),
 	)
 }
 
