@@ -276,3 +276,32 @@ func TestLettersOfPieces(t *testing.T) {
 		require.Equal(t, map[uint32]string{0: "a", 2: "b", 3: "c"}, letters)
 	})
 }
+
+// TestMemoryBeginsAtAWholeRecord: rules with a memory are new, and the checkpoint is inside a packed record. The first
+// snapshot waits for the end of the page, since another input could not go on from a place inside it.
+func TestMemoryBeginsAtAWholeRecord(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		s := w.remembering()
+		for i := range 8 {
+			s.want[fmt.Sprint(i)] = fmt.Sprintf("key#%d", i-2)
+		}
+		w.cfg.Plan = ofLines(t)
+		w.cloud.Kinesis.Put(testStream, "key", lines(0, 8))
+		w.evaluator = func(string) evaluator { return &rider{} }
+		w.publish = stuckAt("one", "3")
+		one := w.join("one")
+		w.eventually(5*time.Second, "three of eight", func() bool { return w.distinct() == 3 })
+		time.Sleep(2 * time.Second)
+		one.crash(w)
+		w.published = nil
+		w.evaluator = func(string) evaluator { return newTally(s) }
+		w.join("two")
+		w.eventually(30*time.Second, "five", func() bool { return w.distinct() == 5 })
+		time.Sleep(5 * time.Second)
+		s.checkMemory()
+		require.NotEmpty(t, s.saved())
+		for _, saved := range s.saved() {
+			require.Equal(t, position.WholeRecord, saved.at.Sub)
+		}
+	})
+}
