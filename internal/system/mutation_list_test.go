@@ -17,7 +17,7 @@ func mutations() []mutation {
 		demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), wireMutations(), hushMutations(), emfMutations(), lawMutations(),
 		clockMutations(),
-		pressureMutations(), unpackMutations(), envelopeMutations(), columnsMutations(),
+		inputMutations(), pressureMutations(), unpackMutations(), envelopeMutations(), columnsMutations(),
 		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
 		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(), hintMutations(),
 		placesMutations(),
