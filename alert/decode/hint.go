@@ -363,11 +363,13 @@ func envelopeOf(data []byte) (preset, words string) {
 	if len(data) > hintRecord {
 		return "", ""
 	}
-	text := members(data, "messageType", "logGroup", "logEvents", "eventName", "dynamodb", "Type", "TopicArn", "Message")
+	text := members(data,
+		"messageType", "logGroup", "logEvents", "eventName", "dynamodb", "Type", "TopicArn", "Message")
 	is := func(name string, values ...string) bool { return slices.Contains(values, text[name]) }
 	begins := func(name, with string) bool { return strings.HasPrefix(text[name], with) }
 	switch {
-	case is("messageType", `"DATA_MESSAGE"`, `"CONTROL_MESSAGE"`) && begins("logEvents", "[") && begins("logGroup", `"`):
+	case is("messageType", `"DATA_MESSAGE"`, `"CONTROL_MESSAGE"`) &&
+		begins("logEvents", "[") && begins("logGroup", `"`):
 		return envelope.CloudWatchLogs, "a batch of CloudWatch Logs"
 	case is("eventName", `"INSERT"`, `"MODIFY"`, `"REMOVE"`) && begins("dynamodb", "{"):
 		return "dynamodb", "a DynamoDB change"

@@ -8,13 +8,14 @@ func hintMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "an input is named only where it was seen to read the record",
-			file:   "alert/decode/hint.go", old: "	s.broken++\n	if s.unread == nil", new: "	s.readable++\n	if s.unread == nil",
-			by: only("alert/decode", "TestHint"), says: `.*Error:.*`,
+			file:   "alert/decode/hint.go", old: "	s.broken++\n	if s.unread == nil",
+			new: "	s.readable++\n	if s.unread == nil",
+			by:  only("alert/decode", "TestHint"), says: `.*Error:.*`,
 		},
 		{
 			breaks: "where an input reads most of a record, no other is named",
 			file:   "alert/decode/hint.go", old: "s.mostly() || s.dropped != \"\" {\n			return nil",
-			new: "s.mostly() || s.dropped != \"\" {\n			return x.run()",
+			new: "s.mostly() || s.dropped != \"\" {\n			return x.run(ctx)",
 			by:  only("alert/decode", "TestHintIsOfAnotherInput"), says: `.*Error:.*`,
 		},
 		{
