@@ -87,6 +87,9 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 
 	// The stages, in order.
 	e.others.advance(e.clock.now())
+	if e.in.nothing(rec) {
+		return Decision{Outcome: Filtered, Reason: ReasonEmpty, Alerts: e.out.made()}
+	}
 	if e.in.scoring != nil {
 		e.in.scored = *rec
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)

@@ -194,6 +194,10 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 	}()
 	e := newEvaluator(p, rec.Shard) // for its working memory only: nothing is counted or remembered
 	e.clock.eventTime = rec.Arrival
+	if e.in.nothing(rec) {
+		x.Outcome, x.Reason = Filtered, ReasonEmpty
+		return x
+	}
 	if e.in.set.filter != nil {
 		x.Filter = e.in.set.filter.Explain(rec.Data, rec.PartitionKey)
 	}

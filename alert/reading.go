@@ -55,6 +55,15 @@ func (in *reading) release() {
 // next record. A larger payload is released at once: an idle shard must not pin megabytes.
 const maxRetained = 64 << 10
 
+// nothing reports whether a Kinesis record holds nothing, as the tombstone that Debezium puts behind each delete. A text
+// may be empty, without rules everything alerts, and a record among others in one Kinesis record should not be empty.
+func (in *reading) nothing(rec *Record) bool {
+	if rec.Inner || rec.Row != nil || in.set.every != nil || in.set.schema.Text {
+		return false
+	}
+	return payload.IsBlank(rec.Data)
+}
+
 // admit applies the filter.
 func (in *reading) admit(rec *Record) filter.Result {
 	if in.matcher == nil {
