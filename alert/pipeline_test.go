@@ -215,6 +215,10 @@ kinesis_alerter_records_total{outcome="unmatched"} 3
 # HELP kinesis_alerter_invalid_records_total Records that could not be read, by the first defect, dead letters included.
 # TYPE kinesis_alerter_invalid_records_total counter
 kinesis_alerter_invalid_records_total{reason="bad_aggregate"} 1
+kinesis_alerter_invalid_records_total{reason="bad_columns"} 0
+kinesis_alerter_invalid_records_total{reason="bad_compression"} 0
+kinesis_alerter_invalid_records_total{reason="bad_encoding"} 0
+kinesis_alerter_invalid_records_total{reason="bad_envelope"} 0
 kinesis_alerter_invalid_records_total{reason="duplicate_key"} 0
 kinesis_alerter_invalid_records_total{reason="empty"} 0
 kinesis_alerter_invalid_records_total{reason="invalid_utf8"} 0
@@ -230,6 +234,7 @@ kinesis_alerter_invalid_records_total{reason="too_deep"} 0
 kinesis_alerter_invalid_records_total{reason="too_large"} 0
 kinesis_alerter_invalid_records_total{reason="trailing_data"} 0
 kinesis_alerter_invalid_records_total{reason="truncated"} 1
+kinesis_alerter_invalid_records_total{reason="unpack_limit"} 0
 # HELP kinesis_alerter_rule_matches_total Records that a rule matched, whether or not an alert was sent.
 # TYPE kinesis_alerter_rule_matches_total counter
 kinesis_alerter_rule_matches_total{rule="high"} 1

@@ -136,7 +136,7 @@ func (d *Decoder) each(ctx context.Context, rec *alert.Record, visit func(u *Use
 	}
 	last := d.lastSeen()
 	u := &d.user
-	*u = UserRecord{Record: *rec, Whole: true, Last: true}
+	*u = UserRecord{Record: *rec, Whole: true, Last: true, plan: d.plan, outer: rec.Data}
 	if last < 0 {
 		if d.whole != nil {
 			u.Err = d.whole

@@ -34,7 +34,8 @@ func envelopeMutations() []mutation {
 		},
 		{
 			breaks: "a flattened row is no message of Debezium",
-			file:   dir + "envelope/single.go", old: "events != nil && collections != nil && ", new: "",
+			file:   dir + "envelope/single.go", old: "events != nil && collections != nil && ",
+			new: "(events != nil || collections != nil || time != nil) && ",
 			by: only("/envelope", "TestUnwrap"), says: failed,
 		},
 		{
@@ -54,7 +55,7 @@ func envelopeMutations() []mutation {
 		},
 		{
 			breaks: "a bare quote inside a column opens nothing",
-			file:   dir + "split/split.go", old: `case data[i] == '"' && begins:`, new: `case data[i] == '"':`,
+			file:   dir + "split/split.go", old: `case data[i] == '"' && begins:`, new: `case data[i] == '"' && (begins || i > 0):`,
 			by: only("/split", "TestLines"), says: failed,
 		},
 		{
@@ -64,7 +65,7 @@ func envelopeMutations() []mutation {
 		},
 		{
 			breaks: "what breaks is left as it is, to the byte",
-			file:   dir + "rewrite/rewrite.go", old: "	if !ok || scan.Space(src, end) < len(src) {\n", new: "	if !ok && len(src) == 0 {\n",
+			file:   dir + "rewrite/rewrite.go", old: "	if !ok || scan.Space(src, end) < len(src) {\n", new: "	if !ok && end < 0 {\n",
 			by: only("/rewrite", "TestPaths"), says: failed,
 		},
 		{

@@ -18,7 +18,8 @@ func mutations() []mutation {
 		clockMutations(),
 		pressureMutations(), unpackMutations(), envelopeMutations(), columnsMutations(),
 		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
-		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(),
+		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(), hintMutations(),
+		placesMutations(),
 	)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -192,6 +193,15 @@ func TestDeepAttributes(t *testing.T) {
 	out, _, fault := envelope.Append(nil, "dynamodb", []byte(change(keys+`,"NewImage":{"a":`+typed+`}`, "")))
 	require.Nil(t, fault)
 	require.Equal(t, deep+1, bytes.Count(out, []byte(`"a":`)))
+}
+
+// A message about a hostile name is short, and text.
+func TestFaultsAreShort(t *testing.T) {
+	name := `"` + strings.Repeat("\xff", 1<<10) + `":`
+	_, _, fault := envelope.Append(nil, "dynamodb", []byte(change(keys+`,"NewImage":{`+name+`7}`, "")))
+	require.NotNil(t, fault)
+	require.True(t, utf8.ValidString(fault.Detail))
+	require.Less(t, len(fault.Detail), 200)
 }
 
 // A change says the same as its plain form, as encoding/json reads both.
