@@ -397,6 +397,8 @@ func compileConfig(c Config) (*compiled, error) {
 		out.stateful = out.stateful || r.stateful()
 	}
 	out.stateful = out.stateful || out.watchdog != nil || len(out.scores) > 0
+	out.readsRows = out.every == nil && out.filter == nil && len(out.scores) == 0 && len(out.outputs) == 0 &&
+		out.schema.TakesRows()
 	return out, nil
 }
 

@@ -66,8 +66,8 @@ func (e *Evaluator) run(set *compiled) {
 	e.notes = fieldNotes{seen: make([]condition.KindSet, set.schema.Slots)}
 }
 
-// Evaluate decides what happens to rec. It does not keep rec, but its alerts keep rec.Data. It never panics: a panic in
-// a rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
+// Evaluate decides what happens to rec. It does not keep rec, but its alerts keep a rec.Data that is not Borrowed. It
+// never panics: a panic in a rule or a stage is counted and logged, and the record is Invalid with ReasonPanic.
 func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -81,15 +81,13 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	if rec.Arrival.After(e.clock.eventTime) {
 		e.clock.eventTime = rec.Arrival
 	}
-	if len(rec.Data) > maxRetained {
+	if rec.size() > maxRetained {
 		defer e.in.release()
 	}
+	rec = e.in.spell(rec)
 
 	// The stages, in order.
 	e.others.advance(e.clock.now())
-	if e.in.nothing(rec) {
-		return Decision{Outcome: Filtered, Reason: ReasonEmpty, Alerts: e.out.made()}
-	}
 	if e.in.scoring != nil {
 		e.in.scored = *rec
 		e.in.scored.Data = e.in.scoring.apply(e.in.set, e.memory, rec)
@@ -100,6 +98,9 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	case filter.NotMatched:
 		return Decision{Outcome: Filtered, Alerts: e.out.made()}
 	case filter.NotJSON:
+		if rec.isEmpty() {
+			return Decision{Outcome: Filtered, Reason: ReasonEmpty, Alerts: e.out.made()}
+		}
 		e.notJSON(rec)
 		return Decision{
 			Outcome: Filtered, Reason: ReasonNotJSON, Alerts: e.out.made(), DeadLetter: e.in.set.deadLetterInvalid,
@@ -109,7 +110,10 @@ func (e *Evaluator) Evaluate(rec *Record) (d Decision) {
 	case filter.Matched:
 	}
 	if reason := e.in.read(rec); reason != "" {
-		e.pipeline.unreadable(rec.Data, reason)
+		if rec.isEmpty() {
+			return Decision{Outcome: Filtered, Reason: ReasonEmpty, Alerts: e.out.made()}
+		}
+		e.pipeline.unreadable(e.in.textOf(rec), reason)
 		return Decision{Outcome: Invalid, Reason: reason, Alerts: e.out.made(), DeadLetter: e.in.set.deadLetterInvalid}
 	}
 	if e.memory.inherited.provisional > 0 {
@@ -177,7 +181,7 @@ func (e *Evaluator) recordOver(r *rule, rec *Record) {
 		e.pipeline.log.Warn("a rule exceeded its budget and did not judge a record; logged at most once a minute",
 			zap.String("rule", r.name), zap.String("why", budget.Remedy(e.in.frame.Meter.Over)),
 			zap.String("shard", e.shard), zap.String("sequence_number", rec.SequenceNumber),
-			zap.Int("bytes", len(rec.Data)))
+			zap.Int("bytes", rec.size()))
 	}
 }
 
@@ -207,7 +211,7 @@ func (e *Evaluator) match(rec *Record) {
 		x.LookUp(slot, &e.in.frame.Slots[slot], e.hits)
 	}
 	if now := e.clock.now(); e.notes.due(now) {
-		e.in.set.watch.note(&e.notes, now, rec.Data)
+		e.in.set.watch.note(&e.notes, now, e.in.textOf(rec))
 	}
 	for slot, used := range e.in.set.schema.Used {
 		if used {

@@ -195,12 +195,12 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 			x.Outcome, x.Reason = Invalid, ReasonPanic
 		}
 	}()
+	if rec.Row != nil {
+		kept := rec.Kept()
+		rec = &kept
+	}
 	e := newEvaluator(p, rec.Shard) // for its working memory only: nothing is counted or remembered
 	e.clock.eventTime = rec.Arrival
-	if e.in.nothing(rec) {
-		x.Outcome, x.Reason = Filtered, ReasonEmpty
-		return x
-	}
 	if e.in.set.filter != nil {
 		x.Filter = e.in.set.filter.Explain(rec.Data, rec.PartitionKey)
 	}
@@ -214,12 +214,19 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 		}
 		return x
 	case filter.NotJSON:
-		x.Outcome, x.Reason = Filtered, ReasonNotJSON
+		if x.Outcome, x.Reason = Filtered, ReasonNotJSON; rec.isEmpty() {
+			x.Reason = ReasonEmpty
+			return x
+		}
 		x.Likely = payload.SureCause(rec.Data, payload.Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)))
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
 	if reason := e.in.readQuietly(rec); reason != "" {
+		if rec.isEmpty() {
+			x.Outcome, x.Reason = Filtered, ReasonEmpty
+			return x
+		}
 		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.SureCause(rec.Data, payload.Defect(reason))
 		return x
 	}

@@ -68,6 +68,8 @@ type compiled struct {
 	maxKeys           int
 	deadLetterInvalid bool
 	stateful          bool
+	// readsRows says that rules read a record that is a row as it is; otherwise they need its JSON text.
+	readsRows bool
 }
 
 // Rules are a valid Config, compiled. They belong to the one Pipeline that takes them.

@@ -21,6 +21,9 @@ type reading struct {
 	scoring *scoring // nil where there are no scores
 	matcher *filter.Matcher
 	frame   condition.Frame
+	// spelled is a record that was a row, with its JSON text in text, which is used again.
+	spelled Record
+	text    []byte
 	// scored is the record with what the scores add to its payload.
 	scored Record
 	// payload is the copy that the alerts of a scored record keep, since the scores' own buffer is reused.
@@ -42,7 +45,8 @@ type reading struct {
 // release drops everything that may refer to a payload or have grown with it.
 func (in *reading) release() {
 	in.decoder, in.frame, in.matcher = condition.NewDecoder(in.set.schema), condition.NewFrame(in.set.schema), nil
-	in.keyText, in.written, in.counted = nil, nil, condition.Value{}
+	in.keyText, in.written, in.text, in.counted = nil, nil, nil, condition.Value{}
+	in.spelled = Record{}
 	if in.scoring = nil; len(in.set.scores) > 0 {
 		in.scoring = newScoring(in.set.scored)
 	}
@@ -55,13 +59,28 @@ func (in *reading) release() {
 // next record. A larger payload is released at once: an idle shard must not pin megabytes.
 const maxRetained = 64 << 10
 
-// nothing reports whether a Kinesis record holds nothing, as the tombstone that Debezium puts behind each delete. A text
-// may be empty, without rules everything alerts, and a record among others in one Kinesis record should not be empty.
-func (in *reading) nothing(rec *Record) bool {
-	if rec.Inner || rec.Row != nil || in.set.every != nil || in.set.schema.Text {
-		return false
+// maxRow is the size of a row up to which its JSON text is certainly no more than payload.MaxRecordBytes: an escape
+// takes six bytes.
+const maxRow = 1 << 20
+
+// spell returns the record with a JSON text if the rules need one.
+func (in *reading) spell(rec *Record) *Record {
+	if rec.Row == nil || in.set.readsRows && rec.Row.Size() <= maxRow {
+		return rec
 	}
-	return payload.IsBlank(rec.Data)
+	in.text = rec.Row.AppendJSON(in.text[:0])
+	in.spelled = *rec
+	in.spelled.Data, in.spelled.Row, in.spelled.Borrowed = in.text, nil, true
+	return &in.spelled
+}
+
+// textOf is the JSON text of a record, valid until the next call.
+func (in *reading) textOf(rec *Record) []byte {
+	if rec.Row == nil {
+		return rec.Data
+	}
+	in.text = rec.Row.AppendJSON(in.text[:0])
+	return in.text
 }
 
 // admit applies the filter.
@@ -107,6 +126,9 @@ func (in *reading) read(rec *Record) Reason {
 func (in *reading) decode(rec *Record) Reason {
 	for _, slot := range in.decoder.Touched { // left by the previous record
 		in.frame.Slots[slot] = condition.Value{}
+	}
+	if rec.Row != nil {
+		return Reason(in.decoder.DecodeRow(rec.Row, in.frame.Slots))
 	}
 	return Reason(in.decoder.Decode(rec.Data, in.frame.Slots))
 }

@@ -39,10 +39,22 @@ func (r *Record) Kept() Record {
 	kept := *r
 	switch {
 	case r.Row != nil:
-		kept.Data, kept.Row = r.Row.AppendJSON(nil), nil
+		kept.Data, kept.Row = r.Row.JSON(), nil
 	case r.Borrowed:
 		kept.Data = bytes.Clone(r.Data)
 	}
 	kept.Borrowed = false
 	return kept
 }
+
+// size is how many bytes the payload is.
+func (r *Record) size() int {
+	if r.Row != nil {
+		return r.Row.Size()
+	}
+	return len(r.Data)
+}
+
+// isEmpty reports whether there is nothing in a whole Kinesis record. Such are written on purpose, as the tombstones of
+// Debezium; inside of others they are broken.
+func (r *Record) isEmpty() bool { return !r.Inner && r.Row == nil && payload.IsBlank(r.Data) }

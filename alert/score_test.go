@@ -147,7 +147,7 @@ func TestRecordsWithoutAPointHaveNoScore(t *testing.T) {
 		`{"a":1}`: alert.Unmatched, `{"a":null,"o":{"b":2}}`: alert.Unmatched, `{"a":"1","o":{"b":2}}`: alert.Unmatched,
 		`{}`:                                    alert.Unmatched,
 		`{"a":1,"o":{"b":2},"ANOMALY_SCORE":7}`: alert.Alerted, `{"a":NaN}`: alert.Invalid, `[1]`: alert.Invalid,
-		``:                        alert.Invalid,
+		``:                        alert.Filtered,
 		`{"a":1e400,"o":{"b":2}}`: alert.Unmatched, // no number of ours, and no field of a rule
 	} {
 		require.Equal(t, want, w.evaluator.Evaluate(record("1", payload)).Outcome, payload)

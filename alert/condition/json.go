@@ -21,6 +21,7 @@ type Decoder struct {
 	// scratch holds the strings that had to be unescaped. It never moves while slots point into it: see unquote.
 	scratch []byte
 	short   scanner
+	rows    rowShape
 	// Touched are the slots that the last document filled.
 	Touched []int
 	// Shadowed are the built-in slots whose field the last document had.
@@ -41,10 +42,7 @@ func NewDecoder(s *Schema) *Decoder {
 // Decode fills the field slots, which the caller has emptied. It returns the reason why data is no acceptable document,
 // or the empty reason.
 func (d *Decoder) Decode(data []byte, slots []Value) payload.Defect {
-	d.scratch = d.scratch[:0]
-	d.Touched = d.Touched[:0]
-	clear(d.Shadowed[:])
-	clear(d.Raw)
+	d.reset()
 	if len(data) > payload.MaxRecordBytes {
 		return payload.TooLarge
 	}
@@ -54,9 +52,7 @@ func (d *Decoder) Decode(data []byte, slots []Value) payload.Defect {
 	for _, slot := range d.Touched {
 		slots[slot] = Value{}
 	}
-	d.scratch, d.Touched = d.scratch[:0], d.Touched[:0]
-	clear(d.Shadowed[:])
-	clear(d.Raw)
+	d.reset()
 	return d.strict(data, slots)
 }
 

@@ -339,22 +339,24 @@ func describe(like payload.Likely, data []byte) string {
 }
 
 // Envelope recognises a record that can be read as it is, and that a service has put into an envelope. It returns the
-// preset that takes it out of that, and what it is in words. It returns nothing for a record that is none, and where
-// that preset does not read it.
-func Envelope(ctx context.Context, data []byte) (preset, words string) {
-	preset, words = envelopeOf(data)
+// input that takes it out of that, and what it is in words; nothing for a record that is none, and where no such input
+// reads it.
+func Envelope(ctx context.Context, data []byte) (input, words string) {
+	preset, words := envelopeOf(data)
 	if preset == "" {
 		return "", ""
 	}
-	s, ok := newProber(data).try(ctx, Input{Preset: preset})
-	if !ok || !s.mostly() && !s.dropping() {
-		return "", ""
+	asText := Input{Steps: []Step{{Unwrap: preset}, {Parse: &columns.Config{As: columns.AsText}}}}
+	for _, in := range []Input{{Preset: preset}, asText} {
+		if s, ok := newProber(data).try(ctx, in); ok && s.mostly() {
+			return in.String(), words
+		}
+		if preset != envelope.SNS {
+			break
+		}
 	}
-	return preset, words
+	return "", ""
 }
-
-// dropping reports that the input has found a message of the service, which is no record.
-func (s *seen) dropping() bool { return s.dropped == alert.ReasonControlMessage }
 
 // envelopeOf goes by the members that only an envelope has.
 func envelopeOf(data []byte) (preset, words string) {

@@ -120,6 +120,16 @@ func TestHint(t *testing.T) {
 			"[{decompress: auto}, {split: concatenated}, {unwrap: cloudwatch_logs}]",
 		},
 
+		"twice":   {`"{\"n\":1,\"s\":\"a\"}"`, "JSON inside a JSON text", "[{decode: json_string}]"},
+		"log_key": {`{\"level\":\"error\",\"ms\":1250}` + "\n", "Fluent Bit's log_key", "[{decode: json_string}]"},
+		"NaN":     {`{"n": NaN, "m": -Infinity}`, "NaN or Infinity", "[{tolerate: [non_finite]}]"},
+		"a name twice": {`{"n":1,"n":2}`, "a name twice", "[{tolerate: [duplicate_names]}]"},
+		"logfmt":       {`ts=1 level=error msg="disk full"`, "logfmt text", "[{parse: {as: logfmt}}]"},
+		"lines of logfmt": {
+			"a=1 b=2\nb=\"open\nc=3\n", "logfmt text", "[{split: lines}, {parse: {as: logfmt}}]",
+		},
+		"logfmt and a trace": {"level=error at=web msg=x\n\tat a.b(C.java:1)\n", "logfmt text", ""},
+
 		"bzip2": {raw("425a6839314159265359bf7cb4df"), "bzip2 data", ""},
 		"xz":    {raw("fd377a585a0000"), "xz data", ""},
 		"Glue": {
@@ -161,6 +171,21 @@ func TestHintIsOfAnotherInput(t *testing.T) {
 	h := lines.Hint(t.Context(), []byte(`[{"n":1},{"n":2}]`))
 	require.NotNil(t, h)
 	require.Equal(t, "[{split: array}]", h.Input)
+}
+
+// Envelopes that can be read as they are have a preset; it is named where it reads the record.
+func TestEnvelope(t *testing.T) {
+	const sns = `{"Type":"Notification","TopicArn":"arn:aws:sns:us-east-1:000000000000:t","Message":`
+	for data, want := range map[string]string{
+		cloudWatch(event): "cloudwatch_logs", control: "cloudwatch_logs", hinted: "", `{"eventName":"INSERT"}`: "",
+		`{"eventName":"INSERT","tableName":"Orders","dynamodb":{"Keys":{"id":{"S":"o"}},` +
+			`"NewImage":{"n":{"N":"1"}}},"eventSource":"aws:dynamodb"}`: "dynamodb",
+		sns + `"{\"n\":1}"}`: "sns", sns + `"all is well"}`: "[{unwrap: sns}, {parse: {as: text}}]",
+		`{"data":{"id":1},"metadata":{"record-type":"data","operation":"load"}}`: "",
+	} {
+		input, _ := Envelope(t.Context(), []byte(data))
+		require.Equal(t, want, input, data)
+	}
 }
 
 // Every bad record may be looked at, so a look is bounded.

@@ -62,6 +62,21 @@ const (
 	Object
 )
 
+// Size is how many bytes its cells are.
+func (r *Row) Size() int {
+	n := 0
+	for i := range r.Cells {
+		n += len(r.Cells[i].Raw)
+	}
+	return n
+}
+
+// JSON makes the row into one JSON object of its own.
+func (r *Row) JSON() []byte {
+	const name = 24 // with what stands around a member
+	return r.AppendJSON(make([]byte, 0, r.Size()+r.Size()/8+name*len(r.Cells)))
+}
+
 // AppendJSON appends the row as one JSON object. Strictly valid cells make a strictly valid object.
 func (r *Row) AppendJSON(b []byte) []byte {
 	b = append(b, '{')

@@ -119,7 +119,7 @@ func (x *explainer) Run(ctx context.Context) error {
 		}
 	}
 	if x.sub >= 0 {
-		records = slices.DeleteFunc(records, func(r decode.UserRecord) bool { return r.SubSequence != uint32(x.sub) })
+		records = slices.DeleteFunc(records, func(r decode.UserRecord) bool { return int(r.SubSequence) != x.sub })
 		if len(records) == 0 {
 			why := fmt.Sprintf("the record has %d in it, the last is %d", max(1, pieces), max(1, pieces)-1)
 			if x.sub < pieces {

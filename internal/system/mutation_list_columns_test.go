@@ -64,11 +64,6 @@ func columnsMutations() []mutation {
 			by: only("TestShapesAreForgotten"), says: failed,
 		},
 		{
-			breaks: "a record that holds nothing is not invalid",
-			file:   "alert/reading.go", old: "	return payload.IsBlank(rec.Data)\n", new: "	return false\n",
-			by: killer{pkg: "alert", test: "TestNothingIsFiltered"}, says: failed,
-		},
-		{
 			breaks: "a line as an agent puts it is a flow log too",
 			file:   "alert/decode/plan.go", old: "last.bare, s.bare = true, true", new: "",
 			by: killer{pkg: "alert/decode", test: "TestFlowLogs"}, says: failed,

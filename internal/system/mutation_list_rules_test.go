@@ -8,7 +8,7 @@ func ruleMutations() []mutation {
 	return []mutation{
 		{
 			breaks: "records that cannot be read are told, with what they look like",
-			file:   "alert/evaluator.go", old: "		e.pipeline.unreadable(rec.Data, reason)\n", new: "",
+			file:   "alert/evaluator.go", old: "		e.pipeline.unreadable(e.in.textOf(rec), reason)\n", new: "",
 			by: only("internal/system", "TestStatusOfRulesThatSeeNothing"), says: `.*Error:.*`,
 		},
 		{

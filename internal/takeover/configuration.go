@@ -404,7 +404,7 @@ func (w *takeover) askFunction(todo func(format string, args ...any)) {
 		"here it is .Record.Data, decoded. Where records are no JSON objects, add format: text.")
 	todo("What else does it do to a record before it looks at it? gunzip, zlib or zstd, a loop over logEvents, " +
 		"splitlines(), NewImage with its types, or JSON within JSON: that is input here, and for most one line, such " +
-		"as input: cloudwatch_logs. docs/records.md has each of them.")
+		"as input: cloudwatch_logs. docs/inputs.md has each of them.")
 }
 
 func (w *takeover) thatPasses() string {
