@@ -74,8 +74,9 @@ func TestExplainTakesPayloadsAsTheyAre(t *testing.T) {
 	file, data := inputFiles(t, "[{decode: base64}]", "")
 	packed := []byte("{\"v\":2}\n\n")
 	for name, payload := range map[string]string{
-		"a line":                base64.StdEncoding.EncodeToString([]byte(`{"v":2}`)),
-		"lines with their keys": fmt.Sprintf("{\"partitionKey\":\"a\",\"data\":%q}\n\n", base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString(packed)))),
+		"a line": base64.StdEncoding.EncodeToString([]byte(`{"v":2}`)),
+		"lines with their keys": fmt.Sprintf("{\"partitionKey\":\"a\",\"data\":%q}\n\n",
+			base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString(packed)))),
 	} {
 		require.NoError(t, os.WriteFile(data, []byte(payload), 0o600))
 		code, out, stderr := invoke(t, "explain", "--config", file, "--data", data)

@@ -36,6 +36,7 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 	broken[len(broken)-1]++
 	events := []string{high, low, "no JSON", high}
 	const logs = "cloudwatch_logs"
+	counts := map[string]int{"alerted": 2, "unmatched": 2}
 	packed := testkit.Gzip(testkit.LogEvents("DATA_MESSAGE", events...))
 	for name, c := range map[string]struct {
 		input string
@@ -53,8 +54,18 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 		"aggregate of garbage": {
 			"", sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1},
 		},
-		"broken checksum":             {"", broken, map[string]int{"invalid": 1}},
-		"a control message":           {logs, testkit.Gzip(testkit.LogEvents("CONTROL_MESSAGE", "x")), map[string]int{"filtered": 1}},
+		"broken checksum": {"", broken, map[string]int{"invalid": 1}},
+		"log events":      {logs, packed, counts},
+		"log events that are not packed": {
+			logs, testkit.LogEvents("DATA_MESSAGE", events...), counts,
+		},
+		"log events that are packed twice": {logs, testkit.Gzip(packed), counts},
+		"log events in an aggregate": {logs, testkit.Aggregate("a", string(packed), "x"), map[string]int{
+			"alerted": 2, "unmatched": 2, "invalid": 1,
+		}},
+		"a control message": {
+			logs, testkit.Gzip(testkit.LogEvents("CONTROL_MESSAGE", "x")), map[string]int{"filtered": 1},
+		},
 		"log events that are cut off": {logs, packed[:len(packed)-20], map[string]int{"invalid": 1}},
 		"lines, one of them blank": {
 			"[{decompress: gzip}, {split: lines}]", testkit.Gzip([]byte(high + "\n\n" + low + "\nx\n")),
@@ -68,7 +79,9 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 			"[{split: array}]", testkit.Aggregate("a", "["+high+","+low+"]", "["+high+"]", "[]"),
 			map[string]int{"alerted": 2, "unmatched": 1},
 		},
-		"nothing but lines":        {"[{decompress: gzip}, {split: lines}]", testkit.Gzip([]byte("\n\n")), map[string]int{"filtered": 1}},
+		"nothing but lines": {
+			"[{decompress: gzip}, {split: lines}]", testkit.Gzip([]byte("\n\n")), map[string]int{"filtered": 1},
+		},
 		"packed, without an input": {"", packed, map[string]int{"invalid": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func envelopeMutations() []mutation {
 			breaks: "a flattened row is no message of Debezium",
 			file:   dir + "envelope/single.go", old: "events != nil && collections != nil && ",
 			new: "(events != nil || collections != nil || time != nil) && ",
-			by: only("/envelope", "TestUnwrap"), says: failed,
+			by:  only("/envelope", "TestUnwrap"), says: failed,
 		},
 		{
 			breaks: "behind broken JSON the rest is a broken piece",
