@@ -46,6 +46,9 @@ type Explanation struct {
 	Detail string `json:"detail,omitempty"`
 	// Likely is what an unreadable record looks like.
 	Likely payload.Likely `json:"likely,omitempty"`
+	// Hint is what is in the whole Kinesis record, and which input reads it, where that is known. Whoever decodes
+	// records finds it out.
+	Hint *payload.Hint `json:"hint,omitempty"`
 	// Filter is the result of each pattern of the filter; empty without one.
 	Filter []filter.Explanation `json:"filter,omitempty"`
 	// Rules are the rules in their order; empty for a record that reaches no rule.
@@ -215,7 +218,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 			x.Reason = ReasonEmpty
 			return x
 		}
-		x.Likely = payload.LikelyCause(rec.Data, payload.Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)), true)
+		x.Likely = payload.SureCause(rec.Data, payload.Defect(cmp.Or(e.in.decode(rec), ReasonNotJSON)))
 		return x
 	case filter.Matched, filter.OverBudget:
 	}
@@ -224,7 +227,7 @@ func (p *Pipeline) Explain(rec *Record) (x Explanation) {
 			x.Outcome, x.Reason = Filtered, ReasonEmpty
 			return x
 		}
-		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.LikelyCause(rec.Data, payload.Defect(reason), true)
+		x.Outcome, x.Reason, x.Likely = Invalid, reason, payload.SureCause(rec.Data, payload.Defect(reason))
 		return x
 	}
 	open := e.in.openScores(rec)

@@ -34,6 +34,7 @@ type Pipeline struct {
 	hidden [condition.BuiltinSlots]atomic.Bool
 	// deep is how many unreadable records were examined closely.
 	deep    atomic.Uint64
+	hints   hints
 	current atomic.Pointer[compiled]
 	// edits is what the last Update did to rules (edited_rules.go).
 	edits atomic.Pointer[map[string]string]

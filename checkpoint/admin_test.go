@@ -221,3 +221,28 @@ func TestExportStartsChildrenLikeTheWorkers(t *testing.T) {
 		require.Len(w, export.Shards, 3)
 	})
 }
+
+// What counts places inside records goes where they go: into an export and back, and away with a rewind.
+func TestExportKeepsTheInput(t *testing.T) {
+	bubble(t, 1, func(w *world) {
+		p := w.start("a")
+		w.awaitHeld(5*time.Second, 1, p)
+		inside := position.Position{Sequence: "200", Sub: 3}
+		p.store.Lease(only).Commit(position.Progress{At: inside, Input: "0123456789abcdef"})
+		p.stop()
+		a := w.admin()
+		export, err := a.Export(w.Context(), time.Now())
+		require.NoError(w, err)
+		changes, err := a.Rewind(w.Context(), []string{only}, table.Start{Kind: table.StartTrimHorizon})
+		require.NoError(w, w.apply(a, changes, err, false))
+		require.NotContains(w, w.row(only), table.AttrInput)
+		plan, err := a.Import(w.Context(), export)
+		require.NoError(w, w.apply(a, plan.Changes, err, false))
+		p = w.start("b")
+		w.awaitHeld(5*time.Second, 1, p)
+		_, sub, _ := p.store.Lease(only).Start()
+		require.Equal(w, inside.Sub, sub)
+		require.Equal(w, "0123456789abcdef", p.store.Lease(only).Input())
+		p.stop()
+	})
+}

@@ -12,6 +12,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
 	"kinesis-alerter/consumer/watermark"
@@ -39,6 +40,7 @@ type intake struct {
 
 	decoder  *decode.Decoder
 	record   alert.Record // the one that is being ingested
+	unread   bool         // something in it could not be read
 	yielded  time.Time    // when a visit gave back the budget of the record, which is decoded again for what is left
 	warned   time.Time    // when a record that cannot be read was last logged
 	arrived  time.Time    // of the last record that had an arrival time
@@ -87,7 +89,13 @@ func (in *intake) ingest(p *read.Page) bool {
 	in.eval.Reaches(p.Asked)
 	in.metrics.read.Untimed.Add(float64(read.CorrectArrivals(p.Records, in.reached(), in.clock, p.At)))
 	for n := range p.Records {
-		if err := in.ingestRecord(&p.Records[n], p); err != nil {
+		err := in.ingestRecord(&p.Records[n], p)
+		if in.unread {
+			in.unread = false
+			in.pipeline.Unread(in.id, aws.ToString(p.Records[n].SequenceNumber), p.Records[n].Data,
+				func(data []byte) *payload.Hint { return in.decoder.Hint(in.readCtx, data) })
+		}
+		if err != nil {
 			return false
 		}
 	}
@@ -213,6 +221,7 @@ func (in *intake) recordKeyless() {
 // decided ingests a record with what the pipeline says about it: one entry of the watermark, with a task for each
 // partition key that its alerts are about.
 func (in *intake) decided(rec *alert.Record, at position.Position, d alert.Decision) error {
+	in.unread = in.unread || d.Outcome == alert.Invalid || d.Reason == alert.ReasonNotJSON
 	parts, dealt := in.partsFor(rec, at, &d)
 	items := in.outputs.items(rec, d.Outputs)
 	if len(parts) == 0 && len(items) == 0 {

@@ -16,7 +16,11 @@ func TestUserRecords(t *testing.T) {
 	of := func(data []byte) []UserRecord {
 		rec := outer
 		rec.Data = data
-		return (*Plan)(nil).All(t.Context(), &rec)
+		all := (*Plan)(nil).All(t.Context(), &rec)
+		for i := range all {
+			all[i].outer = nil // what it comes from
+		}
+		return all
 	}
 	inner := func(i uint32, key string, data []byte) UserRecord {
 		return UserRecord{Record: alert.Record{

@@ -67,6 +67,7 @@ func (p *Plan) Decoder(b *Budget) *Decoder {
 		for i := range p.then {
 			if c := p.then[i].columns; c != nil {
 				d.readers[i], _, _ = c.Compile() // it compiled before
+				d.readers[i].Bare, d.readers[i].LastOfName = p.then[i].bare, p.lastOfName
 			}
 		}
 	}
@@ -113,6 +114,11 @@ func (d *Decoder) release() {
 	for _, b := range d.batches {
 		b.Release()
 	}
+	for _, r := range d.readers {
+		if r != nil {
+			r.Release()
+		}
+	}
 	clear(d.pieces)
 	d.pieces, d.block = d.pieces[:0], d.block[:0]
 	d.faults, d.headers, d.batches = nil, nil, d.batches[:0]
@@ -130,7 +136,7 @@ func (d *Decoder) each(ctx context.Context, rec *alert.Record, visit func(u *Use
 	}
 	last := d.lastSeen()
 	u := &d.user
-	*u = UserRecord{Record: *rec, Whole: true, Last: true}
+	*u = UserRecord{Record: *rec, Whole: true, Last: true, plan: d.plan, outer: rec.Data}
 	if last < 0 {
 		if d.whole != nil {
 			u.Err = d.whole
@@ -257,8 +263,9 @@ func (d *Decoder) run(i int, p piece) bool {
 		return d.unpack(i, p, func(dst []byte, _ int) ([]byte, *payload.Fault) {
 			return rewrite.JSONString(dst, p.data)
 		})
-	case s.unwrap == envelope.CloudWatchLogs:
+	case s.unwrap == envelope.CloudWatchLogs && (!s.bare || payload.MayBeJSON(p.data)):
 		return d.events(i, p)
+	case s.unwrap == envelope.CloudWatchLogs: // it is the text of an event
 	case s.unwrap != "":
 		control := false
 		ok, made := d.convert(&p, func(dst []byte, _ int) (out []byte, fault *payload.Fault) {
@@ -502,6 +509,7 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 	for i := range d.plan.then {
 		s := &d.plan.then[i]
 		switch {
+		case s.columns != nil && s.columns.As == columns.AsJSON: // it is already
 		case s.columns != nil:
 			var header *payload.Names
 			if p.header > 0 {
@@ -514,7 +522,9 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 			if u.Data, u.Row = text, nil; text == nil {
 				u.Row = &d.shaped
 			}
-		case u.Row != nil && s.nested != nil && s.nested.Row(u.Row):
+		case u.Row != nil && s.nested != nil:
+			s.nested.Row(u.Row)
+		case len(u.Data) > payload.MaxRecordBytes: // it is refused as it is
 		default:
 			data := u.Data
 			if u.Row != nil {

@@ -20,6 +20,7 @@ func planOf(t *testing.T, in Input) *Plan {
 
 // shown is what a rule sees of a record, by place: its text, or why there is none.
 func shown(t *testing.T, plan *Plan, data string) map[uint32]string {
+	t.Helper()
 	all := map[uint32]string{}
 	for _, u := range plan.All(t.Context(), &alert.Record{Data: []byte(data)}) {
 		switch {

@@ -36,8 +36,10 @@ type Plan struct {
 	// splits says that places count pieces, rather than the records of an aggregate.
 	splits bool
 	text   bool
-	hash   string
-	limits Limits
+	// lastOfName says that names may occur twice.
+	lastOfName bool
+	hash       string
+	limits     Limits
 }
 
 // step is a compiled Step.
@@ -49,6 +51,7 @@ type step struct {
 	path       []string
 	separator  string          // of the columns, where lines are split outside the quotes of CSV
 	header     *columns.Config // the first line of what is split names the columns
+	bare       bool            // what is no JSON needs no envelope, or no member: it is the text itself
 	unwrap     string
 	columns    *columns.Config
 	nested     *rewrite.Paths
@@ -78,6 +81,8 @@ func presets() []preset {
 	unpacked := Step{Decompress: string(unpack.Auto)}
 	return []preset{
 		{"cloudwatch_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}}},
+		{"vpc_flow_logs", []Step{unpacked, unpacked, {Unwrap: envelope.CloudWatchLogs}, {Parse: flowLogs()}}},
+		{"cloudfront_realtime", []Step{{Parse: cloudFront()}}},
 		{"dynamodb", []Step{{Unwrap: envelope.DynamoDB}}},
 		{"dms", []Step{{Unwrap: envelope.DMS}}},
 		{"debezium", []Step{{Unwrap: envelope.Debezium}}},
@@ -124,7 +129,7 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 		refuse(-1, "", "", "has %d steps, and can have %d", len(steps), maxSteps)
 	}
 	p := &Plan{limits: limits, text: in.Text()}
-	last := -1
+	last, parsed := -1, false
 	for i := range steps {
 		s, is := steps[i].compile(func(field, value, format string, args ...any) {
 			refuse(i, field, value, format, args...)
@@ -133,6 +138,11 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 			refuse(i, "", "", "must have exactly one of decompress, decode, split, unwrap, parse, nested and tolerate")
 		}
 		p.splits = p.splits || s.split != "" || s.unwrap == envelope.CloudWatchLogs
+		if s.columns != nil && parsed {
+			refuse(i, "parse", "", "is there already, and one step parses")
+		}
+		parsed = parsed || s.columns != nil
+		p.lastOfName = p.lastOfName || s.tolerate != nil && s.tolerate.DuplicateNames
 		p.then = append(p.then, s)
 		if s.expands() {
 			last = i
@@ -146,12 +156,10 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	for i := range p.then[:len(p.then)-1] { // CSV frames itself: its quotes may hold newlines
-		if c := p.then[i+1].columns; p.then[i].split == splitLines && c != nil && c.As == columns.AsCSV {
-			p.then[i].separator = separatorOf(c)
-			if c.Header {
-				p.then[i].header = c
-			}
+	for i := range p.then {
+		if f := p.then[i].fit(p.then[:i]); f != "" {
+			refuse(i, "parse.header", "", "%s", f)
+			return nil, faults
 		}
 	}
 	p.first, p.then = p.then[:last+1], p.then[last+1:]
@@ -164,15 +172,29 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	return p, nil
 }
 
-// separatorOf is what stands between two columns.
-func separatorOf(c *columns.Config) string {
-	switch c.Separator {
-	case "":
-		return ","
-	case "tab":
-		return "\t"
+// fit makes a step that parses fit those before it; it says why it does not.
+func (s *step) fit(before []step) string {
+	c := s.columns
+	if c == nil {
+		return ""
 	}
-	return c.Separator
+	var last *step
+	if len(before) > 0 {
+		last = &before[len(before)-1]
+	}
+	switch {
+	case c.As != columns.AsCSV:
+	case last != nil && last.split == splitLines: // CSV frames itself: its quotes may hold newlines
+		last.separator = c.SeparatorText()
+		if c.Header {
+			last.header = c
+		}
+	case c.Header:
+		return "must come right behind `split: lines`"
+	case last != nil && last.unwrap == envelope.CloudWatchLogs && c.From != "": // what has the columns is one of them
+		last.bare, s.bare = true, true
+	}
+	return ""
 }
 
 // compile is one step, and how many members it has.

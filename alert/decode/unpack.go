@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"context"
 	"errors"
 
 	"kinesis-alerter/alert"
@@ -17,7 +18,13 @@ type UserRecord struct {
 	Dropped alert.Reason
 	// Whole marks a Kinesis record as such, and Last the last one that is seen of a Kinesis record.
 	Whole, Last bool
+	// plan and outer are the plan and the payload of the Kinesis record that it comes from.
+	plan  *Plan
+	outer []byte
 }
+
+// Hint is Plan.Hint for the whole of the Kinesis record.
+func (u *UserRecord) Hint(ctx context.Context) *payload.Hint { return u.plan.Hint(ctx, u.outer) }
 
 // Undecidable reports whether no rule can see the record.
 func (u *UserRecord) Undecidable() bool { return u.Err != nil || u.Dropped != "" }

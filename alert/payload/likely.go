@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"io"
 	"regexp"
 	"slices"
@@ -153,24 +154,72 @@ func (d Defect) words() string {
 		return "JSON that is nested too deep"
 	case TooLarge:
 		return "a record that is too large"
+	case BadCompression:
+		return "data that cannot be unpacked as input says"
+	case BadEncoding:
+		return "data that is not encoded as input says"
+	case BadEnvelope:
+		return "a record that does not have the envelope or the array of input"
+	case BadColumns:
+		return "text that does not have the columns of input"
+	case UnpackLimit:
+		return "a record that unpacks to more than input_limits allow"
 	}
 	return "broken JSON"
 }
 
-// Remedy is what to do about records that look like it.
+// Remedy is what to do about records that look like it: without having tried it, see Hint.
 func (l Likely) Remedy() string {
 	switch l { //nolint:exhaustive // the others have the remedy below
-	case LikelyText, LikelyCSV, LikelyLogfmt, LikelyXML:
+	case LikelyText, LikelyXML:
 		return "format: text lets conditions look at such records as data; " +
 			"or let the producer write one JSON object a record"
+	case LikelyCSV:
+		return "`input: [{parse: {as: csv, columns: [...]}}]` reads it once it names the columns; " +
+			"format: text lets conditions look at such records as data"
+	case LikelyLogfmt:
+		return "`input: [{parse: {as: logfmt}}]` reads one line a record"
 	case LikelyAggregate:
 		return "look at the producer: KPL aggregates that arrive whole are taken apart by themselves"
-	case LikelyGzip, LikelyZlib, LikelyDeflate, LikelyZstd, LikelyBzip2, LikelyXZ, LikelyLZ4, LikelySnappy, LikelyZip:
-		return "let the producer write without compression, or decompress on the way, such as with a Lambda function"
-	case LikelyJSONLines, LikelyConcatenated, LikelyJSONArray:
-		return "let the producer put each JSON object into a record of its own"
-	case LikelyUTF8Mark, LikelyUTF16, LikelyUTF32, LikelyOtherEncoding, Likely(InvalidUTF8):
-		return "let the producer write UTF-8 without a byte order mark"
+	case LikelyGzip, LikelyZlib, LikelyZstd, LikelyLZ4:
+		return "`input: [{decompress: auto}]` unpacks it; add steps for what is inside"
+	case LikelySnappy:
+		return "`input: [{decompress: snappy}]` unpacks it with a frame, and {decompress: snappy_block} without one; " +
+			"add steps for what is inside"
+	case LikelyDeflate:
+		return "`input: [{decompress: deflate}]` unpacks it; add steps for what is inside"
+	case LikelyBzip2, LikelyXZ, LikelyZip:
+		return "no input reads it: let the producer compress with gzip or zstd, or not at all"
+	case LikelyAvro, LikelyGlue, LikelyConfluent, LikelyParquet:
+		return "no input reads it: let the producer write JSON without a schema registry, " +
+			"or convert the records on the way, such as with a Lambda function"
+	case LikelyJSONLines:
+		return "`input: [{split: lines}]` makes a record of each line"
+	case LikelyConcatenated:
+		return "`input: [{split: concatenated}]` makes a record of each object"
+	case LikelyJSONArray:
+		return "`input: [{split: array}]` makes a record of each element"
+	case LikelyJSONText, LikelyEscapedJSON:
+		return "`input: [{decode: json_string}]` takes the text off"
+	case LikelyBase64:
+		return "`input: [{decode: base64}]` decodes it; add steps for what is inside"
+	case LikelyUTF16:
+		return "`input: [{decode: utf-16}]` decodes it; without a byte order mark, utf-16le or utf-16be does"
+	case LikelyOtherEncoding, Likely(InvalidUTF8):
+		return "let the producer write UTF-8, or name its character set, such as `input: [{decode: windows-1252}]`"
+	case LikelyUTF8Mark:
+		return "the mark is taken off; look at what is behind it"
+	case LikelyUTF32:
+		return "let the producer write UTF-8"
+	case LikelyPython:
+		return "let the producer write json.dumps(record) in place of str(record)"
+	case Likely(BadCompression), Likely(BadEncoding), Likely(BadEnvelope), Likely(BadColumns), Likely(UnpackLimit):
+		return "kinesis-alerter explain says which step of input fails on which byte; " +
+			"dead_letter.invalid keeps such records to look at"
+	case Likely(NonFinite):
+		return "`input: [{tolerate: [non_finite]}]` reads such numbers as null"
+	case Likely(DuplicateKey):
+		return "`input: [{tolerate: [duplicate_names]}]` takes the last of the members with one name"
 	}
 	return "let the producer write one JSON object a record; dead_letter.invalid keeps such records to look at"
 }
@@ -216,7 +265,7 @@ func LikelyCause(data []byte, defect Defect, deep bool) Likely {
 	switch defect { //nolint:exhaustive // the bytes say more about the others
 	case BadAggregate:
 		return LikelyAggregate
-	case TooLarge, Empty:
+	case TooLarge, Empty, BadCompression, BadEncoding, BadEnvelope, BadColumns, UnpackLimit:
 		return Likely(defect)
 	}
 	head := data[:min(len(data), lookAt)]
@@ -228,6 +277,16 @@ func LikelyCause(data []byte, defect Defect, deep bool) Likely {
 		return byBinary(head, defect, valid, deep)
 	}
 	return byText(head, data, defect)
+}
+
+// SureCause is LikelyCause for one record that is looked at by itself: it does without the kinds that have no beginning
+// of their own, which many records together may show, and one does not.
+func SureCause(data []byte, defect Defect) Likely {
+	l := LikelyCause(data, defect, true)
+	if l == LikelyDeflate || l == LikelySnappy && byHeader(data) != l {
+		return LikelyBinary
+	}
+	return l
 }
 
 // byHeader recognises formats that begin with bytes of their own. It returns nothing where there are none.
@@ -354,8 +413,13 @@ func inflates(head []byte) bool {
 	r := flate.NewReader(bytes.NewReader(head))
 	out := make([]byte, 64)
 	n, err := io.ReadFull(r, out)
-	if n < 8 || err != nil && n < len(out) && len(head) == lookAt {
+	if n < 8 || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false
+	}
+	if n < len(out) { // short: it has to end well, and chance rarely makes that
+		if _, err := r.Read(out[n:]); !errors.Is(err, io.EOF) {
+			return false
+		}
 	}
 	plain, _ := readableText(out[:n])
 	return plain

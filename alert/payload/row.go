@@ -125,6 +125,12 @@ func MayBeObject(text []byte) bool {
 	return false
 }
 
+// MayBeJSON reports whether a text begins as an object or array, so that it is not text with columns.
+func MayBeJSON(text []byte) bool {
+	text = trimSpace(text)
+	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
+}
+
 // trimSpace takes off JSON's white space.
 func trimSpace(text []byte) []byte {
 	for len(text) > 0 && isSpace(text[0]) {

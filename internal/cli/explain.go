@@ -119,10 +119,13 @@ func (x *explainer) Run(ctx context.Context) error {
 		}
 	}
 	if x.sub >= 0 {
-		records = slices.DeleteFunc(records, func(r decode.UserRecord) bool { return r.SubSequence != uint32(x.sub) })
+		records = slices.DeleteFunc(records, func(r decode.UserRecord) bool { return int(r.SubSequence) != x.sub })
 		if len(records) == 0 {
-			return config.UsageError(fmt.Sprintf("explain: --sub %d: there is no such record in it; the last is %d",
-				x.sub, max(0, pieces-1)))
+			why := fmt.Sprintf("the record has %d in it, the last is %d", max(1, pieces), max(1, pieces)-1)
+			if x.sub < pieces {
+				why = "there is nothing at that place: it is blank, or names columns"
+			}
+			return config.UsageError(fmt.Sprintf("explain: --sub %d: %s", x.sub, why))
 		}
 	}
 	pipeline, err := loaded.Pipeline(alert.Deps{
@@ -144,6 +147,7 @@ func (x *explainer) Run(ctx context.Context) error {
 				e = found[i].Explain(pipeline)
 			}
 		}
+		rehearse.Hint(ctx, &e, &r)
 		if arn == "" || x.data != "" { // what the ids are made of is not known
 			rehearse.ForgetIDs(&e)
 		}
@@ -304,7 +308,10 @@ func writeExplanation(s screen, e *alert.Explanation, data []byte, pieces int) {
 	if e.Detail != "" {
 		line("It cannot be taken apart: %s", e.Detail)
 	}
-	if e.Likely != "" {
+	switch {
+	case e.Hint != nil:
+		line("It looks like %s: %s", e.Hint.Words(), e.Hint.Advice())
+	case e.Likely != "":
 		line("It looks like %s: %s", e.Likely.Words(), e.Likely.Remedy())
 	}
 	for _, f := range e.Filter {

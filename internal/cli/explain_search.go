@@ -103,7 +103,7 @@ func (x *explainer) replay(ctx context.Context, loaded *config.LoadedConfig, arn
 		Stream: arn, Shard: x.shard, Sequence: x.sequence, Begin: at, End: at.Add(time.Second),
 	}
 	if x.sub >= 0 {
-		s.Place = new(uint32(x.sub))
+		s.Place = &x.sub
 	}
 	s.From, _ = x.begins(loaded, at)
 	if err := x.find(ctx, loaded, s); err != nil && ctx.Err() != nil {

@@ -34,22 +34,55 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 	const high, low = `{"heartRate":180}`, `{"heartRate":60}`
 	broken := testkit.Aggregate("a", high)
 	broken[len(broken)-1]++
+	events := []string{high, low, "no JSON", high}
+	const logs = "cloudwatch_logs"
+	counts := map[string]int{"alerted": 2, "unmatched": 2}
+	packed := testkit.Gzip(testkit.LogEvents("DATA_MESSAGE", events...))
 	for name, c := range map[string]struct {
-		data []byte
-		want map[string]int // by outcome
+		input string
+		data  []byte
+		want  map[string]int // by outcome
 	}{
-		"plain":          {[]byte(high), map[string]int{"alerted": 1}},
-		"with a newline": {[]byte(high + "\n"), map[string]int{"alerted": 1}},
-		"text":           {[]byte("hello"), map[string]int{"invalid": 1}},
-		"aggregate":      {testkit.Aggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
+		"plain":          {"", []byte(high), map[string]int{"alerted": 1}},
+		"with a newline": {"", []byte(high + "\n"), map[string]int{"alerted": 1}},
+		"text":           {"", []byte("hello"), map[string]int{"invalid": 1}},
+		"aggregate":      {"", testkit.Aggregate("a", high, low, high), map[string]int{"alerted": 2, "unmatched": 1}},
 		"one of them is none": {
-			testkit.Aggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2},
+			"", testkit.Aggregate("a", high, "", low, "x"), map[string]int{"alerted": 1, "unmatched": 1, "invalid": 2},
 		},
-		"aggregate of nothing": {testkit.Aggregate("a"), map[string]int{"filtered": 1}},
+		"aggregate of nothing": {"", testkit.Aggregate("a"), map[string]int{"filtered": 1}},
 		"aggregate of garbage": {
-			sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1},
+			"", sealAggregate([]byte("garbage-not-protobuf-\xff\xff\xff\xff\xff")), map[string]int{"invalid": 1},
 		},
-		"broken checksum": {broken, map[string]int{"invalid": 1}},
+		"broken checksum": {"", broken, map[string]int{"invalid": 1}},
+		"log events":      {logs, packed, counts},
+		"log events that are not packed": {
+			logs, testkit.LogEvents("DATA_MESSAGE", events...), counts,
+		},
+		"log events that are packed twice": {logs, testkit.Gzip(packed), counts},
+		"log events in an aggregate": {logs, testkit.Aggregate("a", string(packed), "x"), map[string]int{
+			"alerted": 2, "unmatched": 2, "invalid": 1,
+		}},
+		"a control message": {
+			logs, testkit.Gzip(testkit.LogEvents("CONTROL_MESSAGE", "x")), map[string]int{"filtered": 1},
+		},
+		"log events that are cut off": {logs, packed[:len(packed)-20], map[string]int{"invalid": 1}},
+		"lines, one of them blank": {
+			"[{decompress: gzip}, {split: lines}]", testkit.Gzip([]byte(high + "\n\n" + low + "\nx\n")),
+			map[string]int{"alerted": 1, "unmatched": 1, "invalid": 1},
+		},
+		"lines in base64": {
+			"[{decode: base64}, {split: lines}]", []byte(base64.StdEncoding.EncodeToString([]byte(high + "\n" + high))),
+			map[string]int{"alerted": 2},
+		},
+		"an array in an aggregate": {
+			"[{split: array}]", testkit.Aggregate("a", "["+high+","+low+"]", "["+high+"]", "[]"),
+			map[string]int{"alerted": 2, "unmatched": 1},
+		},
+		"nothing but lines": {
+			"[{decompress: gzip}, {split: lines}]", testkit.Gzip([]byte("\n\n")), map[string]int{"filtered": 1},
+		},
+		"packed, without an input": {"", packed, map[string]int{"invalid": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,10 +92,17 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 				require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 				return file
 			}
+			when := "heartRate > 149"
+			if c.input == logs {
+				when = "json." + when
+			}
 			file := write("config.yaml", `stream: {name: ExampleStream}
-rules: [{name: high, when: heartRate > 149}]
+input: `+c.input+`
+rules: [{name: high, when: `+when+`}]
 topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlimited, email: false}}
 `)
+			loaded, err := config.LoadConfig(t.Context(), file, testkit.Environment(nil))
+			require.NoError(t, err)
 			count := func(outcomes []string) map[string]int {
 				m := map[string]int{}
 				for _, o := range outcomes {
@@ -88,10 +128,21 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 			for _, n := range c.want {
 				total += n
 			}
-			require.Contains(t, out, fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid",
+			summary := fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid",
 				config.Plural(total, "record"),
-				c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"]), "check --sample: %s",
-				stderr)
+				c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"])
+			require.Contains(t, out, summary, "check --sample: %s", stderr)
+			_, out, stderr = invoke(t, "check", file, "--sample", write("sample", string(c.data)))
+			require.Contains(t, out, summary, "check --sample, of the payload itself: %s", stderr)
+
+			code, out, stderr = invoke(t, "explain", "--config", file, "--data", write("line", line), "--json")
+			require.Zero(t, code, stderr)
+			require.NoError(t, json.Unmarshal([]byte(out), &explained))
+			outcomes = nil
+			for _, r := range explained.Records {
+				outcomes = append(outcomes, r.Outcome)
+			}
+			require.Equal(t, c.want, count(outcomes), "explain --data, of a line")
 
 			var expect []string
 			for _, o := range []string{"alerted", "unmatched", "filtered", "invalid"} {
@@ -117,7 +168,8 @@ topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlim
 				testkit.CreateTopic(t, fake)
 				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
 					o.Listener = page
-					c.Rules = []alert.RuleConfig{{Name: "high", When: "heartRate > 149", Topics: []string{"oncall"}}}
+					c.Input = loaded.Input
+					c.Rules = []alert.RuleConfig{{Name: "high", When: when, Topics: []string{"oncall"}}}
 				})
 				fake.Kinesis.Put(testkit.TestStream, "a", c.data)
 				time.Sleep(10 * time.Second)

@@ -173,7 +173,7 @@ func recentEvents(p *statusParts) status.Recent {
 	out.OverBudget, out.SilencesOverBudget = p.pipeline.OverBudget(), p.pipeline.SilencesOverBudget()
 	out.TemplateFailures = p.pipeline.TemplateFailures()
 	out.Evicted, out.EvictedActive = p.pipeline.Evicted(), p.pipeline.EvictedActive()
-	out.UnreadableAs = p.pipeline.Unreadable()
+	out.UnreadableAs, out.Inputs = p.pipeline.Unreadable(), p.pipeline.Inputs()
 	for _, n := range out.UnreadableAs {
 		out.Unreadable += n
 	}

@@ -43,6 +43,13 @@ func ExplainRecord(pipeline *alert.Pipeline, u *decode.UserRecord) alert.Explana
 	return e
 }
 
+// Hint looks once more at a record that cannot be read, for an explanation of it.
+func Hint(ctx context.Context, e *alert.Explanation, u *decode.UserRecord) {
+	if e.Likely != "" || e.Detail != "" {
+		e.Hint = u.Hint(ctx)
+	}
+}
+
 // RecordReader reads one record of a stream.
 type RecordReader struct {
 	Client          *kinesis.Client

@@ -22,6 +22,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/plain"
 )
@@ -187,6 +188,7 @@ type sampled struct {
 	invalidAt         map[string]string         // the place of the first, by reason
 	detail            map[string]string         // and what is wrong with it
 	likely            map[string]map[string]int // by reason, and by what it looks like
+	envelopes         map[string]int            // of records that can be read without an input, by what to note
 	passed            []int                     // records by filter pattern
 	rules             []sampledRule
 	outputs           []*SampledOutput // in the order of their names
@@ -225,6 +227,8 @@ type SampleReport struct {
 	Filtered  int      `json:"filtered"`
 	Invalid   int      `json:"invalid"`
 	Warnings  []string `json:"warnings"`
+	// Notes are what may be of use, and is no fault.
+	Notes []string `json:"notes,omitempty"`
 	// Outputs are missing where the configuration has none.
 	Outputs []*SampledOutput `json:"outputs,omitempty"`
 
@@ -249,6 +253,9 @@ func (r *SampleReport) Print(w io.Writer) {
 	for _, warning := range r.Warnings {
 		_, _ = plain.Fprintf(w, "warning: %s\n", warning)
 	}
+	for _, note := range r.Notes {
+		_, _ = plain.Fprintf(w, "note: %s\n", note)
+	}
 }
 
 // CheckSample reads a sample of records the way the rules do. It reports what looks wrong, and returns what is: names
@@ -267,7 +274,7 @@ func CheckSample(ctx context.Context, loaded *config.LoadedConfig, file string) 
 	}
 	s := &sampled{
 		config: loaded, invalid: map[string]int{}, invalidAt: map[string]string{}, detail: map[string]string{},
-		likely: map[string]map[string]int{},
+		likely: map[string]map[string]int{}, envelopes: map[string]int{},
 		passed: make([]int, len(loaded.Filter)),
 		rules:  make([]sampledRule, len(loaded.Rules)), fields: config.NewFieldNames(), cover: loaded.Cover(),
 		decoder: loaded.Plan().Decoder(decode.NewBudget()),
@@ -331,17 +338,18 @@ func (s *sampled) Add(ctx context.Context, pipeline *alert.Pipeline, shard *aler
 				kept.Data = bytes.Clone(scored)
 			}
 		}
-		s.addRecord(pipeline, &kept, r.place)
+		s.addRecord(ctx, pipeline, &kept, r.place)
 		return context.Cause(ctx)
 	})
 }
 
-func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, place string) {
+func (s *sampled) addRecord(ctx context.Context, pipeline *alert.Pipeline, u *decode.UserRecord, place string) {
 	s.records++
 	if !u.Undecidable() {
 		s.fields.Add(u.Data)
 	}
 	x := ExplainRecord(pipeline, u)
+	Hint(ctx, &x, u)
 	s.cover.Explanation(&x)
 	for _, f := range x.Filter {
 		if f.Matched {
@@ -361,8 +369,13 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, plac
 			}
 			s.detail[reason] = x.Detail
 		}
-		s.likely[reason][x.Likely.Words()]++
+		looks := x.Likely.Words()
+		if x.Hint != nil {
+			looks = hintWords(x.Hint)
+		}
+		s.likely[reason][looks]++
 	case alert.Unmatched, alert.Suppressed, alert.Expired, alert.OverBudget, alert.DeadLettered, alert.Alerted:
+		s.noteEnvelope(ctx, u.Data)
 	}
 	matched := x.Publishes != nil
 	for i := range x.Rules {
@@ -374,6 +387,31 @@ func (s *sampled) addRecord(pipeline *alert.Pipeline, u *decode.UserRecord, plac
 	}
 	for i := range x.Outputs {
 		s.outputs[i].add(&x.Outputs[i])
+	}
+}
+
+// hintWords are a hint for many records.
+func hintWords(h *payload.Hint) string {
+	words := h.Words()
+	if h.Begins != "" {
+		words += " (they begin with " + h.Begins + ")"
+	}
+	switch {
+	case h.Input != "":
+		return words + "; `input: " + h.Input + "` reads them"
+	case h.Remedy != "":
+		return words + "; " + h.Remedy
+	}
+	return words
+}
+
+// noteEnvelope notes that a service has put a record into an envelope, which no input takes off.
+func (s *sampled) noteEnvelope(ctx context.Context, data []byte) {
+	if s.config.Input.Given() || s.config.Format == alert.FormatText {
+		return
+	}
+	if preset, words := decode.Envelope(ctx, data); preset != "" {
+		s.envelopes["is "+words+"; `input: "+preset+"` takes out what is inside"]++
 	}
 }
 
@@ -466,8 +504,8 @@ func (s *sampled) report(file string, faulty bool) *SampleReport {
 	r.Unmatched = r.Records - r.Matched - r.Filtered - r.Invalid
 	warn := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	for _, reason := range slices.Sorted(maps.Keys(s.invalid)) {
-		text := fmt.Sprintf("%s of the sample cannot be read (%s), the first in %s",
-			config.Plural(s.invalid[reason], "record"), reason, s.invalidAt[reason])
+		text := fmt.Sprintf("%d of %s of the sample cannot be read (%s), the first in %s",
+			s.invalid[reason], config.Plural(s.records, "record"), reason, s.invalidAt[reason])
 		if s.detail[reason] != "" {
 			text += ": " + s.detail[reason]
 		}
@@ -475,6 +513,10 @@ func (s *sampled) report(file string, faulty bool) *SampleReport {
 			text += ": most look like " + likely
 		}
 		warn("%s", text)
+	}
+	if note := mostOften(s.envelopes); s.envelopes[note]*2 > s.records {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d of %s of the sample %s", s.envelopes[note],
+			config.Plural(s.records, "record"), note))
 	}
 	for i, n := range s.passed {
 		if n == 0 {

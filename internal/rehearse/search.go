@@ -34,7 +34,7 @@ type Search struct {
 	// Shard and Sequence are the one record that is looked for, instead of those of a key.
 	Shard, Sequence string
 	// Place is the piece of that record; nil for all of them.
-	Place *uint32
+	Place *int
 	// From is where evaluation begins, Begin and End the time in which records are looked for.
 	From, Begin, End time.Time
 
@@ -147,7 +147,7 @@ func (s *Search) wants(pipeline *alert.Pipeline, u *decode.UserRecord) bool {
 	}
 	s.Looked++
 	if s.Sequence != "" {
-		if u.Shard != s.Shard || u.SequenceNumber != s.Sequence || s.Place != nil && u.SubSequence != *s.Place {
+		if u.Shard != s.Shard || u.SequenceNumber != s.Sequence || s.Place != nil && int(u.SubSequence) != *s.Place {
 			return false
 		}
 		return s.add(u, ExplainRecord(pipeline, u))

@@ -91,6 +91,9 @@ func (h *Recorder) Recent(all Recent) Recent {
 		Untimed: all.Untimed - before.Untimed, FilterOverBudget: all.FilterOverBudget - before.FilterOverBudget,
 	}
 	out.UnreadableAs = since(all.UnreadableAs, before.UnreadableAs)
+	if out.Inputs = since(all.Inputs, before.Inputs); out.Inputs == nil {
+		out.Inputs = all.Inputs // few are looked at
+	}
 	out.OverBudget = since(all.OverBudget, before.OverBudget)
 	out.SilencesOverBudget = since(all.SilencesOverBudget, before.SilencesOverBudget)
 	out.TemplateFailures = since(all.TemplateFailures, before.TemplateFailures)

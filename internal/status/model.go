@@ -310,6 +310,9 @@ type Recent struct {
 	Resolved     uint64                    `json:"resolved_records"`
 	Unreadable   uint64                    `json:"unreadable_records"`
 	UnreadableAs map[payload.Likely]uint64 `json:"unreadable_as,omitempty"`
+	// Inputs are the Kinesis records that cannot be read and were looked at, by the input that was seen to read them;
+	// "" for none. Only a sample is looked at.
+	Inputs map[string]uint64 `json:"readable_with_input,omitempty"`
 	// OverBudget are the records that a rule did not judge, and the messages that got the default words, because the
 	// rule would have cost more than it may, by rule; only what came is there.
 	OverBudget map[string]uint64 `json:"over_budget,omitempty"`

@@ -199,7 +199,24 @@ func unreadableRecords(m *model, _ thresholds) findings {
 		looks = fmt.Sprintf("%s of them look like %s", percent(n, r.Unreadable), top.Words())
 	}
 	return found(LevelWarning, "%s of the records of the last %s cannot be read (%s of %s), so no rule sees them: %s",
-		percent(r.Unreadable, all), r.window(), grouped(r.Unreadable), grouped(all), looks).advise(top.Remedy())
+		percent(r.Unreadable, all), r.window(), grouped(r.Unreadable), grouped(all), looks).advise(r.inputAdvice(top))
+}
+
+// inputAdvice says which input reads most of the records that cannot be read, if at least half of those that were
+// looked at; else what to do about records that look like most of them.
+func (r *Recent) inputAdvice(top payload.Likely) string {
+	input, tried := "", uint64(0)
+	for _, in := range slices.Sorted(maps.Keys(r.Inputs)) {
+		tried += r.Inputs[in]
+		if in != "" && (input == "" || r.Inputs[in] > r.Inputs[input]) {
+			input = in
+		}
+	}
+	if n := r.Inputs[input]; input != "" && n*2 >= tried {
+		return fmt.Sprintf("write `input: %s` into the configuration and restart: it reads %s of %s that were tried",
+			input, grouped(n), number(tried, "record"))
+	}
+	return top.Remedy()
 }
 
 // percent is a share in whole per cent; all and nothing only where they are.

@@ -29,7 +29,7 @@ func outputRuleMutations() []mutation {
 		},
 		{
 			breaks: "nothing of one record is written of the next",
-			file:   "alert/condition/json.go", old: "	clear(d.Raw)\n	if len(data)", new: "	if len(data)",
+			file:   "alert/condition/row.go", old: "	clear(d.Shadowed[:])\n	clear(d.Raw)\n}", new: "	clear(d.Shadowed[:])\n}",
 			by: by("TestOutputOfAnotherRecord"), says: `.*Error:.*`,
 		},
 		{

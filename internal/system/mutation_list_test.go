@@ -17,9 +17,10 @@ func mutations() []mutation {
 		demoMutations(), emulatorMutations(), moveinMutations(),
 		memoryMutations(), costMutations(), wireMutations(), hushMutations(), emfMutations(), lawMutations(),
 		clockMutations(),
-		pressureMutations(), unpackMutations(),
+		inputMutations(), pressureMutations(), unpackMutations(), envelopeMutations(), columnsMutations(),
 		editMutations(), fleetMutations(), shardMutations(), docsMutations(), roleMutations(),
-		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(),
+		outputWriterMutations(), outputRuleMutations(), outputMutations(), needMutations(), hintMutations(),
+		placesMutations(),
 	)
 }
 

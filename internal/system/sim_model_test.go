@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,7 +42,7 @@ type simEvent struct {
 	N        []int         `json:"n,omitempty"`
 	ID       string        `json:"id,omitempty"`
 	Shard    string        `json:"shard,omitempty"`
-	Sequence string        `json:"sequence,omitempty"`
+	Sequence string        `json:"sequence,omitempty"` // with the place in it, as "42.3"; the last one has none
 	Key      string        `json:"key,omitempty"`
 	Quiet    bool          `json:"quiet,omitempty"`   // the record makes no alert
 	Arrival  int64         `json:"arrival,omitempty"` // of a record or row, in Unix ms by the service's clock
@@ -441,15 +442,28 @@ func simHost(worker string) string {
 	return host
 }
 
-// compareSimSequences orders checkpoints: nothing, sequence numbers, the end.
+// simWhole is the place of a checkpoint behind a whole record.
+const simWhole = 1<<32 - 1
+
+// compareSimSequences orders checkpoints: nothing, sequence numbers, the end. Behind a sequence number there may be a
+// place in its record, as in "42.3".
 func compareSimSequences(a, b string) int {
+	a, placeA, insideA := strings.Cut(a, ".")
+	b, placeB, insideB := strings.Cut(b, ".")
+	place := func(s string, inside bool) int {
+		if n, err := strconv.Atoi(s); inside && err == nil {
+			return n
+		}
+		return simWhole
+	}
 	rank := func(s string) int {
 		if s == simShardEnd {
 			return 1 << 20
 		}
 		return len(s)
 	}
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b),
+		cmp.Compare(place(placeA, insideA), place(placeB, insideB)))
 }
 
 // inSimStretch reports whether a sequence number lies in one of the row's resolved stretches.

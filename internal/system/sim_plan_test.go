@@ -29,6 +29,8 @@ type simPlan struct {
 	// Outputs has every record written to another stream, and Prompt says that nothing but that stream fails.
 	Outputs bool `json:"outputs,omitempty"`
 	Prompt  bool `json:"prompt,omitempty"`
+	// Packed has most records put several in one: see simPack.
+	Packed bool `json:"packed,omitempty"`
 }
 
 // simStep is one thing that happens. What it means by a number is that of its kind, modulo what there is.
@@ -111,8 +113,8 @@ func (f *simFaultPlan) String() string {
 func (p simPlan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b,
-		"%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s\n",
-		p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed)
+		"%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s, packed %t\n",
+		p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed, p.Packed)
 	for i, c := range p.Clocks {
 		fmt.Fprintf(&b, "clock of w%d: %s\n", i+1, c)
 	}
@@ -189,6 +191,7 @@ func drawSimPlan(t *rapid.T) simPlan {
 		p.Steps = append(p.Steps, s)
 	}
 	p.Clocks = drawSimClocks(t)
+	p.Packed = rapid.Bool().Draw(t, "packed")
 	return p
 }
 

@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/checkpoint"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
@@ -342,31 +343,46 @@ func (w *simWorld) put(first, count int) {
 		w.words.put(w, first, count)
 		return
 	}
+	if w.plan.Packed {
+		w.putPacked(first, count)
+		return
+	}
 	for i := range count {
 		n := w.records
-		w.records++
-		rate, pad := 150+n%50, 0
-		if n%7 == 3 {
-			rate = 60
-		}
-		if n%11 == 5 {
-			pad = 20_000
-		}
+		rate, data := w.nextRecord()
 		key := fmt.Sprintf("patient-%d", (first+i)%w.plan.Keys)
-		data := fmt.Sprintf(`{"heartRate":%d,"n":%d,"pad":%q}`, rate, n, strings.Repeat("x", pad))
 		arrival := time.Now().UnixMilli()
 		shard, sequence := w.fake.Kinesis.Put(testkit.TestStream, key, []byte(data))
 		e := simEvent{
 			Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: key, Quiet: rate == 60, Arrival: arrival,
 		}
-		w.history.Add(e)
-		if !e.Quiet {
-			w.owed = append(w.owed, e)
-		}
+		w.noteOwed(e)
 		if w.outputs != nil {
 			w.outputs.owed = append(w.outputs.owed, e)
 		}
 	}
+}
+
+func (w *simWorld) noteOwed(e simEvent) {
+	w.history.Add(e)
+	if !e.Quiet {
+		w.owed = append(w.owed, e)
+	}
+}
+
+// nextRecord makes the next record.
+func (w *simWorld) nextRecord() (rate int, data string) {
+	n := w.records
+	w.records++
+	pad := 0
+	rate = 150 + n%50
+	if n%7 == 3 {
+		rate = 60
+	}
+	if n%11 == 5 {
+		pad = 20_000
+	}
+	return rate, fmt.Sprintf(`{"heartRate":%d,"n":%d,"pad":%q}`, rate, n, strings.Repeat("x", pad))
 }
 
 func (w *simWorld) join() {
@@ -393,6 +409,9 @@ func (w *simWorld) join() {
 	}
 	if w.plan.Latest {
 		c.Stream.Start.Kind = checkpoint.StartLatest
+	}
+	if w.plan.Packed {
+		c.Input = decode.Input{Steps: []decode.Step{{Decompress: "auto"}, {Split: "lines"}}}
 	}
 	if w.words != nil {
 		w.words.Config(&c, "0")
@@ -490,6 +509,9 @@ func readSimRow(item map[string]any) *simRow {
 	r.Owner, _ = item["leaseOwner"].(string)
 	r.Epoch, _ = item["leaseEpoch"].(int64)
 	r.Checkpoint, _ = item["checkpoint"].(string)
+	if sub, ok := item["checkpointSub"].(int64); ok && sub < simWhole {
+		r.Checkpoint += fmt.Sprint(".", sub)
+	}
 	r.Resolved, _ = item["resolved"].(string)
 	r.Counter, _ = item["counter"].(int64)
 	r.T0, _ = item["t0"].(int64)

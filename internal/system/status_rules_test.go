@@ -56,7 +56,7 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 			when: "id >= 0", record: func(i int) string {
 				return zipped(fmt.Sprintf(`{"id":%d}`, i))
 			}, level: status.LevelWarning, code: "records_unreadable",
-			text: `^100 % of the records of the last 15 m cannot be read \((\d+) of \d+\), so no rule sees them: they look like gzip data$`, remedy: "without compression",
+			text: `^100 % of the records of the last 15 m cannot be read \((\d+) of \d+\), so no rule sees them: they look like gzip data$`, remedy: "`input: [{decompress: auto}]`",
 		},
 		"half of them": {
 			when: "id >= 0", record: func(i int) string {
@@ -75,7 +75,7 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 		"lines": {
 			when: "id >= 0", record: func(i int) string { return fmt.Sprintf("{\"id\":%d}\n{\"id\":%d}\n", i, i) },
 			level: status.LevelWarning, code: "records_unreadable", text: `several JSON records joined by newlines$`,
-			remedy: "a record of its own",
+			remedy: "write `input: [{split: lines}]` into the configuration and restart: it reads 1",
 		},
 		"two kinds": {
 			when: "id >= 0", record: func(i int) string {

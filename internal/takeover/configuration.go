@@ -402,6 +402,9 @@ func (w *takeover) askFunction(todo func(format string, args ...any)) {
 	todo("What do the messages say? Look for Subject=, Message= and MessageAttributes=. The function decodes " +
 		"record[\"kinesis\"][\"data\"] from base64; " +
 		"here it is .Record.Data, decoded. Where records are no JSON objects, add format: text.")
+	todo("What else does it do to a record before it looks at it? gunzip, zlib or zstd, a loop over logEvents, " +
+		"splitlines(), NewImage with its types, or JSON within JSON: that is input here, and for most one line, such " +
+		"as input: cloudwatch_logs. docs/inputs.md has each of them.")
 }
 
 func (w *takeover) thatPasses() string {

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,7 +85,7 @@ func tableOf(arn string) []byte {
 // of a value, and return the one behind it. Their recursion is bounded by scan.MaxDepth.
 type converter struct {
 	dst, src []byte
-	path     []string // where it is, for messages
+	path     [][]byte // where it is, for messages
 }
 
 // member begins a member of the record; value is nil if it follows.
@@ -95,7 +96,7 @@ func (c *converter) member(name string, value []byte) {
 
 // image converts an item.
 func (c *converter) image(as string, item []byte) *payload.Fault {
-	c.src, c.path = item, append(c.path[:0], as)
+	c.src, c.path = item, append(c.path[:0], []byte(as))
 	c.member(as, nil)
 	_, fault := c.object(0)
 	return fault
@@ -103,7 +104,7 @@ func (c *converter) image(as string, item []byte) *payload.Fault {
 
 func (c *converter) wrong(i int, format string) (int, *payload.Fault) {
 	end, _ := scan.Value(c.src, i)
-	return i, wrong(DynamoDB, format+" at %s", short(c.src[i:end]), strings.Join(c.path, "."))
+	return i, wrong(DynamoDB, format+" at %s", short(c.src[i:end]), short(bytes.Join(c.path, []byte("."))))
 }
 
 // object converts the attributes of an item or a map.
@@ -114,7 +115,7 @@ func (c *converter) object(i int) (int, *payload.Fault) {
 	return c.each(i, func(i int) (int, *payload.Fault) {
 		name, at, _ := scan.Member(c.src, i)
 		c.dst = append(append(append(c.dst, '"'), name...), `":`...)
-		c.path = append(c.path, string(name))
+		c.path = append(c.path, name)
 		end, fault := c.value(at)
 		if fault == nil {
 			c.path = c.path[:len(c.path)-1]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -153,8 +154,8 @@ func TestUnwrap(t *testing.T) {
 		{"debezium", `{"schema":null,"payload":null}`, ``, ""},
 		{"debezium", "", asIs, ""},
 		{
-			"debezium", `{"schema":{"type":"struct"},"payload":{"id":1,"status":"END","ts_ms":5}}`,
-			`{"id":1,"status":"END","ts_ms":5}`, "",
+			"debezium", `{"schema":{"type":"struct"},"payload":{"id":1,"status":"END","a":2,"b":3,"ts_ms":5}}`,
+			`{"id":1,"status":"END","a":2,"b":3,"ts_ms":5}`, "",
 		}, // a row that was flattened
 		{"debezium", `{"schema":{},"payload":{"ts_ms":5}}`, control, ""},
 		{"debezium", `{"ts_ms":5}`, control, ""},
@@ -192,6 +193,15 @@ func TestDeepAttributes(t *testing.T) {
 	out, _, fault := envelope.Append(nil, "dynamodb", []byte(change(keys+`,"NewImage":{"a":`+typed+`}`, "")))
 	require.Nil(t, fault)
 	require.Equal(t, deep+1, bytes.Count(out, []byte(`"a":`)))
+}
+
+// A message about a hostile name is short, and text.
+func TestFaultsAreShort(t *testing.T) {
+	name := `"` + strings.Repeat("\xff", 1<<10) + `":`
+	_, _, fault := envelope.Append(nil, "dynamodb", []byte(change(keys+`,"NewImage":{`+name+`7}`, "")))
+	require.NotNil(t, fault)
+	require.True(t, utf8.ValidString(fault.Detail))
+	require.Less(t, len(fault.Detail), 200)
 }
 
 // A change says the same as its plain form, as encoding/json reads both.

@@ -169,6 +169,11 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // literal passes a number or a word.
 func literal(data []byte, i int) (int, payload.Defect) {
+	if c := at(data, i); isDigit(c) || c == '-' && isDigit(at(data, i+1)) { // most are
+		if end, ok := number(data, i); ok {
+			return end, ""
+		}
+	}
 	for _, word := range []string{"true", "false", "null", "NaN", "Infinity", "-Infinity"} {
 		rest := data[i:min(len(data), i+len(word))]
 		if string(rest) == word {

@@ -130,6 +130,7 @@ func ExampleStatus() status.Status {
 			Resolved:       40_000,
 			Unreadable:     4000,
 			UnreadableAs:   map[payload.Likely]uint64{payload.LikelyGzip: 3900, payload.LikelyText: 100},
+			Inputs:         map[string]uint64{"cloudwatch_logs": 76, "": 2},
 		},
 		History: status.History{
 			Interval: 5,
