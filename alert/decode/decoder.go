@@ -2,6 +2,7 @@ package decode
 
 import (
 	"context"
+	"slices"
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/alert/decode/columns"
@@ -12,35 +13,30 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// ownMemory is what a decoder unpacks to without asking the Budget. Batches of CloudWatch Logs are smaller.
-const ownMemory = 256 << 10
-
 // pieceBytes is what a piece takes while its record is decoded, beside its text.
 const pieceBytes = 64
 
-// Decoder decodes the records of one shard. It belongs to one goroutine, and keeps its memory for the next record.
+// Decoder decodes the records of one shard. It belongs to one goroutine. It has memory only while a record is at hand.
 type Decoder struct {
 	plan   *Plan
 	budget *Budget
 
-	unpacker unpack.Unpacker
-	readers  []*columns.Reader // by step of plan.then
-	// row is a batch's event, and shaped what a step made of a record. text and spare are the piece that is visited.
-	row, shaped payload.Row
-	text, spare []byte
-	user        UserRecord // what a visit gets
+	readers []*columns.Reader // by step of plan.then
+	user    UserRecord        // what a visit gets
 
 	// What follows is the record at hand.
 
+	*memory
+
+	unpacker  *unpack.Unpacker // only while it is unpacked
 	aggregate bool
 	inside    unpacked
-	pieces    []piece
-	faults    map[int]*payload.Fault // of pieces, by place
-	batches   []*envelope.Batch
+	faults    []*payload.Fault // of broken pieces
 	headers   []*payload.Names
-	block     []byte // what steps made, one behind the other
-	left      int    // how many bytes steps may still make
-	big       bool   // it holds the budget
+	left      int  // how many bytes steps may still make
+	work      int  // how many compressed bytes they may still read
+	big       bool // its memory is that of the one large record
+	spent     bool // it went beyond its limits, and what is left of an aggregate is not looked at
 	yielded   bool
 	// whole is why the record as a whole is one outcome.
 	whole   *payload.Fault
@@ -55,8 +51,8 @@ type piece struct {
 	// inside is the place of the aggregate's record that it came from, and key that of its partition key; from 1, and 0
 	// where there is none.
 	inside, key uint32
-	// blank pieces have a place, and are not visited.
-	blank bool
+	// blank pieces have a place, and are not visited. Of broken ones, event is the place of the fault.
+	blank, broken bool
 }
 
 // Decoder makes the decoder of a shard.
@@ -79,49 +75,49 @@ func (d *Decoder) Simple(data []byte) bool {
 	return d.plan == nil && !IsAggregate(data) && !marked(data) && len(data) > 0
 }
 
-// Each decodes a Kinesis record and visits its user records in order. What visit gets is valid until it returns; its
-// first error ends the visits. Bad input is no error: it is what visit gets.
+// Each decodes a Kinesis record and visits its user records in order. What visit gets is valid until it returns, or
+// calls Yield; its first error ends the visits. Bad input is no error: it is what visit gets.
 func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *UserRecord) error) error {
 	defer func() {
-		d.release()
-		clear(d.row.Cells)
-		clear(d.shaped.Cells)
+		d.release(true)
 		d.user = UserRecord{}
 	}()
 	return d.each(ctx, rec, visit)
 }
 
-// Yield gives back what the record at hand took of the budget, and reports whether that was anything. A visit calls it
-// before it waits for anything, and drops what it got. The record is decoded again for the pieces that are left, which
-// gives the same.
+// Yield gives back the memory of the record at hand where others may need it, and reports whether it did. A visit calls
+// it before it waits for anything, and drops what it got. The record is decoded again for the pieces that are left,
+// which gives the same.
 func (d *Decoder) Yield() bool {
-	if !d.big {
+	if d.plan == nil || d.memory == nil || !d.big && !d.budget.crowded() {
 		return false
 	}
-	d.release()
-	d.row, d.shaped = payload.Row{}, payload.Row{} // their cells would keep the block
+	d.release(false)
 	d.yielded = true
 	return true
 }
 
-// release drops what must not outlive a record.
-func (d *Decoder) release() {
-	if d.big {
-		d.big = false
-		d.block, d.pieces, d.batches = nil, nil, nil
-		d.budget.give()
-	}
-	for _, b := range d.batches {
-		b.Release()
-	}
+// release drops what must not outlive a record. reuse says that nobody can look at it any more.
+func (d *Decoder) release(reuse bool) {
+	m, big := d.memory, d.big
+	d.memory, d.big = nil, false
+	d.inside, d.faults, d.headers = unpacked{}, nil, nil
 	for _, r := range d.readers {
 		if r != nil {
 			r.Release()
 		}
 	}
-	clear(d.pieces)
-	d.pieces, d.block = d.pieces[:0], d.block[:0]
-	d.faults, d.headers, d.batches = nil, nil, d.batches[:0]
+	if m == nil {
+		return
+	}
+	if !reuse {
+		m = nil
+	}
+	if big {
+		d.budget.giveLarge(m)
+	} else {
+		d.budget.give(m)
+	}
 }
 
 // marked reports whether a payload begins with a byte order mark of UTF-8, which is no part of the record.
@@ -175,29 +171,43 @@ func (d *Decoder) lastSeen() int {
 	return -1
 }
 
-// decode takes a Kinesis record apart. It waits for the budget if the record needs more than the decoder's own memory.
+// decode takes a Kinesis record apart. It waits for the budget if the record needs more than a small one's memory.
 func (d *Decoder) decode(ctx context.Context, rec *alert.Record) error {
 	d.yielded = false
+	d.memory = d.budget.take()
 	if d.plan == nil {
-		d.expand(rec)
+		d.expand(rec, 0)
 		return nil
 	}
-	d.left = min(ownMemory, d.plan.limits.Of(len(rec.Data)))
-	if d.expand(rec) {
+	d.unpacker = d.budget.takeUnpacker()
+	defer func() {
+		d.budget.giveUnpacker(d.unpacker)
+		d.unpacker = nil
+	}()
+	most := d.plan.limits.Of(len(rec.Data))
+	if d.block == nil && len(d.plan.first) > 0 {
+		d.block = make([]byte, 0, min(ownMemory, most))
+	}
+	if d.expand(rec, min(ownMemory, most)) {
 		return nil
 	}
-	d.release()
-	if err := d.budget.take(ctx); err != nil {
+	d.release(true)
+	m, err := d.budget.takeLarge(ctx)
+	if err != nil {
 		return err
 	}
-	d.big = true
-	d.left = d.plan.limits.Of(len(rec.Data))
-	d.expand(rec)
+	d.memory, d.big = m, true
+	d.expand(rec, most)
 	return nil
 }
 
-// expand finds the pieces. It returns false if that takes more than the decoder's own memory, and it has no more.
-func (d *Decoder) expand(rec *alert.Record) bool {
+// expand finds the pieces, by steps that make at most so many bytes. It returns false if a small record's memory is not
+// enough for that.
+func (d *Decoder) expand(rec *alert.Record, most int) bool {
+	d.left, d.spent = most, false
+	if d.plan != nil {
+		d.work = len(rec.Data) + d.plan.limits.Bytes/workShare
+	}
 	d.whole, d.dropped = nil, alert.ReasonEmpty
 	d.inside = unpacked{}
 	d.aggregate = IsAggregate(rec.Data)
@@ -212,17 +222,26 @@ func (d *Decoder) expand(rec *alert.Record) bool {
 	for i := range d.inside.records {
 		key, data, err := d.inside.read(i)
 		p := piece{data: data, inside: uint32(i), key: key + 1}
-		if err != nil {
+		ok := true
+		switch {
+		case err != nil:
 			p.key = 0
-			d.fail(p, &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()})
-			continue
+			ok = d.fail(p, &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()})
+		case d.spent: // the work has been done
+			ok = d.fail(p, d.beyond())
+		default:
+			ok = d.run(0, p)
 		}
-		if !d.run(0, p) {
+		if !ok {
 			return d.refuse()
 		}
 	}
 	return true
 }
+
+// workShare is which part of the limit steps may read in compressed bytes, beside the record itself: what is compressed
+// in several layers makes bytes to read, and bytes that unpack to nothing cost as much as others.
+const workShare = 4
 
 // refuse makes a record that is beyond its limits one outcome; it returns false where the budget may still help.
 func (d *Decoder) refuse() bool {
@@ -246,7 +265,13 @@ func (d *Decoder) run(i int, p piece) bool {
 	switch {
 	case s.decompress != "":
 		return d.unpack(i, p, func(dst []byte, limit int) ([]byte, *payload.Fault) {
+			if d.work -= len(p.data); d.work < 0 {
+				limit = -1
+			}
 			out, packed, fault := d.unpacker.Append(dst, s.decompress, p.data, limit)
+			if !packed {
+				d.work += len(p.data)
+			}
 			switch {
 			case fault == nil && !packed:
 				return nil, nil
@@ -449,7 +474,7 @@ func (d *Decoder) add(p piece) bool {
 			return false
 		}
 		single := !d.aggregate && !d.plan.splits
-		p.blank = p.blank || p.batch == 0 && (d.plan.splits || single) && payload.IsBlank(p.data)
+		p.blank = p.blank || p.batch == 0 && !p.broken && (d.plan.splits || single) && payload.IsBlank(p.data)
 		if !d.big && len(d.pieces)*pieceBytes > ownMemory {
 			return false
 		}
@@ -458,18 +483,25 @@ func (d *Decoder) add(p piece) bool {
 	return true
 }
 
+// toldFaults is how many broken pieces of a record are described. A record may have a million.
+const toldFaults = 1000
+
 // fail makes a broken piece.
 func (d *Decoder) fail(p piece, fault *payload.Fault) bool {
-	if d.faults == nil {
-		d.faults = map[int]*payload.Fault{}
+	d.spent = d.spent || fault.Defect == payload.UnpackLimit
+	n := len(d.faults)
+	same := func(f *payload.Fault) bool { return f.Defect == fault.Defect }
+	if n < toldFaults {
+		d.faults = append(d.faults, fault)
+	} else if at := slices.IndexFunc(d.faults[toldFaults:], same); at >= 0 {
+		n = toldFaults + at
+	} else {
+		d.faults = append(d.faults, &payload.Fault{
+			Defect: fault.Defect, Detail: "broken like others of its record, which has more of them than are described",
+		})
 	}
-	d.faults[len(d.pieces)] = fault
-	p.batch, p.blank = 0, false
-	if !d.add(p) {
-		return false
-	}
-	d.pieces[len(d.pieces)-1].blank = false
-	return true
+	p.batch, p.blank, p.broken, p.event = 0, false, true, uint32(n)
+	return d.add(p)
 }
 
 // splits reports whether places count pieces.
@@ -489,8 +521,11 @@ func (d *Decoder) piece(i int, key string, u *UserRecord) {
 	if d.splits() {
 		u.SubSequence = uint32(i) //nolint:gosec // Limits.Pieces
 	}
-	fault := d.faults[i]
-	if fault == nil && d.plan != nil {
+	var fault *payload.Fault
+	switch {
+	case p.broken:
+		fault = d.faults[p.event]
+	case d.plan != nil:
 		fault = d.shape(p, u)
 	}
 	if fault != nil {
@@ -545,7 +580,11 @@ func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 // All lists the user records of a Kinesis record, as copies. Tools use it.
 func (p *Plan) All(ctx context.Context, rec *alert.Record) []UserRecord {
 	var all []UserRecord
-	_ = p.Decoder(NewBudget()).Each(ctx, rec, func(u *UserRecord) error { // nobody else has the budget
+	budget := NewBudget()
+	if p != nil {
+		budget = p.budget
+	}
+	_ = p.Decoder(budget).Each(ctx, rec, func(u *UserRecord) error {
 		all = append(all, u.Keep())
 		return nil
 	})

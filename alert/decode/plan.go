@@ -40,6 +40,7 @@ type Plan struct {
 	lastOfName bool
 	hash       string
 	limits     Limits
+	budget     *Budget // of All
 }
 
 // step is a compiled Step.
@@ -128,7 +129,7 @@ func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
 	if len(steps) > maxSteps {
 		refuse(-1, "", "", "has %d steps, and can have %d", len(steps), maxSteps)
 	}
-	p := &Plan{limits: limits, text: in.Text()}
+	p := &Plan{limits: limits, budget: NewBudget(), text: in.Text()}
 	last, parsed := -1, false
 	for i := range steps {
 		s, is := steps[i].compile(func(field, value, format string, args ...any) {

@@ -75,8 +75,11 @@ func (u *Unpacker) Append(dst []byte, kind Kind, src []byte, limit int) (
 	if auto {
 		kind = detect(src)
 	}
-	if len(src) == 0 || kind == "" {
+	switch {
+	case len(src) == 0 || kind == "":
 		return dst, false, nil
+	case limit < 0:
+		return dst, true, beyond(kind)
 	}
 	switch kind { //nolint:exhaustive // auto is one of the others by now
 	case Gzip:
@@ -101,6 +104,12 @@ func (u *Unpacker) Append(dst []byte, kind Kind, src []byte, limit int) (
 		return dst, true, fault
 	}
 	return out, true, nil
+}
+
+// Release drops what was unpacked last, and keeps the memory.
+func (u *Unpacker) Release() {
+	u.source.Reset(nil)
+	u.flow = flow{}
 }
 
 // The magic numbers.
