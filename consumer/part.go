@@ -61,7 +61,7 @@ func partsOf(alerts []*alert.Alert) []*part {
 func letterPart(rec *alert.Record, id string, reason alert.Reason) *part {
 	p := newPart(rec.PartitionKey)
 	p.Bytes += len(rec.Data)
-	p.Letter = &alert.Letter{Record: *rec, Condition: alert.ConditionRetries, Reason: reason}
+	p.Letter = &alert.Letter{Record: rec.Kept(), Condition: alert.ConditionRetries, Reason: reason}
 	p.LetterID = id
 	return p
 }
