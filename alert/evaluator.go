@@ -156,7 +156,7 @@ func (e *Evaluator) begin() {
 	e.out.alerts = e.out.alerts[:0]
 	clear(e.outputs)
 	e.outputs, e.in.unwritable = e.outputs[:0], ""
-	e.life.suppressedBy, e.in.payload, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
+	e.life.suppressedBy, e.in.kept, e.over, e.out.evictions, e.in.judged, e.in.covered = "", nil, false, 0, 0, 0
 }
 
 // overBudget returns the decision on a record that some rule could not judge within its budget. One such record per

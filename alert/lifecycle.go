@@ -121,7 +121,7 @@ func (en *entry) setLast(rec *Record) (resized bool) {
 		l.partitionKey = strings.Clone(rec.PartitionKey)
 	}
 	resized = resized || len(l.sequence) != len(rec.SequenceNumber)
-	l.sequence, l.sub, l.arrival = rec.SequenceNumber, rec.SubSequence, rec.Arrival.UnixMilli()
+	l.sequence, l.sub, l.arrival = strings.Clone(rec.SequenceNumber), rec.SubSequence, rec.Arrival.UnixMilli()
 	return resized
 }
 

@@ -51,7 +51,7 @@ func (out *outbox) make(to *route, kind Kind, t *trigger, en *entry) {
 		out.describe(a, r, en, t)
 	}
 	if t.rec != nil {
-		a.Record = out.in.kept(t.rec)
+		a.Record = out.in.keep(t.rec)
 		a.ID = alertID(out.stream, t.rec, a.Rule, to.topic, kind, out.generation, out.input)
 	} else {
 		a.Record = Record{Shard: out.shard, Arrival: t.at}

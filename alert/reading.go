@@ -26,8 +26,8 @@ type reading struct {
 	text    []byte
 	// scored is the record with what the scores add to its payload.
 	scored Record
-	// payload is the copy that the alerts of a scored record keep, since the scores' own buffer is reused.
-	payload []byte
+	// kept is the record at hand as its alerts have it, once there is one.
+	kept *Record
 	// key and name are copies that the slots of the built-in names point to; keyText is the key of the rule at hand.
 	key, name, keyText []byte
 	// counted is what a distinct window counts of the record at hand.
@@ -212,19 +212,16 @@ func (in *reading) severityOf(r *rule, t *trigger) uint8 {
 	return warning // the expression yields no valid severity
 }
 
-// kept returns a copy of a record that may outlive the evaluation.
-func (in *reading) kept(rec *Record) Record {
-	kept := *rec
-	if in.scoring == nil && rec.Row == nil && !rec.Borrowed {
-		return kept
-	}
-	if in.payload == nil {
-		if in.payload = rec.Kept().Data; in.scoring != nil {
-			in.payload = bytes.Clone(rec.Data)
+// keep returns a copy of a record that may outlive the evaluation.
+func (in *reading) keep(rec *Record) Record {
+	if in.kept == nil {
+		kept := rec.Kept()
+		if in.scoring != nil { // whose buffer is used again
+			kept.Data = bytes.Clone(rec.Data)
 		}
+		in.kept = &kept
 	}
-	kept.Data, kept.Row, kept.Borrowed = in.payload, nil, false
-	return kept
+	return *in.kept
 }
 
 // verdicts returns which of some silence conditions the record at hand meets. Each is evaluated at most once per

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"kinesis-alerter/alert/payload"
@@ -9,7 +10,8 @@ import (
 
 // Record is one user record of a stream: a Kinesis record, or one of the records inside it.
 //
-// Data is part of the page that the record came in: keeping a Record keeps that part of the page alive.
+// Data, PartitionKey and SequenceNumber are parts of the page that the record came in: keeping a Record keeps parts of the
+// page in memory. What outlives the page is made by Kept.
 type Record struct {
 	// Shard is the id of the shard that the record was read from.
 	Shard string
@@ -34,16 +36,21 @@ type Record struct {
 	Borrowed bool
 }
 
-// Kept is the record as it may be kept: with a Data of its own.
+// ownBytes is the length from which the payload of a Kinesis record has memory of its own. A shorter one shares a piece
+// of memory with others of its page (internal/getrecords), all of which it would keep.
+const ownBytes = 24 << 10
+
+// Kept is the record as it may be kept: nothing but itself stays in memory with it.
 func (r *Record) Kept() Record {
 	kept := *r
 	switch {
 	case r.Row != nil:
 		kept.Data, kept.Row = r.Row.JSON(), nil
-	case r.Borrowed:
+	case r.Borrowed || r.Inner || len(r.Data) < ownBytes:
 		kept.Data = bytes.Clone(r.Data)
 	}
 	kept.Borrowed = false
+	kept.PartitionKey, kept.SequenceNumber = strings.Clone(r.PartitionKey), strings.Clone(r.SequenceNumber)
 	return kept
 }
 

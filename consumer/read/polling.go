@@ -3,6 +3,7 @@ package read
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -222,10 +223,9 @@ func (r *Polling) advance(out *kinesis.GetRecordsOutput, size, granted int) {
 	if n == 0 {
 		return
 	}
-	r.from = types.StartingPosition{
-		Type:           types.ShardIteratorTypeAfterSequenceNumber,
-		SequenceNumber: out.Records[n-1].SequenceNumber,
-	}
+	// A copy, as that of the record is in one piece of memory with others of the page.
+	last := strings.Clone(aws.ToString(out.Records[n-1].SequenceNumber))
+	r.from = types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: &last}
 	r.size.fit(n, size, granted, aws.ToInt64(out.MillisBehindLatest) > 0)
 }
 

@@ -36,6 +36,7 @@ import (
 	"go.uber.org/zap"
 
 	"kinesis-alerter/internal/answer"
+	"kinesis-alerter/internal/getrecords"
 )
 
 const (
@@ -94,6 +95,9 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+// decodedHere has records decoded as the daemon does it.
+func decodedHere(o *kinesis.Options) { o.Protocol = getrecords.New(func() {}) }
+
 // call is an operation with a good answer, and the members of it that are promised.
 type call struct {
 	service, name string
@@ -143,7 +147,7 @@ func calls() []call {
 				"NextShardIterator", "ChildShards",
 			},
 			make: func(ctx context.Context, cfg aws.Config) error {
-				_, err := kinesis.NewFromConfig(cfg).GetRecords(
+				_, err := kinesis.NewFromConfig(cfg, decodedHere).GetRecords(
 					ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i"), Limit: aws.Int32(10)},
 				)
 				return err
@@ -619,7 +623,7 @@ func TestRecordsBelongToThePosition(t *testing.T) {
 		},
 	} {
 		f.reply = reply{status: 200, body: tt.body}
-		_, err := kinesis.NewFromConfig(f.cfg).GetRecords(answer.With(
+		_, err := kinesis.NewFromConfig(f.cfg, decodedHere).GetRecords(answer.With(
 			t.Context(), &tt.expect,
 		), &kinesis.GetRecordsInput{
 			ShardIterator: aws.String("i"), Limit: aws.Int32(10),
@@ -986,7 +990,7 @@ func TestDateThatTheOthersContradict(t *testing.T) {
 	ask := func(at time.Time) (*kinesis.GetRecordsOutput, error) {
 		f.reply = reply{status: 200, header: http.Header{"Date": {later.Format(http.TimeFormat)}}, body: fmt.Sprintf(
 			`{"Records": [{"SequenceNumber": "1", "Data": "", "ApproximateArrivalTimestamp": %d}], "NextShardIterator": "n"}`, at.Unix())}
-		return kinesis.NewFromConfig(f.cfg).GetRecords(
+		return kinesis.NewFromConfig(f.cfg, decodedHere).GetRecords(
 			t.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("i")},
 		)
 	}
@@ -1014,7 +1018,7 @@ func TestWatchTellsWhatLasts(t *testing.T) {
 		ask := func(shard, body string) {
 			f.reply = reply{status: 200, body: body}
 			ctx := answer.With(t.Context(), &answer.Expect{Subject: shard})
-			_, _ = kinesis.NewFromConfig(f.cfg).GetRecords(
+			_, _ = kinesis.NewFromConfig(f.cfg, decodedHere).GetRecords(
 				ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String("i")},
 			)
 		}

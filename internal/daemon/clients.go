@@ -35,6 +35,7 @@ import (
 	"kinesis-alerter/internal/arns"
 	"kinesis-alerter/internal/clock"
 	"kinesis-alerter/internal/credentials"
+	"kinesis-alerter/internal/getrecords"
 )
 
 // LoadAWS reads region, credentials and endpoints the way every AWS tool does: environment variables, shared profiles,
@@ -67,6 +68,8 @@ func newHTTPClient() *awshttp.BuildableClient {
 			// hundred shards would close and open connections, with their TLS handshakes, all the time.
 			t.MaxIdleConns, t.MaxIdleConnsPerHost = 2048, 1024
 			t.IdleConnTimeout = 60 * time.Second
+			// AWS compresses nothing. What a proxy compressed would cost more CPU than it saves, and have no length.
+			t.DisableCompression = true
 		})
 }
 
@@ -81,8 +84,9 @@ type clients struct {
 	s3       *s3.Client
 	// clock is the services' time.
 	clock *clock.Clock
-	// cfg is what the clients are made of.
-	cfg aws.Config
+	// cfg is what the clients are made of, and protocol what all of them read records by.
+	cfg      aws.Config
+	protocol *getrecords.Protocol
 }
 
 // NewClients makes the clients on one connection pool. Kinesis, SNS, SQS and S3 calls are attempted once: the shard
@@ -100,16 +104,19 @@ func newClientsBy(now *clock.Clock, cfg aws.Config, reg prometheus.Registerer, w
 	held, checker := credentials.Of(cfg), answer.New(watch, now)
 	cfg = cfg.Copy()
 	cfg.HTTPClient = SteadyBody{refuseRedirects(cfg.HTTPClient)}
-	cfg.APIOptions = append(cfg.APIOptions, checker.Install, newRequestMetrics(reg).install)
-	return newClientsOf(held, cfg, now)
+	metrics := newRequestMetrics(reg)
+	cfg.APIOptions = append(cfg.APIOptions, checker.Install, metrics.install)
+	return newClientsOf(held, cfg, now, getrecords.New(metrics.bySDK.Inc))
 }
 
 // newClientsOf makes the clients that call with these credentials, in the region of cfg.
-func newClientsOf(held *credentials.Provider, cfg aws.Config, now *clock.Clock) clients {
-	c := clients{Credentials: held, clock: now, cfg: cfg}
+func newClientsOf(
+	held *credentials.Provider, cfg aws.Config, now *clock.Clock, protocol *getrecords.Protocol,
+) clients {
+	c := clients{Credentials: held, clock: now, cfg: cfg, protocol: protocol}
 	cfg = c.signed()
 	once := func() aws.Retryer { return aws.NopRetryer{} }
-	c.Kinesis = kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = once() })
+	c.Kinesis = kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer, o.Protocol = once(), protocol })
 	c.SNS = sns.NewFromConfig(cfg, func(o *sns.Options) { o.Retryer = once() })
 	c.sqs = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.Retryer = once() })
 	c.s3 = newS3(cfg, once())
@@ -144,7 +151,7 @@ func (c clients) As(r credentials.Role, address string) clients {
 	if r.ARN == "" && cfg.Region == c.cfg.Region {
 		return c
 	}
-	return newClientsOf(c.Credentials.As(r, c.signed()), cfg, c.clock)
+	return newClientsOf(c.Credentials.As(r, c.signed()), cfg, c.clock, c.protocol)
 }
 
 // Of returns the clients with that of Kinesis for a stream. The tables stay where they are: they belong to the process.
@@ -225,6 +232,7 @@ func (s SteadyBody) Do(r *http.Request) (*http.Response, error) {
 // requestMetrics counts every attempt of every AWS call.
 type requestMetrics struct {
 	requests *prometheus.CounterVec
+	bySDK    prometheus.Counter
 }
 
 func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
@@ -232,7 +240,11 @@ func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 		Name: "kinesis_alerter_aws_requests_total",
 		Help: "Attempts of AWS API calls by their result: OK, the service's error code (other where it documents no " +
 			"such code), BadAnswer, Canceled, Timeout or Connection.",
-	}, []string{"service", "operation", "code"})}
+	}, []string{"service", "operation", "code"}), bySDK: promauto.With(reg).NewCounter(prometheus.CounterOpts{
+		Name: "kinesis_alerter_sdk_decoded_answers_total",
+		Help: "Answers of GetRecords that the AWS SDK decoded, at five times the CPU, because the daemon's own decoder " +
+			"was not certain of them. One at the end of each shard is normal.",
+	})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.
 	for _, call := range [][2]string{
 		{"Kinesis", "GetRecords"},

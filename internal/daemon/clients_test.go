@@ -56,7 +56,7 @@ kinesis_alerter_aws_requests_total{code="OK",operation="ListShards",service="Kin
 kinesis_alerter_aws_requests_total{code="OK",operation="PublishBatch",service="SNS"} 0
 kinesis_alerter_aws_requests_total{code="OK",operation="Scan",service="DynamoDB"} 0
 kinesis_alerter_aws_requests_total{code="OK",operation="UpdateItem",service="DynamoDB"} 0
-`)))
+`), "kinesis_alerter_aws_requests_total"))
 	})
 }
 

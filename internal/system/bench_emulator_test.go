@@ -210,7 +210,7 @@ func (*emulator) Config(lease time.Duration, rules int, matching bool) string {
 	return c.String()
 }
 
-// flood is a stub that has 10,000 records of 200 bytes for every GetRecords call, made of one template, each with a
+// flood is a stub that has 10,000 records for every GetRecords call, made of one template, each with a
 // partition key of its own. It takes whatever is put into another stream, after 20 ms.
 type flood struct {
 	mu       sync.Mutex
@@ -228,9 +228,21 @@ const (
 	floodSequence = "4959033827149025660855969253836157109592" // the head of a sequence number; 16 digits follow
 )
 
-func newFlood() *flood {
-	data := `{"heartRate":72,"rateType":"NORMAL","ANOMALY_SCORE":0.8731,"device":"band-000471",` +
-		`"firmware":"4.2.1","battery":87,"steps":10412,"site":"eu-central-1a","note":"the quick brown fox jumps over it"}`
+// smallRecord is 200 bytes with nine members.
+const smallRecord = `{"heartRate":72,"rateType":"NORMAL","ANOMALY_SCORE":0.8731,"device":"band-000471",` +
+	`"firmware":"4.2.1","battery":87,"steps":10412,"site":"eu-central-1a","note":"the quick brown fox jumps over it"}`
+
+// wideRecord is a kilobyte with 65 members.
+func wideRecord() string {
+	var b strings.Builder
+	b.WriteString(`{"heartRate":72,"rateType":"NORMAL"`)
+	for i := range 63 {
+		fmt.Fprintf(&b, `,"FIELD_%02d":%d.25`, i, i)
+	}
+	return b.String() + "}"
+}
+
+func newFlood(data string) *flood {
 	encoded, _ := json.Marshal([]byte(data))
 	record := func(n int) string {
 		return fmt.Sprintf(`{"ApproximateArrivalTimestamp":%d.0,"Data":%s,"PartitionKey":"patient-%04d","SequenceNumber":"%s%016d"},`,

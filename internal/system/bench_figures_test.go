@@ -11,13 +11,18 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"kinesis-alerter/internal/fakeaws"
 )
@@ -39,6 +44,8 @@ func TestFigures(t *testing.T) {
 	t.Run("storm", f.storm)
 	t.Run("CPU", func(t *testing.T) { f.cpu(t, "100") })
 	t.Run("CPU-GOGC-400", func(t *testing.T) { f.cpu(t, "400") })
+	t.Run("beside-the-SDK-200", func(t *testing.T) { f.besideSDK(t, "200-byte", smallRecord) })
+	t.Run("beside-the-SDK-1KB", func(t *testing.T) { f.besideSDK(t, "1 kB, 65 members,", wideRecord()) })
 	t.Run("outputs", f.outputs)
 	_, _ = fmt.Fprintf(t.Output(), "\n%d CPUs, load average %s\n", runtime.NumCPU(), loadAverage())
 	for _, row := range f.rows {
@@ -340,7 +347,7 @@ func (f *figures) cpu(t *testing.T, gogc string) {
 	t.Helper()
 	const shards, span = 16, 20 * time.Second
 	e := newEmulator(t, shards, fakeaws.Options{})
-	e.flood = newFlood()
+	e.flood = newFlood(smallRecord)
 	d := startDaemon(t, f.binary, "busy", e.Config(10*time.Second, 10, false), append(e.env("busy"), "GOGC="+gogc)...)
 	d.holds(shards)
 	time.Sleep(10 * time.Second)
@@ -354,13 +361,109 @@ func (f *figures) cpu(t *testing.T, gogc string) {
 		cpu/read*1e6, read/wall.Seconds(), d.memory("VmHWM"))
 }
 
+// besideSDK is what the daemon's process spends on records with 100 rules, beside a process that only calls GetRecords of
+// the SDK: pairs of runs, one after the other, of which the medians count. BASELINE is the path of another binary that is
+// measured in the same way.
+func (f *figures) besideSDK(t *testing.T, what, data string) {
+	t.Helper()
+	const shards, rounds = 16, 3
+	e := newEmulator(t, shards, fakeaws.Options{})
+	e.flood = newFlood(data)
+	bare := func() (cpu, memory float64) {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBareSDK$") //nolint:gosec // this test
+		cmd.Env = append(os.Environ(), append(e.env("bare"), "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=us-east-1",
+			"BARE_SHARDS="+strconv.Itoa(shards))...)
+		require.NoError(t, cmd.Start())
+		defer func() {
+			require.NoError(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+		}()
+		served := func() float64 {
+			e.flood.mu.Lock()
+			defer e.flood.mu.Unlock()
+			return float64(e.flood.served)
+		}
+		cpu, memory, _ = spends(t, cmd.Process.Pid, served)
+		return cpu, memory
+	}
+	own := func(binary string) (cpu, memory float64) {
+		d := startDaemon(t, binary, "busy", e.Config(10*time.Second, 100, false), e.env("busy")...)
+		d.holds(shards)
+		cpu, memory, rate := spends(t, d.cmd.Process.Pid, func() float64 {
+			return d.metric("kinesis_alerter_records_read_total")
+		})
+		code, _ := d.terminate()
+		t.Logf("%s: %.2f s a million, %.0f MiB, %.0f records/s, exit %d", binary, cpu, memory, rate, code)
+		return cpu, memory
+	}
+	var sdk, cpu, ratio, memory, before []float64
+	for range rounds {
+		b, _ := bare()
+		c, m := own(f.binary)
+		sdk, cpu, ratio, memory = append(sdk, b), append(cpu, c), append(ratio, c/b), append(memory, m)
+		if baseline := os.Getenv("BASELINE"); baseline != "" {
+			c, m := own(baseline)
+			before = append(before, c)
+			t.Logf("bare SDK %.2f s, baseline %.2f s (%.2f), %.0f MiB, now %.2f s (%.2f)", b, c, c/b, m,
+				cpu[len(cpu)-1], ratio[len(ratio)-1])
+		}
+	}
+	for _, of := range [][]float64{sdk, cpu, ratio, memory, before} {
+		slices.Sort(of)
+	}
+	text := fmt.Sprintf("%.2f s beside %.2f s (ratio %.2f), peak memory %.0f MiB", cpu[rounds/2], sdk[rounds/2],
+		ratio[rounds/2], memory[rounds/2])
+	if before != nil {
+		text += fmt.Sprintf("; baseline %.2f s", before[rounds/2])
+	}
+	f.Add(t, "CPU per million "+what+" records, 16 shards, 100 rules, beside a bare loop of the SDK",
+		"<= 0.65 x, <= 130 MiB (1 kB: 180)", "%s", text)
+}
+
+// spends is what a process spends on a million of what count counts.
+func spends(tb testing.TB, pid int, count func() float64) (cpu, memory, rate float64) {
+	tb.Helper()
+	time.Sleep(4 * time.Second)
+	cpuBefore, before, at := cpuSeconds(tb, pid), count(), time.Now()
+	time.Sleep(7 * time.Second)
+	n := count() - before
+	require.Positive(tb, n)
+	return (cpuSeconds(tb, pid) - cpuBefore) / n * 1e6, memoryOf(tb, pid, "VmHWM"), n / time.Since(at).Seconds()
+}
+
+// TestBareSDK is the process that besideSDK compares with.
+func TestBareSDK(t *testing.T) {
+	shards, err := strconv.Atoi(os.Getenv("BARE_SHARDS"))
+	if err != nil {
+		t.Skip("besideSDK runs it")
+	}
+	debug.SetGCPercent(100)
+	cfg, err := awsconfig.LoadDefaultConfig(t.Context())
+	require.NoError(t, err)
+	client := kinesis.NewFromConfig(cfg)
+	var all errgroup.Group
+	for range shards {
+		all.Go(func() error {
+			next := aws.String("0")
+			for {
+				out, err := client.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: next})
+				if err != nil {
+					return err
+				}
+				next = out.NextShardIterator
+			}
+		})
+	}
+	require.NoError(t, all.Wait())
+}
+
 // outputs is what it costs to write every record to an output stream, beside writing nothing: three pairs of runs, one
 // after the other, of which the medians count.
 func (f *figures) outputs(t *testing.T) {
 	const shards, span, pairs = 16, 10 * time.Second, 3
 	run := func(output string) (cpu, rate float64) {
 		e := newEmulator(t, shards, fakeaws.Options{})
-		e.flood = newFlood()
+		e.flood = newFlood(smallRecord)
 		d := startDaemon(t, f.binary, "busy", e.Config(10*time.Second, 10, false)+output, e.env("busy")...)
 		d.holds(shards)
 		time.Sleep(5 * time.Second)
@@ -395,12 +498,17 @@ func (f *figures) outputs(t *testing.T) {
 func (d *daemon) memory(line string) float64 {
 	d.tb.Helper()
 	d.running()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
-	require.NoError(d.tb, err)
+	return memoryOf(d.tb, d.cmd.Process.Pid, line)
+}
+
+func memoryOf(tb testing.TB, pid int, line string) float64 {
+	tb.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) //nolint:gosec // a process of ours
+	require.NoError(tb, err)
 	_, rest, ok := strings.Cut(string(status), line+":")
-	require.True(d.tb, ok, "no %s in the status of the process", line)
+	require.True(tb, ok, "no %s in the status of the process", line)
 	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-	require.NoError(d.tb, err)
+	require.NoError(tb, err)
 	return kib / 1024
 }
 
@@ -408,13 +516,18 @@ func (d *daemon) memory(line string) float64 {
 func (d *daemon) cpuSeconds() float64 {
 	d.tb.Helper()
 	d.running()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
-	require.NoError(d.tb, err)
+	return cpuSeconds(d.tb, d.cmd.Process.Pid)
+}
+
+func cpuSeconds(tb testing.TB, pid int) float64 {
+	tb.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) //nolint:gosec // a process of ours
+	require.NoError(tb, err)
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))
 	user, err := strconv.ParseFloat(fields[11], 64)
-	require.NoError(d.tb, err)
+	require.NoError(tb, err)
 	system, err := strconv.ParseFloat(fields[12], 64)
-	require.NoError(d.tb, err)
+	require.NoError(tb, err)
 	return (user + system) / 100 // USER_HZ
 }
 

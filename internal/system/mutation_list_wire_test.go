@@ -30,5 +30,74 @@ func wireMutations() []mutation {
 			old:    "cap(n.all) > keptNames", new: "cap(n.all) < 0",
 			by: only("alert/condition", "TestScanAllocatesNothing"), says: `.*Error:.*`,
 		},
+		{
+			breaks: "the daemon's own decoder is asked for records",
+			file:   "internal/daemon/clients.go", old: "o.Retryer, o.Protocol = once(), protocol",
+			new: "o.Retryer, _ = once(), protocol",
+			by:  only("internal/daemon", "TestRecordsAreDecodedHere"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "an answer that the SDK decodes is counted",
+			file:   "internal/getrecords/protocol.go", old: "	p.handed()\n", new: "",
+			by: only("internal/daemon", "TestRecordsAreDecodedHere"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "no compressed answer is asked for",
+			file:   "internal/daemon/clients.go", old: "t.DisableCompression = true", new: "t.DisableCompression = false",
+			by: only("internal/daemon", "TestCompressionIsNotAskedFor"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a member that comes twice is the SDK's to judge",
+			file:   "internal/getrecords/page.go", old: "i < 0 || seen&saw != 0 {", new: "i < 0 {",
+			by: only("internal/getrecords", "TestAnswerIsThatOfTheSDK"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what follows an answer is the SDK's to judge",
+			file:   "internal/getrecords/page.go", old: "i >= 0 && g.space(i) == len(p)", new: "i >= 0",
+			by: only("internal/getrecords", "TestAnswerIsThatOfTheSDK"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a member that is null does not send an answer to the SDK",
+			file:   "internal/getrecords/page.go", old: "if p[at] == 'n' {", new: "if false {",
+			by: only("internal/getrecords", "TestAnswerIsThatOfTheSDK"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a wrong character of base64 is found",
+			file:   "internal/getrecords/base64.go", old: "if seen&none != 0 {", new: "if false {",
+			by: only("internal/getrecords", "TestPayloadsAreThoseOfTheSDK"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "times are cut to milliseconds as the SDK does it",
+			file:   "internal/getrecords/page.go", old: "return int64(f * 1e3), i", new: "return int64(f*1e3 + 0.5), i",
+			by: only("internal/getrecords", "TestTimesAreThoseOfTheSDK"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "records are not in a buffer that is used again",
+			file:   "internal/getrecords/records.go",
+			old:    "		case need+slack > cap(shared)-len(shared):\n			to = make([]byte, 0, min(piece, left+slack))\n",
+			new:    "		default:\n			to = g.p[data.start:data.start]\n",
+			by:     only("internal/getrecords", "TestNothingIsUsedAgain"), says: `.*have changed.*`,
+		},
+		{
+			breaks: "a record that is kept keeps no page",
+			file:   "internal/getrecords/records.go", old: "piece = 256 << 10", new: "piece = 256 << 20",
+			by: only("internal/getrecords", "TestPiecesAreSmall"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "a large record that is kept keeps nothing but itself",
+			file:   "internal/getrecords/records.go", old: "own = 32 << 10", new: "own = 32 << 20",
+			by: only("internal/getrecords", "TestPiecesAreSmall"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "an alert has a copy of its record",
+			file:   "alert/record.go", old: "r.Borrowed || r.Inner || len(r.Data) < ownBytes",
+			new: "r.Borrowed || r.Inner",
+			by:  only("alert", "TestKept.*|TestPageMay.*"), says: `.*Error:.*`,
+		},
+		{
+			breaks: "what rules remember has copies of a record's texts",
+			file:   "alert/lifecycle.go", old: "strings.Clone(rec.SequenceNumber)", new: "rec.SequenceNumber",
+			by: only("alert", "TestPageMayBeForgotten"), says: `.*Error:.*`,
+		},
 	}
 }
