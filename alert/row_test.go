@@ -28,7 +28,8 @@ func logEvents() []*payload.Row {
 		}
 		row := &payload.Row{Names: names, Cells: []payload.Cell{
 			cell(payload.Text, message), cell(payload.JSON, fmt.Sprint(1796000000000+i)), cell(payload.JSON, `"/aws/\u00e4"`),
-			{}, cell(payload.Object, message),
+			{},
+			cell(payload.Object, message),
 		}}
 		if i%2 == 0 {
 			row.Cells[3] = cell(payload.JSON, `{"bytes":"7"}`)

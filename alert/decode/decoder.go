@@ -163,8 +163,8 @@ func (d *Decoder) each(ctx context.Context, rec *alert.Record, visit func(u *Use
 
 // lastSeen is the place of the last piece that is visited; -1 where there is none.
 func (d *Decoder) lastSeen() int {
-	for i := len(d.pieces) - 1; i >= 0; i-- {
-		if !d.pieces[i].blank {
+	for i, p := range slices.Backward(d.pieces) {
+		if !p.blank {
 			return i
 		}
 	}
@@ -222,13 +222,13 @@ func (d *Decoder) expand(rec *alert.Record, most int) bool {
 	for i := range d.inside.records {
 		key, data, err := d.inside.read(i)
 		p := piece{data: data, inside: uint32(i), key: key + 1}
-		ok := true
+		var ok bool
 		switch {
 		case err != nil:
 			p.key = 0
 			ok = d.fail(p, &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()})
 		case d.spent: // the work has been done
-			ok = d.fail(p, d.beyond())
+			ok = d.fail(p, beyond())
 		default:
 			ok = d.run(0, p)
 		}
@@ -336,7 +336,7 @@ func (d *Decoder) convert(p *piece, do func(dst []byte, limit int) ([]byte, *pay
 	}
 	out, fault := do(dst, d.left)
 	if fault == nil && len(out) > d.left {
-		fault = d.beyond()
+		fault = beyond()
 	}
 	switch {
 	case fault != nil && fault.Defect == payload.UnpackLimit && !d.big:
@@ -359,7 +359,7 @@ func (d *Decoder) convert(p *piece, do func(dst []byte, limit int) ([]byte, *pay
 }
 
 // beyond is the fault of a record that is more than it may be.
-func (d *Decoder) beyond() *payload.Fault {
+func beyond() *payload.Fault {
 	return &payload.Fault{Defect: payload.UnpackLimit, Detail: "it unpacks to more than input_limits allow"}
 }
 
@@ -519,7 +519,7 @@ func (d *Decoder) piece(i int, key string, u *UserRecord) {
 		}
 	}
 	if d.splits() {
-		u.SubSequence = uint32(i) //nolint:gosec // Limits.Pieces
+		u.SubSequence = uint32(i)
 	}
 	var fault *payload.Fault
 	switch {

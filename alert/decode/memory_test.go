@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -198,7 +199,7 @@ func TestBombsInAnAggregate(t *testing.T) {
 	require.NoError(t, all[0].Err)
 	require.Equal(t, `{"n":1}`, string(all[0].Data))
 	for _, u := range all[8:] {
-		fault, ok := u.Err.(*payload.Fault)
+		fault, ok := errors.AsType[*payload.Fault](u.Err)
 		require.True(t, ok)
 		require.Equal(t, payload.UnpackLimit, fault.Defect)
 	}
@@ -229,7 +230,7 @@ func TestLayersThatHoldNothing(t *testing.T) {
 	outer = append(outer, make([]byte, 1<<20)...) // zeros may pad
 	all := p.All(t.Context(), &alert.Record{Data: outer})
 	require.Len(t, all, 1)
-	fault, ok := all[0].Err.(*payload.Fault)
+	fault, ok := errors.AsType[*payload.Fault](all[0].Err)
 	require.True(t, ok)
 	require.Equal(t, payload.UnpackLimit, fault.Defect)
 }

@@ -103,20 +103,20 @@ func (in Input) Spelled() []Step {
 	return in.Steps
 }
 
-// Fault is what is wrong with an Input: a step's place, from 0, and its field; -1 for the whole.
-type Fault struct {
+// InputError is what is wrong with an Input: a step's place, from 0, and its field; -1 for the whole.
+type InputError struct {
 	Step         int
 	Field, Value string
 	Problem      string
 }
 
-func (f *Fault) Error() string { return f.Problem }
+func (f *InputError) Error() string { return f.Problem }
 
 // Compile makes a Plan of an Input, or returns everything that is wrong with it.
-func (in Input) Compile(limits Limits) (*Plan, []*Fault) {
-	var faults []*Fault
+func (in Input) Compile(limits Limits) (*Plan, []*InputError) {
+	var faults []*InputError
 	refuse := func(i int, field, value, format string, args ...any) {
-		faults = append(faults, &Fault{i, field, value, fmt.Sprintf(format, args...)})
+		faults = append(faults, &InputError{i, field, value, fmt.Sprintf(format, args...)})
 	}
 	if in.Preset != "" && !slices.Contains(Presets(), in.Preset) {
 		refuse(-1, "", in.Preset, "must be a list of steps, or one of %s", strings.Join(Presets(), ", "))

@@ -26,7 +26,7 @@ import (
 func buildDaemon(tb testing.TB) string {
 	tb.Helper()
 	binary := filepath.Join(tb.TempDir(), "kinesis-alerter")
-	build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o", //nolint:gosec // builds this module
+	build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o",
 		binary, "../../cmd/kinesis-alerter")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
@@ -63,7 +63,7 @@ func startDaemonWith(tb testing.TB, binary, name, config string, flags, env []st
 	d := &daemon{tb: tb, name: name, logPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.Create(d.logPath)
 	require.NoError(tb, err)
-	d.cmd = exec.Command(binary, //nolint:gosec // the binary under test, and a file of this test
+	d.cmd = exec.Command(binary,
 		append([]string{"run", "--config", file}, flags...)...)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.Env = append(os.Environ(), append([]string{

@@ -91,7 +91,6 @@ topics: {all: {arn: %q, rate: unlimited, email: false}}
 
 	began := time.Now()
 	redrive := func() (*exec.Cmd, *bytes.Buffer) {
-		//nolint:gosec // the binary under test
 		cmd := exec.Command(binary, "letters", "redrive", "--config", config, "--from", from, "--yes")
 		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=x",
 			"AWS_ENDPOINT_URL="+server.URL)

@@ -46,7 +46,7 @@ esac
 exec ` + cli + ` --endpoint-url "$url" "$@"
 `
 	require.NoError(t,
-		os.WriteFile(awslocal, //nolint:gosec // a script has to be executable, and this is the test's own folder
+		os.WriteFile(awslocal,
 			[]byte(wrapper), 0o700))
 	// As in compose.yaml, but that one emulator is three servers here. Nothing of the user's own is read.
 	env := append(os.Environ(),
@@ -60,7 +60,7 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 	defer cancel()
 	run := func(name string, args ...string) string {
 		t.Helper()
-		c := exec.CommandContext(ctx, name, args...) //nolint:gosec // the files under test
+		c := exec.CommandContext(ctx, name, args...)
 		c.Env = env
 		out, err := c.CombinedOutput()
 		require.NoError(t, err, "%s %s:\n%s", name, strings.Join(args, " "), out)
@@ -79,16 +79,16 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 
 	binary := buildDaemon(t)
 	logPath := filepath.Join(t.ArtifactDir(), "daemon.log")
-	log, err := os.Create(logPath) //nolint:gosec // in the test's own folder
+	log, err := os.Create(logPath)
 	require.NoError(t, err)
-	daemon := exec.Command(binary, "run", "--config", //nolint:gosec // the binary under test
+	daemon := exec.Command(binary, "run", "--config",
 		filepath.Join(folder, "config", "kinesis-alerter.yaml"), "--listen", "127.0.0.1:0")
 	daemon.Env, daemon.Stdout, daemon.Stderr = env, log, log
 	require.NoError(t, daemon.Start())
 	exited := make(chan error, 1)
 	go func() { exited <- daemon.Wait() }()
 	text := func() string {
-		data, err := os.ReadFile(logPath) //nolint:gosec // as above
+		data, err := os.ReadFile(logPath)
 		require.NoError(t, err)
 		return string(data)
 	}
@@ -160,7 +160,7 @@ exec ` + cli + ` --endpoint-url "$url" "$@"
 func startAlerts(t *testing.T, script string, env []string) func() string {
 	t.Helper()
 	path := filepath.Join(t.ArtifactDir(), "alerts.txt")
-	output, err := os.Create(path) //nolint:gosec // in the test's own folder
+	output, err := os.Create(path)
 	require.NoError(t, err)
 	c := exec.Command(script)
 	c.Env, c.Stdout, c.Stderr = env, output, output
@@ -173,7 +173,7 @@ func startAlerts(t *testing.T, script string, env []string) func() string {
 		ended = c.Wait()
 	}()
 	read := func() string {
-		data, err := os.ReadFile(path) //nolint:gosec // as above
+		data, err := os.ReadFile(path)
 		require.NoError(t, err)
 		return string(data)
 	}

@@ -46,7 +46,7 @@ server: {listen: "127.0.0.1:0"}
 			read, write, err := os.Pipe()
 			require.NoError(t, err)
 			defer func() { _ = read.Close() }()
-			cmd := exec.Command(binary, "run", "--config", config) //nolint:gosec // the binary under test
+			cmd := exec.Command(binary, "run", "--config", config)
 			cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=x",
 				"AWS_ENDPOINT_URL="+server.URL)
 			cmd.Stdout, cmd.Stderr = write, write

@@ -96,7 +96,7 @@ func grants(t *testing.T, names ...string) []grant {
 	}
 	var all []grant
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(policyDir, name)) //nolint:gosec // names of this test
+		data, err := os.ReadFile(filepath.Join(policyDir, name))
 		require.NoError(t, err)
 		text := os.Expand(string(data), func(variable string) string {
 			require.Contains(t, values, variable, name)

@@ -49,6 +49,7 @@ func TestE2EWriters(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			topic, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: &c.name})
 			require.NoError(t, err)
 			queue, err := queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &c.name})
