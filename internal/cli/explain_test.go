@@ -185,7 +185,7 @@ func TestExplainAggregate(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, out, "invalid (bad_aggregate)")
 		_, err = runExplain(t, fake, "", "--shard", testkit.Shard0, "--sequence", number, "--sub", "3")
-		require.EqualError(t, err, "explain: --sub 3: there is no such record in it; the last is 2")
+		require.EqualError(t, err, "explain: --sub 3: the record has 3 in it, the last is 2")
 	})
 }
 

@@ -153,6 +153,6 @@ func TestFormatFollowsTheInput(t *testing.T) {
 		c, err := parseInput(t, text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, c.Parts().Alert.Format, text)
-		require.Equal(t, c.Plan(), c.Parts().Consumer.Plan, text)
+		require.Equal(t, c.Plan().Hash(), c.Parts().Consumer.Plan.Hash(), text)
 	}
 }

@@ -435,7 +435,7 @@ func spends(tb testing.TB, pid int, count func() float64) (cpu, memory, rate flo
 func TestBareSDK(t *testing.T) {
 	shards, err := strconv.Atoi(os.Getenv("BARE_SHARDS"))
 	if err != nil {
-		t.Skip("besideSDK runs it")
+		t.Skip("make bench runs it, by besideSDK")
 	}
 	debug.SetGCPercent(100)
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context())
