@@ -196,6 +196,7 @@ func FuzzBatch(f *testing.F) {
 	f.Add([]byte(events(`"one\n"`, `"{\"a\":1}"`, `"\u001b ü \ud83d\ude00"`)))
 	f.Add([]byte(head + `[{"id":"","timestamp":1,"message":"2 x","extractedFields":{"a":"2","b":"\""}}],"policyLevel":"x"}`))
 	f.Add([]byte(head + `[{"id":"","timestamp":1,"message":"2","extractedFields":{"a":"2","a":"3"}}]}`))
+	f.Add([]byte(events("\"\\n\xff is no UTF-8\"")))
 	f.Add([]byte(head + `[{"id":"","timestamp":01,"message":"\ud800"},{}]}`))
 	f.Add([]byte(`{"logEvents":[],"messageType":"CONTROL_MESSAGE","owner":["",""]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
