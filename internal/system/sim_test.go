@@ -357,16 +357,17 @@ func (w *simWorld) put(first, count int) {
 			Kind: simPut, N: []int{n}, Shard: shard, Sequence: sequence, Key: key, Quiet: rate == 60, Arrival: arrival,
 		}
 		w.noteOwed(e)
-		if w.outputs != nil {
-			w.outputs.owed = append(w.outputs.owed, e)
-		}
 	}
 }
 
+// noteOwed notes what a record is owed: its alert, and in the output stream itself.
 func (w *simWorld) noteOwed(e simEvent) {
 	w.history.Add(e)
 	if !e.Quiet {
 		w.owed = append(w.owed, e)
+	}
+	if w.outputs != nil {
+		w.outputs.owed = append(w.outputs.owed, e)
 	}
 }
 
