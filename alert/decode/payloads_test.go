@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,8 +49,8 @@ func stepsOf(t *testing.T, raw json.RawMessage) (in decode.Input) {
 	return in
 }
 
-// TestPayloads: what real writers put comes out right with the input that it needs.
-func TestPayloads(t *testing.T) {
+func payloadCases(t *testing.T) (cases []payloadCase) {
+	t.Helper()
 	files, err := filepath.Glob("testdata/payloads/*.json")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 117)
@@ -61,7 +62,51 @@ func TestPayloads(t *testing.T) {
 		decoder.UseNumber()
 		decoder.DisallowUnknownFields()
 		require.NoError(t, decoder.Decode(&c), file)
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// TestPayloads: what real writers put comes out right with the input that it needs.
+func TestPayloads(t *testing.T) {
+	for _, c := range payloadCases(t) {
 		t.Run(c.Kind, func(t *testing.T) { c.check(t) })
+	}
+}
+
+// TestPayloadsAreHinted: without input, a payload that cannot be read is called what it is, layer by layer. What can be
+// read, or gives no sign, is called nothing: no hint is better than a wrong one.
+func TestPayloadsAreHinted(t *testing.T) {
+	// What a case calls it, and what the hint does; "" where it may say nothing.
+	words := map[string]string{
+		"JSON lines": "joined by newlines", "text": "", "CBOR": "", "a UTF-8 byte order mark": "",
+		"bytes that are no UTF-8": "another encoding than UTF-8", "Fluent Bit log_key: escaped JSON": "Fluent Bit's log_key",
+		"zlib": "zlib", "Avro": "Avro file", "Parquet": "Parquet file",
+		"snappy (xerial)": "(xerial)",
+	}
+	for _, c := range payloadCases(t) {
+		hint := (*decode.Plan)(nil).Hint(t.Context(), c.Data)
+		if c.Hint == "" {
+			require.Nil(t, hint, "%s: %+v", c.Kind, hint)
+			continue
+		}
+		said := ""
+		if hint != nil {
+			said = strings.ToLower(hint.Words())
+		}
+		for word := range strings.SplitSeq(c.Hint, ", ") {
+			want, renamed := words[word]
+			if !renamed {
+				want = word
+			}
+			require.Contains(t, said, strings.ToLower(want), c.Kind)
+		}
+		if c.Hint == "text" {
+			require.Contains(t, []string{"", "plain text", "csv text", "logfmt text"}, said, c.Kind)
+		}
+		if hint != nil && strings.Contains(c.Hint, "CloudWatch Logs") {
+			require.Equal(t, "cloudwatch_logs", hint.Input, c.Kind)
+		}
 	}
 }
 

@@ -454,8 +454,10 @@ func byText(head, data []byte, defect Defect) Likely {
 		if defect != TrailingData {
 			return Likely(defect)
 		}
-	case '<':
-		return LikelyXML
+	case '<': // syslog begins with a priority, as <134>
+		if len(trimmed) > 1 && (trimmed[1] == '?' || trimmed[1] == '!' || trimmed[1]|0x20-'a' < 26) {
+			return LikelyXML
+		}
 	}
 	if defect == NotObject { // a number, true, false or null
 		return Likely(defect)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/md5" //nolint:gosec // the KPL's format prescribes it
 	"encoding/base64"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kinesis-alerter/alert"
+	"kinesis-alerter/alert/payload"
 	"kinesis-alerter/internal/config"
 	"kinesis-alerter/internal/daemon"
 	"kinesis-alerter/internal/fakeaws"
@@ -86,104 +88,164 @@ func TestToolsReadRecordsAsTheDaemonDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			write := func(name, text string) string {
-				file := filepath.Join(dir, name)
-				require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-				return file
-			}
 			when := "heartRate > 149"
 			if c.input == logs {
 				when = "json." + when
 			}
-			file := write("config.yaml", `stream: {name: ExampleStream}
-input: `+c.input+`
-rules: [{name: high, when: `+when+`}]
-topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlimited, email: false}}
-`)
-			loaded, err := config.LoadConfig(t.Context(), file, testkit.Environment(nil))
-			require.NoError(t, err)
-			count := func(outcomes []string) map[string]int {
-				m := map[string]int{}
-				for _, o := range outcomes {
-					m[o]++
-				}
-				return m
-			}
-
-			code, out, stderr := invoke(t, "explain", "--config", file, "--data", write("data", string(c.data)),
-				"--json")
-			require.Zero(t, code, stderr)
-			var explained struct{ Records []struct{ Outcome string } }
-			require.NoError(t, json.Unmarshal([]byte(out), &explained))
-			var outcomes []string
-			for _, r := range explained.Records {
-				outcomes = append(outcomes, r.Outcome)
-			}
-			require.Equal(t, c.want, count(outcomes), "explain --data")
-
-			line := fmt.Sprintf(`{"partitionKey":"a","data":%q}`, base64.StdEncoding.EncodeToString(c.data))
-			_, out, stderr = invoke(t, "check", file, "--sample", write("sample.jsonl", line))
-			total := 0
-			for _, n := range c.want {
-				total += n
-			}
-			summary := fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid",
-				config.Plural(total, "record"),
-				c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"])
-			require.Contains(t, out, summary, "check --sample: %s", stderr)
-			_, out, stderr = invoke(t, "check", file, "--sample", write("sample", string(c.data)))
-			require.Contains(t, out, summary, "check --sample, of the payload itself: %s", stderr)
-
-			code, out, stderr = invoke(t, "explain", "--config", file, "--data", write("line", line), "--json")
-			require.Zero(t, code, stderr)
-			require.NoError(t, json.Unmarshal([]byte(out), &explained))
-			outcomes = nil
-			for _, r := range explained.Records {
-				outcomes = append(outcomes, r.Outcome)
-			}
-			require.Equal(t, c.want, count(outcomes), "explain --data, of a line")
-
-			var expect []string
-			for _, o := range []string{"alerted", "unmatched", "filtered", "invalid"} {
-				expect = append(expect, fmt.Sprintf("%s: %d", o, c.want[o]))
-			}
-			code, out, stderr = invoke(t, "rules", "test", write("rules.test.yaml",
-				fmt.Sprintf("config: config.yaml\ntests:\n  - name: as the daemon\n"+
-					"    records: [{at: 0s, base64: %q}]\n    expect: {outcomes: {%s}}\n",
-					base64.StdEncoding.EncodeToString(c.data), strings.Join(expect, ", "))))
-			require.Zero(t, code, "rules test: %s%s", out, stderr)
-
-			code, out, stderr = invoke(t, "rules", "backtest", "--config", file, "--archive",
-				write("archive.jsonl", line+"\n"), "--json")
-			require.Zero(t, code, stderr)
-			var report struct{ Outcomes map[string]int }
-			require.NoError(t, json.Unmarshal([]byte(out), &report))
-			maps.DeleteFunc(report.Outcomes, func(_ string, n int) bool { return n == 0 })
-			require.Equal(t, c.want, report.Outcomes, "rules backtest")
-
-			synctest.Test(t, func(t *testing.T) {
-				fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
-				fake.Kinesis.Create(testkit.TestStream, 1)
-				testkit.CreateTopic(t, fake)
-				d := testdaemon.StartDaemon(t, fake, func(c *config.Config, o *daemon.Options) {
-					o.Listener = page
-					c.Input = loaded.Input
-					c.Rules = []alert.RuleConfig{{Name: "high", When: when, Topics: []string{"oncall"}}}
-				})
-				fake.Kinesis.Put(testkit.TestStream, "a", c.data)
-				time.Sleep(10 * time.Second)
-				got := map[string]int{}
-				for outcome, n := range page.Status(t).Records {
-					if n > 0 {
-						got[outcome] = int(n) //nolint:gosec // small
-					}
-				}
-				require.Equal(t, c.want, got, "run")
-				require.NoError(t, d.End())
-			})
+			readEverywhere(t, readCase{c.input, when, c.data, c.want, false})
 		})
 	}
+}
+
+// TestToolsAgreeOnPayloads: of what real writers put, with the input that it needs, every tool makes what the daemon
+// does.
+func TestToolsAgreeOnPayloads(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../alert/decode/testdata/payloads/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for file := range testkit.Cases(files, 12) {
+		content, err := os.ReadFile(file) //nolint:gosec // of this project
+		require.NoError(t, err)
+		var c struct {
+			Kind   string
+			Data   []byte
+			Input  json.RawMessage
+			Whole  *struct{ Invalid, Dropped string }
+			Pieces []struct{ Invalid string }
+		}
+		require.NoError(t, json.Unmarshal(content, &c), file)
+		want := map[string]int{}
+		if c.Whole != nil && c.Whole.Dropped != "" {
+			want["filtered"]++
+		} else if c.Whole != nil {
+			want["invalid"]++
+		}
+		for _, p := range c.Pieces {
+			if p.Invalid != "" {
+				want["invalid"]++
+			} else {
+				want["unmatched"]++
+			}
+		}
+		t.Run(c.Kind, func(t *testing.T) {
+			t.Parallel()
+			lines := bytes.IndexByte(c.Data, '\n') >= 0 || payload.IsBlank(c.Data) ||
+				bytes.TrimSpace(c.Data)[0] == '['
+			binary := bytes.ContainsFunc(
+				c.Data, func(c rune) bool { return c < ' ' && c != '\n' && c != '\r' && c != '\t' },
+			)
+			readEverywhere(t, readCase{string(c.Input), `partition_key == "of nobody"`, c.Data, want, lines && !binary})
+		})
+	}
+}
+
+// readCase is a payload, the configuration that reads it, and how many records of each outcome that gives.
+type readCase struct {
+	input, when string
+	data        []byte
+	want        map[string]int
+	// lines says that a file of it is a sample of several records, or of none.
+	lines bool
+}
+
+// readEverywhere holds the daemon and every tool to a case.
+func readEverywhere(t *testing.T, c readCase) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		return file
+	}
+	file := write("config.yaml", `stream: {name: ExampleStream}
+input: `+c.input+`
+rules: [{name: high, when: `+c.when+`}]
+topics: {t: {arn: "arn:aws:sns:us-east-1:000000000000:ExampleTopic", rate: unlimited, email: false}}
+`)
+	loaded, err := config.LoadConfig(t.Context(), file, testkit.Environment(nil))
+	require.NoError(t, err)
+	count := func(outcomes []string) map[string]int {
+		m := map[string]int{}
+		for _, o := range outcomes {
+			m[o]++
+		}
+		return m
+	}
+
+	code, out, stderr := invoke(t, "explain", "--config", file, "--data", write("data", string(c.data)),
+		"--json")
+	require.Zero(t, code, stderr)
+	var explained struct{ Records []struct{ Outcome string } }
+	require.NoError(t, json.Unmarshal([]byte(out), &explained))
+	var outcomes []string
+	for _, r := range explained.Records {
+		outcomes = append(outcomes, r.Outcome)
+	}
+	require.Equal(t, c.want, count(outcomes), "explain --data")
+
+	line := fmt.Sprintf(`{"partitionKey":"a","data":%q}`, base64.StdEncoding.EncodeToString(c.data))
+	_, out, stderr = invoke(t, "check", file, "--sample", write("sample.jsonl", line))
+	total := 0
+	for _, n := range c.want {
+		total += n
+	}
+	summary := fmt.Sprintf("%s: %d match a rule, %d do not, %d filtered, %d invalid",
+		config.Plural(total, "record"),
+		c.want["alerted"], c.want["unmatched"], c.want["filtered"], c.want["invalid"])
+	require.Contains(t, out, summary, "check --sample: %s", stderr)
+	if !c.lines {
+		_, out, stderr = invoke(t, "check", file, "--sample", write("sample", string(c.data)))
+		require.Contains(t, out, summary, "check --sample, of the payload itself: %s", stderr)
+	}
+
+	code, out, stderr = invoke(t, "explain", "--config", file, "--data", write("line", line), "--json")
+	require.Zero(t, code, stderr)
+	require.NoError(t, json.Unmarshal([]byte(out), &explained))
+	outcomes = nil
+	for _, r := range explained.Records {
+		outcomes = append(outcomes, r.Outcome)
+	}
+	require.Equal(t, c.want, count(outcomes), "explain --data, of a line")
+
+	var expect []string
+	for _, o := range []string{"alerted", "unmatched", "filtered", "invalid"} {
+		expect = append(expect, fmt.Sprintf("%s: %d", o, c.want[o]))
+	}
+	code, out, stderr = invoke(t, "rules", "test", write("rules.test.yaml",
+		fmt.Sprintf("config: config.yaml\ntests:\n  - name: as the daemon\n"+
+			"    records: [{at: 0s, base64: %q}]\n    expect: {outcomes: {%s}}\n",
+			base64.StdEncoding.EncodeToString(c.data), strings.Join(expect, ", "))))
+	require.Zero(t, code, "rules test: %s%s", out, stderr)
+
+	code, out, stderr = invoke(t, "rules", "backtest", "--config", file, "--archive",
+		write("archive.jsonl", line+"\n"), "--json")
+	require.Zero(t, code, stderr)
+	var report struct{ Outcomes map[string]int }
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	maps.DeleteFunc(report.Outcomes, func(_ string, n int) bool { return n == 0 })
+	require.Equal(t, c.want, report.Outcomes, "rules backtest")
+
+	synctest.Test(t, func(t *testing.T) {
+		fake, page := fakeaws.New(fakeaws.Options{}), testdaemon.NewPage()
+		fake.Kinesis.Create(testkit.TestStream, 1)
+		testkit.CreateTopic(t, fake)
+		d := testdaemon.StartDaemon(t, fake, func(into *config.Config, o *daemon.Options) {
+			o.Listener = page
+			into.Input = loaded.Input
+			into.Rules = []alert.RuleConfig{{Name: "high", When: c.when, Topics: []string{"oncall"}}}
+		})
+		fake.Kinesis.Put(testkit.TestStream, "a", c.data)
+		time.Sleep(10 * time.Second)
+		got := map[string]int{}
+		for outcome, n := range page.Status(t).Records {
+			if n > 0 {
+				got[outcome] = int(n) //nolint:gosec // small
+			}
+		}
+		require.Equal(t, c.want, got, "run")
+		require.NoError(t, d.End())
+	})
 }
 
 // What passes at Kinesis does not end a command that reads the stream.

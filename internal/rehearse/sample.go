@@ -109,10 +109,10 @@ func Payloads(file []byte) []alert.Record {
 }
 
 // binary reports whether a sample is one record, rather than lines of text: its first byte is a control character that no
-// text begins with, or its first KiB are no UTF-8 and have such characters. Everything compressed is, and so are KPL
-// aggregates and records behind the header of a schema registry.
+// text begins with, or its first KiB have such characters and are no UTF-8, or do not begin as JSON. Everything
+// compressed is, and so are KPL aggregates, Avro files and records behind the header of a schema registry.
 func binary(file []byte) bool {
-	control := func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", c) }
+	control := func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b\x1e", c) }
 	end := min(len(file), sampleHead)
 	for end < len(file) && end > sampleHead-utf8.UTFMax && !utf8.RuneStart(file[end]) {
 		end-- // of a character that would be cut
@@ -121,7 +121,11 @@ func binary(file []byte) bool {
 	if len(head) > 0 && control(rune(head[0])) {
 		return true
 	}
-	return !utf8.Valid(head) && bytes.ContainsFunc(head, control)
+	if !bytes.ContainsFunc(head, control) {
+		return false
+	}
+	first := bytes.TrimLeft(head, " \t\r\n\x1e\ufeff")
+	return !utf8.Valid(head) || len(first) > 0 && first[0] != '{' && first[0] != '['
 }
 
 // sampleHead is how much of a sample is looked at.
