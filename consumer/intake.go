@@ -136,7 +136,7 @@ func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
 		return in.ingestUserRecord(rec, position.Past(rec.SequenceNumber))
 	}
 	outer := *rec
-	return in.decoder.Each(in.readCtx, &outer, func(u *decode.UserRecord) error {
+	err := in.decoder.Each(in.readCtx, &outer, func(u *decode.UserRecord) error {
 		if u.Last && u.Inner {
 			in.metrics.aggregates.Inc()
 		}
@@ -145,6 +145,11 @@ func (in *intake) ingestRecord(r *types.Record, p *read.Page) error {
 		}
 		return in.rest()
 	})
+	if in.decoder.Large() {
+		in.record = alert.Record{}
+		in.eval.Forget()
+	}
+	return err
 }
 
 // visit ingests what was found in a Kinesis record.

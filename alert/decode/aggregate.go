@@ -49,20 +49,23 @@ type unpacked struct {
 	records [][]byte
 }
 
-// deaggregate finds the records of an aggregate; they share memory with data. An error means that the message cannot
-// be read at all.
-func deaggregate(data []byte) (a unpacked, err error) {
+// deaggregate finds the records of an aggregate, at most so many; they share memory with data. An error means that the
+// message cannot be read at all.
+func deaggregate(data []byte, most int) (a unpacked, err error) {
 	message := data[4 : len(data)-md5.Size]
 	err = eachField(message, func(field protowire.Number, value []byte) {
-		switch int(field) {
-		case fieldPartitionKeys:
+		switch { // no more are gathered than are told apart: two bytes of the message take a hundred
+		case int(field) == fieldPartitionKeys && len(a.keys) <= most:
 			a.keys = append(a.keys, string(value))
-		case fieldRecords:
+		case int(field) == fieldRecords && len(a.records) <= most:
 			a.records = append(a.records, value)
 		}
 	}, nil)
-	if err != nil {
+	switch {
+	case err != nil:
 		return unpacked{}, fmt.Errorf("aggregated record: %w", err)
+	case len(a.keys) > most || len(a.records) > most:
+		return unpacked{}, fmt.Errorf("aggregated record: more than %d records, or keys", most)
 	}
 	return a, nil
 }

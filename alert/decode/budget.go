@@ -16,6 +16,8 @@ const (
 	// keptMemories is how many memories a process keeps for records to come. Few are in use at once, as a shard needs
 	// one only while a record is at hand.
 	keptMemories = 16
+	// keptBatches is how many envelopes of one record are kept with a memory.
+	keptBatches = 64
 	// heldMemories is how many visits may wait with theirs. Those above yield, as when no topic answers.
 	heldMemories = 64
 )
@@ -98,6 +100,9 @@ func (b *Budget) give(m *memory) {
 	}
 	if cap(m.pieces)*pieceBytes > 2*ownMemory { // an aggregate may hold a million records
 		m.pieces = nil
+	}
+	if cap(m.batches) > keptBatches {
+		m.batches = nil
 	}
 	select {
 	case b.free <- m:

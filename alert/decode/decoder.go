@@ -36,6 +36,7 @@ type Decoder struct {
 	left      int  // how many bytes steps may still make
 	work      int  // how many compressed bytes they may still read
 	big       bool // its memory is that of the one large record
+	large     bool // it needed that one, maybe before a Yield
 	spent     bool // it went beyond its limits, and what is left of an aggregate is not looked at
 	yielded   bool
 	// whole is why the record as a whole is one outcome.
@@ -82,8 +83,12 @@ func (d *Decoder) Each(ctx context.Context, rec *alert.Record, visit func(u *Use
 		d.release(true)
 		d.user = UserRecord{}
 	}()
+	d.large = false
 	return d.each(ctx, rec, visit)
 }
+
+// Large reports whether the last record took much memory, which a reference to any of its pieces would keep.
+func (d *Decoder) Large() bool { return d.large }
 
 // Yield gives back the memory of the record at hand where others may need it, and reports whether it did. A visit calls
 // it before it waits for anything, and drops what it got. The record is decoded again for the pieces that are left,
@@ -93,6 +98,7 @@ func (d *Decoder) Yield() bool {
 		return false
 	}
 	d.release(false)
+	d.user.Data, d.user.Row = nil, nil // they are of the memory that is given back
 	d.yielded = true
 	return true
 }
@@ -196,7 +202,7 @@ func (d *Decoder) decode(ctx context.Context, rec *alert.Record) error {
 	if err != nil {
 		return err
 	}
-	d.memory, d.big = m, true
+	d.memory, d.big, d.large = m, true, true
 	d.expand(rec, most)
 	return nil
 }
@@ -214,8 +220,12 @@ func (d *Decoder) expand(rec *alert.Record, most int) bool {
 	if !d.aggregate {
 		return d.run(0, piece{data: rec.Data}) || d.refuse()
 	}
+	pieces := DefaultLimits().Pieces
+	if d.plan != nil {
+		pieces = d.plan.limits.Pieces
+	}
 	var err error
-	if d.inside, err = deaggregate(rec.Data); err != nil {
+	if d.inside, err = deaggregate(rec.Data, pieces); err != nil {
 		d.whole = &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()}
 		return true
 	}
@@ -225,7 +235,9 @@ func (d *Decoder) expand(rec *alert.Record, most int) bool {
 		var ok bool
 		switch {
 		case err != nil:
-			p.key = 0
+			if p.key = 0; data == nil {
+				p.data = d.inside.records[i]
+			}
 			ok = d.fail(p, &payload.Fault{Defect: payload.BadAggregate, Detail: err.Error()})
 		case d.spent: // the work has been done
 			ok = d.fail(p, beyond())
@@ -375,7 +387,11 @@ func (d *Decoder) split(i int, p piece) bool {
 		case s.header != nil && names == 0 && !payload.IsBlank(data):
 			header, fault := d.reader(s.header).Header(data)
 			if fault != nil {
+				part.data = p.data // no line can be read without it
 				ok = d.fail(part, fault)
+				return false
+			}
+			if ok = d.spend(len(data) + header.Len()*nameBytes); !ok {
 				return false
 			}
 			d.headers = append(d.headers, header)
@@ -400,14 +416,32 @@ func (d *Decoder) split(i int, p piece) bool {
 	return ok
 }
 
+const (
+	// batchBytes is what a batch takes beside its events, and nameBytes what a name of a header does beside its text.
+	batchBytes = 1 << 10
+	nameBytes  = 64
+)
+
+// spend counts memory that is not bytes that a step made. It returns false to give the record up.
+func (d *Decoder) spend(n int) bool {
+	if d.left -= n; d.left >= 0 {
+		return true
+	}
+	if d.big {
+		d.whole = beyond()
+	}
+	return false
+}
+
 // events does the step that takes the events out of a batch.
 func (d *Decoder) events(i int, p piece) bool {
-	b := &envelope.Batch{}
-	if n := len(d.batches); n < cap(d.batches) { // its memory is used again
-		if b = d.batches[:n+1][n]; b == nil {
-			b = &envelope.Batch{}
-		}
+	n := len(d.batches)
+	if d.batches = slices.Grow(d.batches, 1)[:n+1]; d.batches[n] == nil {
+		d.batches[n] = &envelope.Batch{}
 	}
+	b := d.batches[n] // its memory is used again
+	b.Names = d.plan.events
+	d.batches = d.batches[:n]
 	most := d.plan.limits.Pieces - len(d.pieces)
 	if !d.big { // nor may the messages that it unescapes be more than the decoder's own memory
 		if most = min(most, d.left/envelope.EventBytes); len(p.data) > d.left {
@@ -423,9 +457,11 @@ func (d *Decoder) events(i int, p piece) bool {
 		}
 		return d.fail(p, fault)
 	}
-	d.batches = append(d.batches, b)
-	if d.left -= b.Size(); d.left < 0 && !d.big {
+	if !d.spend(b.Size() + batchBytes) {
 		return false
+	}
+	if b.Len() > 0 {
+		d.batches = d.batches[:n+1]
 	}
 	if b.Control {
 		d.dropped = alert.ReasonControlMessage
@@ -443,6 +479,7 @@ func (d *Decoder) events(i int, p piece) bool {
 		}
 		fault := b.Row(n, &d.row)
 		if fault != nil {
+			part.data = b.Event(n)
 			if !d.fail(part, fault) {
 				return false
 			}
@@ -536,7 +573,9 @@ func (d *Decoder) piece(i int, key string, u *UserRecord) {
 // shape takes the steps that make one record of a piece.
 func (d *Decoder) shape(p *piece, u *UserRecord) *payload.Fault {
 	if p.batch > 0 {
-		if fault := d.batches[p.batch-1].Row(int(p.event), &d.row); fault != nil {
+		b := d.batches[p.batch-1]
+		if fault := b.Row(int(p.event), &d.row); fault != nil {
+			u.Data = b.Event(int(p.event)) // for its dead letter
 			return fault
 		}
 		u.Data, u.Row = nil, &d.row

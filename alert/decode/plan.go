@@ -12,6 +12,7 @@ import (
 	"kinesis-alerter/alert/decode/envelope"
 	"kinesis-alerter/alert/decode/rewrite"
 	"kinesis-alerter/alert/decode/unpack"
+	"kinesis-alerter/alert/payload"
 )
 
 // maxSteps is how many steps an input may have.
@@ -40,7 +41,8 @@ type Plan struct {
 	lastOfName bool
 	hash       string
 	limits     Limits
-	budget     *Budget // of All
+	budget     *Budget        // of All
+	events     *payload.Names // of CloudWatch Logs
 }
 
 // step is a compiled Step.
@@ -129,7 +131,7 @@ func (in Input) Compile(limits Limits) (*Plan, []*InputError) {
 	if len(steps) > maxSteps {
 		refuse(-1, "", "", "has %d steps, and can have %d", len(steps), maxSteps)
 	}
-	p := &Plan{limits: limits, budget: NewBudget(), text: in.Text()}
+	p := &Plan{limits: limits, budget: NewBudget(), text: in.Text(), events: envelope.EventNames()}
 	last, parsed := -1, false
 	for i := range steps {
 		s, is := steps[i].compile(func(field, value, format string, args ...any) {

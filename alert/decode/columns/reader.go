@@ -146,9 +146,10 @@ func (r *Reader) Read(data []byte, in *payload.Row, header *payload.Names, out *
 
 // Release drops what refers to the record, or is too large to be kept.
 func (r *Reader) Release() {
-	clear(r.cells)
-	clear(r.base.Cells)
-	clear(r.names)
+	clear(r.cells[:cap(r.cells)])
+	clear(r.base.Cells[:cap(r.base.Cells)])
+	clear(r.names[:cap(r.names)])
+	r.source, r.typed = source{}, nil
 	if cap(r.text)+cap(r.fields) > maxKept {
 		r.text, r.fields = nil, nil
 	}
@@ -299,7 +300,7 @@ func (r *Reader) join(base, columns *payload.Names, place int) *join {
 	for i := range columns.Len() {
 		taken[columns.At(i)] = true
 	}
-	j := &join{}
+	j, size := &join{}, 0
 	var list []string
 	for i := range base.Len() {
 		if i != place && !taken[base.At(i)] {
@@ -310,6 +311,12 @@ func (r *Reader) join(base, columns *payload.Names, place int) *join {
 		list = append(list, columns.At(i))
 	}
 	j.names = payload.NewNames(list...)
+	for _, name := range list {
+		size += len(name)
+	}
+	if size > maxShape { // nor is its shape kept: it would never be asked for again
+		return j
+	}
 	if len(r.joined) >= maxShapes {
 		clear(r.joined)
 	}

@@ -11,9 +11,10 @@ import (
 type Batch struct {
 	// Control marks a control message, which holds no events.
 	Control bool
+	// Names are those of the rows' members, EventNames, where several batches share them.
+	Names *payload.Names
 
-	names *payload.Names
-	data  []byte
+	data []byte
 	// texts are the messages in which something was escaped, one behind the other.
 	texts  []byte
 	head   [members]payload.Cell
@@ -63,12 +64,17 @@ const (
 	members
 )
 
+// EventNames are the members of an event. Batches share them.
+func EventNames() *payload.Names {
+	return payload.NewNames("message", "timestamp", "id", "logGroup", "logStream", "owner", "subscriptionFilters",
+		"extractedFields", "json", "policyLevel")
+}
+
 // Read reads an envelope, with at most `pieces` events, of which the Batch keeps slices. The fault is about the whole;
 // a broken event has its own, see Row.
 func (b *Batch) Read(data []byte, pieces int) *payload.Fault {
-	if b.names == nil {
-		b.names = payload.NewNames("message", "timestamp", "id", "logGroup", "logStream", "owner",
-			"subscriptionFilters", "extractedFields", "json", "policyLevel")
+	if b.Names == nil {
+		b.Names = EventNames()
 	}
 	b.begin(data)
 	if int64(len(data)) > math.MaxUint32 {
@@ -99,7 +105,16 @@ func (b *Batch) Release() { b.begin(nil) }
 func (b *Batch) Len() int { return len(b.events) }
 
 // Size is how many bytes the Batch takes beside the data that it was read from.
-func (b *Batch) Size() int { return cap(b.events)*EventBytes + cap(b.texts) }
+func (b *Batch) Size() int { return len(b.events)*EventBytes + len(b.texts) }
+
+// Event is an event as it is in the envelope, if it is broken.
+func (b *Batch) Event(i int) []byte {
+	e := &b.events[i]
+	if e.state <= escapedMessage {
+		return nil
+	}
+	return b.data[e.message.from:e.message.to]
+}
 
 // Row makes an event into row, whose cells it uses again.
 func (b *Batch) Row(i int, row *payload.Row) *payload.Fault {
@@ -112,7 +127,7 @@ func (b *Batch) Row(i int, row *payload.Row) *payload.Fault {
 		text = b.texts
 	}
 	text = text[e.message.from:e.message.to]
-	row.Names = b.names
+	row.Names = b.Names
 	row.Cells = append(row.Cells[:0], b.head[:]...)
 	row.Cells[memberMessage] = payload.Cell{Kind: payload.Text, Raw: text}
 	if e.timestamp.to > 0 {

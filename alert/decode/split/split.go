@@ -3,7 +3,6 @@ package split
 import (
 	"bytes"
 	"fmt"
-	"strings"
 
 	"kinesis-alerter/alert/decode/scan"
 	"kinesis-alerter/alert/payload"
@@ -53,7 +52,7 @@ func unquoted(data []byte, columns string) int {
 		case data[i] == '"' && begins:
 			quoted, begins = true, false
 		default:
-			begins = strings.HasSuffix(columns, string(data[i])) && bytes.HasSuffix(data[:i+1], []byte(columns))
+			begins = data[i] == columns[len(columns)-1] && bytes.HasSuffix(data[:i+1], []byte(columns))
 		}
 	}
 	return -1
