@@ -98,8 +98,9 @@ func (n *scannedNames) addLarge(o *objectNames, data []byte, name scannedName) b
 func (n *scannedNames) place(o *objectNames, data []byte, name scannedName, index int) bool {
 	table := n.tables[o.from : o.from+o.size]
 	mask := uint64(len(table) - 1) //nolint:gosec // not empty
+	at := spread(name.hash)
 	for i := range uint64(namesProbed) {
-		slot := &table[(name.hash+i)&mask]
+		slot := &table[(at+i)&mask]
 		if *slot == 0 {
 			*slot = uint32(index + 1) //nolint:gosec // there are fewer names than bytes
 			return true
@@ -109,6 +110,13 @@ func (n *scannedNames) place(o *objectNames, data []byte, name scannedName, inde
 		}
 	}
 	return false
+}
+
+// spread makes every bit of a hash count for its slot: those of names that count up lie in rows, which some factors fold
+// onto each other.
+func spread(h uint64) uint64 {
+	h = (h ^ h>>32) * 0xd6e8feb86659fd93
+	return h ^ h>>32
 }
 
 // grow makes a table for four times as many names; the first is of a small object's names.

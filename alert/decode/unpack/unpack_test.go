@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kinesis-alerter/alert/payload"
+	"kinesis-alerter/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -360,10 +361,13 @@ func TestNoAllocations(t *testing.T) {
 		Snappy: snappied(t, text), SnappyBlock: s2.EncodeSnappy(nil, []byte(text)), LZ4: lz4ed(t, text),
 	} {
 		var u Unpacker
-		require.Zero(t, testing.AllocsPerRun(10, func() {
+		allocated := testing.AllocsPerRun(10, func() {
 			if out, _, _ := u.Append(dst, kind, src, 256<<10); len(out) != len(text) {
 				t.Error(kind)
 			}
-		}), kind)
+		})
+		if testkit.RaceMemory == 1 { // the race detector has pools forget on purpose
+			require.Zero(t, allocated, kind)
+		}
 	}
 }
