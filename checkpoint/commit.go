@@ -162,7 +162,10 @@ func (l *Lease) acknowledge(c claim) {
 	s, p := l.store, c.offer
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.ledger.stored, l.ledger.suspect, l.ledger.replaces = p, false, ""
+	if was := l.ledger.stored; !p.Position.IsZero() && (p.Position != was.Position || p.Input != was.Input) {
+		l.ledger.replaces = "" // a write of something else, as of a time, replaced nothing
+	}
+	l.ledger.stored, l.ledger.suspect = p, false
 	l.ledger.need.acknowledge(c.need)
 	l.reportUnstorableLocked(l.ledger.unstorable, "")
 	l.ledger.dirty = l.ledger.offer.Position != p.Position || l.ledger.offer.Resolved != p.Resolved ||
@@ -197,7 +200,7 @@ func (l *Lease) raise(r *table.Row) {
 		l.ledger.offer.Position, l.ledger.offer.Resolved, l.ledger.offer.Input = r.Position, r.Resolved, r.Input
 	}
 	l.ledger.dirty = l.ledger.offer.Position != l.ledger.stored.Position ||
-		l.ledger.offer.Resolved != l.ledger.stored.Resolved
+		l.ledger.offer.Resolved != l.ledger.stored.Resolved || l.ledger.offer.Input != l.ledger.stored.Input
 	s.view.rows[l.shard] = r
 }
 

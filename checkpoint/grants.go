@@ -17,7 +17,7 @@ func (s *Store) NextGrant(ctx context.Context) (shard string, ok bool) {
 	for {
 		s.mu.Lock()
 		v := &s.view
-		for len(v.granted) > 0 && v.granted[0].state != leaseGranted {
+		for len(v.granted) > 0 && (v.granted[0].state != leaseGranted || v.granted[0].ctx.Err() != nil) {
 			v.granted = v.granted[1:]
 		}
 		changed := s.changed

@@ -226,7 +226,10 @@ func (p *progress) offer(all bool) {
 		At: mark, Above: above, Input: p.plan.Hash(), Load: p.load.Rate(time.Now()), Settled: p.settled,
 		Bytes: p.bytes,
 	}
-	p.settled, p.bytes = false, 0
+	p.bytes = 0
+	if mark != p.offered || above != "" { // else the offer does not say what was settled, and the next one has to be early
+		p.settled = false
+	}
 	if p.mark.Waiting() == 0 {
 		offer.CaughtUp = p.caughtUp
 	}
