@@ -71,12 +71,15 @@ func (u *Unpacker) inflateInto(f *flow, src []byte) (int, error) {
 	}
 }
 
+// maxGuess is how much is allocated before it is known what comes: every bomb may say that it is small enough.
+const maxGuess = 4 << 20
+
 // inflated runs a reader of one of the formats around deflate. What outgrows its memory is counted first, and then
 // unpacked once more into exactly that.
 func (u *Unpacker) inflated(dst []byte, limit, guess int, read func(f *flow) *payload.Fault) (
 	[]byte, *payload.Fault,
 ) {
-	out := room(dst, min(limit, guess))
+	out := room(dst, min(limit, guess, maxGuess))
 	for {
 		f := &u.flow
 		*f = flow{out: out[:len(dst):min(cap(out), len(dst)+limit)], start: len(dst), limit: limit}
