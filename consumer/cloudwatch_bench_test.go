@@ -21,14 +21,14 @@ import (
 	"kinesis-alerter/alert/decode"
 	"kinesis-alerter/consumer/lanes"
 	"kinesis-alerter/consumer/read"
+
+	"kinesis-alerter/internal/testkit"
 )
 
 // TestCloudWatchCost prints what a record of 200 log events costs, page to watermark, beside unpacking it and taking
 // its messages as plain records of text. The two are interleaved, and compared by the CPU that they take.
 func TestCloudWatchCost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a measurement")
-	}
+	testkit.Long(t)
 	const events, rounds, repeats = 200, 15, 40
 	for _, c := range []struct {
 		name, when string

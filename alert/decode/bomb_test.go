@@ -16,6 +16,7 @@ import (
 
 	"kinesis-alerter/alert"
 	"kinesis-alerter/internal/fakeaws"
+	"kinesis-alerter/internal/testkit"
 )
 
 const recordBytes = 10 << 20
@@ -28,7 +29,8 @@ func gzipOf(stream []byte) []byte {
 	return append(append([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"), stream...), make([]byte, 8)...)
 }
 
-// repeatedBits is a deflate stream of many equal blocks, whose bits are given as '0' and '1' in their order, and an end.
+// repeatedBits is a deflate stream of many equal blocks, whose bits are given as '0' and '1' in their order, and an
+// end.
 func repeatedBits(block string, size int) []byte {
 	const end = "1100000000" // the last block, by the fixed codes: nothing
 	out := make([]byte, 0, size)
@@ -36,7 +38,7 @@ func repeatedBits(block string, size int) []byte {
 	n := 0
 	put := func(bits string) {
 		for _, c := range bits {
-			b |= byte(c-'0') << n
+			b |= byte(c-'0') << n //nolint:gosec // a digit
 			if n++; n == 8 {
 				out, b, n = append(out, b), 0, 0
 			}
@@ -117,25 +119,25 @@ func cpu(tb testing.TB) (used time.Duration, rss int64) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), rss << 10
 }
 
-// TestBombBar plays each bomb in a process of its own: what it adds to the process is within the bound and 32 MiB. The
-// time is printed only.
+// TestBombBar plays each bomb in a process of its own: what it adds to the process is within the bound and 32 MiB, or
+// with many bombs in an aggregate 96. The time is printed only.
 func TestBombBar(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("measures the process as Linux does")
+		t.Skip("make sim measures it, on Linux")
 	}
-	if name, child := os.LookupEnv("KA_BOMB"); child { // it makes no bomb itself, or that would hide what reading it takes
-		data, err := os.ReadFile(os.Getenv("KA_BOMB_FILE"))
+	// it makes no bomb itself, or that would hide what reading it takes
+	if name, child := os.LookupEnv("KA_BOMB"); child {
+		data, err := os.ReadFile(os.Getenv("KA_BOMB_FILE")) //nolint:gosec // of this test
 		require.NoError(t, err)
 		runBomb(t, name, stepsPlan(t, DefaultLimits(), auto(), auto(), byLine()), data)
 		return
 	}
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
+	testkit.Long(t) // it starts processes
 	for _, b := range bombs(t) {
 		file := filepath.Join(t.TempDir(), "bomb")
 		require.NoError(t, os.WriteFile(file, b.data, 0o600))
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBombBar$", "-test.v") //nolint:gosec // itself
+		//nolint:gosec // itself
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBombBar$", "-test.v")
 		cmd.Env = append(os.Environ(), "KA_BOMB="+b.name, "KA_BOMB_FILE="+file)
 		out, err := cmd.CombinedOutput()
 		for line := range strings.Lines(string(out)) {
@@ -159,10 +161,16 @@ func runBomb(t *testing.T, name string, p *Plan, data []byte) {
 	const rounds = 3
 	pieces, last := 0, error(nil)
 	for range rounds {
-		require.NoError(t, d.Each(t.Context(), rec, func(u *UserRecord) error { pieces, last = pieces+1, u.Err; return nil }))
+		require.NoError(
+			t, d.Each(t.Context(), rec, func(u *UserRecord) error { pieces, last = pieces+1, u.Err; return nil }),
+		)
 	}
 	cpuAfter, rssAfter := cpu(t)
 	t.Logf("%-40s %4d ms, %3d MiB more, %d pieces, %v", name, (cpuAfter-cpuBefore).Milliseconds()/rounds,
 		(rssAfter-rssBefore)>>20, pieces/rounds, last)
-	require.LessOrEqual(t, rssAfter-rssBefore, int64(DefaultLimits().Bytes+32<<20))
+	most := int64(DefaultLimits().Bytes + 32<<20)
+	if pieces > rounds { // of an aggregate every record makes garbage, of which the collector leaves more or less
+		most += 64 << 20
+	}
+	require.LessOrEqual(t, rssAfter-rssBefore, most)
 }

@@ -32,12 +32,52 @@ type flow struct {
 
 func (f *flow) size() int { return len(f.out) - f.start + f.more }
 
+// maxBarren is how many bytes of deflate may make nothing. A block that makes nothing can cost more than most that make
+// something, and the reader returns only with what was made: at the latest when its window of 32 KiB is full, which takes
+// 60 KiB in the worst code.
+const maxBarren = 256 << 10
+
+// metered gives the bytes of a stream that is long, and ends one that makes nothing for too long. It is slower than
+// bytes.Reader, for which the library has code of its own.
+type metered struct {
+	src       []byte
+	at, since int
+}
+
+func (m *metered) ReadByte() (byte, error) {
+	switch {
+	case m.at == len(m.src):
+		return 0, io.EOF
+	case m.at-m.since > maxBarren:
+		return 0, errBeyond
+	}
+	m.at++
+	return m.src[m.at-1], nil
+}
+
+// Read is for the bytes of blocks that are not compressed, which are as many as they make.
+func (m *metered) Read(p []byte) (int, error) {
+	if m.at == len(m.src) {
+		return 0, io.EOF
+	}
+	n := copy(p, m.src[m.at:])
+	m.at += n
+	return n, nil
+}
+
 // inflateInto unpacks the deflate stream at the beginning of src, and returns how long it is.
 func (u *Unpacker) inflateInto(f *flow, src []byte) (int, error) {
 	u.source.Reset(src)
+	var from flate.Reader = &u.source
+	long := len(src) > maxBarren
+	if long {
+		u.metered = metered{src: src}
+		from = &u.metered
+		defer func() { u.metered = metered{} }()
+	}
 	if u.inflate == nil {
-		u.inflate = flate.NewReader(&u.source)
-	} else if err := u.inflate.(flate.Resetter).Reset(&u.source, nil); err != nil {
+		u.inflate = flate.NewReader(from)
+	} else if err := u.inflate.(flate.Resetter).Reset(from, nil); err != nil {
 		return 0, err
 	}
 	for {
@@ -50,6 +90,9 @@ func (u *Unpacker) inflateInto(f *flow, src []byte) (int, error) {
 			space = u.scratch
 		}
 		n, err := u.inflate.Read(space)
+		if n > 0 {
+			u.metered.since = u.metered.at
+		}
 		if f.adler {
 			f.crc = updateAdler(f.crc, space[:n])
 		} else {
@@ -64,6 +107,9 @@ func (u *Unpacker) inflateInto(f *flow, src []byte) (int, error) {
 		case f.size() > f.limit:
 			return 0, errBeyond
 		case err == io.EOF:
+			if long {
+				return u.metered.at, nil
+			}
 			return len(src) - u.source.Len(), nil
 		case err != nil:
 			return 0, err

@@ -57,6 +57,7 @@ const (
 // Unpacker unpacks compressed bytes. The zero value is ready.
 type Unpacker struct {
 	source  bytes.Reader
+	metered metered
 	inflate io.ReadCloser
 	flow    flow
 	scratch []byte
