@@ -62,6 +62,7 @@ func partsOf(alerts []*alert.Alert) []*part {
 // letterPart is a record on its way to the dead letters.
 func letterPart(rec *alert.Record, id string, reason alert.Reason) *part {
 	p, kept := newPart(rec.PartitionKey), rec.Kept()
+	p.Key = kept.PartitionKey // the record's is a part of its page
 	p.Bytes += len(kept.Data)
 	p.Letter = &alert.Letter{Record: kept, Condition: alert.ConditionRetries, Reason: reason}
 	p.LetterID = id

@@ -28,8 +28,8 @@ func newAlphabet() *alphabet {
 // slack is how many bytes more than the payload decode may write.
 const slack = 8
 
-// decode writes the bytes that src stands for to dst, which has room for them and for slack. It returns how many they are
-// and whether src is what the standard library takes without passing anything over.
+// decode writes the bytes that src stands for to dst, which has room for them and for slack. It returns how many they
+// are and whether src is what the standard library takes without passing anything over.
 func (a *alphabet) decode(dst, src []byte) (int, bool) {
 	if len(src)%4 != 0 {
 		return 0, false

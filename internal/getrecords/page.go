@@ -225,8 +225,8 @@ func (g *page) plain(i int) (span, int) {
 	return s, end
 }
 
-// text reads a string, eight bytes at a time: the lowest byte that a mask marks is one that ends it, is escaped or is not
-// allowed, as what a mask marks wrongly is above it. Bytes beyond ASCII are taken as they are.
+// text reads a string, eight bytes at a time: the lowest byte that a mask marks is one that ends it, is escaped or is
+// not allowed, as what a mask marks wrongly is above it. Bytes beyond ASCII are taken as they are.
 func (g *page) text(i int) (s span, end int, escaped bool) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	p := g.p
@@ -347,9 +347,9 @@ func (g *page) number(i int) int {
 	return i
 }
 
-// seconds reads a time in seconds, with a fraction or an exponent (1.441215410867E9), into milliseconds. The SDK rounds
-// it to a float64 and cuts the product with 1,000. So does this: the digits and the power of ten are exact in a float64,
-// and one operation, which rounds, makes the number of them.
+// seconds reads a time in seconds, with a fraction or an exponent (1.441215410867E9), into milliseconds. The SDK
+// rounds it to a float64 and cuts the product with 1,000. So does this: the digits and the power of ten are exact in a
+// float64, and one operation, which rounds, makes the number of them.
 func (g *page) seconds(i int) (int64, int) {
 	p, start := g.p, i
 	var n uint64

@@ -15,8 +15,8 @@ import (
 	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 )
 
-// Protocol is the SDK's JSON protocol, except that it reads answers of GetRecords itself. Set it in an option function of
-// a client: kinesis.New overwrites what Options holds before. One serves any number of clients at a time.
+// Protocol is the SDK's JSON protocol, except that it reads answers of GetRecords itself. Set it in an option function
+// of a client: kinesis.New overwrites what Options holds before. One serves any number of clients at a time.
 type Protocol struct {
 	smithyhttp.ClientProtocol
 

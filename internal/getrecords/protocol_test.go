@@ -289,12 +289,12 @@ func dump(o *kinesis.GetRecordsOutput) (all []string) {
 	return all
 }
 
-// TestPiecesAreSmall: a record that is kept keeps no whole page, and a large one nothing but itself. No record can write
-// into another.
+// TestPiecesAreSmall: a record that is kept keeps no whole page, and a large one nothing but itself. No record can
+// write into another.
 func TestPiecesAreSmall(t *testing.T) {
 	t.Parallel()
 	p := New(func() {})
-	for _, c := range []struct{ records, size, most int }{{10_000, 200, piece}, {30, 100_000, 100_000 + 3*slack}} {
+	for _, c := range []struct{ records, size, most int }{{10_000, 200, 256 << 10}, {30, 100_000, 100_000 + 3*slack}} {
 		body := pageOf(c.records, c.size)
 		o, err := ask(p, bytes.NewReader(body), int64(len(body)))
 		require.NoError(t, err)

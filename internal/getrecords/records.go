@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// piece is how much memory payloads share at most. One piece for a page would be a little faster, but a page of 5 MB
-	// would then stay as long as its last record: the daemon took twice the memory.
+	// piece is how much memory payloads share at most. One piece for a page would be a little faster, but a page of 5
+	// MB would then stay as long as its last record: the daemon took twice the memory.
 	piece = 256 << 10
 	// own is the length in base64 from which a payload has memory of its own, so that whoever keeps it keeps nothing
 	// else.
