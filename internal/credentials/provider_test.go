@@ -148,10 +148,13 @@ func TestRefusedCredentialsAreResolvedAnewAtOnce(t *testing.T) {
 		s := newSource(static("OLD"))
 		require.Equal(t, "OLD", s.key(t))
 		time.Sleep(time.Hour)
-		s.gives = static("NEW")
+		s.gives = func() (aws.Credentials, error) { // the refusal is seen before they come
+			time.Sleep(time.Millisecond)
+			return static("NEW")()
+		}
 		s.refused(t.Context(), "SNS", "OLD", "ExpiredToken")
 		require.Equal(t, "OLD", s.Status().Refused[0].key)
-		synctest.Wait()
+		time.Sleep(2 * time.Millisecond)
 		require.Equal(t, "NEW", s.key(t))
 		require.Empty(t, s.Status().Refused, "no service has refused the new ones")
 		s.refused(t.Context(), "SNS", "OLD", "ExpiredToken")
