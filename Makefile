@@ -80,8 +80,8 @@ fmt: ## formats every Go file as lint wants it
 conformance: npm-emulators ## one table of behaviours against fakeaws and against the npm emulators; half a minute
 	CONFORMANCE_NPM=1 $(GO) test -race -count=1 -run 'Conformance|Servers' ./internal/fakeaws/...
 
-e2e: npm-emulators moto ## the built daemon, twice, on the npm emulators, and in three accounts of moto: reshards, SIGKILL, SIGTERM, 20,000 records; 5 minutes
-	$(GO) test -tags e2e -count=1 -timeout 10m -v -run E2E ./internal/system
+e2e: npm-emulators moto ## the built daemon, twice, on the npm emulators, and on moto in three accounts and behind real writers: reshards, SIGKILL, SIGTERM, 20,000 records; 7 minutes
+	$(GO) test -tags e2e -count=1 -timeout 25m -v -run E2E ./internal/system
 
 # The other version of a mixed fleet, as git names it.
 FROM ?= HEAD~1

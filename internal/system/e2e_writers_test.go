@@ -30,7 +30,7 @@ import (
 // PyPI, and CloudWatch Logs' subscription of moto. The daemon is killed in the middle. Every record alerts, and nothing
 // else does.
 func TestE2EWriters(t *testing.T) {
-	const records = 900
+	const records = 450
 	ctx, url := t.Context(), npm.Moto(t)
 	cfg := aws.Config{
 		Region: npm.Region, Credentials: credentials.NewStaticCredentialsProvider("TEST", "test", ""),
