@@ -25,8 +25,8 @@ func pageRecord(page []byte, data string) *alert.Record {
 	}
 }
 
-// TestKeptKeepsNoPage: a small record that is kept is a copy, as its page would stay in memory with it. A large one, which
-// has memory of its own, is none, unless it is only a part of a Kinesis record.
+// TestKeptKeepsNoPage: a small record that is kept is a copy, as its page would stay in memory with it. A large one,
+// which has memory of its own, is none, unless it is only a part of a Kinesis record.
 func TestKeptKeepsNoPage(t *testing.T) {
 	t.Parallel()
 	small, large := `{"a":1}`, `{"a":"`+strings.Repeat("x", 30<<10)+`"}`

@@ -23,7 +23,8 @@ const (
 	ReasonOther Reason = "other"
 )
 
-// ReasonControlMessage is a message of the service that writes the stream, such as CloudWatch Logs' own: it is Filtered.
+// ReasonControlMessage is a message of the service that writes the stream, such as CloudWatch Logs' own: it is
+// Filtered.
 const ReasonControlMessage Reason = "control_message"
 
 // ReasonOverBudget is a record that a rule did not judge, because that would have exceeded the rule's budget. It is not

@@ -10,8 +10,8 @@ import (
 
 // Record is one user record of a stream: a Kinesis record, or one of the records inside it.
 //
-// Data, PartitionKey and SequenceNumber are parts of the page that the record came in: keeping a Record keeps parts of the
-// page in memory. What outlives the page is made by Kept.
+// Data, PartitionKey and SequenceNumber are parts of the page that the record came in: keeping a Record keeps parts of
+// the page in memory. What outlives the page is made by Kept.
 type Record struct {
 	// Shard is the id of the shard that the record was read from.
 	Shard string
@@ -25,8 +25,8 @@ type Record struct {
 	Replayed bool
 	// Arrival is Kinesis' ApproximateArrivalTimestamp, the event time of everything that the pipeline computes.
 	Arrival time.Time
-	// Data is the payload as rules see it: as the producer put it, or what was decoded from that. It is nil while Row is
-	// what the record is.
+	// Data is the payload as rules see it: as the producer put it, or what was decoded from that. It is nil while Row
+	// is what the record is.
 	Data []byte
 	// Row is a record without a JSON text of its own. It is valid until the evaluation of the record returns.
 	Row *payload.Row

@@ -20,14 +20,16 @@ func logEvents() []*payload.Row {
 	var rows []*payload.Row
 	for i, message := range []string{
 		"START\n", "2026 ERROR Task timed out \u2028 é \x1b[0m", "", `{"level":"ERROR","ms":1250,"o":{"p":[1]}}` + "\n",
-		`{"level":"INFO","ms":1e400}`, `{"ms":1e400,}`, `{"ms":1,"ms":2000}`, ` {"ms":9007199254740993}`, `{"ms":"slow"}`,
+		`{"level":"INFO","ms":1e400}`, `{"ms":1e400,}`, `{"ms":1,"ms":2000}`, ` {"ms":9007199254740993}`,
+		`{"ms":"slow"}`,
 		`[1]`, `{"level":"ERR`, `{"ms":null}`, strings.Repeat(`{"ms":5000,"pad":"`+strings.Repeat("x", 70_000)+`"}`, 1),
 	} {
 		cell := func(kind payload.CellKind, text string) payload.Cell {
 			return payload.Cell{Kind: kind, Raw: []byte(text)}
 		}
 		row := &payload.Row{Names: names, Cells: []payload.Cell{
-			cell(payload.Text, message), cell(payload.JSON, fmt.Sprint(1796000000000+i)), cell(payload.JSON, `"/aws/\u00e4"`),
+			cell(payload.Text, message), cell(payload.JSON, fmt.Sprint(1796000000000+i)),
+			cell(payload.JSON, `"/aws/\u00e4"`),
 			{},
 			cell(payload.Object, message),
 		}}
@@ -39,15 +41,16 @@ func logEvents() []*payload.Row {
 	return rows
 }
 
-// TestARowIsWhatItsTextIs: whatever rules look at, the decision on a row, its alerts, what they say and what outputs get
-// are those of its JSON text.
+// TestARowIsWhatItsTextIs: whatever rules look at, the decision on a row, its alerts, what they say and what outputs
+// get are those of its JSON text.
 func TestARowIsWhatItsTextIs(t *testing.T) {
 	t.Parallel()
 	topics := map[string]alert.TopicConfig{"oncall": {}}
 	when := func(conditions ...string) (rules []alert.RuleConfig) {
 		for i, c := range conditions {
 			rules = append(rules, alert.RuleConfig{
-				Name: fmt.Sprint("r", i), When: c, Message: `{{ .Record.Data }} {{ .Fields.message }} {{ .Fields.json }}`,
+				Name: fmt.Sprint("r", i), When: c,
+				Message: `{{ .Record.Data }} {{ .Fields.message }} {{ .Fields.json }}`,
 			})
 		}
 		return rules
@@ -67,7 +70,8 @@ func TestARowIsWhatItsTextIs(t *testing.T) {
 			Rules:  when(`message != ""`),
 		},
 		"score": {
-			Score: []alert.ScoreConfig{{Fields: []string{"json.ms"}}}, Rules: when(`message != "" && ANOMALY_SCORE != nil`),
+			Score: []alert.ScoreConfig{{Fields: []string{"json.ms"}}},
+			Rules: when(`message != "" && ANOMALY_SCORE != nil`),
 		},
 		"outputs": {Rules: when(`json.ms > 1000`), Outputs: map[string]alert.OutputConfig{
 			"all":    {Stream: "all", When: `message != ""`},

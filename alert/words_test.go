@@ -296,7 +296,8 @@ func TestBodiesOfProtocols(t *testing.T) {
 	a.Suppressed = 4
 	require.Equal(t, Message{
 		Subject: "[RESOLVED] Anomaly detected",
-		Body:    "[RESOLVED] default\n\n(4 more were suppressed since the last message)\nRunbook: https://wiki.example/",
+		Body: "[RESOLVED] default\n\n(4 more were suppressed since the last message)\nRunbook: " +
+			"https://wiki.example/",
 		Bodies: map[string]string{
 			"sms": "[RESOLVED] heart: {\"a\":[1]}\n\n(4 more were suppressed since the last message)",
 			"sqs": `{"alert":"8cf6","fields":{"a":[1]}}`,

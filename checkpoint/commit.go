@@ -24,9 +24,9 @@ const (
 	// commitBudget is how many commits a second one worker makes at most. With more busy shards than that, each is
 	// written less often, the one that has waited longest first. So a large fleet cannot overload a table.
 	commitBudget = 100
-	// lazyInterval and lazyBytes are how long progress may wait, and how many bytes of records may be read again after a
-	// crash, where nothing was alerted, written or sent since the last checkpoint. Nearly all progress is of that kind,
-	// and each write costs.
+	// lazyInterval and lazyBytes are how long progress may wait, and how many bytes of records may be read again after
+	// a crash, where nothing was alerted, written or sent since the last checkpoint. Nearly all progress is of that
+	// kind, and each write costs.
 	lazyInterval = 15 * time.Second
 	lazyBytes    = 4 << 20
 )

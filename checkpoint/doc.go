@@ -94,9 +94,9 @@
 // at most. Reports about shards travel with these.
 //
 // Progress of a busy shard is written once per checkpoint interval where a crash would repeat what was accepted since
-// then, and every 15 s, or after 4 MiB of records, where it would only read again. With AtOnce the former is written as
-// soon as the last write was answered: at most a hundred writes a second for all shards of a worker, each a unit per KB of the row. After a
-// failed one there is a pause of a quarter of a second, doubling to five.
+// then, and every 15 s, or after 4 MiB of records, where it would only read again. With AtOnce the former is written
+// as soon as the last write was answered: at most a hundred writes a second for all shards of a worker, each a unit
+// per KB of the row. After a failed one there is a pause of a quarter of a second, doubling to five.
 //
 // # What it does not promise
 //

@@ -114,10 +114,10 @@ func (l *Lease) Generation() uint32 { return l.first.Rewinds }
 // of an idle shard is written every few minutes, so it may have read further.
 func (l *Lease) CaughtUp() time.Time { return l.first.CaughtUp }
 
-// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval where a crash would
-// repeat something, within lazyInterval or lazyBytes where it would only read again, and with a snapshot, a release, a
-// handoff or an end. An offer below an earlier one is ignored and counted. Ranges above the checkpoint that take
-// more than position.MaxText are not stored, which repeats alerts but loses none.
+// Commit offers progress. It does no I/O: the latest offer is written within the checkpoint interval where a crash
+// would repeat something, within lazyInterval or lazyBytes where it would only read again, and with a snapshot, a
+// release, a handoff or an end. An offer below an earlier one is ignored and counted. Ranges above the checkpoint that
+// take more than position.MaxText are not stored, which repeats alerts but loses none.
 func (l *Lease) Commit(p position.Progress) {
 	s := l.store
 	s.mu.Lock()

@@ -288,7 +288,9 @@ func (p *planner) grant(ctx context.Context, inc *incarnation, r, was *table.Row
 		start = r.StartAt.Position()
 	}
 	now := time.Now()
-	progressed := table.Progress{Position: r.Position, Resolved: r.Resolved, Input: r.Input, CaughtUp: r.CaughtUp, Load: r.Load}
+	progressed := table.Progress{
+		Position: r.Position, Resolved: r.Resolved, Input: r.Input, CaughtUp: r.CaughtUp, Load: r.Load,
+	}
 	l := &Lease{
 		store: s, shard: r.ID, first: *r, start: start, since: now,
 		ctx: lease, cancel: cancel, writing: newToken(),

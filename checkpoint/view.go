@@ -22,11 +22,12 @@ type view struct {
 	adopted  time.Time          // when #application, as it is, was first read
 
 	// Of this worker. The session writes me and retired, Leave writes leaving, planner and leases write the rest.
-	me            *incarnation    // nil while not joined
-	retired       map[string]bool // former ids of this process, to be fenced
-	leaving       bool
-	leases        map[string]*Lease
-	granted       []*Lease              // those that wait for their consumer, oldest first, and some that do not any more
+	me      *incarnation    // nil while not joined
+	retired map[string]bool // former ids of this process, to be fenced
+	leaving bool
+	leases  map[string]*Lease
+	// those that wait for their consumer, oldest first, and some that do not any more
+	granted       []*Lease
 	memory        map[string]*table.Row // of shards that this process held
 	cooldownUntil map[string]time.Time  // shards that this process does not take before
 

@@ -211,9 +211,10 @@ func (l *Lease) rewriteRow(ctx context.Context, c claim) error {
 	s := l.store
 	r := &table.Row{
 		ID: l.shard, Owner: c.worker, Epoch: c.epoch + 1, Position: c.offer.Position, Resolved: c.offer.Resolved,
-		Input: c.offer.Input, CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds, StartAt: l.first.StartAt,
-		Paused: c.target == noTarget,
-		State:  l.saved(), Offers: c.number, At: time.Now(),
+		Input: c.offer.Input, CaughtUp: c.offer.CaughtUp, Parents: l.first.Parents, Rewinds: l.first.Rewinds,
+		StartAt: l.first.StartAt,
+		Paused:  c.target == noTarget,
+		State:   l.saved(), Offers: c.number, At: time.Now(),
 	}
 	mine, _, unknown := s.table.Settle(ctx, l.shard, s.table.PutNew(ctx, r.Encode()), func(it table.Item) bool {
 		n, err := table.Integer(it[table.AttrEpoch])

@@ -35,7 +35,8 @@ func TestCloudWatchCost(t *testing.T) {
 		message    func(i int) string
 	}{
 		{"text", `message contains "Task timed out"`, func(i int) string {
-			return fmt.Sprintf("2026-11-30T00:%02d:%02d.%03dZ\t%08x-%04x-4b2c-9d3e-%012x\tINFO\tprocessed order %d in %d ms\n",
+			return fmt.Sprintf("2026-11-30T00:%02d:%02d.%03dZ\t%08x-%04x-4b2c-9d3e-%012x\tINFO\tprocessed order %d "+
+				"in %d ms\n",
 				i%60, i*7%60, i*331%1000, i*2654435761, i*40503%65536, i*1103515245, 100000+i*7919%99991, i*37%400)
 		}},
 		{"json", `message contains "Task timed out"`, jsonMessage},

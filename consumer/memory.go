@@ -166,7 +166,8 @@ func (m *memory) loadState() (types.StartingPosition, bool) {
 	if sequence != "" {
 		at = position.Position{Sequence: sequence, Sub: sub}
 	}
-	if b := m.progress.before; !b.IsZero() && at.Compare(b) > 0 && sequence == aws.ToString(m.progress.from.SequenceNumber) {
+	if b := m.progress.before; !b.IsZero() && at.Compare(b) > 0 &&
+		sequence == aws.ToString(m.progress.from.SequenceNumber) {
 		at = b // the record is evaluated again as a whole
 	}
 	if len(own) > 0 && m.restore(own, at) {

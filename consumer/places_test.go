@@ -157,8 +157,8 @@ func TestAnotherInputDoesNotUseItsPlaces(t *testing.T) {
 	}
 }
 
-// TestNoPlaceBeforeARecordIsStored: while nothing of a record that is read anew is settled, its checkpoint stays, though
-// keys behind it continue. A position that no record has would be refused by Kinesis.
+// TestNoPlaceBeforeARecordIsStored: while nothing of a record that is read anew is settled, its checkpoint stays,
+// though keys behind it continue. A position that no record has would be refused by Kinesis.
 func TestNoPlaceBeforeARecordIsStored(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.cfg.Plan = ofLines(t)

@@ -31,8 +31,8 @@ type progress struct {
 	// records up to here were settled by an earlier owner, or here before; zero once passed
 	startAt position.Position
 	passed  int // how many of inherited reading has passed
-	// before is startAt while it is no record of the shard, and is never stored: the last owner stopped inside the record
-	// behind it, and counted its places by another input.
+	// before is startAt while it is no record of the shard, and is never stored: the last owner stopped inside the
+	// record behind it, and counted its places by another input.
 	before position.Position
 
 	mu sync.Mutex
@@ -227,7 +227,8 @@ func (p *progress) offer(all bool) {
 		Bytes: p.bytes,
 	}
 	p.bytes = 0
-	if mark != p.offered || above != "" { // else the offer does not say what was settled, and the next one has to be early
+	// else the offer does not say what was settled, and the next one has to be early
+	if mark != p.offered || above != "" {
 		p.settled = false
 	}
 	if p.mark.Waiting() == 0 {

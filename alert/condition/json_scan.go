@@ -8,8 +8,8 @@ import (
 
 // scanner is the decoder's short way for the documents that nearly all records are. It reads once, byte by byte, what
 // the strict decoder reads in tokens, at a third of the cost, and is as strict: a document is taken only if every byte
-// of it is certain to be acceptable. Whatever is wrong, or merely rare (an escaped name, \u, deep nesting), it leaves to
-// the strict decoder, which finds the reason. FuzzScan holds the two to each other.
+// of it is certain to be acceptable. Whatever is wrong, or merely rare (an escaped name, \u, deep nesting), it leaves
+// to the strict decoder, which finds the reason. FuzzScan holds the two to each other.
 //
 // Its methods answer the place behind what they have read, or -1.
 type scanner struct {

@@ -6,9 +6,10 @@ import (
 	"math/bits"
 )
 
-// scannedNames are those of the objects that are open, the innermost last, to find one that occurs twice. A name is compared
-// only with those that its hash may be equal to: a small object marks the hashes that it has seen in a set of bits, a
-// large one has a hash table. It holds places in the document, not slices, so that it keeps no record in memory.
+// scannedNames are those of the objects that are open, the innermost last, to find one that occurs twice. A name is
+// compared only with those that its hash may be equal to: a small object marks the hashes that it has seen in a set of
+// bits, a large one has a hash table. It holds places in the document, not slices, so that it keeps no record in
+// memory.
 type scannedNames struct {
 	all    []scannedName
 	tables []uint32 // of the objects that are large, the innermost last: an index into all, plus one
@@ -32,8 +33,8 @@ type objectNames struct {
 const (
 	// smallNames is how many names a small object has.
 	smallNames = 128
-	// namesProbed is how many slots of a table a name may collide with. Random hashes do not get there. Whatever does is
-	// left to the strict decoder, so that the work stays in proportion to the document.
+	// namesProbed is how many slots of a table a name may collide with. Random hashes do not get there. Whatever does
+	// is left to the strict decoder, so that the work stays in proportion to the document.
 	namesProbed = 64
 	// keptNames is how many names there is memory kept for after a document.
 	keptNames = 4096
@@ -112,8 +113,8 @@ func (n *scannedNames) place(o *objectNames, data []byte, name scannedName, inde
 	return false
 }
 
-// spread makes every bit of a hash count for its slot: those of names that count up lie in rows, which some factors fold
-// onto each other.
+// spread makes every bit of a hash count for its slot: those of names that count up lie in rows, which some factors
+// fold onto each other.
 func spread(h uint64) uint64 {
 	h = (h ^ h>>32) * 0xd6e8feb86659fd93
 	return h ^ h>>32

@@ -77,10 +77,14 @@ func TestCloudWatchInsideAnAggregate(t *testing.T) {
 		{Data: cloudWatch(one, one)}, {Key: 1, Data: []byte("broken")}, {Key: 1, Data: cloudWatch(one)},
 	})
 	var got []string
-	for _, u := range cloudWatchPlan(t, decode.DefaultLimits()).All(t.Context(), &alert.Record{Data: data, PartitionKey: "outer"}) {
+	for _, u := range cloudWatchPlan(t, decode.DefaultLimits()).All(
+		t.Context(), &alert.Record{Data: data, PartitionKey: "outer"},
+	) {
 		got = append(got, fmt.Sprintln(u.SubSequence, u.PartitionKey, u.Err != nil, u.Last))
 	}
-	require.Equal(t, []string{"0 k1 false false\n", "1 k1 false false\n", "2 k2 true false\n", "3 k2 false true\n"}, got)
+	require.Equal(
+		t, []string{"0 k1 false false\n", "1 k1 false false\n", "2 k2 true false\n", "3 k2 false true\n"}, got,
+	)
 }
 
 // TestCloudWatchBounds: events count as pieces, and beyond the limit the whole record is one outcome.

@@ -339,8 +339,8 @@ func (d *Decoder) unpack(i int, p piece, do func(dst []byte, limit int) ([]byte,
 	return d.run(i+1, p)
 }
 
-// convert makes other bytes of a piece: within the limit, behind what earlier steps made. nil means that the bytes are as
-// they should be. Where it makes none, there is a broken piece if it is ok, and the record is given up if not.
+// convert makes other bytes of a piece: within the limit, behind what earlier steps made. nil means that the bytes are
+// as they should be. Where it makes none, there is a broken piece if it is ok, and the record is given up if not.
 func (d *Decoder) convert(p *piece, do func(dst []byte, limit int) ([]byte, *payload.Fault)) (ok, made bool) {
 	dst := d.block[len(d.block):]
 	if dst == nil {

@@ -67,7 +67,12 @@ func TestEnvelopes(t *testing.T) {
 			`{"schema":null,"payload":null}`,
 			map[uint32]string{0: "dropped: empty"},
 		},
-		{"no envelope", Input{Preset: "eventbridge"}, `{"n":1}`, map[uint32]string{0: "bad_envelope: eventbridge: no source"}},
+		{
+			"no envelope",
+			Input{Preset: "eventbridge"},
+			`{"n":1}`,
+			map[uint32]string{0: "bad_envelope: eventbridge: no source"},
+		},
 		{
 			"not the messages of the service among others",
 			Input{Steps: []Step{{Split: "lines"}, {Unwrap: "sns"}}},
@@ -86,9 +91,19 @@ func TestEnvelopes(t *testing.T) {
 		{"nor in an aggregate", Input{Preset: "sns"}, string(fakeaws.Aggregate([]string{"a"}, []fakeaws.UserRecord{
 			{Data: []byte(subscription)}, {Data: []byte(notification)}, {Data: []byte(subscription)},
 		})), map[uint32]string{1: `{"n":1}`}},
-		{"lines", Input{Preset: "fluent_bit"}, "{\"n\":1}\r\n\r\n{\"n\":2}\n", map[uint32]string{0: `{"n":1}`, 2: `{"n":2}`}},
+		{
+			"lines",
+			Input{Preset: "fluent_bit"},
+			"{\"n\":1}\r\n\r\n{\"n\":2}\n",
+			map[uint32]string{0: `{"n":1}`, 2: `{"n":2}`},
+		},
 		{"no lines", Input{Preset: "fluent_bit"}, "\n\n\n", map[uint32]string{0: "dropped: empty"}},
-		{"elements", Input{Steps: []Step{{Split: "items"}}}, `{"items":[{"n":1},7]}`, map[uint32]string{0: `{"n":1}`, 1: "7"}},
+		{
+			"elements",
+			Input{Steps: []Step{{Split: "items"}}},
+			`{"items":[{"n":1},7]}`,
+			map[uint32]string{0: `{"n":1}`, 1: "7"},
+		},
 		{"no elements", Input{Steps: []Step{{Split: "array"}}}, ` [ ] `, map[uint32]string{0: "dropped: empty"}},
 		{
 			"a wrong path",
@@ -115,7 +130,8 @@ func TestLastSeenIsLast(t *testing.T) {
 func TestLinesOfCSV(t *testing.T) {
 	for _, c := range []struct{ separator, between string }{{"", ","}, {";", ";"}, {"tab", "\t"}} {
 		plan := planOf(t, Input{Steps: []Step{
-			{Split: "lines"}, {Parse: &columns.Config{As: columns.AsCSV, Separator: c.separator, Columns: []string{"a", "b"}}},
+			{Split: "lines"},
+			{Parse: &columns.Config{As: columns.AsCSV, Separator: c.separator, Columns: []string{"a", "b"}}},
 		}})
 		plan.then = nil // the columns are no affair of this test
 		got := shown(t, plan, "a"+c.between+"\"b\nc\"\nd")

@@ -59,7 +59,9 @@ func FuzzStage(f *testing.F) {
 		require.NoError(f, err)
 		var c payloadCase
 		require.NoError(f, json.Unmarshal(content, &c))
-		for _, steps := range [][]byte{{0, 0, 14}, {0, 10, 25}, {0, 11, 14, 20}, {6, 0, 10, 19}, {10, 18}, {byte(i), byte(i / 2)}} {
+		for _, steps := range [][]byte{
+			{0, 0, 14}, {0, 10, 25}, {0, 11, 14, 20}, {6, 0, 10, 19}, {10, 18}, {byte(i), byte(i / 2)},
+		} {
 			f.Add(steps, c.Data, byte(i))
 		}
 	}

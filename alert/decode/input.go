@@ -48,7 +48,10 @@ func (in Input) Given() bool { return in.Preset != "" || len(in.Steps) > 0 }
 
 // Text reports whether records are texts, rather than objects.
 func (in Input) Text() bool {
-	return slices.ContainsFunc(in.Spelled(), func(s Step) bool { return s.Parse != nil && s.Parse.As == columns.AsText })
+	return slices.ContainsFunc(in.Spelled(), func(s Step) bool {
+		return s.Parse != nil &&
+			s.Parse.As == columns.AsText
+	})
 }
 
 // Limits bound what one Kinesis record may become when it is unpacked.

@@ -47,8 +47,8 @@ func numbered(n int) string {
 func auto() Step   { return Step{Decompress: "auto"} }
 func byLine() Step { return Step{Split: "lines"} }
 
-// Two shards have a large record each. One waits in its visit, as for a topic: it has given back the memory, so that the
-// other is read meanwhile. Afterwards it gets the same pieces as if it had never waited.
+// Two shards have a large record each. One waits in its visit, as for a topic: it has given back the memory, so that
+// the other is read meanwhile. Afterwards it gets the same pieces as if it had never waited.
 func TestYieldLetsOthersUnpack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, b := stepsPlan(t, DefaultLimits(), auto(), byLine()), NewBudget()

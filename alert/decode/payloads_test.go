@@ -80,8 +80,9 @@ func TestPayloadsAreHinted(t *testing.T) {
 	// What a case calls it, and what the hint does; "" where it may say nothing.
 	words := map[string]string{
 		"JSON lines": "joined by newlines", "text": "", "CBOR": "", "a UTF-8 byte order mark": "",
-		"bytes that are no UTF-8": "another encoding than UTF-8", "Fluent Bit log_key: escaped JSON": "Fluent Bit's log_key",
-		"zlib": "zlib", "Avro": "Avro file", "Parquet": "Parquet file",
+		"bytes that are no UTF-8":          "another encoding than UTF-8",
+		"Fluent Bit log_key: escaped JSON": "Fluent Bit's log_key",
+		"zlib":                             "zlib", "Avro": "Avro file", "Parquet": "Parquet file",
 		"snappy (xerial)": "(xerial)",
 	}
 	for _, c := range payloadCases(t) {

@@ -215,7 +215,8 @@ func (s *Step) compile(refuse func(field, value, format string, args ...any)) (c
 			c.encoding, ok = unpack.FindEncoding(s.Decode)
 		}
 		if !ok {
-			refuse("decode", s.Decode, "must be base64, %s or the name of a character set, such as utf-16 or iso-8859-1",
+			refuse("decode", s.Decode,
+				"must be base64, %s or the name of a character set, such as utf-16 or iso-8859-1",
 				encodedJSON)
 		}
 	}

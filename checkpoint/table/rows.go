@@ -29,8 +29,8 @@ const (
 	AttrPosition = "checkpoint"
 	AttrSub      = "checkpointSub"
 	AttrResolved = "resolved"
-	// AttrInput is what counts the places inside records, in the checkpoint and in what is settled above it: the hash of
-	// the configuration's input. Absent is a reader that takes records as they are.
+	// AttrInput is what counts the places inside records, in the checkpoint and in what is settled above it: the hash
+	// of the configuration's input. Absent is a reader that takes records as they are.
 	AttrInput    = "input"
 	AttrOffers   = "offers"   // the number of the last write of progress that took effect; absent is 0
 	AttrCaughtUp = "caughtUp" // Unix milliseconds

@@ -70,7 +70,8 @@ func checkCommand(p *program) *cobra.Command {
 	c.Flags().BoolVar(&x.schema, "schema", false, "print the JSON Schema of configurations, for editors")
 	declareJSON(c, &x.json)
 	c.Flags().StringVar(&x.sample, "sample", "",
-		"a `FILE` with records, one a line, as a JSON array, or one that is no text, that the rules are checked against")
+		"a `FILE` with records, one a line, as a JSON array, or one that is no text, that the rules are checked "+
+			"against")
 	c.Flags().StringVar(&x.mapping, "explain-lambda", "",
 		"print the configurations that take over the Lambda event source mappings and EventBridge pipes in "+
 			"`FILE`: what "+

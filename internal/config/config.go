@@ -53,8 +53,8 @@ type Config struct {
 	// eight steps in the order in which the bytes were wrapped. Each step has one key. Without any, a payload is the
 	// record. A change takes effect with a restart.
 	Input decode.Input `yaml:"input"`
-	// What one Kinesis record may become under `input`. One that would become more is invalid as a whole. A change takes
-	// effect with a restart.
+	// What one Kinesis record may become under `input`. One that would become more is invalid as a whole. A change
+	// takes effect with a restart.
 	InputLimits InputLimitsConfig `yaml:"input_limits"`
 	// Lambda's filter patterns: a record passes if one of them matches, and is counted as filtered otherwise. Each is
 	// `{data: {...}}`, `{partitionKey: [...]}` or both. Without any, every record passes.

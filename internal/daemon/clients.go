@@ -242,7 +242,8 @@ func newRequestMetrics(reg prometheus.Registerer) *requestMetrics {
 			"such code), BadAnswer, Canceled, Timeout or Connection.",
 	}, []string{"service", "operation", "code"}), bySDK: promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "kinesis_alerter_sdk_decoded_answers_total",
-		Help: "Answers of GetRecords that the AWS SDK decoded, at five times the CPU, because the daemon's own decoder " +
+		Help: "Answers of GetRecords that the AWS SDK decoded, at five times the CPU, because the daemon's own " +
+			"decoder " +
 			"was not certain of them. One at the end of each shard is normal.",
 	})}
 	// The calls that decide whether the daemon works: their failure rates must exist before the first failure.

@@ -35,8 +35,8 @@ func decodedBySDK(t *testing.T, reg *prometheus.Registry) float64 {
 	return 0
 }
 
-// TestRecordsAreDecodedHere: all clients of the daemon ask its own decoder, which leaves the end of a shard to the SDK. An
-// SDK that stopped asking it would only be noticed by the CPU.
+// TestRecordsAreDecodedHere: all clients of the daemon ask its own decoder, which leaves the end of a shard to the
+// SDK. An SDK that stopped asking it would only be noticed by the CPU.
 func TestRecordsAreDecodedHere(t *testing.T) {
 	t.Parallel()
 	fake, reg := fakeaws.New(fakeaws.Options{}), prometheus.NewRegistry()
@@ -67,8 +67,8 @@ func TestRecordsAreDecodedHere(t *testing.T) {
 	require.InDelta(t, 1, decodedBySDK(t, reg), 0)
 }
 
-// TestCompressionIsNotAskedFor: a compressed answer has no length, which is what a page is admitted by. Who sends one all
-// the same has sent a bad answer.
+// TestCompressionIsNotAskedFor: a compressed answer has no length, which is what a page is admitted by. Who sends one
+// all the same has sent a bad answer.
 func TestCompressionIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"Records":[{"Data":"QQ==","SequenceNumber":"1"}],"NextShardIterator":"n"}`)

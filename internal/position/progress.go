@@ -15,8 +15,8 @@ type Progress struct {
 	CaughtUp time.Time
 	// Load is the recent rate of the shard in bytes per second.
 	Load float64
-	// Settled says that something outside was done since the last offer: an alert, a dead letter or an output record was
-	// accepted. A crash repeats it until the offer is stored.
+	// Settled says that something outside was done since the last offer: an alert, a dead letter or an output record
+	// was accepted. A crash repeats it until the offer is stored.
 	Settled bool
 	// Bytes is how many bytes of records came since the last offer. A crash reads them again until the offer is stored.
 	Bytes int

@@ -56,8 +56,8 @@ func readSample(ctx context.Context, file string, encoded bool) (iter.Seq[sample
 	}
 }
 
-// Records are the first records of a sample, as producers put them. One whose partition key the sample does not have has
-// none.
+// Records are the first records of a sample, as producers put them. One whose partition key the sample does not have
+// has none.
 func Records(text []byte, most int) []alert.Record {
 	var out []alert.Record
 	for r := range sampleRecords(text) {
@@ -108,8 +108,8 @@ func Payloads(file []byte) []alert.Record {
 	return out
 }
 
-// binary reports whether a sample is one record, rather than lines of text: its first byte is a control character that no
-// text begins with, or its first KiB have such characters and are no UTF-8, or do not begin as JSON. Everything
+// binary reports whether a sample is one record, rather than lines of text: its first byte is a control character that
+// no text begins with, or its first KiB have such characters and are no UTF-8, or do not begin as JSON. Everything
 // compressed is, and so are KPL aggregates, Avro files and records behind the header of a schema registry.
 func binary(file []byte) bool {
 	control := func(c rune) bool { return c < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b\x1e", c) }

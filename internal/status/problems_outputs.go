@@ -19,7 +19,8 @@ const (
 // goes there, so reading is never stopped. A stream that is only slow is none either: then alerts are late, which lag
 // says.
 func outputKinds() []kind {
-	const room = "remove what keeps the stream from taking records; a `dead_letter` destination would take the oldest, " +
+	const room = "remove what keeps the stream from taking records; a `dead_letter` destination would take the " +
+		"oldest, " +
 		"and records would be read on"
 	return []kind{
 		{

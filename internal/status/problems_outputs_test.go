@@ -50,7 +50,8 @@ func TestOutputProblems(t *testing.T) {
 			"critical output_held: *",
 		}},
 		"a fault, full": {output: with(denied, 999, true), want: []string{
-			"critical output_full: output scored: its memory is full, so records are no longer read and nothing alerts " +
+			"critical output_full: output scored: its memory is full, so records are no longer read and nothing " +
+				"alerts " +
 				"(40 records wait for Scored) -> *",
 			"critical output_held: *",
 		}},
@@ -71,7 +72,8 @@ func TestOutputProblems(t *testing.T) {
 			"critical output_filling: *", "warning output_failing: *",
 		}},
 		"a key is held": {output: Output{Waiting: 1, HeldKeys: 1}, want: []string{
-			"critical output_keys_held: output scored: 1 partition key is held, because a record of each can never be " +
+			"critical output_keys_held: output scored: 1 partition key is held, because a record of each can never " +
+				"be " +
 				"written -> *",
 		}},
 		"held keys fill it": {output: with(Output{HeldKeys: 2}, 999, true), want: []string{

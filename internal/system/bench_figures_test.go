@@ -262,7 +262,9 @@ func (f *figures) backlogMemory(t *testing.T, perShard, size int) {
 		d.metric("kinesis_alerter_record_bytes_total")/1e6, d.metric("kinesis_alerter_buffered_bytes")/1e6)
 }
 
-var benchmarkLine = regexp.MustCompile(`(?m)^BenchmarkPageToWatermark/rules=10\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`)
+var benchmarkLine = regexp.MustCompile(
+	`(?m)^BenchmarkPageToWatermark/rules=10\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`,
+)
 
 func (f *figures) pageToWatermark(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "test", "-run", "^$", "-bench",
@@ -361,9 +363,9 @@ func (f *figures) cpu(t *testing.T, gogc string) {
 		cpu/read*1e6, read/wall.Seconds(), d.memory("VmHWM"))
 }
 
-// besideSDK is what the daemon's process spends on records with 100 rules, beside a process that only calls GetRecords of
-// the SDK: pairs of runs, one after the other, of which the medians count. BASELINE is the path of another binary that is
-// measured in the same way.
+// besideSDK is what the daemon's process spends on records with 100 rules, beside a process that only calls GetRecords
+// of the SDK: pairs of runs, one after the other, of which the medians count. BASELINE is the path of another binary
+// that is measured in the same way.
 func (f *figures) besideSDK(t *testing.T, what, data string) {
 	t.Helper()
 	const shards, rounds = 16, 3

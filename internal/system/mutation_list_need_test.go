@@ -33,5 +33,15 @@ func needMutations() []mutation {
 			by:   killer{pkg: "consumer", test: "TestCrashRepeatsNoAlertOfASecondAgo"},
 			says: `.*Error:.*`,
 		},
+		{
+			breaks: "an offer that does not say what was settled leaves the need to the next one",
+			file:   "consumer/progress.go", old: "if mark != p.offered || above != \"\" {", new: "if true {",
+			by: killer{pkg: "consumer", test: "TestNeedIsOfTheOfferThatSaysIt"}, says: `.*Error:.*`,
+		},
+		{
+			breaks: "a write that stores only a time replaces no checkpoint",
+			file:   "checkpoint/commit.go", old: "!p.Position.IsZero() && (p.Position", new: "true || (p.Position",
+			by: only("TestIdleWriteReplacesNothing"), says: `.*Error:.*`,
+		},
 	}
 }

@@ -113,7 +113,8 @@ func (f *simFaultPlan) String() string {
 func (p simPlan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b,
-		"%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s, packed %t\n",
+		"%d shards, %d keys, lease %s, poll interval %s, latest %t, a publish takes %s, a trimmed position %s, "+
+			"packed %t\n",
 		p.Shards, p.Keys, p.Lease, p.Poll, p.Latest, p.SNS, p.Trimmed, p.Packed)
 	for i, c := range p.Clocks {
 		fmt.Fprintf(&b, "clock of w%d: %s\n", i+1, c)

@@ -56,7 +56,8 @@ func TestStatusOfRulesThatSeeNothing(t *testing.T) {
 			when: "id >= 0", record: func(i int) string {
 				return zipped(fmt.Sprintf(`{"id":%d}`, i))
 			}, level: status.LevelWarning, code: "records_unreadable",
-			text: `^100 % of the records of the last 15 m cannot be read \((\d+) of \d+\), so no rule sees them: they look like gzip data$`, remedy: "`input: [{decompress: auto}]`",
+			text:   `^100 % of the records of the last 15 m cannot be read \((\d+) of \d+\), so no rule sees them: they look like gzip data$`,
+			remedy: "`input: [{decompress: auto}]`",
 		},
 		"half of them": {
 			when: "id >= 0", record: func(i int) string {

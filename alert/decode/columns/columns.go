@@ -22,8 +22,8 @@ const (
 type Config struct {
 	// `json`, `text`, `csv` or `logfmt`.
 	As string `yaml:"as"`
-	// The member that holds the text. The columns take its place; the other members stay beside them, but for those with
-	// the name of a column.
+	// The member that holds the text. The columns take its place; the other members stay beside them, but for those
+	// with the name of a column.
 	From string `yaml:"from" unset:"the whole record"`
 	// What stands between two columns: one character, or `tab`.
 	Separator string `yaml:"separator" default:","`

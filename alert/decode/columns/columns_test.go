@@ -58,11 +58,12 @@ func TestCSV(t *testing.T) {
 		"1,2":                            "bad_columns: csv: too few fields: 2, and there are 3 columns",
 		"":                               `text ""`,
 		"1,2,3,4,5":                      "bad_columns: csv: too many fields: 5, and there are 3 columns",
-		"1,2,3\n4,5,6\n":                 "bad_columns: csv: a newline at byte 5; `split: lines` makes a record of each line",
-		`1,"2,3`:                         "bad_columns: csv: the quote at byte 2 is not closed",
-		`1,"2"x,3`:                       "bad_columns: csv: no separator behind the quote at byte 4",
-		`1,"a \"b\"",3`:                  "bad_columns: csv: no separator behind the quote at byte 6",
-		"1,\xff,3":                       "invalid_utf8: csv: byte 2 of 5 is no UTF-8",
+		"1,2,3\n4,5,6\n": "bad_columns: csv: a newline at byte 5; `split: lines` makes a record of " +
+			"each line",
+		`1,"2,3`:        "bad_columns: csv: the quote at byte 2 is not closed",
+		`1,"2"x,3`:      "bad_columns: csv: no separator behind the quote at byte 4",
+		`1,"a \"b\"",3`: "bad_columns: csv: no separator behind the quote at byte 6",
+		"1,\xff,3":      "invalid_utf8: csv: byte 2 of 5 is no UTF-8",
 	} {
 		require.Equal(t, want, read(three, text, nil, nil), "%q", text)
 	}
@@ -72,8 +73,8 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// TestHeader: the first line names the columns as a configuration would, and the same line gives the same names, so that
-// rules look them up once.
+// TestHeader: the first line names the columns as a configuration would, and the same line gives the same names, so
+// that rules look them up once.
 func TestHeader(t *testing.T) {
 	r := compile(t, Config{As: AsCSV, Header: true, Text: []string{"account-id"}})
 	names, fault := r.Header([]byte("account-id,\"log \"\"x\"\"\",n\r\n"))
@@ -103,14 +104,15 @@ func TestLogfmt(t *testing.T) {
 	long := strings.Repeat("x", 100<<10)
 	for text, want := range map[string]string{
 		`ts=2026-11-30T00:00:00Z msg="disk \"sda\" full" dur=1.25s n=12 id=7 empty= flag` + "\n": `{"ts":"2026-11-30T00:00:00Z","msg":"disk \"sda\" full","dur":"1.25s","n":12,"id":"7","empty":"","flag":""}`,
-		"request-id=05  \t ok=true":         `{"request_id":"05","ok":"true"}`,
-		"a=" + long + " b=2":                `{"a":"` + long + `","b":2}`,
-		`b="open`:                           "bad_columns: logfmt: unterminated quoted value at byte 7",
-		`a=1 =2`:                            "bad_columns: logfmt: unexpected '=' at byte 4",
-		`a=1"2"`:                            `bad_columns: logfmt: unexpected '"' at byte 3`,
-		"level=info level=error":            `bad_columns: logfmt: "level" is there twice; tolerate: [duplicate_names] takes the last`,
-		"START RequestId: 6f5b":             "bad_columns: logfmt: there is no name=value in it",
-		"a=1\nb=2":                          "bad_columns: logfmt: a newline at byte 3; `split: lines` makes a record of each line",
+		"request-id=05  \t ok=true": `{"request_id":"05","ok":"true"}`,
+		"a=" + long + " b=2":        `{"a":"` + long + `","b":2}`,
+		`b="open`:                   "bad_columns: logfmt: unterminated quoted value at byte 7",
+		`a=1 =2`:                    "bad_columns: logfmt: unexpected '=' at byte 4",
+		`a=1"2"`:                    `bad_columns: logfmt: unexpected '"' at byte 3`,
+		"level=info level=error":    `bad_columns: logfmt: "level" is there twice; tolerate: [duplicate_names] takes the last`,
+		"START RequestId: 6f5b":     "bad_columns: logfmt: there is no name=value in it",
+		"a=1\nb=2": "bad_columns: logfmt: a newline at byte 3; `split: lines` makes a " +
+			"record of each line",
 		"a=\xff":                            "invalid_utf8: logfmt: byte 2 of 3 is no UTF-8",
 		" \n":                               `text " \n"`,
 		strings.Repeat("a= ", maxColumns+1): "bad_columns: logfmt: more than 10000 names",
@@ -127,7 +129,9 @@ func TestLogfmt(t *testing.T) {
 // TestText takes one newline off the end, no more.
 func TestText(t *testing.T) {
 	r := compile(t, Config{As: AsText})
-	for text, want := range map[string]string{"a\n": "a", "a\r\n": "a", "a\n\n": "a\n", "a": "a", "\n": "", "": "", "a\r": "a\r"} {
+	for text, want := range map[string]string{
+		"a\n": "a", "a\r\n": "a", "a\n\n": "a\n", "a": "a", "\n": "", "": "", "a\r": "a\r",
+	} {
 		require.Equal(t, "text "+strconv.Quote(want), read(r, text, nil, nil))
 	}
 }

@@ -80,9 +80,9 @@ func (r *Reader) Header(line []byte) (*payload.Names, *payload.Fault) {
 	return s.names, s.fault
 }
 
-// Read reads a record, which is a text or JSON in data or, if that is nil, a row. It gives the text, or fills out, whose
-// cells it uses again; out is not in. header is nil where the configuration names the columns. What it gives is valid
-// until the next call. JSON that is broken comes back as it is: who reads it next finds the fault.
+// Read reads a record, which is a text or JSON in data or, if that is nil, a row. It gives the text, or fills out,
+// whose cells it uses again; out is not in. header is nil where the configuration names the columns. What it gives is
+// valid until the next call. JSON that is broken comes back as it is: who reads it next finds the fault.
 func (r *Reader) Read(data []byte, in *payload.Row, header *payload.Names, out *payload.Row) (
 	text []byte, fault *payload.Fault,
 ) {

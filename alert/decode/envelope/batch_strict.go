@@ -19,8 +19,8 @@ type strictReader struct {
 	name         []byte
 }
 
-// readStrictly reads the envelope. The outer decoder finds the events, and the inner one is strict about each: half of a
-// surrogate pair, bytes that are no UTF-8 or a name that occurs twice cost one event, not its neighbours.
+// readStrictly reads the envelope. The outer decoder finds the events, and the inner one is strict about each: half of
+// a surrogate pair, bytes that are no UTF-8 or a name that occurs twice cost one event, not its neighbours.
 func (b *Batch) readStrictly(pieces int) *payload.Fault {
 	s := &b.strict
 	s.whole = *bytes.NewBuffer(b.data)

@@ -62,7 +62,8 @@ func TestBatch(t *testing.T) {
 			record(`"größer als 8 Bytes, viel größer"`, 0, ""), record(`"\u001b[31mred\u001b[0m 12345678"`, 1, ""),
 			record(`"ä😀 and 😀"`, 2, ""), record(`"日本語のログ\n"`, 3, ""),
 		}},
-		{"objects", events(`"{\"n\":9007199254740993,\"price\":12.50}\n"`, `" {}"`, `"{\"n\":NaN}"`, `"{\"n\":1,\"n\":2}"`,
+		{"objects", events(`"{\"n\":9007199254740993,\"price\":12.50}\n"`, `" {}"`, `"{\"n\":NaN}"`,
+			`"{\"n\":1,\"n\":2}"`,
 			`"[1]"`, `"{\"level\":\"INFO\""`, `"{} {}"`), false, []string{
 			record(`"{\"n\":9007199254740993,\"price\":12.50}\n"`, 0, `,"json":{"n":9007199254740993,"price":12.50}`),
 			record(`" {}"`, 1, `,"json":{}`), record(`"{\"n\":NaN}"`, 2, ""), record(`"{\"n\":1,\"n\":2}"`, 3, ""),
@@ -75,13 +76,15 @@ func TestBatch(t *testing.T) {
 				`{"version":"2","what":"\"x\" ü"}`),
 		}},
 		{
-			"policy level", strings.Replace(events(`"one"`), `"owner"`, `"policyLevel":"ACCOUNT_LEVEL_POLICY","owner"`, 1),
+			"policy level",
+			strings.Replace(events(`"one"`), `"owner"`, `"policyLevel":"ACCOUNT_LEVEL_POLICY","owner"`, 1),
 			false,
 			[]string{record(`"one"`, 0, `,"policyLevel":"ACCOUNT_LEVEL_POLICY"`)},
 		},
 		{
 			"events first, numeric ids, as an emulator writes them",
-			`{"logEvents":[{"id":0,"timestamp":1,"message":"one\n"}],"logGroup":"g","messageType":"DATA_MESSAGE"}`, true,
+			`{"logEvents":[{"id":0,"timestamp":1,"message":"one\n"}],"logGroup":"g","messageType":"DATA_MESSAGE"}`,
+			true,
 			[]string{`{"message":"one\n","timestamp":1,"id":0,"logGroup":"g"}`},
 		},
 		{
@@ -194,7 +197,9 @@ func TestBatchAllocatesNothing(t *testing.T) {
 // FuzzBatch: what the short way takes, the strict reader reads in the same way; and rows are strict JSON.
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte(events(`"one\n"`, `"{\"a\":1}"`, `"\u001b ü \ud83d\ude00"`)))
-	f.Add([]byte(head + `[{"id":"","timestamp":1,"message":"2 x","extractedFields":{"a":"2","b":"\""}}],"policyLevel":"x"}`))
+	f.Add([]byte(
+		head + `[{"id":"","timestamp":1,"message":"2 x","extractedFields":{"a":"2","b":"\""}}],"policyLevel":"x"}`,
+	))
 	f.Add([]byte(head + `[{"id":"","timestamp":1,"message":"2","extractedFields":{"a":"2","a":"3"}}]}`))
 	f.Add([]byte(events("\"\\n\xff is no UTF-8\"")))
 	f.Add([]byte(head + `[{"id":"","timestamp":01,"message":"\ud800"},{}]}`))
@@ -224,7 +229,10 @@ func FuzzBatch(f *testing.F) {
 
 func BenchmarkBatch(b *testing.B) {
 	for _, c := range []struct{ name, message string }{
-		{"text", `"2026-11-30T00:00:01.123Z\t6f5b1c2d-0000-0000-0000-000000000000\tINFO\tprocessed order 123456 in 12 ms\n"`},
+		{
+			"text",
+			`"2026-11-30T00:00:01.123Z\t6f5b1c2d-0000-0000-0000-000000000000\tINFO\tprocessed order 123456 in 12 ms\n"`,
+		},
 		{"json", `"{\"level\":\"INFO\",\"time\":\"2026-11-30T00:00:01.123Z\",\"requestId\":\"6f5b1c2d-0000\",` +
 			`\"ms\":12,\"order\":123456,\"message\":\"processed order\",\"customer\":{\"id\":\"c-77\",\"tier\":\"gold\"}}\n"`},
 	} {

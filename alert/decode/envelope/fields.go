@@ -17,7 +17,9 @@ func fields(kind string, src []byte, names ...string) (values [][]byte, count in
 	end, defect := scan.Value(src, i)
 	switch {
 	case defect == payload.TooDeep:
-		return nil, 0, &payload.Fault{Defect: defect, Detail: fmt.Sprintf("%s: more than %d levels", kind, scan.MaxDepth)}
+		return nil, 0, &payload.Fault{
+			Defect: defect, Detail: fmt.Sprintf("%s: more than %d levels", kind, scan.MaxDepth),
+		}
 	case defect == payload.Truncated:
 		return nil, 0, wrong(kind, "the JSON ends in the middle, at byte %d", end)
 	case defect != "":

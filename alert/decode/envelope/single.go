@@ -6,8 +6,8 @@ import (
 	"kinesis-alerter/alert/payload"
 )
 
-// sns takes the message out of what a topic sends. A message that is no JSON object is a text, and the record is invalid
-// unless texts are what the input says.
+// sns takes the message out of what a topic sends. A message that is no JSON object is a text, and the record is
+// invalid unless texts are what the input says.
 func sns(dst, src []byte) (out []byte, control bool, fault *payload.Fault) {
 	values, _, fault := fields(SNS, src, "Type", "Message", "Sns")
 	if fault != nil {
@@ -81,8 +81,8 @@ func dms(src []byte) (control bool, fault *payload.Fault) {
 	return false, wrong(DMS, "metadata.record-type is %s", short(metadata[0]))
 }
 
-// debezium takes the change out of the schema around it; without a schema the change is the record. Where the payload is
-// null, as in the record behind a delete, there is nothing.
+// debezium takes the change out of the schema around it; without a schema the change is the record. Where the payload
+// is null, as in the record behind a delete, there is nothing.
 func debezium(dst, src []byte) (out []byte, control bool, fault *payload.Fault) {
 	wrapped, count, fault := fields(Debezium, src, "schema", "payload")
 	if fault != nil {

@@ -70,9 +70,11 @@ func TestUnwrap(t *testing.T) {
 			plainKey + `,"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"}` + plainEnd + `}`, "",
 		},
 		{"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123456,`+
-			`"ApproximateCreationDateTimePrecision":"MICROSECOND"`, ""), plainKey + plainEnd + `,"timestamp":1796000000123.456}`, ""},
+			`"ApproximateCreationDateTimePrecision":"MICROSECOND"`,
+			""), plainKey + plainEnd + `,"timestamp":1796000000123.456}`, ""},
 		{"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123,`+
-			`"ApproximateCreationDateTimePrecision":"MILLISECOND"`, ""), plainKey + plainEnd + `,"timestamp":1796000000123}`, ""},
+			`"ApproximateCreationDateTimePrecision":"MILLISECOND"`,
+			""), plainKey + plainEnd + `,"timestamp":1796000000123}`, ""},
 		{
 			"dynamodb", change(keys+`,"ApproximateCreationDateTime":1796000000123`, ""),
 			plainKey + plainEnd + `,"timestamp":1796000000123}`, "",
@@ -170,7 +172,9 @@ func TestUnwrap(t *testing.T) {
 		if c.fault != "" {
 			require.NotNil(t, fault, name)
 			require.Equal(t, c.fault, fault.Detail, name)
-			require.Contains(t, []payload.Defect{payload.BadEnvelope, payload.DuplicateKey, payload.TooDeep}, fault.Defect)
+			require.Contains(
+				t, []payload.Defect{payload.BadEnvelope, payload.DuplicateKey, payload.TooDeep}, fault.Defect,
+			)
 			continue
 		}
 		require.Nil(t, fault, name)
@@ -206,7 +210,9 @@ func TestFaultsAreShort(t *testing.T) {
 
 // A change says the same as its plain form, as encoding/json reads both.
 func FuzzDynamoDB(f *testing.F) {
-	f.Add([]byte(`{"a":{"M":{"S":{"S":"x"},"N":{"N":"1E-120"}}},"l":{"L":[{"NS":["1.0"]},{"NULL":true},{"BOOL":false}]}}`))
+	f.Add([]byte(
+		`{"a":{"M":{"S":{"S":"x"},"N":{"N":"1E-120"}}},"l":{"L":[{"NS":["1.0"]},{"NULL":true},{"BOOL":false}]}}`,
+	))
 	f.Add([]byte(`{"a":{"B":"AA=="},"b":{"SS":["\u00e9"]},"c":{"BS":[]}}`))
 	f.Fuzz(func(t *testing.T, image []byte) {
 		src := change(keys+`,"NewImage":`+string(image), "")

@@ -27,7 +27,8 @@ func TestPaths(t *testing.T) {
 	tooDeep := `{"a":"[` + deep + `]"}`
 	for _, c := range []struct{ paths, src, want string }{
 		{
-			"message detail.body", `{"id":1,"message":"{\"n\":9007199254740993,\"s\":\"x\"}","detail":{"body":"[1,2]"}}` + "\n",
+			"message detail.body",
+			`{"id":1,"message":"{\"n\":9007199254740993,\"s\":\"x\"}","detail":{"body":"[1,2]"}}` + "\n",
 			`{"id":1,"message":{"n":9007199254740993,"s":"x"},"detail":{"body":[1,2]}}` + "\n",
 		},
 		{"a", ` { "a" : " {\"b\" :  1.50}\r\n" , "c":"{}" } `, ` { "a" : {"b" :  1.50} , "c":"{}" } `},
@@ -100,7 +101,10 @@ func TestTolerances(t *testing.T) {
 	}
 	all := strings.Join(many, ",")
 	for _, c := range []struct{ what, src, want string }{
-		{finite, `{"n": NaN, "i": Infinity, "m": -Infinity, "t": "NaN"}`, `{"n": null, "i": null, "m": null, "t": "NaN"}`},
+		{
+			finite, `{"n": NaN, "i": Infinity, "m": -Infinity, "t": "NaN"}`,
+			`{"n": null, "i": null, "m": null, "t": "NaN"}`,
+		},
 		{finite, `[NaN,-Infinity,"a\"NaN",{"NaN":NaN}]`, `[null,null,"a\"NaN",{"NaN":null}]`},
 		{finite, "{\"a\":NaN}\n{\"a\":NaN}", "{\"a\":null}\n{\"a\":null}"},
 		{finite, `{"a":1NaN,"b":NaNs,"c":-NaN,"d":+Infinity,"e":nan,"f":xNaN}`, ``},
@@ -160,7 +164,10 @@ func TestJSONString(t *testing.T) {
 		{``, ``, ""},
 		{`{\"level\":\"error\",\"path\":\"/pay\",\"ms\":1250}` + "\n", `{"level":"error","path":"/pay","ms":1250}`, ""},
 		{`plain \\ text`, `plain \ text`, ""},
-		{`{\"level\":\"error\",\"ms\":1250,"time":"2026-11-30T00:00:00"}`, `{"level":"error","ms":1250,"time":"2026-11-30T00:00:00"}`, ""},
+		{
+			`{\"level\":\"error\",\"ms\":1250,"time":"2026-11-30T00:00:00"}`,
+			`{"level":"error","ms":1250,"time":"2026-11-30T00:00:00"}`, "",
+		},
 		{`{"n":1}`, "", "decode: no text in JSON: "},
 		{`{"s":"a\"b"}`, "", "decode: no text in JSON: "},
 		{`{\"a\":1,"b":"\"}`, "", "decode: no text in JSON: "},

@@ -57,7 +57,8 @@ func finite(dst, src []byte) []byte {
 			continue
 		}
 		end := i + len(word)
-		if !bytes.HasPrefix(src[i:], []byte(word)) || i > 0 && !delimits(src[i-1]) || end < len(src) && !delimits(src[end]) {
+		if !bytes.HasPrefix(src[i:], []byte(word)) || i > 0 && !delimits(src[i-1]) || end < len(src) &&
+			!delimits(src[end]) {
 			continue
 		}
 		dst = append(append(dst, src[done:i]...), "null"...)

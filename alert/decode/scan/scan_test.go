@@ -47,7 +47,9 @@ func TestValue(t *testing.T) {
 
 // What the strict decoder reads ends at the same byte here; what ends here is JSON but for what the package lets pass.
 func FuzzValue(f *testing.F) {
-	for _, s := range []string{`{"a":[1,{"b":"\u00e9\n"}],"c":-1.5e+3} x`, `[NaN]`, `[1,2`, `"a`, `01`, `-`, `{"a":{},}`} {
+	for _, s := range []string{
+		`{"a":[1,{"b":"\u00e9\n"}],"c":-1.5e+3} x`, `[NaN]`, `[1,2`, `"a`, `01`, `-`, `{"a":{},}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

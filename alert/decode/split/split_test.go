@@ -112,7 +112,11 @@ func TestArray(t *testing.T) {
 		{"a.b", `{"a":[1,{"b":[{"n":1}]}]}`, []string{`bad_envelope: 1`, `{"n":1}`}, ""},
 		{"resourceLogs.scopeLogs.logRecords", otlp, []string{`{"n":1}`, `{"n":2}`, `{"n":3}`}, ""},
 		{"resourceLogs.scopeLogs.logRecords", `{"resourceLogs":[]}`, []string{}, ""},
-		{"a", strings.Repeat("[", scan.MaxDepth+2), []string{}, "too_deep: split: more than 10000 levels at byte 10001"},
+		{
+			"a", strings.Repeat("[", scan.MaxDepth+2),
+			[]string{},
+			"too_deep: split: more than 10000 levels at byte 10001",
+		},
 	} {
 		var path []string
 		if c.path != "" {

@@ -32,9 +32,9 @@ type flow struct {
 
 func (f *flow) size() int { return len(f.out) - f.start + f.more }
 
-// maxBarren is how many bytes of deflate may make nothing. A block that makes nothing can cost more than most that make
-// something, and the reader returns only with what was made: at the latest when its window of 32 KiB is full, which takes
-// 60 KiB in the worst code.
+// maxBarren is how many bytes of deflate may make nothing. A block that makes nothing can cost more than most that
+// make something, and the reader returns only with what was made: at the latest when its window of 32 KiB is full,
+// which takes 60 KiB in the worst code.
 const maxBarren = 256 << 10
 
 // metered gives the bytes of a stream that is long, and ends one that makes nothing for too long. It is slower than
@@ -177,7 +177,8 @@ func (u *Unpacker) gzip(dst, src []byte, limit int) ([]byte, *payload.Fault) {
 				return truncated(Gzip, src)
 			}
 			size := f.size() - before
-			if binary.LittleEndian.Uint32(src[end:]) != f.crc || binary.LittleEndian.Uint32(src[end+4:]) != uint32(size) {
+			if binary.LittleEndian.Uint32(src[end:]) != f.crc ||
+				binary.LittleEndian.Uint32(src[end+4:]) != uint32(size) {
 				return broken(Gzip, "checksum error at byte %d of %d", end, len(src))
 			}
 			at = end + 8

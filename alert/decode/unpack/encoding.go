@@ -81,7 +81,8 @@ func (e *Encoding) base64(dst, src []byte, limit int) ([]byte, *payload.Fault) {
 	text = bytes.TrimLeft(text, " \t\r\n")
 	skipped -= len(text)
 	enc := base64.RawStdEncoding
-	url, padded := bytes.IndexByte(text, '-') >= 0 || bytes.IndexByte(text, '_') >= 0, bytes.HasSuffix(text, []byte("="))
+	url, padded := bytes.IndexByte(text, '-') >= 0 ||
+		bytes.IndexByte(text, '_') >= 0, bytes.HasSuffix(text, []byte("="))
 	switch {
 	case url && padded:
 		enc = base64.URLEncoding

@@ -125,7 +125,10 @@ func TestUnpack(t *testing.T) {
 		{"deflate", Deflate, true, deflated(t, long), long},
 		{"zstd", Zstd, false, zstded(t, "hello"), "hello"},
 		{"zstd, large, size not known", Zstd, false, zstded(t, long), long},
-		{"zstd, two frames and a skippable one", Zstd, false, join(zstded(t, "a"), skippable, zstded(t, long)), "a" + long},
+		{
+			"zstd, two frames and a skippable one", Zstd, false, join(zstded(t, "a"), skippable, zstded(t, long)),
+			"a" + long,
+		},
 		{"zstd, skippable first", Zstd, false, join(skippable, zstded(t, "a")), "a"},
 		{"zstd, skippable only", Zstd, false, skippable, ""},
 		{
@@ -147,7 +150,8 @@ func TestUnpack(t *testing.T) {
 		{"lz4, small", LZ4, false, lz4ed(t, "hello"), "hello"},
 		{
 			"lz4, with all checksums", LZ4, false,
-			lz4ed(t, long, lz4.BlockChecksumOption(true), lz4.ChecksumOption(true), lz4.SizeOption(uint64(len(long)))), long,
+			lz4ed(t, long, lz4.BlockChecksumOption(true), lz4.ChecksumOption(true), lz4.SizeOption(uint64(len(long)))),
+			long,
 		},
 		{"lz4, small blocks", LZ4, false, lz4ed(t, long, lz4.BlockSizeOption(lz4.Block64Kb)), long},
 		{"lz4, legacy", LZ4, false, lz4ed(t, long, lz4.LegacyOption(true)), long},
@@ -156,10 +160,11 @@ func TestUnpack(t *testing.T) {
 			join(lz4ed(t, "a", lz4.BlockSizeOption(lz4.Block64Kb)), skippable, lz4ed(t, long)), "a" + long,
 		},
 		// The C library's, where each block refers to the one before.
-		{"lz4, linked blocks", LZ4, false, raw(t, "BCJNGFxAEBsCAAAAAABvIgEAAP8IeyJsZXZlbCI6ImluZm8iLCJuIjoxfQoXAP"+strings.Repeat("/", 341)+
-			"RUHZlbCI6rfb1YAoBAAAP9"+strings.Repeat("/", 343)+
-			"6FBvIiwibjw7GrIlAAAADxcA"+strings.Repeat("/", 36)+
-			"E1AiOjF9Cl6oEHYAAAAAXQfw1g=="), strings.Repeat(`{"level":"info","n":1}`+"\n", 6000)},
+		{"lz4, linked blocks", LZ4, false, raw(t,
+			"BCJNGFxAEBsCAAAAAABvIgEAAP8IeyJsZXZlbCI6ImluZm8iLCJuIjoxfQoXAP"+strings.Repeat("/", 341)+
+				"RUHZlbCI6rfb1YAoBAAAP9"+strings.Repeat("/", 343)+
+				"6FBvIiwibjw7GrIlAAAADxcA"+strings.Repeat("/", 36)+
+				"E1AiOjF9Cl6oEHYAAAAAXQfw1g=="), strings.Repeat(`{"level":"info","n":1}`+"\n", 6000)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			kinds := []Kind{tc.kind}
@@ -250,7 +255,10 @@ func TestBroken(t *testing.T) {
 		{Snappy, []byte("~"), "snappy: no block of snappy at byte 0 of 1"},
 		{SnappyBlock, []byte("\xff\xff\xff\xff\x0f"), "snappy_block: no block of snappy at byte 0 of 5"},
 		{SnappyBlock, flip(s2.EncodeSnappy(nil, []byte("hello")), 1), "snappy_block: corrupt block at byte 0 of 7"},
-		{Snappy, []byte(magicXerial + "\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x09abc"), "snappy: truncated at byte 23"},
+		{
+			Snappy, []byte(magicXerial + "\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x09abc"),
+			"snappy: truncated at byte 23",
+		},
 		{Auto, cut(lz, 1), "lz4: truncated at byte"},
 		{Auto, flip(lz, -1), "lz4: checksum error at byte"},
 		{Auto, flip(lz, 6), "lz4: checksum error at byte 6 of"},

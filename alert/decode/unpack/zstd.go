@@ -99,7 +99,8 @@ func (u *Unpacker) zstdDecoder() (*zstd.Decoder, error) {
 	return u.zstd, nil
 }
 
-// tightZstdDecoder is a decoder that stops behind the block that breaks the limit. The library's bound is of windows, too.
+// tightZstdDecoder is a decoder that stops behind the block that breaks the limit. The library's bound is of windows,
+// too.
 func (u *Unpacker) tightZstdDecoder(limit int) (*zstd.Decoder, error) {
 	if u.tight == nil || u.tightLimit != limit {
 		var err error
@@ -238,7 +239,9 @@ func readZstdFrame(src []byte, at int) (f zstdFrame, fault *payload.Fault) {
 	}
 	if known {
 		if declared < uint64(f.least) || declared > uint64(f.most) {
-			return f, broken(Zstd, "the frame at byte %d of %d declares %d bytes, and holds others", at, len(src), declared)
+			return f, broken(
+				Zstd, "the frame at byte %d of %d declares %d bytes, and holds others", at, len(src), declared,
+			)
 		}
 		f.least, f.most = int(declared), int(declared)
 		if single {
